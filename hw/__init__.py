@@ -1,0 +1,1 @@
+"""Build: from a Network to RTL, a bitstream, Verilog."""

@@ -1,0 +1,1 @@
+"""Check: the golden model, the testbenches, the equivalence runs."""

@@ -1,0 +1,1 @@
+"""Learn: data, encoders, training rules and the Network file."""

@@ -1,0 +1,96 @@
+"""What a network answers to a batch, and the figures that follow from it. NumPy only.
+
+The golden model and the trainer's integer mode both return an :class:`Answer`, so that equal means
+equal.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+__all__ = ["Answer", "Figures"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What ``sw.evaluate`` prints.
+
+    Parameters
+    ----------
+    images : int
+    accuracy : float, 0 … 1
+        Strict: the class by rule 5 is the label.
+    lenient_accuracy : float, 0 … 1
+        As published first-spike code often counts: the label is among the units that fire first.
+        Where nobody fires, the strict class counts.
+    decision_step_mean : float, steps
+        Steps taken until the decision; a decision in the first step counts 1.
+    hidden_spikes_mean : float
+        Hidden spikes per image if the window runs to its end.
+    hidden_spikes_before_decision_mean : float
+        Hidden spikes per image up to and including the decision step: those the answer may rest on.
+    tie_share : float, 0 … 1
+        Share of images where several output units fire in the decision step.
+    silent_share : float, 0 … 1
+        Share of images where no output unit fires.
+    """
+
+    images: int
+    accuracy: float
+    lenient_accuracy: float
+    decision_step_mean: float
+    hidden_spikes_mean: float
+    hidden_spikes_before_decision_mean: float
+    tie_share: float
+    silent_share: float
+
+    def to_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answer:
+    """The answer to a batch of B inputs.
+
+    Parameters
+    ----------
+    steps : int
+        T of the network.
+    times : tuple of int [B, N_l]
+        Step in which each unit of layer l fires, first hidden layer to output layer; T means never.
+        The window runs to its end for this.
+    label : int [B]
+        Index of the class (rule 5).
+    step : int [B]
+        Decision step, 0 … T−1.
+    margin : int [B]
+        ``V − θ`` of the winning unit at the end of the decision step.
+    """
+
+    steps: int
+    times: tuple[np.ndarray, ...]
+    label: np.ndarray
+    step: np.ndarray
+    margin: np.ndarray
+
+    def figures(self, labels: np.ndarray) -> Figures:
+        """Figures of this answer against the true ``labels`` int [B]."""
+        labels = np.asarray(labels)
+        rows = np.arange(len(labels))
+        outputs = self.times[-1]
+        first = (outputs == self.step[:, None]) & (outputs < self.steps)
+        silent = ~first.any(axis=1)
+        correct = self.label == labels
+        hidden = self.times[:-1]
+        return Figures(
+            images=len(labels),
+            accuracy=float(correct.mean()),
+            lenient_accuracy=float(np.where(silent, correct, first[rows, labels]).mean()),
+            decision_step_mean=float((self.step + 1).mean()),
+            hidden_spikes_mean=float(sum((t < self.steps).sum() for t in hidden) / len(labels)),
+            hidden_spikes_before_decision_mean=float(
+                sum((t <= self.step[:, None]).sum() for t in hidden) / len(labels)
+            ),
+            tie_share=float((first.sum(axis=1) > 1).mean()),
+            silent_share=float(silent.mean()),
+        )

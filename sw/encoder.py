@@ -1,0 +1,162 @@
+"""Encoders: how an image, or a recording of events, becomes input spikes (docs/spec.md, rule 1).
+
+NumPy only. The trainer and the golden model both call this; the hardware's encoder is held against
+it.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+__all__ = ["Encoder", "EventsEncoder", "LatencyEncoder", "Spikes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spikes:
+    """Input spikes of a batch, sorted by image and, within an image, by step.
+
+    Parameters
+    ----------
+    count : int
+        Number of images in the batch, B.
+    image : int array [E]
+        The image each spike belongs to, 0 … B−1, non-decreasing.
+    step : int array [E]
+        The step of each spike, 0 … T−1, non-decreasing within an image.
+    unit : int array [E]
+        The input unit that fires, 0 … N_in−1. A unit may fire more than once in event data.
+    """
+
+    count: int
+    image: np.ndarray
+    step: np.ndarray
+    unit: np.ndarray
+
+    def __post_init__(self) -> None:
+        key = np.asarray(self.image, np.int64) * 1024 + np.asarray(self.step, np.int64)
+        if len(key) and (key[1:] < key[:-1]).any():
+            raise ValueError("Spikes must be sorted by image, then by step")
+
+    @classmethod
+    def from_times(cls, times: np.ndarray, steps: int) -> "Spikes":
+        """From firing times int [B, N], where ``steps`` means never. Ties keep the order of the
+        units.
+        """
+        image, unit = np.nonzero(times < steps)
+        step = times[image, unit]
+        order = np.argsort(image * steps + step, kind="stable")
+        return cls(count=len(times), image=image[order], step=step[order], unit=unit[order])
+
+
+class Encoder(Protocol):
+    """What the rest of the project needs of an encoder."""
+
+    @property
+    def inputs(self) -> int:
+        """Number of input units, N_in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyEncoder:
+    """Latency coding of 8-bit images: the brighter the pixel, the earlier its one spike.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the image in pixels.
+    pool : 1, 2 or 4
+        Edge of the square that is averaged to one pixel, ``(sum + pool²/2) // pool²``.
+    silent_below : int, 0 … 256
+        A pooled pixel below this never fires.
+    select : tuple of int, or None
+        Indices into the pooled image, row-major, that are input units, in this order; None means
+        all.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+    """
+
+    shape: tuple[int, int]
+    pool: int = 1
+    silent_below: int = 0
+    select: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 2 or not all(_is_int(n) and n >= 1 for n in self.shape):
+            raise ValueError(f"Shape must be two positive integers, not {self.shape!r}")
+        if not _is_int(self.pool) or self.pool not in (1, 2, 4):
+            raise ValueError(f"Pool must be 1, 2 or 4, not {self.pool!r}")
+        if any(n % self.pool for n in self.shape):
+            raise ValueError(f"Shape must be divisible by the pool {self.pool}, not {self.shape!r}")
+        if not _is_int(self.silent_below) or not 0 <= self.silent_below <= 256:
+            raise ValueError(f"Silent_below must be in 0 … 256, not {self.silent_below!r}")
+        if self.select is not None:
+            outside = [i for i in self.select if not 0 <= i < self.pooled]
+            if outside:
+                raise ValueError(
+                    f"Select index must be in 0 … {self.pooled - 1}, not {outside[0]!r}"
+                )
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of an image before pooling."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def pooled(self) -> int:
+        """Pixels of an image after pooling."""
+        return self.pixels // self.pool**2
+
+    @property
+    def inputs(self) -> int:
+        return self.pooled if self.select is None else len(self.select)
+
+    def times(self, images: np.ndarray, steps: int) -> np.ndarray:
+        """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width]; ``steps`` means
+        never.
+        """
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.shape[1:] != self.shape:
+            raise ValueError(
+                f"Images must be uint8 [B, {self.shape[0]}, {self.shape[1]}], "
+                f"not {images.dtype} {list(images.shape)}"
+            )
+        if self.pool > 1:
+            area, (height, width) = self.pool**2, self.shape
+            blocks = images.reshape(
+                -1, height // self.pool, self.pool, width // self.pool, self.pool
+            )
+            images = (blocks.sum(axis=(2, 4), dtype=np.int32) + area // 2) // area
+        pixels = images.reshape(len(images), -1).astype(np.int32)
+        if self.select is not None:
+            pixels = pixels[:, list(self.select)]
+        fired_at = ((255 - pixels) * steps) >> 8
+        return np.where(pixels < self.silent_below, steps, fired_at).astype(np.int16)
+
+    def encode(self, images: np.ndarray, steps: int) -> Spikes:
+        """The same as sorted :class:`Spikes`."""
+        return Spikes.from_times(self.times(images, steps), steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsEncoder:
+    """Data that already are events (audio, sensors): each channel is an input unit and may fire
+    more than once.
+    """
+
+    channels: int
+
+    def __post_init__(self) -> None:
+        if not _is_int(self.channels) or self.channels < 1:
+            raise ValueError(f"Channels must be a positive integer, not {self.channels!r}")
+
+    @property
+    def inputs(self) -> int:
+        return self.channels
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,1 @@
+"""Training rules, one module each, behind one interface."""
