@@ -1,0 +1,89 @@
+"""The core: pixels in, class, decision step and margin out."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.decide import Decide, ResultLayout
+from hw.encoder import LatencyEncoder
+from hw.fire import Fire
+from hw.integrate import Integrate
+from hw.orderer import BucketQueue
+from sw.cli import UserError
+from sw.encoder import LatencyEncoder as Encoder
+from sw.network import Network
+
+__all__ = ["Core"]
+
+
+class Core(wiring.Component):
+    """A network as hardware: encoder → bucket queue → (integrate → fire) per layer → decide.
+
+    The next image is encoded and ordered while this one is computed. The decision ends an
+    inference at once, and the next one begins in the following cycle if its image is loaded.
+
+    Parameters
+    ----------
+    network : sw.network.Network
+        With a latency encoder whose ``select`` rises strictly.
+
+    Members
+    -------
+    pixels : stream of 8
+        Images, row-major, one after the other, without a gap or a mark.
+    result : stream of ResultLayout
+        One answer per image, in the order of the images.
+
+    Raises
+    ------
+    UserError
+        The network asks for something that the hardware does not do.
+    """
+
+    def __init__(self, network: Network):
+        if not isinstance(network.encoder, Encoder):
+            raise UserError(
+                f"network {network.name!r} takes events; the hardware so far takes images only: "
+                "train with a latency encoder"
+            )
+        try:
+            self.encoder = LatencyEncoder(encoder=network.encoder, steps=network.steps)
+        except ValueError as error:
+            raise UserError(f"network {network.name!r}: {error}; sort it and the weights") from None
+        self.network = network
+        super().__init__(
+            {
+                "pixels": In(stream.Signature(8)),
+                "result": Out(stream.Signature(ResultLayout(network.layers[-1], network.steps))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        network, steps = self.network, self.network.steps
+        m.submodules.encoder = self.encoder
+        m.submodules.orderer = orderer = BucketQueue(units=network.encoder.inputs, steps=steps)
+        m.submodules.decide = decide = Decide(layer=network.layers[-1], steps=steps)
+
+        # Potentials and weights are not reset state: the first cycle after reset presets them.
+        started = Signal()
+        restart = Signal()
+        m.d.sync += started.eq(1)
+        m.d.comb += [restart.eq(decide.decided | ~started), orderer.release.eq(decide.decided)]
+
+        wiring.connect(m, wiring.flipped(self.pixels), self.encoder.i)
+        wiring.connect(m, self.encoder.o, orderer.i)
+        events = orderer.o
+        for index, layer in enumerate(network.layers):
+            integrate = Integrate(layer=layer, steps=steps)
+            m.submodules[f"integrate_{index}"] = integrate
+            wiring.connect(m, events, integrate.i)
+            m.d.comb += integrate.restart.eq(restart)
+            if index < len(network.layers) - 1:
+                m.submodules[f"fire_{index}"] = fire = Fire(layer=layer, steps=steps)
+                wiring.connect(m, integrate.o, fire.i)
+                m.d.comb += fire.restart.eq(restart)
+                events = fire.o
+        wiring.connect(m, integrate.o, decide.i)
+        wiring.connect(m, decide.o, wiring.flipped(self.result))
+        return m

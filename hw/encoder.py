@@ -1,0 +1,180 @@
+"""Latency encoder: 8-bit pixels in, the step in which each input unit fires out."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from sw import encoder
+
+__all__ = ["ArrivalLayout", "LatencyEncoder", "MeanPool"]
+
+
+class ArrivalLayout(data.StructLayout):
+    """An input unit and the step in which it fires, in the order of the pixels.
+
+    Members
+    -------
+    unit : range(units)
+    step : range(steps)
+    spike : 1
+        The unit fires; a silent unit may be left out.
+    last : 1
+        The image ends here.
+    """
+
+    def __init__(self, units: int, steps: int):
+        super().__init__({"unit": range(units), "step": range(steps), "spike": 1, "last": 1})
+
+
+class MeanPool(wiring.Component):
+    """Averages squares of ``pool`` × ``pool`` pixels, ``(sum + pool²/2) // pool²``.
+
+    Latency: a pooled pixel is offered in the cycle after its last pixel was accepted.
+    Throughput: one pixel a cycle.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the image in pixels, divisible by ``pool``.
+    pool : 2 or 4
+
+    Members
+    -------
+    i : stream of 8
+        Pixels, row-major.
+    o : stream of 8
+        Pooled pixels, row-major.
+    """
+
+    def __init__(self, *, shape: tuple[int, int], pool: int):
+        if pool not in (2, 4):
+            raise ValueError(f"Pool must be 2 or 4, not {pool!r}")
+        if any(size % pool for size in shape):
+            raise ValueError(f"Shape must be divisible by the pool {pool}, not {shape!r}")
+        self._columns = shape[1] // pool
+        self._pool = pool
+        super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(8))})
+
+    def elaborate(self, platform):
+        m = Module()
+        area = self._pool**2
+
+        # One partial sum per column of squares. It is read while the column's previous pixel
+        # comes in, so the memory needs no bypass: writes to one column are `pool` pixels apart.
+        m.submodules.sums = sums = memory.Memory(
+            shape=range(255 * area + 1), depth=self._columns, init=[]
+        )
+        write = sums.write_port()
+        read = sums.read_port()
+        column = Signal(range(self._columns))
+        next_column = Signal.like(column)
+        x, y = Signal(range(self._pool)), Signal(range(self._pool))
+        run = Signal(range(255 * area + 1))  # sum of this row of the square so far
+        total = Signal(range(255 * area + area // 2 + 1))
+
+        end_of_square_row = x == self._pool - 1
+        end_of_line = column == self._columns - 1
+        accept = Signal()
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            accept.eq(self.i.valid & self.i.ready),
+            next_column.eq(Mux(end_of_line, 0, column + 1)),
+            # The address is set one pixel early; between lines the sum is not used at all.
+            read.addr.eq(Mux(accept & end_of_square_row, next_column, column)),
+            total.eq(run + self.i.payload + Mux(y == 0, 0, read.data)),
+            write.addr.eq(column),
+            write.data.eq(total),
+            write.en.eq(accept & end_of_square_row),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(accept):
+            m.d.sync += [x.eq(x + 1), run.eq(run + self.i.payload)]
+            with m.If(end_of_square_row):
+                m.d.sync += [x.eq(0), run.eq(0), column.eq(next_column)]
+                with m.If(end_of_line):
+                    m.d.sync += y.eq(y + 1)  # wraps: the pool is a power of two
+                with m.If(y == self._pool - 1):
+                    m.d.sync += [
+                        self.o.payload.eq((total + area // 2) >> exact_log2(area)),
+                        self.o.valid.eq(1),
+                    ]
+        return m
+
+
+class LatencyEncoder(wiring.Component):
+    """Turns the pixels of an image into the steps in which the input units fire.
+
+    ``t = ((255 − x) · T) >> 8`` with T a power of two is the upper bits of the inverted pixel.
+
+    Latency: an arrival is offered in the cycle after its pixel was accepted (one more with a pool).
+    Throughput: one pixel a cycle.
+
+    Parameters
+    ----------
+    encoder : sw.encoder.LatencyEncoder
+        What to compute. ``select`` must rise strictly: a pixel feeds one input unit at most.
+    steps : int, power of two
+        T.
+
+    Members
+    -------
+    i : stream of 8
+        Pixels, row-major; image follows image without a gap or a mark.
+    o : stream of ArrivalLayout
+        One arrival per selected pixel, and in any case one for the image's last pixel.
+    """
+
+    def __init__(self, *, encoder: encoder.LatencyEncoder, steps: int):
+        select = encoder.select
+        if select is not None and any(b <= a for a, b in zip(select, select[1:], strict=False)):
+            raise ValueError("Select must rise strictly")
+        self._encoder = encoder
+        self._step_bits = exact_log2(steps)
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(ArrivalLayout(encoder.inputs, steps))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        pixels = self.i
+        if self._encoder.pool > 1:
+            m.submodules.pool = pool = MeanPool(
+                shape=self._encoder.shape, pool=self._encoder.pool
+            )
+            wiring.connect(m, wiring.flipped(self.i), pool.i)
+            pixels = pool.o
+
+        position = Signal(range(self._encoder.pooled))
+        unit = Signal(range(self._encoder.inputs))
+        selected = Signal()
+        end_of_image = position == self._encoder.pooled - 1
+        if self._encoder.select is None:
+            m.d.comb += selected.eq(1)
+        else:
+            # A constant table in logic: 784 pixels take about 70 LUT4, cheaper than a block RAM.
+            table = Const(sum(1 << i for i in self._encoder.select), self._encoder.pooled)
+            m.d.comb += selected.eq(table.bit_select(position, 1))
+
+        pixel = pixels.payload
+        m.d.comb += pixels.ready.eq(~self.o.valid | self.o.ready)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(pixels.valid & pixels.ready):
+            m.d.sync += [
+                position.eq(Mux(end_of_image, 0, position + 1)),
+                self.o.valid.eq(selected | end_of_image),
+                self.o.payload.unit.eq(unit),
+                self.o.payload.step.eq(~pixel[8 - self._step_bits :]),
+                self.o.payload.spike.eq(selected & (pixel >= self._encoder.silent_below)),
+                self.o.payload.last.eq(end_of_image),
+            ]
+            with m.If(end_of_image):
+                m.d.sync += unit.eq(0)
+            with m.Elif(selected):
+                m.d.sync += unit.eq(unit + 1)
+        return m

@@ -1,0 +1,68 @@
+"""The event: what travels between the blocks, and how a potential is laid out in bits."""
+
+from amaranth.hdl import signed
+from amaranth.lib import data
+from amaranth.utils import bits_for
+
+from sw.network import Layer
+
+__all__ = ["EventLayout", "PotentialsLayout", "potential_shapes"]
+
+
+class EventLayout(data.StructLayout):
+    """One event of a layer's activity, in time order.
+
+    A step is a run of events with the same ``step``; the last of them has ``last`` set. A step
+    without spikes is one event without ``spike``. Steps may be left out where nothing can change
+    in them: all but the first and the final step of the window.
+
+    Parameters
+    ----------
+    units : int
+        Number of units of the layer that fires.
+    steps : int
+        T.
+
+    Members
+    -------
+    unit : range(units)
+        The unit that fires; without meaning where ``spike`` is clear.
+    step : range(steps)
+    spike : 1
+        The event carries a spike.
+    last : 1
+        No further event of this step follows.
+    """
+
+    def __init__(self, units: int, steps: int):
+        super().__init__({"unit": range(units), "step": range(steps), "spike": 1, "last": 1})
+
+
+class PotentialsLayout(data.StructLayout):
+    """All potentials of a layer at the end of a step.
+
+    Members
+    -------
+    step : range(steps)
+    margin : array of signed
+        ``V − θ`` of each unit: clear sign bit means the threshold is reached.
+    """
+
+    def __init__(self, layer: Layer, steps: int):
+        width = max(shape.width for shape in potential_shapes(layer))
+        super().__init__(
+            {"step": range(steps), "margin": data.ArrayLayout(signed(width), layer.outputs)}
+        )
+
+
+def potential_shapes(layer: Layer) -> list[signed]:
+    """The narrowest shape per unit that holds every ``V − θ`` its own weights allow, exactly.
+
+    Holds where each input fires at most once: V is between minus the number of −1 weights and
+    the number of +1 weights.
+    """
+    plus = layer.weight.sum(axis=1).tolist()
+    return [
+        signed(max(bits_for(high - theta, True), bits_for(high - layer.inputs - theta, True)))
+        for high, theta in zip(plus, layer.threshold.tolist(), strict=True)
+    ]

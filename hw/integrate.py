@@ -1,0 +1,87 @@
+"""Integrate: the event-driven array of membrane potentials."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.event import EventLayout, PotentialsLayout, potential_shapes
+from sw.network import Layer
+
+__all__ = ["Integrate"]
+
+
+class Integrate(wiring.Component):
+    """One layer's integrate step: each event adds its row of weights to all potentials at once.
+
+    A potential starts at −θ, so its register is the margin V − θ and its sign bit the comparison;
+    there is no comparator. The weights of one input are one row of a block RAM.
+
+    Latency: the potentials are offered two cycles after the last event of their step was accepted.
+    Throughput: one event a cycle.
+
+    Parameters
+    ----------
+    layer : sw.network.Layer
+    steps : int
+        T.
+
+    Members
+    -------
+    i : stream of EventLayout
+        Events of the layer before, in time order.
+    o : stream of PotentialsLayout
+        The potentials at the end of each step that ``i`` visits.
+    restart : 1
+        A new inference begins: drop what is in flight, set all potentials to −θ. Needed once after
+        reset too: the potentials are not reset state.
+    """
+
+    def __init__(self, *, layer: Layer, steps: int):
+        self._layer = layer
+        super().__init__(
+            {
+                "i": In(stream.Signature(EventLayout(layer.inputs, steps))),
+                "o": Out(stream.Signature(PotentialsLayout(layer, steps))),
+                "restart": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        # A bit is set for the weight −1: then it is the sign extension of the addend as it is.
+        minus = ~self._layer.weight.T
+        m.submodules.rows = rows = memory.Memory(
+            shape=self._layer.outputs,
+            depth=self._layer.inputs,
+            init=[sum(1 << int(j) for j in row.nonzero()[0]) for row in minus],
+        )
+        row = rows.read_port()
+
+        event = Signal(self.i.payload.shape())
+        event_valid = Signal()
+        advance, accumulate = Signal(), Signal()
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(advance),
+            row.addr.eq(self.i.payload.unit),
+            row.en.eq(advance),
+            accumulate.eq(advance & event_valid & event.spike),
+        ]
+        with m.If(advance):
+            m.d.sync += [
+                event_valid.eq(self.i.valid),
+                event.eq(self.i.payload),
+                self.o.valid.eq(event_valid & event.last),
+                self.o.payload.step.eq(event.step),
+            ]
+        for j, shape in enumerate(potential_shapes(self._layer)):
+            margin = Signal(shape, name=f"margin_{j}", reset_less=True)
+            addend = Cat(Const(1, 1), row.data[j].replicate(shape.width - 1)).as_signed()
+            with m.If(self.restart):
+                m.d.sync += margin.eq(-int(self._layer.threshold[j]))
+            with m.Elif(accumulate):
+                m.d.sync += margin.eq(margin + addend)
+            m.d.comb += self.o.payload.margin[j].eq(margin)
+        with m.If(self.restart):
+            m.d.sync += [event_valid.eq(0), self.o.valid.eq(0)]
+        return m
