@@ -1,0 +1,160 @@
+"""The trainer's integer mode: what a network answers, by PyTorch, every step at once.
+
+Because the membrane neither leaks nor resets, ``V(t) = b · S(t)`` for the cumulative spike counts
+S, so one matrix product gives all steps. Products of small integers are exact in float32 (below
+2²⁴), and on a GPU in TF32 too (counts below 2¹¹), so this equals the golden model bit for bit.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sw.answer import Answer
+from sw.encoder import LatencyEncoder, Spikes
+from sw.network import Network
+
+__all__ = ["answer", "counts", "decide", "fire", "run", "run_images", "spiked"]
+
+_CHUNK = 1 << 25  # values of the widest layer, all steps, held at a time (128 MiB)
+
+
+def run_images(network: Network, images: np.ndarray, device: str | torch.device = "cpu") -> Answer:
+    """The answer to ``images`` uint8 [B, height, width], encoded by the network's own encoder."""
+    if not isinstance(network.encoder, LatencyEncoder):
+        raise ValueError(f"Network must take images, not {network.encoder!r}")
+    times = network.encoder.times(images, network.steps)
+    size = _chunk(network)
+    return _join(
+        network.steps,
+        [
+            _run(network, spiked(torch.as_tensor(times[i : i + size]).to(device), network.steps))
+            for i in range(0, max(len(times), 1), size)
+        ],
+    )
+
+
+def run(network: Network, spikes: Spikes, device: str | torch.device = "cpu") -> Answer:
+    """The answer to input ``spikes``, where an input unit may fire more than once."""
+    size = _chunk(network)
+    parts = []
+    for start in range(0, max(spikes.count, 1), size):
+        stop = min(start + size, spikes.count)
+        rows = slice(*np.searchsorted(spikes.image, (start, stop)))
+        part = Spikes(
+            count=stop - start,
+            image=spikes.image[rows] - start,
+            step=spikes.step[rows],
+            unit=spikes.unit[rows],
+        )
+        parts.append(_run(network, counts(part, network.sizes[0], network.steps).to(device)))
+    return _join(network.steps, parts)
+
+
+def spiked(times: Tensor, steps: int) -> Tensor:
+    """Which units have fired by the end of each step: float32 [B, T, N], 0 or 1, from ``times``
+    [B, N], where ``steps`` (T) means never.
+    """
+    step = torch.arange(steps, device=times.device, dtype=times.dtype)
+    return (times[:, None, :] <= step[:, None]).float()
+
+
+def counts(spikes: Spikes, inputs: int, steps: int) -> Tensor:
+    """How often each input has fired by the end of each step: float32 [B, T, inputs]."""
+    change = np.zeros((spikes.count, steps, inputs), np.float32)
+    np.add.at(change, (spikes.image, spikes.step, spikes.unit), 1)
+    return torch.from_numpy(change.cumsum(axis=1, dtype=np.float32))
+
+
+def fire(potentials: Tensor, threshold: Tensor) -> Tensor:
+    """First step whose potential reaches the threshold, T for never: int64 [B, N].
+
+    Parameters
+    ----------
+    potentials : [B, T, N]
+    threshold : broadcastable to [B, T, N]
+    """
+    steps = potentials.shape[1]
+    step = torch.arange(steps, device=potentials.device)[:, None]
+    return torch.where(potentials >= threshold, step, steps).amin(dim=1)
+
+
+def decide(potentials: Tensor, threshold: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Label, decision step and winning margin, each int64 [B] (docs/spec.md, rule 5).
+
+    Parameters
+    ----------
+    potentials : [B, T, N], whole numbers
+        Of the output layer.
+    threshold : integer [N]
+    times : int64 [B, N]
+        What :func:`fire` gives for them.
+    """
+    steps = potentials.shape[1]
+    first = times.amin(dim=1)
+    step = first.clamp(max=steps - 1)
+    at_step = step[:, None, None].expand(-1, 1, potentials.shape[2])
+    margins = potentials.gather(1, at_step)[:, 0].long() - threshold.long()
+    eligible = (times == first[:, None]) | (first == steps)[:, None]
+    lowest = torch.iinfo(torch.int64).min
+    margin, label = torch.where(eligible, margins, lowest).max(dim=1)
+    # max names any of several equal entries on some devices: the lowest index wins here
+    label = (eligible & (margins == margin[:, None])).int().argmax(dim=1)
+    return label, step, margin
+
+
+def answer(
+    layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor
+) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+    """Spike times of every layer (int64 [B, N] each), then what :func:`decide` gives.
+
+    Parameters
+    ----------
+    layers : sequence of (float32 [N_out, N_in], int32 [N_out])
+        Signs, −1 or +1, and thresholds.
+    fired : float32 [B, T, N_in]
+        How often each input has fired by the end of each step.
+    """
+    times = []
+    for sign, threshold in layers:
+        potentials = fired @ sign.T
+        # As float32 a threshold beyond 2**24 is rounded, but stays beyond every potential
+        times.append(fire(potentials, threshold.float()))
+        fired = spiked(times[-1], fired.shape[1])
+    return times, *decide(potentials, threshold, times[-1])
+
+
+def _run(network: Network, fired: Tensor) -> Answer:
+    """The answer to one chunk, from cumulative input counts float32 [B, T, N_in]."""
+    if fired.numel() and (fired.max() >= 2**11 or fired.sum(dim=2).max() >= 2**24):
+        raise ValueError("Input spikes must be fewer than 2,048 per unit and 2**24 per image")
+    layers = [
+        (
+            torch.from_numpy(np.where(layer.weight, 1, -1).astype(np.float32)).to(fired.device),
+            torch.from_numpy(layer.threshold).to(fired.device),
+        )
+        for layer in network.layers
+    ]
+    times, label, step, margin = answer(layers, fired)
+    return Answer(
+        steps=network.steps,
+        times=tuple(layer.cpu().numpy().astype(np.int16) for layer in times),
+        label=label.cpu().numpy(),
+        step=step.cpu().numpy(),
+        margin=margin.cpu().numpy(),
+    )
+
+
+def _chunk(network: Network) -> int:
+    return max(1, _CHUNK // (network.steps * max(network.sizes)))
+
+
+def _join(steps: int, parts: Sequence[Answer]) -> Answer:
+    return Answer(
+        steps=steps,
+        times=tuple(np.concatenate(layer) for layer in zip(*(p.times for p in parts), strict=True)),
+        label=np.concatenate([part.label for part in parts]),
+        step=np.concatenate([part.step for part in parts]),
+        margin=np.concatenate([part.margin for part in parts]),
+    )

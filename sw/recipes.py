@@ -1,0 +1,132 @@
+"""Recipes: everything that decides what a training run makes, and presets that are known to work.
+
+The constants of the presets were chosen on held-out parts of the training sets, never on test
+images.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+
+from sw.batches import Augmentation
+from sw.cli import UserError
+from sw.data import DATASETS
+from sw.rules import RULES
+
+__all__ = ["PRESETS", "Recipe", "preset"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a run learns, from what, and how. Two runs of one recipe on one machine give the same
+    network.
+
+    Parameters
+    ----------
+    dataset : str
+    hidden : tuple of int
+        Units of each hidden layer.
+    steps : int, 1 … 256, a power of two
+        T.
+    rule : str
+        One of ``sw.rules.RULES``.
+    settings : dict
+        Keyword arguments of the rule that differ from its defaults.
+    epochs : int
+    batch : int
+        Images per step of the optimizer.
+    rate : float
+        Learning rate of the weights at the start; falls to 0 as a half cosine.
+    augmentation : Augmentation, or None
+    pool, silent_below : int
+        As ``LatencyEncoder`` has them.
+    inputs : int, or None
+        Keep only this many pixels, those that tell most about the class; None keeps all.
+    validation : float, 0 … below 1
+        Share of the training images that is held out.
+    seed : int
+
+    Raises
+    ------
+    UserError
+        A value is out of its range.
+    """
+
+    dataset: str
+    hidden: tuple[int, ...]
+    steps: int
+    epochs: int
+    rate: float
+    batch: int = 256
+    rule: str = "bstdg"
+    settings: Mapping[str, float] = field(default_factory=dict)
+    augmentation: Augmentation | None = None
+    pool: int = 1
+    silent_below: int = 16
+    inputs: int | None = None
+    validation: float = 1 / 12
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _member("Data set", self.dataset, DATASETS)
+        _member("Rule", self.rule, tuple(RULES))
+        for width in self.hidden:
+            _least("Hidden", width, 1)
+        if not 1 <= self.steps <= 256 or self.steps & (self.steps - 1):
+            raise UserError(f"Steps must be a power of two in 1 … 256, not {self.steps!r}")
+        _least("Epochs", self.epochs, 1)
+        _least("Batch", self.batch, 1)
+        _least("Seed", self.seed, 0)
+        if not self.rate > 0:
+            raise UserError(f"Rate must be above 0, not {self.rate!r}")
+        if not 0 <= self.validation < 1:
+            raise UserError(f"Validation must be in 0 … below 1, not {self.validation!r}")
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values, for JSON."""
+        return asdict(self)
+
+
+def _member(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{what} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _least(what: str, value: int, least: int) -> None:
+    if value < least:
+        raise UserError(f"{what} must be at least {least}, not {value!r}")
+
+
+PRESETS: dict[str, Recipe] = {
+    "digits": Recipe(
+        dataset="digits", hidden=(48,), steps=16, epochs=150, batch=64, rate=0.015, validation=0.2
+    ),
+    "mnist": Recipe(dataset="mnist", hidden=(600,), steps=8, epochs=60, rate=0.015),
+    "mnist-augmented": Recipe(
+        dataset="mnist",
+        hidden=(600,),
+        steps=8,
+        epochs=170,
+        rate=0.007,
+        augmentation=Augmentation(),
+    ),
+    "fashion_mnist": Recipe(
+        dataset="fashion_mnist",
+        hidden=(1000,),
+        steps=8,
+        epochs=100,
+        rate=0.01,
+        silent_below=1,
+        settings={"output_noise": 3.0, "later_gain": 4.0, "later_from_start": True},
+    ),
+}
+
+
+def preset(dataset: str, *, augment: bool = False, **changes: object) -> Recipe:
+    """The preset for ``dataset`` with ``changes`` to its fields; None leaves a field as it is."""
+    _member("Data set", dataset, DATASETS)
+    recipe = PRESETS[dataset]
+    if augment:
+        recipe = PRESETS.get(f"{dataset}-augmented", replace(recipe, augmentation=Augmentation()))
+    given = {name: value for name, value in changes.items() if value is not None}
+    settings = {**recipe.settings, **given.pop("settings", {})}
+    return replace(recipe, settings=settings, **given)

@@ -1,0 +1,67 @@
+"""What the trainer needs of a learning rule."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Rule"]
+
+
+class Rule(nn.Module, ABC):
+    """A network while it learns: latent weights and thresholds, and how an error changes them.
+
+    A subclass sets ``name`` (what ``--rule`` takes) and has its own settings as further keyword
+    arguments. Its parameters and buffers are all of its state, so a checkpoint is complete.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units per layer, inputs first, such as (784, 600, 10).
+    steps : int
+        T.
+    """
+
+    name: str
+
+    def __init__(self, sizes: Sequence[int], steps: int) -> None:
+        super().__init__()
+        self.sizes = tuple(sizes)
+        self.steps = steps
+
+    @abstractmethod
+    def start(self, times: Tensor) -> None:
+        """Sets what depends on the data, once, from a sample of input spike times [B, N_in], where
+        T means never.
+        """
+
+    @abstractmethod
+    def backward(self, times: Tensor, labels: Tensor) -> None:
+        """Sets ``grad`` of every parameter for one batch: ``times`` int64 [B, N_in], ``labels``
+        int64 [B]. Draws its random numbers from the default generator.
+        """
+
+    @abstractmethod
+    def groups(self) -> list[dict[str, object]]:
+        """Groups for the optimizer: ``params``, and ``factor`` that the learning rate is multiplied
+        with.
+        """
+
+    @abstractmethod
+    def constrain(self) -> None:
+        """Puts the parameters back into their range after a step of the optimizer."""
+
+    @abstractmethod
+    def integers(self) -> list[tuple[Tensor, Tensor]]:
+        """What hardware gets, per layer: sign float32 [N_out, N_in], −1 or +1, and threshold int32
+        [N_out].
+        """
+
+    def export(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The same as arrays: weight bool [N_out, N_in], threshold int32 [N_out]."""
+        return [
+            ((sign > 0).cpu().numpy(), threshold.to(torch.int32).cpu().numpy())
+            for sign, threshold in self.integers()
+        ]

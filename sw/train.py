@@ -1,0 +1,225 @@
+"""``python -m sw.train``: trains a network and writes its file.
+
+Beside the network it leaves ``log.json`` (recipe, figures, one entry per epoch) and
+``learning_curve.png`` in ``<build-dir>/train/<name>/``, where the checkpoint lies until the run is
+done. A command that was killed is resumed by giving it again.
+"""
+
+import argparse
+import json
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from sw import cli
+from sw.cli import UserError
+from sw.data import DATASETS, Dataset, load
+from sw.inference import run_images
+from sw.network import Network
+from sw.recipes import preset
+from sw.rules import RULES
+from sw.trainer import Trainer
+
+__all__ = ["main", "train"]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Flags of the command. Those not given come from the data set's preset."""
+    parser = cli.parser("Train a single-spike 1-bit network.", data=True, build=True, seed=True)
+    add = parser.add_argument
+    add("--dataset", choices=DATASETS, default="digits", help="(default: %(default)s)")
+    add("--rule", choices=tuple(RULES), help="learning rule")
+    add(
+        "--hidden",
+        metavar="N[,N…]",
+        type=_sizes,
+        action="extend",
+        help="units of the hidden layers, first to last; may be given once per layer",
+    )
+    add("--steps", metavar="T", type=int, help="steps of the inference window, a power of two")
+    add("--epochs", metavar="N", type=int)
+    add("--batch", metavar="N", type=int, help="images per step of the optimizer")
+    add("--rate", metavar="R", type=float, help="learning rate at the start")
+    add("--augment", action="store_true", help="rotate, scale and shift the images a little")
+    add("--pool", metavar="P", type=int, help="mean-pool the image by 1, 2 or 4")
+    add("--inputs", metavar="K", type=int, help="keep the K most informative pixels")
+    add("--silent-below", metavar="X", type=int, help="pixels below X never fire")
+    add("--validation", metavar="F", type=float, help="share of the training images held out")
+    add(
+        "--set",
+        metavar="NAME=VALUE",
+        type=_setting,
+        action="append",
+        default=[],
+        help="a setting of the rule, such as smoothing=0.02; may be given several times",
+    )
+    add("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
+    add("--restart", action="store_true", help="drop a checkpoint and start from the beginning")
+    add("--out", metavar="FILE", type=Path, help="network file (default: <build-dir>/<name>)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = arguments().parse_args(argv)
+    recipe = preset(
+        args.dataset,
+        augment=args.augment,
+        rule=args.rule,
+        hidden=tuple(args.hidden) if args.hidden else None,
+        steps=args.steps,
+        epochs=args.epochs,
+        batch=args.batch,
+        rate=args.rate,
+        pool=args.pool,
+        inputs=args.inputs,
+        silent_below=args.silent_below,
+        validation=args.validation,
+        seed=args.seed,
+        settings=dict(args.set),
+    )
+    data = load(args.dataset, args.data_dir)
+    trainer = Trainer(recipe, data, _device(args.device))
+    sizes = "-".join(map(str, trainer.rule.sizes))
+    name = args.out.stem if args.out else f"{args.dataset}-{sizes}-t{recipe.steps}"
+    folder = args.build_dir / "train" / name
+    if args.restart:
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    command = shlex.join(["python", "-m", "sw.train", *argv])
+    network, figures = train(trainer, data, name, folder, command=command, quiet=args.quiet)
+    out = args.out or args.build_dir / f"{name}.safetensors"
+    network.save(out)
+    (folder / "checkpoint.pt").unlink()
+    if args.json:
+        cli.write_json(args.json, figures)
+    if not args.quiet:
+        print(
+            f"{out}: {network.structure}, {network.steps} steps, {figures['accuracy']:.2%} strict"
+        )
+
+
+def train(
+    trainer: Trainer, data: Dataset, name: str, folder: Path, *, command: str, quiet: bool = False
+) -> tuple[Network, dict[str, object]]:
+    """Trains to the end and measures once on the test images.
+
+    Returns
+    -------
+    (Network, dict)
+        The network with its provenance, and the figures of ``sw.evaluate`` on the test images with
+        ``validation_accuracy`` added.
+    """
+    recipe = trainer.recipe
+    with tqdm(
+        total=recipe.epochs * trainer.batches, unit="batch", disable=quiet, mininterval=0.5
+    ) as bar:
+
+        def watch(epoch: int, batch: int) -> None:
+            bar.update(epoch * trainer.batches + batch - bar.n)
+            if not batch and not quiet:
+                bar.write(_line(trainer.history[-1], recipe.epochs), file=sys.stdout)
+
+        trainer.fit(folder / "checkpoint.pt", watch)
+    validation = trainer.history[-1]["validation_accuracy"]
+    provenance = {
+        "dataset": recipe.dataset,
+        "rule": recipe.rule,
+        "seed": recipe.seed,
+        "epochs": recipe.epochs,
+        "versions": _versions(trainer.device),
+        "validation_accuracy": validation,
+        "test_accuracy": None,
+        "command": command,
+    }
+    answer = run_images(trainer.network(name, provenance), data.test_images, trainer.device)
+    measured = answer.figures(data.test_labels)
+    network = trainer.network(name, {**provenance, "test_accuracy": measured.accuracy})
+    figures = {**measured.to_dict(), "validation_accuracy": validation}
+    log = {
+        "command": command,
+        "recipe": recipe.to_dict(),
+        "figures": figures,
+        "epochs": trainer.history,
+    }
+    cli.write_json(folder / "log.json", log)
+    _plot(folder / "learning_curve.png", trainer.history, name)
+    return network, figures
+
+
+def _line(entry: dict[str, object], epochs: int) -> str:
+    accuracy = entry["validation_accuracy"]
+    strict = "none held out" if accuracy is None else f"{accuracy:.2%} strict"
+    spikes = " ".join(f"{count:.1f}" for count in entry["spikes_mean"])
+    return (
+        f"epoch {entry['epoch']:>{len(str(epochs))}}/{epochs}  validation {strict}  "
+        f"decision step {entry['decision_step_mean']:.2f}  spikes per layer {spikes}"
+    )
+
+
+def _plot(path: Path, history: list[dict[str, object]], name: str) -> None:
+    """The learning curve: validation error, strict, by epoch."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    if history[-1]["validation_accuracy"] is not None:
+        errors = [100 * (1 - entry["validation_accuracy"]) for entry in history]
+        axes.semilogy([entry["epoch"] for entry in history], np.maximum(errors, 1e-2))
+    axes.set(xlabel="epoch", ylabel="validation error, strict [%]", title=name)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    with cli.atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _versions(device: torch.device) -> dict[str, str]:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "device": name,
+    }
+
+
+def _device(name: str) -> torch.device:
+    """The device by name. On a GPU matrix products may use TF32: spikes and signs stay exact."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros((), device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"Device {name!r} cannot be used ({reason}); name --device cpu") from None
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    return device
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be sizes such as 600 or 600,200, not {text!r}"
+        ) from None
+
+
+def _setting(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {text!r}") from None
+
+
+if __name__ == "__main__":
+    cli.run(main)
