@@ -1,6 +1,6 @@
 """Decide: the first output unit to fire names the class."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -43,7 +43,7 @@ class Decide(wiring.Component):
     one tree of comparisons, one register level per halving.
 
     Latency: ``latency`` = ceil(log2(outputs)) + 1 cycles from the decisive potentials to the
-    result; ``decided`` comes in the cycle in which the potentials are accepted.
+    result; ``decided`` comes one cycle after the potentials were accepted.
     Throughput: one decision a cycle.
 
     Parameters
@@ -58,7 +58,8 @@ class Decide(wiring.Component):
     i : stream of PotentialsLayout
     o : stream of ResultLayout
     decided : 1
-        Early exit: nothing that follows in this inference can change the answer.
+        Early exit: nothing that follows in this inference can change the answer. Potentials that
+        are accepted in this cycle belong to it still, and are dropped.
     """
 
     def __init__(self, *, layer: Layer, steps: int):
@@ -79,45 +80,42 @@ class Decide(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        decisive, flow = Signal(), Signal()
-        margins = [self.i.payload.margin[k] for k in range(self._units)]
-        m.d.comb += [
-            decisive.eq(
-                Cat(~margin[-1] for margin in margins).any()
-                | (self.i.payload.step == self._final)
-            ),
-            flow.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(flow | ~decisive),
-            self.decided.eq(self.i.valid & decisive & flow),
-        ]
+        flow = Signal()  # the whole pipeline moves, or waits for the result to be taken
+        m.d.comb += [flow.eq(~self.o.valid | self.o.ready), self.i.ready.eq(flow)]
 
         candidate = data.StructLayout(
             {"label": range(self._units), "margin": self.o.payload.margin.shape()}
         )
-        valid = Signal(name="valid_0")
+        # Level 0 holds all margins as they came, and finds out whether they are decisive.
+        present = Signal()
         step = Signal.like(self.o.payload.step, name="step_0")
         level = [Signal(candidate, name=f"level_0_{k}") for k in range(self._units)]
+        valid = Signal(name="valid_0")
         with m.If(flow):
-            m.d.sync += [valid.eq(self.decided), step.eq(self.i.payload.step)]
-            for k, margin in enumerate(margins):
-                m.d.sync += [level[k].label.eq(k), level[k].margin.eq(margin)]
-        depth = 0
-        while len(level) > 1:
-            depth += 1
+            m.d.sync += [present.eq(self.i.valid & ~self.decided), step.eq(self.i.payload.step)]
+            for k, entry in enumerate(level):
+                m.d.sync += [entry.label.eq(k), entry.margin.eq(self.i.payload.margin[k])]
+        reached = Cat(~entry.margin[-1] for entry in level).any()
+        m.d.comb += [
+            valid.eq(present & (reached | (step == self._final))),
+            self.decided.eq(valid & flow),
+        ]
+
+        # Each further level halves the candidates; of equal margins the lower index stays.
+        for depth in range(1, self.latency):
             winners = []
-            for k in range(0, len(level) - 1, 2):
-                first, second = level[k], level[k + 1]
+            for k in range(0, len(level), 2):
                 winner = Signal(candidate, name=f"level_{depth}_{k // 2}")
-                with m.If(flow):
-                    m.d.sync += winner.eq(Mux(first.margin >= second.margin, first, second))
                 winners.append(winner)
-            if len(level) % 2:
-                rest = Signal(candidate, name=f"level_{depth}_{len(level) // 2}")
+                pair = level[k : k + 2]
                 with m.If(flow):
-                    m.d.sync += rest.eq(level[-1])
-                winners.append(rest)
-            next_valid = Signal(name=f"valid_{depth}")
-            next_step = Signal.like(step, name=f"step_{depth}")
+                    m.d.sync += winner.eq(pair[0])
+                    with m.If(pair[-1].margin > pair[0].margin):
+                        m.d.sync += winner.eq(pair[-1])
+            next_valid, next_step = (
+                Signal(name=f"valid_{depth}"),
+                Signal.like(step, name=f"step_{depth}"),
+            )
             with m.If(flow):
                 m.d.sync += [next_valid.eq(valid), next_step.eq(step)]
             level, valid, step = winners, next_valid, next_step

@@ -1,6 +1,8 @@
 """Latency encoder: 8-bit pixels in, the step in which each input unit fires out."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from itertools import pairwise
+
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -128,7 +130,7 @@ class LatencyEncoder(wiring.Component):
 
     def __init__(self, *, encoder: encoder.LatencyEncoder, steps: int):
         select = encoder.select
-        if select is not None and any(b <= a for a, b in zip(select, select[1:], strict=False)):
+        if select is not None and any(b <= a for a, b in pairwise(select)):
             raise ValueError("Select must rise strictly")
         self._encoder = encoder
         self._step_bits = exact_log2(steps)
@@ -143,9 +145,7 @@ class LatencyEncoder(wiring.Component):
         m = Module()
         pixels = self.i
         if self._encoder.pool > 1:
-            m.submodules.pool = pool = MeanPool(
-                shape=self._encoder.shape, pool=self._encoder.pool
-            )
+            m.submodules.pool = pool = MeanPool(shape=self._encoder.shape, pool=self._encoder.pool)
             wiring.connect(m, wiring.flipped(self.i), pool.i)
             pixels = pool.o
 

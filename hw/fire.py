@@ -3,6 +3,7 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from hw.event import EventLayout, PotentialsLayout
 from hw.priority import LowestBit
@@ -14,8 +15,12 @@ __all__ = ["Fire"]
 class Fire(wiring.Component):
     """Compares at the end of a step and sends the units that fire, lowest index first.
 
-    Latency: the first event of a step is offered two cycles after its potentials were accepted.
-    Throughput: one spike a cycle; a step without spikes takes one cycle.
+    Few of many units fire in a step, so the search for them goes by groups of about the square
+    root of their number, in three short stages: note who fires, note which groups hold one, copy
+    one group after the other to a window and send its units.
+
+    Latency: ``latency`` = 3 cycles from the potentials to the first event of the step.
+    Throughput: one spike a cycle; a step every 3 cycles at most.
 
     Parameters
     ----------
@@ -32,6 +37,8 @@ class Fire(wiring.Component):
         A new inference begins: nobody has fired, nothing is in flight.
     """
 
+    latency = 3
+
     def __init__(self, *, layer: Layer, steps: int):
         self._units = layer.outputs
         super().__init__(
@@ -44,36 +51,74 @@ class Fire(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        reached, fired, pending = (Signal(self._units, name=n) for n in ("reached", "fired", "pending"))
+        size = 1 << (ceil_log2(self._units) + 1) // 2
+        count = -(-self._units // size)
+
+        # Stage 1: who fires. The vectors are rounded up to whole groups; the rest stays 0.
+        reached = Signal(self._units)
+        fired, firing = Signal(self._units), Signal(count * size)
+        searching, noted = Signal(), Signal()
         step = Signal.like(self.i.payload.step)
-        busy, advance = Signal(), Signal()
-        m.submodules.lowest = lowest = LowestBit(self._units)
-        m.d.comb += [
-            reached.eq(Cat(~self.i.payload.margin[j][-1] for j in range(self._units))),
-            lowest.i.eq(pending),
-            advance.eq(busy & (~self.o.valid | self.o.ready)),
-            # The next step may come in while the last spike of this one moves to the output.
-            self.i.ready.eq(~busy | (advance & ~lowest.rest.any())),
-        ]
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(advance):
-            m.d.sync += [
-                self.o.valid.eq(1),
-                self.o.payload.unit.eq(lowest.index),
-                self.o.payload.step.eq(step),
-                self.o.payload.spike.eq(lowest.any),
-                self.o.payload.last.eq(~lowest.rest.any()),
-                pending.eq(lowest.rest),
-                busy.eq(lowest.rest.any()),
-            ]
+        m.d.comb += reached.eq(Cat(~self.i.payload.margin[j][-1] for j in range(self._units)))
+        m.d.sync += noted.eq(0)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
-                busy.eq(1),
+                searching.eq(1),
+                noted.eq(1),
                 step.eq(self.i.payload.step),
-                pending.eq(reached & ~fired),
+                firing.eq(reached & ~fired),
                 fired.eq(fired | reached),
             ]
+
+        # Stage 2: which groups hold a unit that fires. The next step may come in once the last
+        # of them is taken.
+        m.submodules.group = group = LowestBit(count)
+        groups = Signal(count)
+        bits = [firing[g * size : (g + 1) * size] for g in range(count)]
+        m.d.comb += [group.i.eq(groups), self.i.ready.eq(~searching)]
+
+        # Stage 3: the window, one group's units that still have to be sent. A step without spikes
+        # has one empty window, for its one event.
+        m.submodules.unit = unit = LowestBit(size)
+        window = Signal(size)
+        window_group = Signal.like(group.index)
+        window_valid, window_final = Signal(), Signal()
+        take, done = Signal(), Signal()
+        event = self.o.payload
+        m.d.comb += [
+            unit.i.eq(window),
+            self.o.valid.eq(window_valid),
+            event.unit.eq(Cat(unit.index, window_group)),
+            event.spike.eq(unit.any),
+            event.last.eq(window_final & ~unit.rest.any()),
+            done.eq(window_valid & self.o.ready & ~unit.rest.any()),
+            take.eq(searching & ~noted & (~window_valid | done)),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += window.eq(unit.rest)
+        with m.If(done):
+            m.d.sync += window_valid.eq(0)
+        with m.If(take):
+            m.d.sync += [
+                window.eq(_select(group.onehot, bits)),
+                window_group.eq(group.index),
+                window_valid.eq(1),
+                window_final.eq(~group.rest.any()),
+                event.step.eq(step),
+                groups.eq(group.rest),
+                searching.eq(group.rest.any()),
+            ]
+        with m.If(noted):
+            m.d.sync += groups.eq(Cat(b.any() for b in bits))
+
         with m.If(self.restart):
-            m.d.sync += [self.o.valid.eq(0), busy.eq(0), fired.eq(0)]
+            m.d.sync += [searching.eq(0), noted.eq(0), window_valid.eq(0), fired.eq(0)]
         return m
+
+
+def _select(onehot, values):
+    """The value whose bit of ``onehot`` is set, 0 if none is."""
+    result = 0
+    for bit, value in zip(onehot, values, strict=True):
+        result |= value & bit.replicate(len(value))
+    return result
