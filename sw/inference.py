@@ -76,8 +76,8 @@ def fire(potentials: Tensor, threshold: Tensor) -> Tensor:
     threshold : broadcastable to [B, T, N]
     """
     steps = potentials.shape[1]
-    step = torch.arange(steps, device=potentials.device)[:, None]
-    return torch.where(potentials >= threshold, step, steps).amin(dim=1)
+    step = torch.arange(steps, device=potentials.device, dtype=torch.float32)[:, None]
+    return torch.where(potentials >= threshold, step, float(steps)).amin(dim=1).long()
 
 
 def decide(potentials: Tensor, threshold: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:

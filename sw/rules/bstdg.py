@@ -13,20 +13,20 @@ threshold θ (hardware gets its ceiling, which fires at the same steps)::
 
     V_j(t) = Σ_i b_ji · 1[t_i ≤ t]        t_j = first t with V_j(t) ≥ θ_j, T for never
     e_j    = t_j, or the step where V_j peaks if unit j stayed silent
-    m_j    = (V_j(e_j) − θ_j) / s         s: spread of the layer's final potentials at the start
+    m_j    = (V_j(e_j) − θ_j) / s         s: spread of a unit's final potential at the start
 
 Backward, with ``g_j(t)`` the error of unit j at step t; positive means it should fire earlier::
 
     ∂L/∂w_ji = −mean Σ_t g_j(t) · 1[t_i ≤ t]      straight through from b to w, w clipped to ±1
     ∂L/∂θ_j  = +mean Σ_t g_j(t)
     h_i      = Σ_j b_ji Σ_t g_j(t) · 1[e_i ≤ t]   error passed to unit i of the layer before
-    g_i(e_i) = h_i · exp(2 m_i) if i stayed silent, h_i · exp(−m_i / 2) if it fired,
+    g_i(e_i) = h_i · exp(κ m_i) if i stayed silent, h_i · exp(−m_i / 2) if it fired,
                0 if it fired in step 0 and should fire earlier
 
 The output error has three parts, at the unit's own step, at the decision step t*, and at a random
 step r from t* on; y is the one-hot label, U and R the margins at t* and r::
 
-    p = softmax(−(t + y) / β + λ U / s)      q = softmax(λ₂ R / s)      β = T / 20
+    p = softmax(−(t + δ y) / β + λ U / s)      q = softmax(λ₂ R / s)      β in steps, T / 20
     g(e) = −(p − y) / β      g(t*) = −λ (p − y)      g(r) = −λ₂ (q − y)
 
 What is ours: the effective step and weight of silent units, the two margin read-outs, noise on the
@@ -73,12 +73,18 @@ class Bstdg(Rule):
 
     Parameters
     ----------
+    lead : float, steps
+        δ, how much earlier than the others the labelled unit should fire.
+    time_scale : float
+        β / T, what counts as one unit of time.
     margin_gain : float
         λ, weight of the margins at the decision step.
     later_gain : float
         λ₂, weight of the margins at the random step.
     later_from_start : bool
         The random step is drawn from 0 … T−1 instead of t* … T−1.
+    silent_decay : float
+        κ, how fast the error of a silent hidden unit fades with its distance to the threshold.
     hidden_noise : float
         Standard deviation of the noise on hidden thresholds, in units of the spread.
     output_noise : float
@@ -98,9 +104,12 @@ class Bstdg(Rule):
         sizes: Sequence[int],
         steps: int,
         *,
+        lead: float = 1.0,
+        time_scale: float = 0.05,
         margin_gain: float = 2.0,
         later_gain: float = 2.0,
         later_from_start: bool = False,
+        silent_decay: float = 2.0,
         hidden_noise: float = 0.1,
         output_noise: float = 1.0,
         smoothing: float = 0.0,
@@ -109,8 +118,10 @@ class Bstdg(Rule):
         threshold_factor: float = 60.0,
     ) -> None:
         super().__init__(sizes, steps)
+        self.lead, self.time_scale = lead, time_scale
         self.margin_gain, self.later_gain = margin_gain, later_gain
         self.later_from_start = later_from_start
+        self.silent_decay = silent_decay
         self.hidden_noise, self.output_noise = hidden_noise, output_noise
         self.smoothing = smoothing
         self.hidden_share, self.output_share = hidden_share, output_share
@@ -149,7 +160,7 @@ class Bstdg(Rule):
             share = self.output_share if index == last else self.hidden_share
             peak = potentials.amax(dim=1)
             self.thresholds[index].copy_(peak.quantile(1 - share, dim=0))
-            self.spread[index] = potentials[:, -1].std().clamp(min=1.0)
+            self.spread[index] = potentials[:, -1].std(dim=0).mean().clamp(min=1.0)
             times = fire(potentials, self.thresholds[index])
 
     @torch.no_grad()
@@ -176,7 +187,8 @@ class Bstdg(Rule):
             noise = self._noise(len(times), weight, output=index == last) * self.spread[index]
             threshold = threshold + noise
             times = fire(potentials, threshold[:, None, :])
-            effective = torch.where(times < self.steps, times, potentials.argmax(dim=1))
+            peak = potentials.amax(dim=1, keepdim=True)
+            effective = torch.where(times < self.steps, times, fire(potentials, peak))
             reached = potentials.gather(1, effective[:, None, :])[:, 0]
             margin = (reached - threshold) / self.spread[index]
             traces.append(_Trace(times, effective, margin))
@@ -196,10 +208,10 @@ class Bstdg(Rule):
 
     def _output_error(self, trace: _Trace, read_out: _ReadOut, target: Tensor) -> Tensor:
         """Error of the output layer at every step, [B, T, N]."""
-        beta = self.steps / 20
-        first = (-(trace.times + target) / beta + self.margin_gain * read_out.at_decision).softmax(
-            dim=1
-        )
+        beta = self.steps * self.time_scale
+        first = (
+            -(trace.times + self.lead * target) / beta + self.margin_gain * read_out.at_decision
+        ).softmax(dim=1)
         later = (self.later_gain * read_out.at_later).softmax(dim=1)
         wanted = target * (1 - self.smoothing) + self.smoothing / target.shape[1]
         own = (wanted - first) / beta
@@ -217,7 +229,10 @@ class Bstdg(Rule):
         arrives = error @ _sign(weight)
         passed = (arrives * spiked(trace.effective, self.steps)).sum(dim=1)
         silent = trace.times == self.steps
-        passed = passed * torch.where(silent, 2 * trace.margin, -0.5 * trace.margin).exp()
+        passed = (
+            passed
+            * torch.where(silent, self.silent_decay * trace.margin, -0.5 * trace.margin).exp()
+        )
         passed = passed.masked_fill((trace.times == 0) & (passed > 0), 0)
         return _place(passed, trace.effective, self.steps)
 
