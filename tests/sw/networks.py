@@ -1,0 +1,52 @@
+"""Random networks and spikes for tests."""
+
+import itertools
+
+import numpy as np
+
+from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.network import Layer, Network
+
+PROVENANCE = {
+    "dataset": "digits",
+    "rule": "bstdg",
+    "seed": 0,
+    "epochs": 1,
+    "versions": {},
+    "validation_accuracy": 0.5,
+    "test_accuracy": 0.5,
+    "command": "python -m sw.train",
+}
+
+
+def random_network(rng, sizes, steps, low=-2, high=6, encoder=None):
+    """A network with random signs and thresholds in low … high, for events unless told."""
+    layers = tuple(
+        Layer(
+            weight=rng.random((n_out, n_in)) < 0.5,
+            threshold=rng.integers(low, high + 1, n_out).astype(np.int32),
+        )
+        for n_in, n_out in itertools.pairwise(sizes)
+    )
+    return Network(
+        name="random",
+        steps=steps,
+        encoder=encoder or EventsEncoder(channels=sizes[0]),
+        layers=layers,
+        labels=tuple(str(k) for k in range(sizes[-1])),
+        provenance=PROVENANCE,
+    )
+
+
+def random_spikes(rng, count, inputs, steps, rate=0.6):
+    """Spikes in which units may fire several times."""
+    events = int(rate * count * inputs)
+    image, step = np.sort(rng.integers(0, count * steps, events)).reshape(1, -1).repeat(2, 0)
+    return Spikes(
+        count=count, image=image // steps, step=step % steps, unit=rng.integers(0, inputs, events)
+    )
+
+
+def image_network(rng, shape=(8, 8), hidden=5, steps=16, **encoder):
+    encoder = LatencyEncoder(shape=shape, **encoder)
+    return random_network(rng, (encoder.inputs, hidden, 10), steps, encoder=encoder)

@@ -1,0 +1,188 @@
+"""The timing rule against hand-worked cases and against explicit loops."""
+
+import math
+
+import pytest
+import torch
+
+from sw.rules import RULES
+from sw.rules.bstdg import Bstdg
+
+
+def network(sizes, steps, weights, thresholds, **settings):
+    """Without noise; the read-outs' weights 0 unless told, so that times act alone."""
+    settings = {"hidden_noise": 0, "output_noise": 0, "margin_gain": 0, "later_gain": 0} | settings
+    rule = Bstdg(sizes, steps, **settings)
+    with torch.no_grad():
+        for index, (weight, threshold) in enumerate(zip(weights, thresholds, strict=True)):
+            rule.weights[index].copy_(torch.tensor(weight))
+            rule.thresholds[index].copy_(torch.tensor(threshold))
+    return rule
+
+
+def test_registered():
+    assert RULES["bstdg"] is Bstdg
+
+
+def test_one_layer_by_hand():
+    """Two outputs, three inputs at steps 0, 2 and never; T = 4, so β = 0.2.
+
+    V_0 = 1, 1, 2, 2 crosses 1.5 at step 2. V_1 = −1, −1, 0, 0 never does: it peaks at step 2. The
+    label is 1: p = softmax(−(2, 4 + 1) / 0.2) = (1, 3e-7), g = (y − p) / β = (−5, 5).
+    """
+    rule = network((3, 2), 4, [[[0.5, 0.5, 0.5], [-0.5, 0.5, 0.5]]], [[1.5, 1.5]])
+    rule.backward(torch.tensor([[0, 2, 4]]), torch.tensor([1]))
+    p = math.exp(-2 / 0.2) / (math.exp(-2 / 0.2) + math.exp(-5 / 0.2))
+    g = torch.tensor([-p / 0.2, p / 0.2])
+    # both inputs that fired came by step 2; the third, which never fired, gets nothing
+    expected = torch.stack([-g, -g, torch.zeros(2)], dim=1)
+    torch.testing.assert_close(rule.weights[0].grad, expected)
+    torch.testing.assert_close(rule.thresholds[0].grad, g)
+
+
+def test_later_input_gets_no_gradient():
+    """The unit fires at step 0, so the input at step 1 is no cause of it."""
+    rule = network((2, 2), 4, [[[0.5, 0.5], [-0.5, -0.5]]], [[1.0, 5.0]])
+    rule.backward(torch.tensor([[0, 1]]), torch.tensor([1]))
+    assert rule.weights[0].grad[0, 0] > 0
+    assert rule.weights[0].grad[0, 1] == 0
+
+
+@pytest.mark.parametrize(("label", "unit"), [(0, 0), (1, 1)])
+def test_no_push_beyond_the_window(label, unit):
+    """Unit 0 fires in step 0 and cannot be earlier; unit 1 never fires and cannot be later."""
+    rule = network((1, 2), 4, [[[0.5], [-0.5]]], [[1.0, 3.0]], time_scale=1.0)
+    rule.backward(torch.tensor([[0]]), torch.tensor([label]))
+    gradient = rule.thresholds[0].grad
+    if label == 0:
+        assert gradient.tolist() == [0, 0]
+    else:
+        assert (gradient[0] < 0, gradient[1] > 0) == (True, True)
+
+
+def test_hidden_error_by_hand():
+    """One hidden unit fires at step 1 with margin 0.5, one stays silent with margin −3.5.
+
+    The output, alone, fires at step 1 with label 1 of two: only the causal chain is looked at.
+    """
+    rule = network(
+        (2, 2, 2),
+        4,
+        [[[0.5, 0.5], [-0.5, -0.5]], [[0.5, -0.5], [-0.5, 0.5]]],
+        [[1.5, 2.5], [1.0, 9.0]],
+    )
+    rule.backward(torch.tensor([[0, 1]]), torch.tensor([1]))
+    output = rule.thresholds[1].grad  # g of the two outputs, at steps 1 and 0
+    # hidden 1 peaks at step 0 with V = −1; output 1's potential peaks at step 0 with 0
+    arrives_0 = output[0]  # e = 1: output 1's error sits at step 0, before it
+    arrives_1 = -output[0] + output[1]  # e = 0: sees both
+    torch.testing.assert_close(rule.thresholds[0].grad[0], arrives_0 * math.exp(-0.25))
+    torch.testing.assert_close(rule.thresholds[0].grad[1], arrives_1 * math.exp(-7))
+
+
+def by_loops(rule, times, labels):
+    """Gradients of every layer by loops over images, units and steps; no noise, λ₂ = 0."""
+    steps, layers = rule.steps, len(rule.weights)
+    signs = [(w >= 0).double() * 2 - 1 for w in rule.weights]
+    dw = [torch.zeros_like(s) for s in signs]
+    dtheta = [torch.zeros(len(s), dtype=torch.double) for s in signs]
+    for row, label in zip(times.tolist(), labels.tolist(), strict=True):
+        arrived, traces = [row], []
+        for sign, threshold, spread in zip(
+            signs, rule.thresholds, rule.spread.tolist(), strict=True
+        ):
+            fired, peak, margin, potential = [], [], [], []
+            for j in range(len(sign)):
+                v = [
+                    sum(float(sign[j, i]) for i, t in enumerate(arrived[-1]) if t <= step)
+                    for step in range(steps)
+                ]
+                crossing = [step for step in range(steps) if v[step] >= threshold[j].item()]
+                fired.append(crossing[0] if crossing else steps)
+                peak.append(crossing[0] if crossing else v.index(max(v)))
+                margin.append((v[peak[-1]] - threshold[j].item()) / spread)
+                potential.append([(x - threshold[j].item()) / spread for x in v])
+            traces.append((fired, peak, margin, potential))
+            arrived.append(fired)
+        fired, peak, _, potential = traces[-1]
+        decision = min(*fired, steps - 1)
+        beta = steps / 20
+        logits = [
+            -(t + (k == label)) / beta + rule.margin_gain * potential[k][decision]
+            for k, t in enumerate(fired)
+        ]
+        top = max(logits)
+        total = sum(math.exp(x - top) for x in logits)
+        errors = []  # of the current layer: (unit, step, g)
+        for k, logit in enumerate(logits):
+            wanted = (k == label) - math.exp(logit - top) / total
+            beyond = (fired[k] == 0 and wanted > 0) or (fired[k] == steps and wanted < 0)
+            errors += [] if beyond else [(k, peak[k], wanted / beta)]
+            errors.append((k, decision, rule.margin_gain * wanted))
+        for index in reversed(range(layers)):
+            passed = [0.0] * len(arrived[index])
+            for j, step, g in errors:
+                dtheta[index][j] += g
+                for i, t in enumerate(arrived[index]):
+                    if t <= step:
+                        dw[index][j, i] -= g
+                    if index and traces[index - 1][1][i] <= step:
+                        passed[i] += float(signs[index][j, i]) * g
+            if index:
+                fired, peak, margin, _ = traces[index - 1]
+                errors = []
+                for i, h in enumerate(passed):
+                    gain = math.exp(2 * margin[i] if fired[i] == steps else -margin[i] / 2)
+                    if not (fired[i] == 0 and h > 0):
+                        errors.append((i, peak[i], h * gain))
+    return [g / len(labels) for g in dw], [g / len(labels) for g in dtheta]
+
+
+@pytest.mark.parametrize("sizes", [(6, 3), (8, 6, 3), (8, 7, 6, 3)])
+@pytest.mark.parametrize("steps", [1, 4, 16])
+def test_equals_loops(sizes, steps):
+    torch.manual_seed(sum(sizes) + steps)
+    rule = Bstdg(sizes, steps, hidden_noise=0, output_noise=0, margin_gain=2, later_gain=0)
+    times = torch.randint(0, steps + 1, (12, sizes[0]))
+    labels = torch.randint(0, 3, (12,))
+    rule.start(times)
+    rule.backward(times, labels)
+    for index, (dw, dtheta) in enumerate(zip(*by_loops(rule, times, labels), strict=True)):
+        torch.testing.assert_close(rule.weights[index].grad.double(), dw, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            rule.thresholds[index].grad.double(), dtheta, rtol=1e-4, atol=1e-5
+        )
+
+
+def test_later_read_out_by_hand():
+    """With T = 1 the random step is step 0 too: g = λ₂ (y − softmax(λ₂ R)), R = V − θ = (1, −1)."""
+    rule = network((1, 2), 1, [[[0.5], [-0.5]]], [[0.0, 0.0]], later_gain=2.0, time_scale=1e9)
+    rule.backward(torch.tensor([[0]]), torch.tensor([1]))
+    q = torch.tensor([2.0, -2.0]).softmax(0)
+    torch.testing.assert_close(rule.thresholds[0].grad, 2 * (torch.tensor([0.0, 1.0]) - q))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_start_lets_the_wished_share_fire(share):
+    torch.manual_seed(0)
+    rule = Bstdg((64, 200, 10), 16, hidden_share=share)
+    times = torch.randint(0, 17, (500, 64))
+    rule.start(times)
+    traces, _ = rule._forward(times)
+    assert (traces[0].times < 16).float().mean().item() == pytest.approx(share, abs=0.07)
+
+
+def test_integers_fire_as_the_real_thresholds():
+    rule = network((1, 3), 2, [[[0.5], [0.0], [-0.5]]], [[0.2, -0.2, 1.0]])
+    (sign, threshold), *_ = rule.integers()
+    assert sign.tolist() == [[1], [1], [-1]]
+    assert threshold.tolist() == [1, 0, 1]
+    (weight, exported), *_ = rule.export()
+    assert weight.tolist() == [[True], [True], [False]]
+    assert exported.dtype == "int32"
+
+
+def test_constrain_clips_weights_only():
+    rule = network((1, 1), 2, [[[3.0]]], [[7.0]])
+    rule.constrain()
+    assert (rule.weights[0].item(), rule.thresholds[0].item()) == (1, 7)

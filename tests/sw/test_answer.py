@@ -1,0 +1,40 @@
+"""Figures of a hand-made answer."""
+
+import numpy as np
+import pytest
+
+from sw.answer import Answer
+
+
+def test_figures():
+    """Four images, T = 4, three hidden units, two outputs: a clear win, a tie that is won by the
+    other, nobody, a clear loss.
+    """
+    answer = Answer(
+        steps=4,
+        times=(
+            np.array([[0, 1, 4], [2, 2, 2], [4, 4, 3], [0, 0, 3]]),
+            np.array([[1, 3], [2, 2], [4, 4], [4, 0]]),
+        ),
+        label=np.array([0, 0, 1, 1]),
+        step=np.array([1, 2, 3, 0]),
+        margin=np.array([0, 1, -2, 0]),
+    )
+    figures = answer.figures([0, 1, 1, 0]).to_dict()
+    assert figures == {
+        "images": 4,
+        "accuracy": 0.5,  # images 0 and 2
+        "lenient_accuracy": 0.75,  # and 1: its label is among the first
+        "decision_step_mean": pytest.approx((2 + 3 + 4 + 1) / 4),
+        "hidden_spikes_mean": pytest.approx((2 + 3 + 1 + 3) / 4),
+        "hidden_spikes_before_decision_mean": pytest.approx((2 + 3 + 1 + 2) / 4),
+        "tie_share": 0.25,
+        "silent_share": 0.25,
+    }
+
+
+def test_two_hidden_layers_are_added():
+    times = (np.array([[0, 4]]), np.array([[1, 4, 0]]), np.array([[1]]))
+    one = np.array([0])
+    answer = Answer(steps=4, times=times, label=one, step=one + 1, margin=one)
+    assert answer.figures(one).hidden_spikes_mean == 3
