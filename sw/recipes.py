@@ -98,7 +98,15 @@ def _least(what: str, value: int, least: int) -> None:
 
 PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
-        dataset="digits", hidden=(48,), steps=16, epochs=150, batch=64, rate=0.015, validation=0.2
+        dataset="digits",
+        hidden=(192,),
+        steps=16,
+        epochs=200,
+        batch=128,
+        rate=0.005,
+        settings={"threshold_factor": 10.0, "time_scale": 0.15, "smoothing": 0.05},
+        augmentation=Augmentation(degrees=5.0, scale=0.05, shift=0.25),
+        validation=0.2,
     ),
     "mnist": Recipe(dataset="mnist", hidden=(600,), steps=8, epochs=60, rate=0.015),
     "mnist-augmented": Recipe(
@@ -122,11 +130,14 @@ PRESETS: dict[str, Recipe] = {
 
 
 def preset(dataset: str, *, augment: bool = False, **changes: object) -> Recipe:
-    """The preset for ``dataset`` with ``changes`` to its fields; None leaves a field as it is."""
+    """The preset for ``dataset`` with ``changes`` to its fields; None leaves a field as it is. A
+    preset that augments anyway is the same with ``augment``.
+    """
     _member("Data set", dataset, DATASETS)
     recipe = PRESETS[dataset]
-    if augment:
-        recipe = PRESETS.get(f"{dataset}-augmented", replace(recipe, augmentation=Augmentation()))
+    if augment and recipe.augmentation is None:
+        augmented = replace(recipe, augmentation=Augmentation())
+        recipe = PRESETS.get(f"{dataset}-augmented", augmented)
     given = {name: value for name, value in changes.items() if value is not None}
     settings = {**recipe.settings, **given.pop("settings", {})}
     return replace(recipe, settings=settings, **given)

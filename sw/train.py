@@ -28,6 +28,8 @@ from sw.trainer import Trainer
 
 __all__ = ["main", "train"]
 
+_SMALL = 1 << 20  # spike flags of a batch, all steps
+
 
 def arguments() -> argparse.ArgumentParser:
     """Flags of the command. Those not given come from the data set's preset."""
@@ -86,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     data = load(args.dataset, args.data_dir)
     trainer = Trainer(recipe, data, _device(args.device))
+    if recipe.batch * recipe.steps * max(trainer.rule.sizes) < _SMALL:
+        torch.set_num_threads(1)  # several would wait for one another longer than they work
     sizes = "-".join(map(str, trainer.rule.sizes))
     name = args.out.stem if args.out else f"{args.dataset}-{sizes}-t{recipe.steps}"
     folder = args.build_dir / "train" / name

@@ -52,9 +52,14 @@ def test_atomic_path(tmp_path):
 def test_atomic_path_after_a_failure(tmp_path):
     target = tmp_path / "file"
     target.write_text("old")
-    with pytest.raises(RuntimeError), cli.atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail_half_way():
+        with cli.atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -62,7 +67,7 @@ def test_atomic_path_after_a_failure(tmp_path):
 def test_atomic_path_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(cli.UserError, match="cannot be written .*; name another place"),
+        pytest.raises(cli.UserError, match=r"cannot be written .*; name another place"),
         cli.atomic_path(tmp_path / "file" / "inside"),
     ):
         pass

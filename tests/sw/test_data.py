@@ -136,13 +136,13 @@ def test_download_into_the_cache(tiny, tmp_path, monkeypatch):
 
 def test_download_of_something_else(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: Answer(b"<html>"))
-    with pytest.raises(UserError, match="http://nowhere.invalid/train.*is not whole as gzip"):
+    with pytest.raises(UserError, match=r"http://nowhere.invalid/train.*is not whole as gzip"):
         data.load("mnist")
     assert not list(tmp_path.glob("cache/firstspike/mnist/*"))
 
 
 def test_refuses_unknown_names_and_folders(tmp_path):
-    with pytest.raises(UserError, match="Data set must be one of digits, mnist, .* not 'cifar'"):
+    with pytest.raises(UserError, match=r"Data set must be one of digits, mnist, .* not 'cifar'"):
         data.load("cifar")
     with pytest.raises(UserError, match="nowhere: no such folder"):
         data.load("digits", tmp_path / "nowhere")

@@ -179,7 +179,7 @@ def test_refuses_a_truncated_file(rng, tmp_path, length):
 
 def test_refuses_what_is_no_file_of_this_kind(tmp_path):
     refused(tmp_path / "n", b"GIF89a" * 40, "not a safetensors file, or a damaged one")
-    with pytest.raises(NetworkError, match="absent: cannot be read .*; name a .safetensors file"):
+    with pytest.raises(NetworkError, match=r"absent: cannot be read .*; name a .safetensors file"):
         Network.load(tmp_path / "absent")
     with pytest.raises(NetworkError, match="cannot be read"):
         Network.load(tmp_path)
@@ -212,5 +212,5 @@ def test_find(rng, tmp_path):
     assert find(tmp_path / "mine.safetensors").name == "random"
     for name in zoo_names():
         assert find(name).name == name
-    with pytest.raises(NetworkError, match="one of the zoo: .*"):
+    with pytest.raises(NetworkError, match=r"one of the zoo: .*"):
         find("no-such-network")

@@ -1,0 +1,81 @@
+"""``python -m sw.catalogue``: writes the page that lists the networks of the zoo.
+
+Every figure on it is measured when it is written, on the whole test set of each network's data.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sw import cli
+from sw.cli import UserError, atomic_path
+from sw.data import load
+from sw.evaluate import evaluate
+from sw.network import ZOO, find, zoo_names
+
+__all__ = ["main", "page"]
+
+_HEAD = """\
+# Networks that ship
+
+Written by `python -m sw.catalogue`; a test holds it against the files. Accuracy is strict
+(docs/spec.md), on the test images, which were used for these figures only. Of several seeds the one
+that ships did best on held-out training images. A step counts from 1.
+"""
+_ROW = """
+## {name}
+{weight_bits:,} weights of one bit, {steps} steps, rule `{rule}`, {epochs} epochs, seed {seed}, \
+trained on {device} with PyTorch {torch}.
+
+| accuracy, strict | lenient | on held-out training images | mean decision step | hidden spikes, \
+whole window | to the decision |
+|---|---|---|---|---|---|
+| {accuracy:.2%} | {lenient_accuracy:.2%} | {validation_accuracy:.2%} | \
+{decision_step_mean:.2f} of {steps} | {hidden_spikes_mean:.1f} | \
+{hidden_spikes_before_decision_mean:.1f} |
+
+```
+{command}
+```
+"""
+
+
+def page(data_dir: Path | None = None) -> str:
+    """The page as Markdown.
+
+    Raises
+    ------
+    UserError
+        A data set cannot be had, or a file's test accuracy is not what its provenance says.
+    """
+    parts = [_HEAD]
+    for name in zoo_names():
+        network = find(name)
+        provenance = network.provenance
+        figures = evaluate(network, load(provenance["dataset"], data_dir))
+        if figures["accuracy"] != provenance["test_accuracy"]:
+            raise UserError(
+                f"{name}: test accuracy is {figures['accuracy']}, its provenance says "
+                f"{provenance['test_accuracy']}; train it again by its command"
+            )
+        parts.append(
+            _ROW.format(
+                **{**provenance, **provenance["versions"], **figures},
+                name=name,
+                weight_bits=network.weight_bits,
+                steps=network.steps,
+            )
+        )
+    return "".join(parts)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = cli.parser("Write the zoo's page, sw/zoo/README.md.", data=True).parse_args(argv)
+    text = page(args.data_dir)
+    with atomic_path(ZOO / "README.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    if not args.quiet:
+        print(f"{ZOO / 'README.md'}: {len(zoo_names())} networks")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,64 @@
+"""Recipes and their presets."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from sw.batches import Augmentation
+from sw.cli import UserError
+from sw.data import DATASETS
+from sw.recipes import PRESETS, preset
+from sw.rules import RULES
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_can_be_built(name):
+    recipe = PRESETS[name]
+    rule = RULES[recipe.rule]((4, 2), recipe.steps, **recipe.settings)
+    assert rule.steps == recipe.steps
+    json.dumps(recipe.to_dict())
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_data_set_has_one(dataset):
+    assert preset(dataset).dataset == dataset
+
+
+def test_augment():
+    assert preset("mnist").augmentation is None
+    assert preset("mnist", augment=True) == PRESETS["mnist-augmented"]
+    assert preset("digits", augment=True) == PRESETS["digits"]
+    # a data set without a preset for it takes its plain one
+    plain = PRESETS["fashion_mnist"]
+    assert preset("fashion_mnist", augment=True) == replace(plain, augmentation=Augmentation())
+
+
+def test_changes():
+    recipe = preset("fashion_mnist", hidden=(5, 4), steps=None, settings={"smoothing": 0.1})
+    assert (recipe.hidden, recipe.steps) == ((5, 4), PRESETS["fashion_mnist"].steps)
+    assert recipe.settings == {**PRESETS["fashion_mnist"].settings, "smoothing": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rule": "hebb"}, "Rule must be one of bstdg, not 'hebb'"),
+        ({"hidden": (5, 0)}, "Hidden must be at least 1, not 0"),
+        ({"steps": 12}, "Steps must be a power of two in 1 … 256, not 12"),
+        ({"steps": 512}, "Steps must be a power of two in 1 … 256, not 512"),
+        ({"epochs": 0}, "Epochs must be at least 1, not 0"),
+        ({"batch": 0}, "Batch must be at least 1, not 0"),
+        ({"seed": -1}, "Seed must be at least 0, not -1"),
+        ({"rate": 0.0}, "Rate must be above 0, not 0.0"),
+        ({"validation": 1.0}, "Validation must be in 0 … below 1, not 1.0"),
+    ],
+)
+def test_refusals(changes, message):
+    with pytest.raises(UserError, match=message):
+        preset("digits", **changes)
+
+
+def test_unknown_data_set():
+    with pytest.raises(UserError, match=r"Data set must be one of .*, not 'cifar'"):
+        preset("cifar")

@@ -1,0 +1,111 @@
+"""The command ``python -m sw.train``."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sw import train
+from sw.cli import UserError
+from sw.evaluate import evaluate
+from sw.network import Network
+
+QUICK = ["--hidden", "20", "--epochs", "2", "--device", "cpu"]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_writes_the_network_and_its_log(tmp_path, digits, capsys):
+    train.main([*QUICK, "--hidden", "30,25", "--seed", "3", "--json", "figures.json"])
+    network = Network.load(tmp_path / "build" / "digits-64-20-30-25-10-t16.safetensors")
+    assert network.structure == "64-20-30-25-10"
+    provenance = network.provenance
+    assert (provenance["dataset"], provenance["rule"], provenance["seed"]) == ("digits", "bstdg", 3)
+    assert provenance["epochs"] == 2
+    assert provenance["command"] == (
+        "python -m sw.train --hidden 20 --epochs 2 --device cpu --hidden 30,25 --seed 3 "
+        "--json figures.json"
+    )
+    assert set(provenance["versions"]) == {"python", "numpy", "torch", "device"}
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert provenance["test_accuracy"] == figures["accuracy"]
+    assert provenance["validation_accuracy"] == figures.pop("validation_accuracy")
+    assert evaluate(network, digits) == figures
+    folder = tmp_path / "build" / "train" / network.name
+    assert {path.name for path in folder.iterdir()} == {"log.json", "learning_curve.png"}
+    assert (folder / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    log = json.loads((folder / "log.json").read_text())
+    assert len(log["epochs"]) == 2
+    assert log["recipe"]["hidden"] == [20, 30, 25]
+    out = capsys.readouterr().out
+    assert "epoch 1/2  validation" in out
+    assert f"{figures['accuracy']:.2%} strict" in out
+
+
+def test_quiet(capsys):
+    train.main([*QUICK, "--quiet", "--out", "mine.safetensors", "--validation", "0"])
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+    assert Network.load("mine.safetensors").name == "mine"
+
+
+def test_killed_and_resumed_ends_with_the_same_bits(tmp_path):
+    """Kills the real command when its first checkpoint appears, and gives it again."""
+    command = [sys.executable, "-m", "sw.train", *QUICK, "-q", "--epochs", "6"]
+    results = []
+    for name, kill in (("whole", False), ("killed", True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        if kill:
+            checkpoint = folder / "build/train/digits-64-20-10-t16/checkpoint.pt"
+            process = subprocess.Popen(command, cwd=folder)
+            while not checkpoint.exists() and process.poll() is None:
+                time.sleep(0.002)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+            assert not (folder / "build/digits-64-20-10-t16.safetensors").exists()
+        subprocess.run(command, cwd=folder, check=True)
+        results.append((folder / "build/digits-64-20-10-t16.safetensors").read_bytes())
+    assert results[0] == results[1]
+
+
+def test_changed_command_is_refused_until_restart(tmp_path, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "run_images", interrupt)  # after training, before the file
+        with pytest.raises(KeyboardInterrupt):
+            train.main([*QUICK, "-q"])
+    with pytest.raises(UserError, match=r"another run \(seed 0, not 1\)"):
+        train.main([*QUICK, "-q", "--seed", "1"])
+    train.main([*QUICK, "-q", "--seed", "1", "--restart"])
+    assert os.listdir("build/train/digits-64-20-10-t16")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--hidden", "20,x"], "must be sizes such as 600 or 600,200, not '20,x'"),
+        (["--set", "smoothing"], "must be NAME=VALUE, not 'smoothing'"),
+        (["--dataset", "cifar"], "invalid choice"),
+        (["--rule", "hebb"], "invalid choice"),
+    ],
+)
+def test_wrong_flags(capsys, flags, message):
+    with pytest.raises(SystemExit) as end:
+        train.main(flags)
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_unusable_device():
+    with pytest.raises(UserError, match=r"Device 'abacus' cannot be used .*; name --device cpu"):
+        train.main(["--device", "abacus"])

@@ -1,0 +1,155 @@
+"""The training loop: what it learns, resumes and refuses."""
+
+import numpy as np
+import pytest
+import torch
+from networks import PROVENANCE
+
+from sw.cli import UserError
+from sw.inference import run_images
+from sw.recipes import preset
+from sw.trainer import Trainer
+
+
+def small(**changes):
+    return preset("digits", **{"hidden": (20,), "epochs": 3, "batch": 32, "rate": 0.02} | changes)
+
+
+def state(trainer):
+    return [value.clone() for value in trainer.rule.state_dict().values()]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"hidden": (20, 12)},
+        {"hidden": ()},
+        {"pool": 2, "inputs": 9},
+        {"steps": 1},
+    ],
+    ids=str,
+)
+def test_learns(digits, changes):
+    trainer = Trainer(small(**changes), digits)
+    trainer.fit()
+    assert [entry["epoch"] for entry in trainer.history] == [1, 2, 3]
+    assert trainer.history[-1]["validation_accuracy"] > 0.15  # chance is 0.1
+    assert len(trainer.history[-1]["spikes_mean"]) == len(trainer.rule.weights)
+
+
+def test_same_seed_same_bits(digits):
+    runs = []
+    for seed in (1, 1, 2):
+        trainer = Trainer(small(seed=seed, augmentation=None), digits)
+        trainer.fit()
+        runs.append(trainer.network("x", PROVENANCE).sha256)
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_validation_is_what_the_network_does(digits):
+    """The figure of the last epoch is the accuracy of the exported network on the same images."""
+    trainer = Trainer(small(), digits)
+    trainer.fit()
+    images, labels = (part.numpy() for part in trainer._probe)
+    figures = run_images(trainer.network("x", PROVENANCE), images).figures(labels)
+    assert trainer.history[-1]["validation_accuracy"] == figures.accuracy
+    assert trainer.history[-1]["decision_step_mean"] == pytest.approx(figures.decision_step_mean)
+    assert trainer.history[-1]["spikes_mean"][0] == pytest.approx(figures.hidden_spikes_mean)
+
+
+def test_validation_images_are_not_learnt_from(digits):
+    trainer = Trainer(small(), digits)
+    learnt = {image.tobytes() for image in trainer._images.numpy()}
+    held_out = {image.tobytes() for image in trainer._probe[0].numpy()}
+    assert len(held_out) == 288
+    assert not learnt & held_out
+    assert not learnt & {image.tobytes() for image in digits.test_images}
+
+
+def test_without_validation(digits):
+    trainer = Trainer(small(validation=0.0, epochs=1), digits)
+    trainer.fit()
+    assert trainer.history[-1]["validation_accuracy"] is None
+
+
+def test_inputs_are_chosen_from_what_is_learnt_from(digits):
+    encoder = Trainer(small(inputs=30), digits).encoder
+    assert encoder.inputs == 30
+    assert list(encoder.select) == sorted(set(encoder.select))
+    # the left column of a digit is empty and tells nothing
+    assert not {0, 8, 16, 24} & set(encoder.select)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("when", [(1, 0), (1, 5), (2, 0)], ids=str)
+def test_resumes_with_the_same_bits(digits, tmp_path, when):
+    def kill(epoch, batch):
+        if (epoch, batch) == when:
+            raise KilledError
+
+    whole = Trainer(small(), digits)
+    whole.fit()
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KilledError):
+        Trainer(small(), digits).fit(path, kill)
+    again = Trainer(small(), digits)
+    epochs = []
+    again.fit(path, lambda epoch, batch: epochs.append(epoch))
+    assert epochs[0] == when[0]
+    for one, other in zip(state(whole), state(again), strict=True):
+        assert torch.equal(one, other)
+    assert again.history == whole.history
+
+
+def test_another_runs_checkpoint_is_refused(digits, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    Trainer(small(epochs=1), digits).fit(path)
+    before = path.read_bytes()
+    message = r"checkpoint.pt: checkpoint of another run \(rate .*--restart drops it"
+    with pytest.raises(UserError, match=message):
+        Trainer(small(epochs=1, rate=0.5), digits).fit(path)
+    path.write_bytes(before[:1000])
+    with pytest.raises(UserError, match="not a checkpoint, or damaged; --restart drops it"):
+        Trainer(small(epochs=1), digits).fit(path)
+
+
+def test_not_finite_stops(digits):
+    trainer = Trainer(small(), digits)
+    with torch.no_grad():
+        trainer.rule.thresholds[1][3] = float("nan")
+    with pytest.raises(UserError, match=r"Epoch 1: \S+ is no longer finite; lower --rate"):
+        trainer.fit()
+
+
+def test_dead_layer_stops(digits):
+    trainer = Trainer(small(rate=1e-9), digits)
+    with torch.no_grad():
+        trainer.rule.thresholds[0].fill_(1000)
+    with pytest.raises(UserError, match=r"Epoch 1: hidden layer 0 is dead, .* 288 images; lower"):
+        trainer.fit()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pool": 3}, "Pool must be 1, 2 or 4, not 3"),
+        ({"inputs": 65}, "Inputs must be in 1 … 64, not 65"),
+        ({"silent_below": 999}, "Silent_below must be in 0 … 256, not 999"),
+        ({"batch": 5000}, "Batch must be at most 1154 here, not 5000"),
+        ({"settings": {"magic": 1}}, "Rule 'bstdg': .* unexpected keyword argument 'magic'"),
+    ],
+)
+def test_refusals(digits, changes, message):
+    with pytest.raises(UserError, match=message):
+        Trainer(small(**changes), digits)
+
+
+def test_rate_falls_to_nothing(digits):
+    trainer = Trainer(small(epochs=4, rate=0.01), digits)
+    trainer.fit()
+    rates = [entry["rate"] for entry in trainer.history]
+    np.testing.assert_allclose(rates, [0.01, 0.00853553, 0.005, 0.00146447], rtol=1e-5)
