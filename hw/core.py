@@ -13,7 +13,13 @@ from sw.cli import UserError
 from sw.encoder import LatencyEncoder as Encoder
 from sw.network import Network
 
-__all__ = ["Core"]
+__all__ = ["Core", "place"]
+
+
+def place(m: Module, name: str, component: wiring.Component) -> wiring.PureInterface:
+    """Puts ``component`` into ``m`` as submodule ``name`` and returns the interface to connect."""
+    m.submodules[name] = component
+    return component
 
 
 class Core(wiring.Component):
@@ -26,6 +32,8 @@ class Core(wiring.Component):
     ----------
     network : sw.network.Network
         With a latency encoder whose ``select`` rises strictly.
+    place : function
+        Puts a block into a module, see :func:`place`; the Verilog export brings its own.
 
     Members
     -------
@@ -40,17 +48,19 @@ class Core(wiring.Component):
         The network asks for something that the hardware does not do.
     """
 
-    def __init__(self, network: Network):
+    def __init__(self, network: Network, *, place=place):
         if not isinstance(network.encoder, Encoder):
             raise UserError(
                 f"network {network.name!r} takes events; the hardware so far takes images only: "
                 "train with a latency encoder"
             )
         try:
-            self.encoder = LatencyEncoder(encoder=network.encoder, steps=network.steps)
+            encoder = LatencyEncoder(encoder=network.encoder, steps=network.steps)
         except ValueError as error:
             raise UserError(f"network {network.name!r}: {error}; sort it and the weights") from None
         self.network = network
+        self._place = place
+        self._encoder = encoder
         super().__init__(
             {
                 "pixels": In(stream.Signature(8)),
@@ -61,29 +71,32 @@ class Core(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         network, steps = self.network, self.network.steps
-        m.submodules.encoder = self.encoder
-        m.submodules.orderer = orderer = BucketQueue(units=network.encoder.inputs, steps=steps)
-        m.submodules.decide = decide = Decide(layer=network.layers[-1], steps=steps)
+        units = network.encoder.inputs
+
+        encoder = self._place(m, "encoder", self._encoder)
+        orderer = self._place(m, "orderer", BucketQueue(units=units, steps=steps))
+        decide = self._place(m, "decide", Decide(layer=network.layers[-1], steps=steps))
 
         # Potentials and weights are not reset state: the first cycle after reset presets them.
         started = Signal()
         restart = Signal()
         m.d.sync += started.eq(1)
-        m.d.comb += [restart.eq(decide.decided | ~started), orderer.release.eq(decide.decided)]
+        m.d.comb += [restart.eq(decide.decided | ~started), orderer.finish.eq(decide.decided)]
 
-        wiring.connect(m, wiring.flipped(self.pixels), self.encoder.i)
-        wiring.connect(m, self.encoder.o, orderer.i)
-        events = orderer.o
+        wiring.connect(m, wiring.flipped(self.pixels), encoder.pixels)
+        wiring.connect(m, encoder.arrivals, orderer.arrivals)
+        events = orderer.events
         for index, layer in enumerate(network.layers):
-            integrate = Integrate(layer=layer, steps=steps)
-            m.submodules[f"integrate_{index}"] = integrate
-            wiring.connect(m, events, integrate.i)
+            last = index == len(network.layers) - 1
+            integrate = Integrate(layer=layer, steps=steps, margins=last)
+            integrate = self._place(m, f"integrate_{index}", integrate)
+            wiring.connect(m, events, integrate.events)
             m.d.comb += integrate.restart.eq(restart)
-            if index < len(network.layers) - 1:
-                m.submodules[f"fire_{index}"] = fire = Fire(layer=layer, steps=steps)
-                wiring.connect(m, integrate.o, fire.i)
+            if not last:
+                fire = self._place(m, f"fire_{index}", Fire(layer=layer, steps=steps))
+                wiring.connect(m, integrate.potentials, fire.potentials)
                 m.d.comb += fire.restart.eq(restart)
-                events = fire.o
-        wiring.connect(m, integrate.o, decide.i)
-        wiring.connect(m, decide.o, wiring.flipped(self.result))
+                events = fire.spikes
+        wiring.connect(m, integrate.potentials, decide.potentials)
+        wiring.connect(m, decide.result, wiring.flipped(self.result))
         return m

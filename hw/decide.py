@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.event import PotentialsLayout
+from hw.event import MarginsLayout
 from sw.network import Layer
 
 __all__ = ["Decide", "ResultLayout"]
@@ -25,12 +25,12 @@ class ResultLayout(data.StructLayout):
     """
 
     def __init__(self, layer: Layer, steps: int):
-        potentials = PotentialsLayout(layer, steps)
+        margins = MarginsLayout(layer, steps)
         super().__init__(
             {
                 "label": range(layer.outputs),
                 "step": range(steps),
-                "margin": potentials["margin"].shape.elem_shape,
+                "margin": margins["margin"].shape.elem_shape,
             }
         )
 
@@ -55,8 +55,8 @@ class Decide(wiring.Component):
 
     Members
     -------
-    i : stream of PotentialsLayout
-    o : stream of ResultLayout
+    potentials : stream of MarginsLayout
+    result : stream of ResultLayout
     decided : 1
         Early exit: nothing that follows in this inference can change the answer. Potentials that
         are accepted in this cycle belong to it still, and are dropped.
@@ -67,8 +67,8 @@ class Decide(wiring.Component):
         self._final = steps - 1
         super().__init__(
             {
-                "i": In(stream.Signature(PotentialsLayout(layer, steps))),
-                "o": Out(stream.Signature(ResultLayout(layer, steps))),
+                "potentials": In(stream.Signature(MarginsLayout(layer, steps))),
+                "result": Out(stream.Signature(ResultLayout(layer, steps))),
                 "decided": Out(1),
             }
         )
@@ -81,20 +81,26 @@ class Decide(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         flow = Signal()  # the whole pipeline moves, or waits for the result to be taken
-        m.d.comb += [flow.eq(~self.o.valid | self.o.ready), self.i.ready.eq(flow)]
+        m.d.comb += [
+            flow.eq(~self.result.valid | self.result.ready),
+            self.potentials.ready.eq(flow),
+        ]
 
         candidate = data.StructLayout(
-            {"label": range(self._units), "margin": self.o.payload.margin.shape()}
+            {"label": range(self._units), "margin": self.result.payload.margin.shape()}
         )
         # Level 0 holds all margins as they came, and finds out whether they are decisive.
         present = Signal()
-        step = Signal.like(self.o.payload.step, name="step_0")
+        step = Signal.like(self.result.payload.step, name="step_0")
         level = [Signal(candidate, name=f"level_0_{k}") for k in range(self._units)]
         valid = Signal(name="valid_0")
         with m.If(flow):
-            m.d.sync += [present.eq(self.i.valid & ~self.decided), step.eq(self.i.payload.step)]
+            m.d.sync += [
+                present.eq(self.potentials.valid & ~self.decided),
+                step.eq(self.potentials.payload.step),
+            ]
             for k, entry in enumerate(level):
-                m.d.sync += [entry.label.eq(k), entry.margin.eq(self.i.payload.margin[k])]
+                m.d.sync += [entry.label.eq(k), entry.margin.eq(self.potentials.payload.margin[k])]
         reached = Cat(~entry.margin[-1] for entry in level).any()
         m.d.comb += [
             valid.eq(present & (reached | (step == self._final))),
@@ -120,9 +126,9 @@ class Decide(wiring.Component):
                 m.d.sync += [next_valid.eq(valid), next_step.eq(step)]
             level, valid, step = winners, next_valid, next_step
         m.d.comb += [
-            self.o.valid.eq(valid),
-            self.o.payload.label.eq(level[0].label),
-            self.o.payload.step.eq(step),
-            self.o.payload.margin.eq(level[0].margin),
+            self.result.valid.eq(valid),
+            self.result.payload.label.eq(level[0].label),
+            self.result.payload.step.eq(step),
+            self.result.payload.margin.eq(level[0].margin),
         ]
         return m

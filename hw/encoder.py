@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -43,10 +43,10 @@ class MeanPool(wiring.Component):
 
     Members
     -------
-    i : stream of 8
-        Pixels, row-major.
-    o : stream of 8
-        Pooled pixels, row-major.
+    pixels : stream of 8
+        Row-major.
+    pooled : stream of 8
+        Row-major.
     """
 
     def __init__(self, *, shape: tuple[int, int], pool: int):
@@ -56,51 +56,50 @@ class MeanPool(wiring.Component):
             raise ValueError(f"Shape must be divisible by the pool {pool}, not {shape!r}")
         self._columns = shape[1] // pool
         self._pool = pool
-        super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(8))})
+        super().__init__({"pixels": In(stream.Signature(8)), "pooled": Out(stream.Signature(8))})
 
     def elaborate(self, platform):
         m = Module()
         area = self._pool**2
 
-        # One partial sum per column of squares. It is read while the column's previous pixel
-        # comes in, so the memory needs no bypass: writes to one column are `pool` pixels apart.
-        m.submodules.sums = sums = memory.Memory(
-            shape=range(255 * area + 1), depth=self._columns, init=[]
-        )
-        write = sums.write_port()
-        read = sums.read_port()
         column = Signal(range(self._columns))
         next_column = Signal.like(column)
         x, y = Signal(range(self._pool)), Signal(range(self._pool))
         run = Signal(range(255 * area + 1))  # sum of this row of the square so far
-        total = Signal(range(255 * area + area // 2 + 1))
+        total = Signal(range(255 * area + area // 2 + 1))  # with area/2 for rounding
+
+        # One partial sum per column of squares. It is read while the column's previous pixel
+        # comes in, so the memory needs no bypass: writes to one column are `pool` pixels apart.
+        m.submodules.sums = sums = memory.Memory(shape=total.shape(), depth=self._columns, init=[])
+        write = sums.write_port()
+        read = sums.read_port()
 
         end_of_square_row = x == self._pool - 1
         end_of_line = column == self._columns - 1
         accept = Signal()
         m.d.comb += [
-            self.i.ready.eq(~self.o.valid | self.o.ready),
-            accept.eq(self.i.valid & self.i.ready),
+            self.pixels.ready.eq(~self.pooled.valid | self.pooled.ready),
+            accept.eq(self.pixels.valid & self.pixels.ready),
             next_column.eq(Mux(end_of_line, 0, column + 1)),
             # The address is set one pixel early; between lines the sum is not used at all.
             read.addr.eq(Mux(accept & end_of_square_row, next_column, column)),
-            total.eq(run + self.i.payload + Mux(y == 0, 0, read.data)),
+            total.eq(run + self.pixels.payload + Mux(y == 0, area // 2, read.data)),
             write.addr.eq(column),
             write.data.eq(total),
             write.en.eq(accept & end_of_square_row),
         ]
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.pooled.ready):
+            m.d.sync += self.pooled.valid.eq(0)
         with m.If(accept):
-            m.d.sync += [x.eq(x + 1), run.eq(run + self.i.payload)]
+            m.d.sync += [x.eq(x + 1), run.eq(run + self.pixels.payload)]
             with m.If(end_of_square_row):
                 m.d.sync += [x.eq(0), run.eq(0), column.eq(next_column)]
                 with m.If(end_of_line):
                     m.d.sync += y.eq(y + 1)  # wraps: the pool is a power of two
                 with m.If(y == self._pool - 1):
                     m.d.sync += [
-                        self.o.payload.eq((total + area // 2) >> exact_log2(area)),
-                        self.o.valid.eq(1),
+                        self.pooled.payload.eq(total >> exact_log2(area)),
+                        self.pooled.valid.eq(1),
                     ]
         return m
 
@@ -122,9 +121,9 @@ class LatencyEncoder(wiring.Component):
 
     Members
     -------
-    i : stream of 8
-        Pixels, row-major; image follows image without a gap or a mark.
-    o : stream of ArrivalLayout
+    pixels : stream of 8
+        Row-major; image follows image without a gap or a mark.
+    arrivals : stream of ArrivalLayout
         One arrival per selected pixel, and in any case one for the image's last pixel.
     """
 
@@ -136,18 +135,18 @@ class LatencyEncoder(wiring.Component):
         self._step_bits = exact_log2(steps)
         super().__init__(
             {
-                "i": In(stream.Signature(8)),
-                "o": Out(stream.Signature(ArrivalLayout(encoder.inputs, steps))),
+                "pixels": In(stream.Signature(8)),
+                "arrivals": Out(stream.Signature(ArrivalLayout(encoder.inputs, steps))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        pixels = self.i
+        pixels = self.pixels
         if self._encoder.pool > 1:
             m.submodules.pool = pool = MeanPool(shape=self._encoder.shape, pool=self._encoder.pool)
-            wiring.connect(m, wiring.flipped(self.i), pool.i)
-            pixels = pool.o
+            wiring.connect(m, wiring.flipped(self.pixels), pool.pixels)
+            pixels = pool.pooled
 
         position = Signal(range(self._encoder.pooled))
         unit = Signal(range(self._encoder.inputs))
@@ -157,21 +156,21 @@ class LatencyEncoder(wiring.Component):
             m.d.comb += selected.eq(1)
         else:
             # A constant table in logic: 784 pixels take about 70 LUT4, cheaper than a block RAM.
-            table = Const(sum(1 << i for i in self._encoder.select), self._encoder.pooled)
-            m.d.comb += selected.eq(table.bit_select(position, 1))
+            table = Array(int(i in self._encoder.select) for i in range(self._encoder.pooled))
+            m.d.comb += selected.eq(table[position])
 
         pixel = pixels.payload
-        m.d.comb += pixels.ready.eq(~self.o.valid | self.o.ready)
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        m.d.comb += pixels.ready.eq(~self.arrivals.valid | self.arrivals.ready)
+        with m.If(self.arrivals.ready):
+            m.d.sync += self.arrivals.valid.eq(0)
         with m.If(pixels.valid & pixels.ready):
             m.d.sync += [
                 position.eq(Mux(end_of_image, 0, position + 1)),
-                self.o.valid.eq(selected | end_of_image),
-                self.o.payload.unit.eq(unit),
-                self.o.payload.step.eq(~pixel[8 - self._step_bits :]),
-                self.o.payload.spike.eq(selected & (pixel >= self._encoder.silent_below)),
-                self.o.payload.last.eq(end_of_image),
+                self.arrivals.valid.eq(selected | end_of_image),
+                self.arrivals.payload.unit.eq(unit),
+                self.arrivals.payload.step.eq(~pixel[8 - self._step_bits :]),
+                self.arrivals.payload.spike.eq(selected & (pixel >= self._encoder.silent_below)),
+                self.arrivals.payload.last.eq(end_of_image),
             ]
             with m.If(end_of_image):
                 m.d.sync += unit.eq(0)

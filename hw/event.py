@@ -6,7 +6,7 @@ from amaranth.utils import bits_for
 
 from sw.network import Layer
 
-__all__ = ["EventLayout", "PotentialsLayout", "potential_shapes"]
+__all__ = ["EventLayout", "MarginsLayout", "ReachedLayout", "potential_shapes"]
 
 
 class EventLayout(data.StructLayout):
@@ -38,14 +38,28 @@ class EventLayout(data.StructLayout):
         super().__init__({"unit": range(units), "step": range(steps), "spike": 1, "last": 1})
 
 
-class PotentialsLayout(data.StructLayout):
-    """All potentials of a layer at the end of a step.
+class ReachedLayout(data.StructLayout):
+    """What a hidden layer shows at the end of a step.
+
+    Members
+    -------
+    step : range(steps)
+    reached : one bit per unit
+        ``V >= θ``.
+    """
+
+    def __init__(self, layer: Layer, steps: int):
+        super().__init__({"step": range(steps), "reached": layer.outputs})
+
+
+class MarginsLayout(data.StructLayout):
+    """What the output layer shows at the end of a step.
 
     Members
     -------
     step : range(steps)
     margin : array of signed
-        ``V − θ`` of each unit: clear sign bit means the threshold is reached.
+        ``V − θ`` of each unit; a clear sign bit means that the threshold is reached.
     """
 
     def __init__(self, layer: Layer, steps: int):

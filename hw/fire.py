@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.event import EventLayout, PotentialsLayout
+from hw.event import EventLayout, ReachedLayout
 from hw.priority import LowestBit
 from sw.network import Layer
 
@@ -30,9 +30,9 @@ class Fire(wiring.Component):
 
     Members
     -------
-    i : stream of PotentialsLayout
-    o : stream of EventLayout
-        Spikes of the units that reach their threshold for the first time.
+    potentials : stream of ReachedLayout
+    spikes : stream of EventLayout
+        Of the units that reach their threshold for the first time.
     restart : 1
         A new inference begins: nobody has fired, nothing is in flight.
     """
@@ -43,8 +43,8 @@ class Fire(wiring.Component):
         self._units = layer.outputs
         super().__init__(
             {
-                "i": In(stream.Signature(PotentialsLayout(layer, steps))),
-                "o": Out(stream.Signature(EventLayout(layer.outputs, steps))),
+                "potentials": In(stream.Signature(ReachedLayout(layer, steps))),
+                "spikes": Out(stream.Signature(EventLayout(layer.outputs, steps))),
                 "restart": In(1),
             }
         )
@@ -55,17 +55,16 @@ class Fire(wiring.Component):
         count = -(-self._units // size)
 
         # Stage 1: who fires. The vectors are rounded up to whole groups; the rest stays 0.
-        reached = Signal(self._units)
         fired, firing = Signal(self._units), Signal(count * size)
         searching, noted = Signal(), Signal()
-        step = Signal.like(self.i.payload.step)
-        m.d.comb += reached.eq(Cat(~self.i.payload.margin[j][-1] for j in range(self._units)))
+        step = Signal.like(self.potentials.payload.step)
+        reached = self.potentials.payload.reached
         m.d.sync += noted.eq(0)
-        with m.If(self.i.valid & self.i.ready):
+        with m.If(self.potentials.valid & self.potentials.ready):
             m.d.sync += [
                 searching.eq(1),
                 noted.eq(1),
-                step.eq(self.i.payload.step),
+                step.eq(self.potentials.payload.step),
                 firing.eq(reached & ~fired),
                 fired.eq(fired | reached),
             ]
@@ -75,7 +74,7 @@ class Fire(wiring.Component):
         m.submodules.group = group = LowestBit(count)
         groups = Signal(count)
         bits = [firing[g * size : (g + 1) * size] for g in range(count)]
-        m.d.comb += [group.i.eq(groups), self.i.ready.eq(~searching)]
+        m.d.comb += [group.i.eq(groups), self.potentials.ready.eq(~searching)]
 
         # Stage 3: the window, one group's units that still have to be sent. A step without spikes
         # has one empty window, for its one event.
@@ -84,17 +83,17 @@ class Fire(wiring.Component):
         window_group = Signal.like(group.index)
         window_valid, window_final = Signal(), Signal()
         take, done = Signal(), Signal()
-        event = self.o.payload
+        event = self.spikes.payload
         m.d.comb += [
             unit.i.eq(window),
-            self.o.valid.eq(window_valid),
+            self.spikes.valid.eq(window_valid),
             event.unit.eq(Cat(unit.index, window_group)),
             event.spike.eq(unit.any),
             event.last.eq(window_final & ~unit.rest.any()),
-            done.eq(window_valid & self.o.ready & ~unit.rest.any()),
+            done.eq(window_valid & self.spikes.ready & ~unit.rest.any()),
             take.eq(searching & ~noted & (~window_valid | done)),
         ]
-        with m.If(self.o.ready):
+        with m.If(self.spikes.ready):
             m.d.sync += window.eq(unit.rest)
         with m.If(done):
             m.d.sync += window_valid.eq(0)

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.event import EventLayout, PotentialsLayout, potential_shapes
+from hw.event import EventLayout, MarginsLayout, ReachedLayout, potential_shapes
 from sw.network import Layer
 
 __all__ = ["Integrate"]
@@ -24,24 +24,28 @@ class Integrate(wiring.Component):
     layer : sw.network.Layer
     steps : int
         T.
+    margins : bool
+        Show the margins, for the output layer, and not only who reached the threshold.
 
     Members
     -------
-    i : stream of EventLayout
-        Events of the layer before, in time order.
-    o : stream of PotentialsLayout
-        The potentials at the end of each step that ``i`` visits.
+    events : stream of EventLayout
+        Of the layer before, in time order.
+    potentials : stream of MarginsLayout or ReachedLayout
+        At the end of each step that the events visit.
     restart : 1
         A new inference begins: drop what is in flight, set all potentials to −θ. Needed once after
         reset too: the potentials are not reset state.
     """
 
-    def __init__(self, *, layer: Layer, steps: int):
+    def __init__(self, *, layer: Layer, steps: int, margins: bool):
         self._layer = layer
+        self._margins = margins
+        layout = MarginsLayout if margins else ReachedLayout
         super().__init__(
             {
-                "i": In(stream.Signature(EventLayout(layer.inputs, steps))),
-                "o": Out(stream.Signature(PotentialsLayout(layer, steps))),
+                "events": In(stream.Signature(EventLayout(layer.inputs, steps))),
+                "potentials": Out(stream.Signature(layout(layer, steps))),
                 "restart": In(1),
             }
         )
@@ -57,22 +61,22 @@ class Integrate(wiring.Component):
         )
         row = rows.read_port()
 
-        event = Signal(self.i.payload.shape())
+        event = Signal(self.events.payload.shape())
         event_valid = Signal()
         advance, accumulate = Signal(), Signal()
         m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(advance),
-            row.addr.eq(self.i.payload.unit),
+            advance.eq(~self.potentials.valid | self.potentials.ready),
+            self.events.ready.eq(advance),
+            row.addr.eq(self.events.payload.unit),
             row.en.eq(advance),
             accumulate.eq(advance & event_valid & event.spike),
         ]
         with m.If(advance):
             m.d.sync += [
-                event_valid.eq(self.i.valid),
-                event.eq(self.i.payload),
-                self.o.valid.eq(event_valid & event.last),
-                self.o.payload.step.eq(event.step),
+                event_valid.eq(self.events.valid),
+                event.eq(self.events.payload),
+                self.potentials.valid.eq(event_valid & event.last),
+                self.potentials.payload.step.eq(event.step),
             ]
         for j, shape in enumerate(potential_shapes(self._layer)):
             margin = Signal(shape, name=f"margin_{j}", reset_less=True)
@@ -81,7 +85,10 @@ class Integrate(wiring.Component):
                 m.d.sync += margin.eq(-int(self._layer.threshold[j]))
             with m.Elif(accumulate):
                 m.d.sync += margin.eq(margin + addend)
-            m.d.comb += self.o.payload.margin[j].eq(margin)
+            if self._margins:
+                m.d.comb += self.potentials.payload.margin[j].eq(margin)
+            else:
+                m.d.comb += self.potentials.payload.reached[j].eq(~margin[-1])
         with m.If(self.restart):
-            m.d.sync += [event_valid.eq(0), self.o.valid.eq(0)]
+            m.d.sync += [event_valid.eq(0), self.potentials.valid.eq(0)]
         return m

