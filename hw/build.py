@@ -1,0 +1,261 @@
+"""``python -m hw.build --board B [NETWORK]``: from a network to a bitstream and its report.
+
+The blocks of ``hw`` know nothing of ``sim``; only this command's report asks the golden model and
+the cycle model for accuracy and cycles over the test images. ``sim.verify`` holds both against the
+RTL.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from amaranth.build.run import BuildPlan
+
+from hw.boards import ALIASES, BOARDS, Board, find_board
+from hw.fit import check_fit
+from hw.tools import find_tool, run_tool, tool_version
+from hw.top import BoardTop
+from sw.cli import UserError, atomic_path, parser, run, write_json
+from sw.network import Network, find
+
+__all__ = ["build", "measure", "plan"]
+
+# Names of used cells in nextpnr's report, by family: logic cells, block RAMs, single-port RAMs.
+_CELLS = {
+    "ice40": ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_SPRAM"),
+    "ecp5": ("TRELLIS_COMB", "DP16KD", None),
+}
+_TOOLS = {
+    "ice40": ("yosys", "nextpnr-ice40", "icepack"),
+    "ecp5": ("yosys", "nextpnr-ecp5", "ecppack"),
+}
+_SUFFIX = {"ice40": "bin", "ecp5": "bit"}
+
+
+def plan(network: Network, board: Board, *, seed: int = 0) -> BuildPlan:
+    """What the tools are given: files and commands, the same for the same network and board."""
+    check_fit(network, board)
+    for tool in _TOOLS[board.family]:  # Amaranth looks for them by these variables
+        os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
+    return board.platform().prepare(
+        BoardTop(network, board),
+        "top",
+        emit_src=False,  # source positions would make the files depend on where the project lies
+        nextpnr_opts=f"--report nextpnr.json --seed {seed}",
+    )
+
+
+def measure(network: Network, data_dir: Path | None) -> dict[str, object]:
+    """Accuracy (strict) and cycles over all test images of the network's own data set.
+
+    The values are None, with the reason in ``note``, where the data cannot be had.
+    """
+    from sim import cycles, golden
+    from sw.data import load
+
+    try:
+        data = load(str(network.provenance["dataset"]), data_dir)
+    except UserError as error:
+        return dict.fromkeys(("images", "accuracy", "cycles_mean", "cycles_max")) | {
+            "note": f"not measured: {error}"
+        }
+    answer = golden.run_images(network, data.test_images)
+    count = cycles.cycles(network, data.test_images, answer)
+    return {
+        "images": len(data.test_images),
+        "accuracy": float((answer.label == data.test_labels).mean()),
+        "cycles_mean": float(count.mean()),
+        "cycles_max": int(count.max()),
+        "note": "cycles from the last pixel accepted to the answer, by the exact cycle model",
+    }
+
+
+def build(
+    network: Network,
+    board: Board,
+    *,
+    build_dir: Path,
+    data_dir: Path | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] = print,
+) -> dict[str, object]:
+    """Makes ``<build_dir>/<board>/<network>/`` with the bitstream and ``report.json``.
+
+    Nothing is run if both are there and come from the same plan and the same tools.
+
+    Returns
+    -------
+    dict
+        The report.
+
+    Raises
+    ------
+    UserError
+        The network does not fit, the clock is not reached, or a tool is missing or fails.
+    """
+    the_plan = plan(network, board, seed=seed)
+    tools = {tool: tool_version(tool) for tool in _TOOLS[board.family]}
+    tools["amaranth"] = version("amaranth")
+    digest = hashlib.sha256(the_plan.digest() + json.dumps(tools).encode()).hexdigest()
+    folder = build_dir / board.name / network.name
+    bitstream = folder / f"{network.name}.{_SUFFIX[board.family]}"
+    report_path = folder / "report.json"
+
+    report = _finished(report_path, bitstream, digest)
+    if report is None:
+        report = {
+            "board": board.name,
+            "part": board.part,
+            "network": network.name,
+            "network_sha256": network.sha256,
+            "layers": network.structure,
+            "steps": network.steps,
+            "weight_bits": network.weight_bits,
+            "engine": "event",
+            "bitstream": str(bitstream),
+            **_run(the_plan, board, folder, bitstream, say),
+            "includes": "PLL, UART link, latency encoder, orderer, all layers, decision",
+            "tools": tools,
+            "seed": seed,
+            "digest": digest,
+        }
+    else:
+        say(f"{bitstream} is up to date")
+    if report.get("accuracy") is None:
+        report |= measure(network, data_dir)
+        for key in ("mean", "max"):
+            cycles = report[f"cycles_{key}"]
+            report[f"microseconds_{key}"] = cycles and cycles / report["clock_mhz"]
+    report["bitstream_sha256"] = hashlib.sha256(bitstream.read_bytes()).hexdigest()
+    write_json(report_path, report)
+    return report
+
+
+def _finished(report_path: Path, bitstream: Path, digest: str) -> dict[str, object] | None:
+    try:
+        report = json.loads(report_path.read_text())
+        content = hashlib.sha256(bitstream.read_bytes()).hexdigest()
+    except (OSError, ValueError):
+        return None
+    same = report.get("digest") == digest and report.get("bitstream_sha256") == content
+    return report if same else None
+
+
+def _run(
+    the_plan: BuildPlan, board: Board, folder: Path, bitstream: Path, say: Callable[[str], None]
+) -> dict[str, object]:
+    """Runs the tools in a folder of their own; the bitstream appears when all have succeeded."""
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    the_plan.extract(work)
+    for command in json.loads(the_plan.files["build_top.json"])["commands"]:
+        tool, *arguments = command
+        start = time.monotonic()
+        say(f"{tool} …")
+        run_tool(tool, arguments, cwd=work, log=work / f"{tool}.log")
+        say(f"{tool}: {time.monotonic() - start:.0f} s")
+        if tool == "yosys":
+            _check_synthesis(work / "top.rpt", board)
+    result = json.loads((work / "nextpnr.json").read_text())
+    names = _CELLS[board.family]
+    used = [result["utilization"].get(name, {"used": 0})["used"] for name in names]
+    with atomic_path(bitstream) as temporary:
+        shutil.copyfile(work / f"top.{bitstream.suffix[1:]}", temporary)
+    return {
+        "logic_cells": used[0],
+        "ebr": used[1],
+        "spram": used[2],
+        "available": {
+            "logic_cells": board.logic_cells,
+            "ebr": board.memories,
+            "spram": board.spram,
+        },
+        "fmax_mhz": round(min(clock["achieved"] for clock in result["fmax"].values()), 2),
+        "clock_mhz": board.clock / 1e6,
+    }
+
+
+def _check_synthesis(log: Path, board: Board) -> None:
+    """Refuses before place and route what is larger than the part."""
+    cells = dict.fromkeys(("SB_LUT4", "SB_RAM40_4K", "LUT4", "DP16KD"), 0)
+    for count, name in re.findall(r"^\s+(\d+)\s+(\w+)\s*$", log.read_text(), re.MULTILINE):
+        if name in cells:
+            cells[name] = int(count)
+    needs = (
+        ("logic cells", max(cells["SB_LUT4"], cells["LUT4"]), board.logic_cells),
+        ("block RAMs", max(cells["SB_RAM40_4K"], cells["DP16KD"]), board.memories),
+    )
+    for what, need, there in needs:
+        if need > there:
+            raise UserError(
+                f"the design does not fit {board.name}: synthesis needs at least {need} {what} of "
+                f"{there}; train with fewer hidden units or --inputs, or take a larger --board"
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser("Build a network's bitstream.", data=True, build=True, seed=True)
+    options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
+    names = ", ".join([*BOARDS, *(f"{a} (= {b})" for a, b in ALIASES.items())])
+    options.add_argument("--board", required=True, help=names)
+    options.add_argument("--dry-run", action="store_true", help="list what would be made")
+    args = options.parse_args(arguments)
+    board = find_board(args.board)
+    network = find(args.network or board.network)
+    say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
+    if args.dry_run:
+        folder = args.build_dir / board.name / network.name
+        print(f"{network.name} ({network.structure}) on {board.title}, {board.part}:")
+        for command in json.loads(plan(network, board).files["build_top.json"])["commands"]:
+            print("  " + " ".join(command))
+        print(f"  {folder / network.name}.{_SUFFIX[board.family]}\n  {folder / 'report.json'}")
+        return
+    report = build(
+        network, board, build_dir=args.build_dir, data_dir=args.data_dir, seed=args.seed, say=say
+    )
+    if args.json:
+        write_json(args.json, report)
+    if not args.quiet:
+        print(summary(report))
+
+
+def summary(report: dict[str, object]) -> str:
+    """The report for people."""
+    there = report["available"]
+    lines = [
+        ("board", f"{report['board']} ({report['part']})"),
+        ("network", f"{report['network']}, {report['layers']}, {report['steps']} steps"),
+        ("network sha256", report["network_sha256"]),
+        ("bits of weights", f"{report['weight_bits']:,}"),
+        ("logic cells", f"{report['logic_cells']:,} of {there['logic_cells']:,}"),
+        ("block RAMs", f"{report['ebr']} of {there['ebr']}"),
+        ("SPRAM", f"{report['spram']} of {there['spram']}"),
+        ("clock", f"{report['clock_mhz']:g} MHz (reaches {report['fmax_mhz']:g} MHz)"),
+    ]
+    if report["accuracy"] is None:
+        lines.append(("accuracy, cycles", report["note"]))
+    else:
+        lines += [
+            ("accuracy, strict", f"{report['accuracy']:.2%} of {report['images']:,} test images"),
+            ("cycles an image", f"mean {report['cycles_mean']:.1f}, worst {report['cycles_max']}"),
+            (
+                "time an image",
+                f"mean {report['microseconds_mean']:.2f} µs at the board's clock, "
+                f"from the last pixel to the answer, without the UART",
+            ),
+        ]
+    lines += [("tool", f"{name}: {text}") for name, text in report["tools"].items()]
+    lines.append(("bitstream", report["bitstream"]))
+    return "\n".join(f"{name + ':':18}{text}" for name, text in lines)
+
+
+if __name__ == "__main__":
+    run(main)

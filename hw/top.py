@@ -1,0 +1,34 @@
+"""The top level on a board: clock, pins and the accelerator."""
+
+from amaranth.build import ResourceError
+from amaranth.hdl import Elaboratable, Module
+
+from hw import protocol
+from hw.boards import Board
+from hw.clock import ClockGenerator
+from hw.link import Accelerator
+from sw.network import Network
+
+__all__ = ["BoardTop"]
+
+
+class BoardTop(Elaboratable):
+    """A network on a board: UART in, class out, the class in binary on the LEDs."""
+
+    def __init__(self, network: Network, board: Board):
+        self._board = board
+        self._accelerator = Accelerator(network, divisor=round(board.clock / protocol.BAUD))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.clock = ClockGenerator(self._board)
+        m.submodules.accelerator = accelerator = self._accelerator
+        uart = platform.request("uart", 0)
+        m.d.comb += [accelerator.rx.eq(uart.rx.i), uart.tx.o.eq(accelerator.tx)]
+        for bit in range(8):
+            try:
+                led = platform.request("led", bit)
+            except ResourceError:
+                break  # boards have from two LEDs to eight
+            m.d.comb += led.o.eq(accelerator.label[bit])
+        return m
