@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from sw.cli import UserError
@@ -58,9 +59,10 @@ def run_tool(name: str, arguments: Sequence[str | Path], *, cwd: Path, log: Path
 
 @cache
 def tool_version(name: str) -> str:
-    """What a tool prints of its own version."""
-    result = subprocess.run(
-        [find_tool(name), "--version"], capture_output=True, text=True, check=False
-    )
+    """The version of a tool: of its pip package, or what the system's tool says of itself."""
+    path = Path(find_tool(name))
+    if path.name == f"yowasp-{name}":
+        return f"{TOOLS[name]} {version(TOOLS[name])}"
+    result = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     lines = (result.stdout + result.stderr).strip().splitlines()
-    return lines[-1].strip() if lines else "unknown"
+    return lines[0].strip() if lines else "unknown"
