@@ -1,0 +1,192 @@
+// Streams images through the compiled core and writes down every answer, with the cycle in which it
+// came and the step in which each hidden unit fired.
+//
+// program IMAGES PIXELS HIDDEN MODE STALLS SEED RESET LIMIT
+//   IMAGES  file of pixels, one byte each, image after image
+//   PIXELS  pixels of an image
+//   HIDDEN  hidden units that probes watch, 0 without probes
+//   MODE    "alone": an image is offered once the answer before it is taken; "stream": at any time
+//   STALLS  probability of a pause after each pixel and after each answer
+//   SEED    of the pauses and of what memories and registers hold at power-up
+//   RESET   cycle in which everything is reset and starts again from the first image; 0 is never
+//   LIMIT   cycles without an answer after which the core counts as hung
+//
+// Writes one record per image to stdout. Exits 3 if the core hangs, 4 if it breaks the rules of a
+// valid/ready stream; the reason is on stderr.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "Dut.h"
+#include "verilated.h"
+
+namespace {
+
+constexpr uint16_t kNever = 0xffff;
+constexpr uint16_t kTwice = 0xfffe;
+
+std::vector<uint16_t> firing;               // of the inference that runs: step of each hidden unit
+std::deque<std::vector<uint16_t>> decided;  // of inferences whose answer is not yet taken
+
+struct Record {
+    uint64_t accepted;  // cycle in which the image's last pixel was accepted
+    uint64_t valid;     // first cycle in which its answer was valid
+    int64_t margin;
+    uint32_t label;
+    uint32_t step;
+};
+
+int64_t signed_margin(uint64_t bits) {
+    const uint64_t sign = uint64_t{1} << (MARGIN_BITS - 1);
+    return static_cast<int64_t>((bits ^ sign) - sign);
+}
+
+// How long pauses last: mostly a few cycles, and between images now and then so long that all
+// buffers run full or empty.
+class Pauses {
+  public:
+    Pauses(double share, uint64_t seed, uint64_t pixels)
+        : share_(share), pixels_(pixels), random_(seed) {}
+
+    uint64_t next(bool between_images) {
+        if (share_ <= 0 || std::uniform_real_distribution<>()(random_) >= share_) return 0;
+        const bool very_long = between_images && random_() % 4 == 0;
+        return 1 + random_() % (very_long ? 4 * pixels_ : 4);
+    }
+
+  private:
+    double share_;
+    uint64_t pixels_;
+    std::mt19937_64 random_;
+};
+
+}  // namespace
+
+// Called by the probes (sim/simulator.py), on a clock edge.
+extern "C" void hidden_spike(int unit, int step) {
+    uint16_t& entry = firing.at(unit);
+    entry = entry == kNever ? static_cast<uint16_t>(step) : kTwice;
+}
+
+extern "C" void inference_ends() {
+    decided.push_back(firing);
+    firing.assign(firing.size(), kNever);
+}
+
+int main(int argc, char** argv) {
+    if (argc != 9) return 2;
+    FILE* file = std::fopen(argv[1], "rb");
+    if (!file) return 2;
+    const uint64_t pixels = std::strtoull(argv[2], nullptr, 10);
+    const size_t hidden = std::strtoull(argv[3], nullptr, 10);
+    const bool alone = std::strcmp(argv[4], "alone") == 0;
+    const double stalls = std::strtod(argv[5], nullptr);
+    const uint64_t seed = std::strtoull(argv[6], nullptr, 10);
+    const uint64_t reset_at = std::strtoull(argv[7], nullptr, 10);
+    const uint64_t limit = std::strtoull(argv[8], nullptr, 10);
+
+    std::vector<uint8_t> data;
+    for (uint8_t block[1 << 16]; size_t got = std::fread(block, 1, sizeof block, file);)
+        data.insert(data.end(), block, block + got);
+    std::fclose(file);
+    const uint64_t images = data.size() / pixels;
+
+    const auto context = std::make_unique<VerilatedContext>();
+    context->randReset(2);  // what is not reset starts at random
+    context->randSeed(static_cast<int>(seed % 0x7fffffff) + 1);
+    const auto dut = std::make_unique<Dut>(context.get());
+    Pauses pixel_pauses(stalls, 2 * seed, pixels), result_pauses(stalls, 2 * seed + 1, pixels);
+
+    uint64_t sent = 0, taken = 0;              // pixels, answers
+    uint64_t pixel_pause = 0, result_pause = 0;  // cycles to wait
+    std::deque<uint64_t> accepted;             // of images whose answer is not yet taken
+    bool waiting = false;                      // an answer was valid before and was not taken
+    Record record{};
+    uint64_t last_progress = 0;
+    bool reset_done = reset_at == 0;
+
+    for (uint64_t cycle = 0; taken < images; ++cycle) {
+        const bool reset_again = !reset_done && cycle >= reset_at;
+        const bool reset = cycle < 2 || reset_again;
+        if (reset) {
+            reset_done |= reset_again;
+            sent = taken = pixel_pause = result_pause = 0;
+            accepted.clear();
+            decided.clear();
+            firing.assign(hidden, kNever);
+            waiting = false;
+            last_progress = cycle;
+        }
+        dut->rst = reset;
+        const bool offer = sent < pixels * images && pixel_pause == 0 &&
+                           !(alone && sent >= (taken + 1) * pixels);
+        dut->pixel_valid = offer;
+        dut->pixel_data = offer ? data[sent] : static_cast<uint8_t>(cycle * 151);
+        dut->result_ready = result_pause == 0;
+        dut->clk = 0;
+        dut->eval();
+
+        // What this cycle's clock edge will do.
+        const bool send = !reset && offer && dut->pixel_ready;
+        const bool valid = !reset && dut->result_valid;
+        const bool take = valid && dut->result_ready;
+        const Record now{0, cycle, signed_margin(dut->result_margin), dut->result_label,
+                         dut->result_step};
+        if (waiting && (!valid || now.margin != record.margin || now.label != record.label ||
+                        now.step != record.step)) {
+            std::fprintf(stderr, "answer %llu changed before it was taken, in cycle %llu\n",
+                         static_cast<unsigned long long>(taken),
+                         static_cast<unsigned long long>(cycle));
+            return 4;
+        }
+        if (valid && !waiting) record = now;
+        waiting = valid && !take;
+
+        dut->clk = 1;
+        dut->eval();
+
+        if (pixel_pause) --pixel_pause;
+        if (result_pause) --result_pause;
+        if (send) {
+            const bool ends = ++sent % pixels == 0;
+            if (ends) accepted.push_back(cycle);
+            pixel_pause = pixel_pauses.next(ends);
+        }
+        if (take) {
+            if (accepted.empty() || (hidden && decided.empty())) {
+                std::fprintf(stderr, "answer %llu came before its image, in cycle %llu\n",
+                             static_cast<unsigned long long>(taken),
+                             static_cast<unsigned long long>(cycle));
+                return 4;
+            }
+            record.accepted = accepted.front();
+            accepted.pop_front();
+            if (reset_done) {
+                std::fwrite(&record, sizeof record, 1, stdout);
+                if (hidden) std::fwrite(decided.front().data(), 2, hidden, stdout);
+                if (taken % 64 == 63) std::fflush(stdout);
+            }
+            if (hidden) decided.pop_front();
+            // With a reset to come, the images go round until it does.
+            if (++taken == images && !reset_done) sent = taken = 0;
+            result_pause = result_pauses.next(true);
+            last_progress = cycle;
+        }
+
+        if (cycle - last_progress > limit) {
+            std::fprintf(stderr, "no answer %llu after %llu cycles, %llu pixels taken\n",
+                         static_cast<unsigned long long>(taken),
+                         static_cast<unsigned long long>(limit),
+                         static_cast<unsigned long long>(sent));
+            return 3;
+        }
+    }
+    dut->final();
+    return 0;
+}

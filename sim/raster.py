@@ -1,0 +1,97 @@
+"""``python -m sim.raster NETWORK --image N --out FILE``: one inference as a picture.
+
+Input spikes, hidden spikes and the outputs' margins over the steps, with the decision marked; all
+from the golden model.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sim import golden
+from sw.answer import Answer
+from sw.cli import UserError, atomic_path, parser, run
+from sw.data import load
+from sw.network import Network, find
+
+__all__ = ["draw"]
+
+
+def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
+    """Draws the answer of ``network`` to ``image`` uint8 [height, width] into a PNG file."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    steps = network.steps
+    answer = golden.run_images(network, image[None])
+    decision, winner = int(answer.step[0]), int(answer.label[0])
+    inputs = network.encoder.times(image[None], steps)[0]
+    hidden = [times[0] for times in answer.times[:-1]]
+    last = network.layers[-1]
+    before = hidden[-1] if hidden else inputs
+    fired = before[:, None] <= np.arange(steps)
+    margins = (2 * last.weight.astype(int) - 1) @ fired - last.threshold[:, None]
+
+    rows = [inputs, *hidden]
+    figure = plt.figure(figsize=(10, 7), layout="constrained")
+    grid = figure.add_gridspec(len(rows) + 1, 2, width_ratios=(1, 3))
+    picture = figure.add_subplot(grid[:, 0])
+    picture.imshow(image, cmap="gray_r")
+    picture.set_axis_off()
+    picture.set_title(
+        f"test image of a “{network.labels[label]}”\n"
+        f"answer “{network.labels[winner]}” in step {decision + 1} of {steps}\n"
+        f"margin {int(answer.margin[0])}"
+    )
+    shared = None
+    for row, times in enumerate(rows):
+        axes = shared = figure.add_subplot(grid[row, 1], sharex=shared)
+        units = np.flatnonzero(times < steps)
+        early = times[units] <= decision
+        axes.scatter(times[units][early], units[early], s=6, color="black")
+        axes.scatter(times[units][~early], units[~early], s=6, color="silver")
+        axes.set_ylabel("input unit" if row == 0 else f"hidden unit, layer {row}")
+        axes.set_title(
+            f"{early.sum()} spikes to the decision, {(~early).sum()} never computed",
+            fontsize=9,
+            loc="left",
+        )
+        axes.tick_params(labelbottom=False)
+    axes = figure.add_subplot(grid[-1, 1], sharex=shared)
+    for unit, line in enumerate(margins):
+        style = {"color": "tab:red", "linewidth": 2} if unit == winner else {"color": "silver"}
+        axes.plot(np.arange(steps), line, drawstyle="steps-post", **style)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_ylabel("output V − θ")
+    axes.set_xlabel("step")
+    axes.set_xticks(range(0, steps, max(1, steps // 16)))
+    for each in figure.axes[1:]:
+        each.axvline(decision, color="tab:red", linestyle="--", linewidth=1)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+    plt.close(figure)
+    return answer
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser("Draw one inference: spikes, margins, decision.", data=True)
+    options.add_argument("network", help="path of a network file, or a name in the zoo")
+    options.add_argument("--image", type=int, default=0, help="number of the test image")
+    options.add_argument("--out", type=Path, required=True, metavar="FILE", help="a PNG file")
+    args = options.parse_args(arguments)
+    network = find(args.network)
+    data = load(str(network.provenance["dataset"]), args.data_dir)
+    if not 0 <= args.image < len(data.test_images):
+        raise UserError(f"--image must be in 0 … {len(data.test_images) - 1}, not {args.image}")
+    label = int(data.test_labels[args.image])
+    draw(network, data.test_images[args.image], label, args.out)
+    if not args.quiet:
+        print(args.out)
+
+
+if __name__ == "__main__":
+    run(main)

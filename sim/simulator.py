@@ -1,0 +1,183 @@
+"""The compiled core: the exported Verilog of a network as a program that answers images."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from amaranth.utils import ceil_log2
+
+from hw.event import MarginsLayout
+from hw.export import TOP, to_verilog
+from sim import verilator
+from sw.cli import UserError
+from sw.network import Network
+
+__all__ = ["CoreError", "Simulator"]
+
+_HARNESS = Path(__file__).parent / "harness.cpp"
+_CHUNK = 64  # answers read at a time
+
+
+class CoreError(Exception):
+    """The core hangs or breaks the rules of its streams. The message is one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulator:
+    """A network's hardware, compiled.
+
+    Parameters
+    ----------
+    network : Network
+        With a latency encoder.
+    program : Path
+        The harness (``harness.cpp``) around the core.
+    probed : bool
+        Probes in the core report the spikes of the hidden units.
+    """
+
+    network: Network
+    program: Path
+    probed: bool
+
+    @classmethod
+    def build(
+        cls, network: Network, folder: Path, *, verilog: str | None = None, probed: bool = True
+    ) -> "Simulator":
+        """Compiles ``verilog``, by default what ``hw.export`` writes, into ``folder``.
+
+        The probes need the export's modules; a netlist without them has none.
+        """
+        probed = probed and len(network.layers) > 1
+        width = MarginsLayout(network.layers[-1], network.steps)["margin"].shape.elem_shape.width
+        sources = {
+            "core.v": verilog or to_verilog(network),
+            "harness.cpp": f"#define MARGIN_BITS {width}\n{_HARNESS.read_text()}",
+        }
+        if probed:
+            sources["probes.sv"] = probes(network)
+        # What is not reset must not matter: the harness lets it start at random.
+        options = ["--x-initial", "unique", "--x-assign", "unique", "-CFLAGS", "-O1"]
+        program = verilator.build(sources, top=TOP, options=options, folder=folder)
+        return cls(network=network, program=program, probed=probed)
+
+    @property
+    def hidden(self) -> int:
+        """Hidden units that the probes watch."""
+        return sum(self.network.sizes[1:-1]) if self.probed else 0
+
+    @property
+    def record(self) -> np.dtype:
+        """What the program tells of one image.
+
+        ``accepted`` is the cycle in which the image's last pixel was accepted, ``valid`` the first
+        cycle in which its answer was valid. ``times`` are the steps in which the hidden units
+        fired, layer after layer; 65535 is not until the decision, 65534 more than once.
+        """
+        return np.dtype(
+            [
+                ("accepted", "<u8"),
+                ("valid", "<u8"),
+                ("margin", "<i8"),
+                ("label", "<u4"),
+                ("step", "<u4"),
+                ("times", "<u2", (self.hidden,)),
+            ]
+        )
+
+    def run(self, images: np.ndarray, **how: float) -> np.ndarray:
+        """All records [B] of :meth:`stream`."""
+        parts = list(self.stream(images, **how))
+        return np.concatenate(parts) if parts else np.empty(0, self.record)
+
+    def stream(
+        self,
+        images: np.ndarray,
+        *,
+        alone: bool = False,
+        stalls: float = 0.0,
+        seed: int = 0,
+        reset: int = 0,
+    ) -> Iterator[np.ndarray]:
+        """Answers ``images`` uint8 [B, height, width], in pieces as they come.
+
+        Parameters
+        ----------
+        images : uint8 [B, height, width]
+        alone : bool
+            Offer an image only once the answer to the one before is taken, not as early as the
+            core takes it.
+        stalls : float, 0 … below 1
+            Probability of a pause after each pixel and after each answer.
+        seed : int
+            Of the pauses and of what memories and registers hold at power-up.
+        reset : int
+            Cycle in which the core is reset and all starts again; 0 is never.
+
+        Raises
+        ------
+        CoreError
+            The core hangs or breaks the rules of its streams.
+        """
+        pixels = self.network.encoder.pixels
+        # Twice over: every pixel, every unit and every step, each with the longest of pauses.
+        work = pixels + sum(self.network.sizes) + 4 * len(self.network.layers) * self.network.steps
+        limit = 4 * work + 100 + (20 * pixels if stalls else 0)
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name) / "images"
+            file.write_bytes(np.ascontiguousarray(images, np.uint8).tobytes())
+            mode = "alone" if alone else "stream"
+            fields = [file, pixels, self.hidden, mode, stalls, seed, reset, limit]
+            process = subprocess.Popen(
+                [self.program, *map(str, fields)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            try:
+                size = self.record.itemsize
+                while content := process.stdout.read(size * _CHUNK):
+                    yield np.frombuffer(content[: len(content) // size * size], self.record)
+                message = process.stderr.read().decode().strip()
+                status = process.wait()
+            finally:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+                process.stderr.close()
+        if status in (3, 4):
+            raise CoreError(message)
+        if status:
+            raise UserError(f"{self.program}: exit status {status}; {message or 'remove it'}")
+
+
+def probes(network: Network) -> str:
+    """SystemVerilog that tells the harness of every hidden spike and of the inference's end."""
+    text = [
+        "module probe_decide (input clk, rst, decided);",
+        '  import "DPI-C" function void inference_ends();',
+        "  always @(posedge clk) if (decided && !rst) inference_ends();",
+        "endmodule",
+        f"bind {TOP}_decide probe_decide probe (.clk(clk), .rst(rst), .decided(decided));",
+    ]
+    offset, step_bits = 0, ceil_log2(network.steps)
+    for index, units in enumerate(network.sizes[1:-1]):
+        # The event from the least significant bit: unit, step, spike, last (hw.event).
+        unit_bits = ceil_log2(units)
+        spike = unit_bits + step_bits
+        unit = f"{offset} + int'(payload[{unit_bits - 1}:0])" if unit_bits else f"{offset}"
+        step = f"int'(payload[{spike - 1}:{unit_bits}])" if step_bits else "0"
+        text += [
+            f"module probe_fire_{index} (",
+            f"    input clk, rst, restart, valid, ready, input [{spike + 1}:0] payload);",
+            '  import "DPI-C" function void hidden_spike(input int unit, input int step);',
+            "  always @(posedge clk)",
+            f"    if (valid && ready && payload[{spike}] && !restart && !rst)",
+            f"      hidden_spike({unit}, {step});",
+            "endmodule",
+            f"bind {TOP}_fire_{index} probe_fire_{index} probe (.clk(clk), .rst(rst),",
+            "    .restart(restart), .valid(spikes__valid), .ready(spikes__ready),",
+            "    .payload(spikes__payload));",
+        ]
+        offset += units
+    return "\n".join(text) + "\n"

@@ -1,0 +1,331 @@
+"""Holds a network's hardware against the golden model, image by image.
+
+``python -m sim.verify NETWORK`` compiles the exported Verilog, streams the test images of the
+network's data set through it twice, and compares class, decision step, margin and the spike time of
+every hidden unit up to the decision with the golden model's. The first pass offers each image to an
+idle core and measures how long its answer takes; the second offers pixels at any time and measures
+how often an image is answered.
+
+Exit status: 0 all equal, 1 a difference (shown), 2 it could not be tried.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import numpy as np
+
+from sim import golden, verilator
+from sim.simulator import CoreError, Simulator
+from sw import data
+from sw.answer import Answer
+from sw.cli import UserError, parser, run, write_json
+from sw.encoder import LatencyEncoder
+from sw.network import Network, find
+
+__all__ = ["MismatchError", "differs", "main", "verify"]
+
+_UNSEEN = 0xFFFF  # a hidden unit did not fire until the decision
+_NETLIST_IMAGES = 100
+
+
+@dataclass(kw_only=True)
+class MismatchError(Exception):
+    """Hardware and golden model disagree.
+
+    Parameters
+    ----------
+    image : int
+        Index of the image.
+    message : str
+        What was expected and what came, a few lines.
+    """
+
+    image: int
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def differs(answer: Answer, records: np.ndarray) -> np.ndarray:
+    """Bool [B]: which of the core's ``records`` [B] contradict the golden ``answer``."""
+    wrong = records["label"] != answer.label
+    wrong |= records["step"] != answer.step
+    wrong |= records["margin"] != answer.margin
+    if records["times"].size:
+        return wrong | _spikes_differ(answer, records).any(axis=1)
+    return wrong
+
+
+def _spikes_differ(answer: Answer, records: np.ndarray) -> np.ndarray:
+    """Bool [B, hidden units]. A spike after the decision need not come, but not at another time."""
+    expected = np.concatenate(answer.times[:-1], axis=1)
+    late = expected > answer.step[:, None]
+    return (records["times"] != expected) & ~(late & (records["times"] == _UNSEEN))
+
+
+def verify(
+    network: Network,
+    images: np.ndarray,
+    *,
+    folder: Path,
+    stalls: float = 0.0,
+    seed: int = 0,
+    netlist: bool = False,
+    progress: bool = False,
+) -> tuple[dict[str, object], np.ndarray]:
+    """Compares hardware and golden model on ``images`` uint8 [B, height, width].
+
+    Returns
+    -------
+    (dict, int [B])
+        Figures that are about the hardware alone, and the class of each image.
+
+    Raises
+    ------
+    MismatchError
+        They disagree.
+    UserError
+        It could not be tried.
+    """
+    workers = max(1, min(os.cpu_count() or 1, len(images) // 256))
+    with ThreadPoolExecutor(2) as pool:
+        building = pool.submit(_simulator, network, folder, netlist)
+        computing = pool.submit(golden.run_images, network, images)
+        simulator, answer = building.result(), computing.result()
+    alone, stream = (np.zeros(len(images), simulator.record) for _ in range(2))
+    with _bar(2 * len(images), progress) as bar:
+        for records, how in ((alone, {"alone": True}), (stream, {"stalls": stalls})):
+            for start, piece in _pieces(simulator, images, workers, {**how, "seed": seed}):
+                part = slice(start, start + len(piece))
+                wrong = np.flatnonzero(differs(_part(answer, part), piece))
+                if len(wrong):
+                    raise _explain(answer, piece[wrong[0]], int(start + wrong[0]), how)
+                records[part] = piece
+                bar.update(len(piece))
+    cycles = (alone["valid"] - alone["accepted"]).astype(np.int64)
+    span = len(images) // workers  # the last piece is the longest, and no shorter than this
+    steady = stream["valid"][-span:].astype(np.int64)
+    interval = float(np.diff(steady).mean()) if span > 1 and not stalls else None
+    figures = {
+        "mismatches": 0,
+        "hidden_units_compared": simulator.hidden,
+        "cycles_mean": float(cycles.mean()),
+        "cycles_max": int(cycles.max()),
+        "interval_cycles_mean": interval,
+    }
+    return figures, stream["label"].astype(np.int64)
+
+
+def _simulator(network: Network, folder: Path, netlist: bool) -> Simulator:
+    if not netlist:
+        return Simulator.build(network, folder)
+    from sim.netlist import netlist_verilog
+
+    return Simulator.build(network, folder, verilog=netlist_verilog(network), probed=False)
+
+
+def _pieces(
+    simulator: Simulator, images: np.ndarray, workers: int, how: dict[str, object]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Records of parts of ``images``, each with its first index, from several processes at once."""
+    results: SimpleQueue = SimpleQueue()
+    bounds = [len(images) * k // workers for k in range(workers + 1)]
+    stop = threading.Event()
+
+    def work(start: int, end: int) -> None:
+        position = start
+        for piece in simulator.stream(images[start:end], **how):
+            if stop.is_set():
+                return
+            results.put((position, piece))
+            position += len(piece)
+        if position != end:
+            raise CoreError(f"it ended after {position - start} of {end - start} images")
+
+    with ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(work, *pair) for pair in pairwise(bounds)]
+        try:
+            while not all(task.done() for task in running) or not results.empty():
+                with suppress(Empty):
+                    yield results.get(timeout=0.05)
+        finally:
+            stop.set()
+        for task in running:
+            task.result()
+
+
+def _part(answer: Answer, part: slice) -> Answer:
+    return Answer(
+        steps=answer.steps,
+        times=tuple(times[part] for times in answer.times),
+        label=answer.label[part],
+        step=answer.step[part],
+        margin=answer.margin[part],
+    )
+
+
+def _explain(
+    answer: Answer, record: np.ndarray, image: int, how: dict[str, object]
+) -> MismatchError:
+    """The difference as a person wants to see it."""
+    expected = [int(answer.label[image]), int(answer.step[image]), int(answer.margin[image])]
+    got = [int(record["label"]), int(record["step"]), int(record["margin"])]
+    manner = "offered to an idle core" if how.get("alone") else "offered back to back"
+    lines = [
+        f"image {image}, {manner}: the hardware differs from the golden model",
+        f"{'':12}{'class':>8}{'step':>8}{'margin':>14}",
+        f"  {'expected':10}{expected[0]:>8}{expected[1]:>8}{expected[2]:>14}",
+        f"  {'got':10}{got[0]:>8}{got[1]:>8}{got[2]:>14}",
+    ]
+    if record["times"].size:
+        one = _part(answer, slice(image, image + 1))
+        units = np.flatnonzero(_spikes_differ(one, record.reshape(1))[0])
+        times = np.concatenate(one.times[:-1], axis=1)[0]
+        first = [0, *np.cumsum([layer.shape[1] for layer in one.times[:-1]])]
+        for unit in units[:4]:
+            layer = int(np.searchsorted(first, unit, side="right")) - 1
+            lines.append(
+                f"  hidden unit {unit - first[layer]} of layer {layer}: expected "
+                f"{_step(int(times[unit]), one.steps)}, got "
+                f"{_step(int(record['times'][unit]), one.steps)}"
+            )
+        if len(units) > 4:
+            lines.append(f"  and {len(units) - 4} more hidden units")
+    return MismatchError(image=image, message="\n".join(lines))
+
+
+def _step(value: int, steps: int) -> str:
+    if value == _UNSEEN - 1:
+        return "two spikes"
+    return f"step {value}" if value < steps else "no spike"
+
+
+def _bar(total: int, shown: bool) -> "tqdm":  # noqa: F821
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit="image", unit_scale=True, disable=not shown, leave=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    options = parser(
+        "Hold a network's hardware against the golden model, image by image.",
+        data=True,
+        build=True,
+        seed=True,
+    )
+    options.add_argument("network", help="path of a network file, or a name in the zoo")
+    options.add_argument(
+        "--dataset", choices=data.DATASETS, help="default: the one the network was trained on"
+    )
+    options.add_argument(
+        "--images",
+        metavar="N",
+        type=int,
+        help=f"the first N test images (default: all; with --netlist {_NETLIST_IMAGES})",
+    )
+    options.add_argument(
+        "--stalls",
+        metavar="P",
+        type=float,
+        default=0.0,
+        help="probability of a random pause after each pixel and each answer, in the second pass",
+    )
+    options.add_argument(
+        "--netlist", action="store_true", help="test the netlist synthesised for iCE40 instead"
+    )
+    args = options.parse_args(arguments)
+    begun = time.monotonic()
+    if args.images is not None and args.images < 1:
+        raise UserError(f"--images must be at least 1, not {args.images}")
+    if not 0 <= args.stalls < 1:
+        raise UserError(f"--stalls must be in 0 … below 1, not {args.stalls}")
+    if args.seed < 0:
+        raise UserError(f"--seed must be at least 0, not {args.seed}")
+    network = find(args.network)
+    name, images, labels = _test_images(network, args.dataset, args.data_dir)
+    count = args.images or (_NETLIST_IMAGES if args.netlist else len(images))
+    images, labels = images[:count], labels[:count]
+    target = "netlist" if args.netlist else "rtl"
+    figures: dict[str, object] = {
+        "network": network.name,
+        "network_sha256": network.sha256,
+        "dataset": name,
+        "target": target,
+        "images": len(images),
+        "stalls": args.stalls,
+        "seed": args.seed,
+        "verilator": verilator.find().version,
+    }
+    failure = None
+    try:
+        found, classes = verify(
+            network,
+            images,
+            folder=args.build_dir / "verify",
+            stalls=args.stalls,
+            seed=args.seed,
+            netlist=args.netlist,
+            progress=not args.quiet,
+        )
+        figures |= {**found, "accuracy": float((classes == labels).mean())}
+    except MismatchError as difference:
+        failure = str(difference)
+        figures |= {"mismatches": 1, "first_mismatch": difference.image}
+    except CoreError as fault:
+        failure = f"the core's behaviour is wrong: {fault}"
+        figures |= {"mismatches": 1, "fault": str(fault)}
+    figures["seconds"] = round(time.monotonic() - begun, 2)
+    if args.json:
+        write_json(args.json, figures)
+    if failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    if not args.quiet:
+        print(_summary(network, figures))
+    return 0
+
+
+def _test_images(
+    network: Network, dataset: str | None, data_dir: Path | None
+) -> tuple[str, np.ndarray, np.ndarray]:
+    name = dataset or str(network.provenance["dataset"])
+    if not isinstance(network.encoder, LatencyEncoder):
+        raise UserError(f"network {network.name!r} takes events; only images can be verified")
+    loaded = data.load(name, data_dir)
+    if loaded.shape != network.encoder.shape:
+        raise UserError(
+            f"{name}: images of {loaded.shape} pixels, network {network.name!r} takes "
+            f"{network.encoder.shape}; name another --dataset"
+        )
+    return name, loaded.test_images, loaded.test_labels
+
+
+def _summary(network: Network, figures: dict[str, object]) -> str:
+    lines = [
+        f"{network.name} ({network.structure}, {network.steps} steps): golden model = "
+        f"{'RTL' if figures['target'] == 'rtl' else 'iCE40 netlist'} on {figures['images']} "
+        f"images of {figures['dataset']}",
+        "  equal          class, decision step, margin"
+        + (", every hidden spike" if figures["hidden_units_compared"] else ""),
+        f"  accuracy       {figures['accuracy']:.2%}",
+        f"  cycles         {figures['cycles_mean']:.1f} mean, {figures['cycles_max']} worst, "
+        "from the last pixel to the answer",
+    ]
+    if figures["interval_cycles_mean"]:
+        lines.append(f"  cycles/image   {figures['interval_cycles_mean']:.1f} back to back")
+    return "\n".join([*lines, f"  seconds        {figures['seconds']}"])
+
+
+if __name__ == "__main__":
+    run(main)
