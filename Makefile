@@ -4,6 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# Small matrix products are slower on several threads, and the tests already run on all cores.
+export OMP_NUM_THREADS ?= 1
+
+# Data sets that lie beside the clone are used where they are.
+ifneq ($(wildcard ../shared/data),)
+export FIRSTSPIKE_DATA ?= $(abspath ../shared/data)
+endif
+
 build: $(VENV)/.build
 	$(VENV)/bin/python -m hw.build --board ice40
 
@@ -15,11 +23,11 @@ test: $(VENV)/.test
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.build: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.build: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[build,host]'
 	touch $@
 
-$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[build,check,host,learn]'
 	touch $@ $(VENV)/.build
 
