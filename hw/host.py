@@ -1,7 +1,9 @@
 """``python -m hw.host --port P``: streams images to a board and prints what it answers."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +13,7 @@ from tqdm import tqdm
 from hw import protocol
 from sw.cli import UserError, parser, run, write_json
 from sw.data import load
+from sw.encoder import LatencyEncoder
 from sw.network import Network, find
 
 __all__ = ["Line", "Session", "open_port"]
@@ -39,7 +42,8 @@ def open_port(name: str, baud: int = protocol.BAUD) -> Line:
     try:
         return serial.Serial(name, baud, timeout=2.0)
     except (serial.SerialException, ValueError, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
+        number = getattr(error, "errno", None)  # its text names the port once more
+        reason = os.strerror(number) if number else error
         raise UserError(
             f"port {name}: cannot be opened ({reason}); name another with --port"
         ) from None
@@ -60,9 +64,10 @@ class Session:
         self._line = line
         self._network = network
         self._name = name
-        line.send_break(0.01)
-        line.reset_input_buffer()
-        line.write(protocol.IDENTIFY)
+        with self._connected():
+            line.send_break(0.01)
+            line.reset_input_buffer()
+            line.write(protocol.IDENTIFY)
         expected = protocol.identity(network.sha256)
         answer = self._read(len(expected))
         if not answer.startswith(protocol.MAGIC):
@@ -89,7 +94,8 @@ class Session:
             )
         waiting = 0
         for image in images:
-            self._line.write(protocol.IMAGE + image.tobytes())
+            with self._connected():
+                self._line.write(protocol.IMAGE + image.tobytes())
             waiting += 1
             if waiting == 2:
                 yield self._reply()
@@ -101,13 +107,21 @@ class Session:
         return protocol.parse(self._read(protocol.ANSWER.size))
 
     def _read(self, size: int) -> bytes:
-        answer = self._line.read(size)
+        with self._connected():
+            answer = self._line.read(size)
         if len(answer) < size:
             raise UserError(
                 f"{self._name}: no answer ({len(answer)} of {size} bytes came); check the cable, "
                 "the port and that the bitstream is loaded"
             )
         return answer
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # pyserial's own errors are of this kind
+            raise UserError(f"{self._name}: connection lost ({error}); check the cable") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -121,6 +135,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--image", type=Path, metavar="FILE", help="one image, raw bytes, instead")
     args = options.parse_args(arguments)
     network = find(args.network)
+    if not isinstance(network.encoder, LatencyEncoder):
+        raise UserError(f"network {network.name!r} takes events; no board holds one")
+    if args.images is not None and args.images < 1:
+        raise UserError(f"--images must be at least 1, not {args.images}")
     if args.image:
         images, truth = _raw_image(args.image, network), None
     else:

@@ -58,10 +58,11 @@ class Link(wiring.Component):
         left = Signal(range(self._pixels + 1))  # pixels of this image still to come
         asked = Signal()  # an identification is due
         last_pixel = Signal()
+        identify = command == ord(protocol.IDENTIFY)
         m.d.comb += [
             self.pixels.payload.eq(command),
             self.pixels.valid.eq(self.received.valid & (left != 0)),
-            self.received.ready.eq(Mux(left == 0, ~asked, self.pixels.ready)),
+            self.received.ready.eq(Mux(left == 0, ~(asked & identify), self.pixels.ready)),
             last_pixel.eq(self.pixels.valid & self.pixels.ready & (left == 1)),
         ]
         with m.If(self.received.valid & self.received.ready):
@@ -69,7 +70,7 @@ class Link(wiring.Component):
                 m.d.sync += left.eq(left - 1)
             with m.Elif(command == ord(protocol.IMAGE)):
                 m.d.sync += left.eq(self._pixels)
-            with m.Elif(command == ord(protocol.IDENTIFY)):
+            with m.Elif(identify):
                 m.d.sync += asked.eq(1)
 
         # Counts in the cycle of the last pixel too, so it shows the cycles between the two.

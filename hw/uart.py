@@ -1,6 +1,6 @@
 """A UART: 8 data bits, no parity, 1 stop bit."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import cdc, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,7 +8,8 @@ __all__ = ["Receiver", "Transmitter"]
 
 
 class Receiver(wiring.Component):
-    """Turns a serial line into bytes. A byte that is not taken before the next one is lost.
+    """Turns a serial line into bytes. A byte that is not taken before the next one is lost, and so
+    is one without a stop bit.
 
     Latency: a byte is offered in the middle of its stop bit.
 
@@ -23,7 +24,8 @@ class Receiver(wiring.Component):
         Asynchronous; idle is high.
     bytes : stream of 8
     broken : 1
-        One cycle per frame in which the line stays low through the stop bit: a break.
+        One cycle per break: the line was low for 9.5 bits, wherever they began. It drops the byte
+        on offer.
     """
 
     def __init__(self, *, divisor: int):
@@ -42,12 +44,12 @@ class Receiver(wiring.Component):
         count = Signal(range(10))  # bits still to sample, 0 while idle
         shift = Signal(9)
         busy = Signal()
-        m.d.sync += self.broken.eq(0)
+        lost = Signal()  # no stop bit; wait for the line to rise
         with m.If(self.bytes.ready):
             m.d.sync += self.bytes.valid.eq(0)
         with m.If(~busy):
             # Half a bit into the start bit, then whole bits: each is sampled in its middle.
-            m.d.sync += [timer.eq(self._divisor // 2 - 1), count.eq(9)]
+            m.d.sync += [timer.eq(self._divisor // 2 - 1), count.eq(9), lost.eq(0)]
             with m.If(~line):
                 m.d.sync += busy.eq(1)
         with m.Elif(timer != 0):
@@ -59,15 +61,22 @@ class Receiver(wiring.Component):
                 m.d.sync += busy.eq(0)  # a glitch, not a start bit
             with m.If(count == 0):
                 with m.If(line):
-                    m.d.sync += [
-                        busy.eq(0),
-                        self.bytes.payload.eq(shift[1:]),
-                        self.bytes.valid.eq(1),
-                    ]
+                    m.d.sync += busy.eq(0)
+                    with m.If(~lost):
+                        m.d.sync += [self.bytes.payload.eq(shift[1:]), self.bytes.valid.eq(1)]
                 with m.Else():
-                    # No stop bit. Wait here for the line to rise; report a break once.
-                    m.d.sync += [count.eq(0), timer.eq(0), self.broken.eq(~shift[1:].any())]
-                    m.d.sync += shift.eq(Const(-1, 9))
+                    m.d.sync += [count.eq(0), timer.eq(0), lost.eq(1)]
+
+        # Nine low bits may be a frame of zeros. A break may cut a frame, so it has its own count.
+        longest = 19 * self._divisor // 2
+        low = Signal(range(longest + 1))
+        m.d.sync += self.broken.eq(~line & (low == longest - 1))
+        with m.If(line):
+            m.d.sync += low.eq(0)
+        with m.Elif(low != longest):
+            m.d.sync += low.eq(low + 1)
+        with m.If(self.broken):
+            m.d.sync += self.bytes.valid.eq(0)
         return m
 
 
@@ -95,26 +104,24 @@ class Transmitter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         timer = Signal(range(self._divisor))
-        count = Signal(range(11))  # bits still to send
+        count = Signal(range(10))  # bits still to begin
         shift = Signal(9)
-        m.d.comb += self.bytes.ready.eq(count == 0)
-        with m.If(count == 0):
-            m.d.sync += self.line.eq(1)
-            with m.If(self.bytes.valid):
-                m.d.sync += [
-                    self.line.eq(0),
-                    shift.eq(Cat(self.bytes.payload, 1)),
-                    count.eq(10),
-                    timer.eq(self._divisor - 1),
-                ]
-        with m.Elif(timer != 0):
+        m.d.comb += self.bytes.ready.eq((timer == 0) & (count == 0))
+        with m.If(timer != 0):
             m.d.sync += timer.eq(timer - 1)
-        with m.Else():
+        with m.Elif(count != 0):
             m.d.sync += [
                 timer.eq(self._divisor - 1),
                 count.eq(count - 1),
                 self.line.eq(shift[0]),
-                shift.eq(Cat(shift[1:], 1)),
+                shift.eq(shift[1:]),
+            ]
+        with m.Elif(self.bytes.valid):
+            m.d.sync += [
+                timer.eq(self._divisor - 1),
+                count.eq(9),
+                self.line.eq(0),
+                shift.eq(Cat(self.bytes.payload, 1)),
             ]
         return m
 

@@ -1,0 +1,74 @@
+"""Small networks that take images, and what tests of the hardware's commands share."""
+
+import gc
+import os
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from amaranth.hdl import UnusedElaboratable
+
+from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.network import Layer, Network
+
+__all__ = ["command", "events_network", "image_network", "random_images", "unfinished"]
+
+
+def image_network(
+    rng, *, shape=(4, 4), hidden=(5,), classes=3, steps=8, low=-1, high=3, name="random", **encoder
+):
+    """A network with random signs and thresholds in low … high."""
+    encoder = LatencyEncoder(shape=shape, silent_below=32, **encoder)
+    return _network(rng, (encoder.inputs, *hidden, classes), steps, low, high, name, encoder)
+
+
+def events_network(rng):
+    """A network that takes events."""
+    return _network(rng, (12, 3), 8, -1, 3, "events", EventsEncoder(channels=12))
+
+
+def random_images(rng, network, count):
+    return rng.integers(0, 256, (count, *network.encoder.shape)).astype(np.uint8)
+
+
+def command(module, *arguments, **environment):
+    """Runs ``python -m module`` as its user does."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def unfinished(monkeypatch):
+    """Amaranth does not complain of components that the test could not finish making."""
+    monkeypatch.setattr(UnusedElaboratable, "_MustUse__silence", True)
+    yield
+    gc.collect()
+
+
+def _network(rng, sizes, steps, low, high, name, encoder):
+    layers = tuple(
+        Layer(
+            weight=rng.random((n_out, n_in)) < 0.5,
+            threshold=rng.integers(low, high + 1, n_out).astype(np.int32),
+        )
+        for n_in, n_out in pairwise(sizes)
+    )
+    provenance = dict.fromkeys(("rule", "versions", "command"), "") | dict.fromkeys(
+        ("seed", "epochs", "validation_accuracy", "test_accuracy"), 0
+    )
+    return Network(
+        name=name,
+        steps=steps,
+        encoder=encoder,
+        layers=layers,
+        labels=tuple(f"class {k}" for k in range(sizes[-1])),
+        provenance={"dataset": "digits", **provenance},
+    )

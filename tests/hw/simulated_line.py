@@ -1,0 +1,172 @@
+"""A serial line whose other end is the accelerator in Amaranth's simulator."""
+
+from collections import deque
+
+from amaranth.sim import Simulator
+
+from hw import protocol
+from hw.link import Accelerator
+
+__all__ = ["CYCLE", "SimulatedLine", "ask", "hear", "say"]
+
+CYCLE = 1e-6  # seconds of simulated time
+
+
+async def say(ctx, line, byte, bit):
+    """Puts a frame on ``line``, of ``bit`` seconds a bit."""
+    for level in (0, *(byte >> k & 1 for k in range(8)), 1):
+        ctx.set(line, level)
+        await ctx.delay(bit)
+
+
+async def hear(ctx, line, bit):
+    """The byte of the next frame on ``line``, with a stop bit."""
+    await ctx.negedge(line)
+    await ctx.delay(bit / 2)
+    levels = []
+    for _ in range(10):
+        levels.append(ctx.get(line))
+        await ctx.delay(bit)
+        if len(levels) == 9:
+            # Look at the stop bit in its middle, and be ready for the next frame at its end.
+            assert ctx.get(line) == 1, "no stop bit"
+            break
+    assert levels[0] == 0
+    return sum(level << k for k, level in enumerate(levels[1:]))
+
+
+class SimulatedLine:
+    """What :class:`hw.host.Session` needs of a serial port; simulated time passes while it reads.
+
+    Parameters
+    ----------
+    network : sw.network.Network
+    divisor : int
+        Clock cycles per bit.
+    mismatch : float
+        How much longer a bit is on this end.
+    patience : int
+        Bits of silence after which a read gives up.
+    watch : bool
+        Record in ``cycles`` what the core's own ports show of each image.
+    """
+
+    def __init__(self, network, *, divisor=4, mismatch=0.0, patience=2000, watch=False):
+        self.accelerator = Accelerator(network, divisor=divisor)
+        self.cycles = []
+        self.label = 0
+        self._bit = divisor * (1 + mismatch) * CYCLE
+        self._patience = patience
+        self._to_send = deque()
+        self._received = deque()
+        self._activity = 0.0
+        self._time = 0.0
+        self._simulator = Simulator(self.accelerator)
+        self._simulator.add_clock(CYCLE)
+        self._simulator.add_testbench(self._speak, background=True)
+        self._simulator.add_testbench(self._listen, background=True)
+        self._simulator.add_testbench(self._look, background=True)
+        if watch:
+            self._pixels = network.encoder.pixels
+            self._simulator.add_testbench(self._watch, background=True)
+
+    def write(self, data):
+        self._to_send.extend(data)
+        self._activity = self._time
+
+    def send_break(self, duration):
+        """A break of 12 bits, whatever ``duration``: simulated time is dear."""
+        self._to_send.append("break")
+        while self._to_send:
+            self.advance(1)
+        self.advance(15)
+
+    def reset_input_buffer(self):
+        self._received.clear()
+
+    def read(self, size):
+        while len(self._received) < size and self.waiting:
+            self.advance(5)
+        return bytes(self._received.popleft() for _ in range(min(size, len(self._received))))
+
+    def take(self):
+        """All that was received, without waiting."""
+        content = bytes(self._received)
+        self._received.clear()
+        return content
+
+    @property
+    def waiting(self):
+        """Something was sent or received not long ago."""
+        return self._time - self._activity < self._patience * self._bit
+
+    @property
+    def sent(self):
+        """All that was written is on the line."""
+        return not self._to_send
+
+    def advance(self, bits):
+        """Lets simulated time pass."""
+        self._time += bits * self._bit
+        self._simulator.run_until(self._time)
+
+    def converse(self, data):
+        """Writes ``data`` and returns all that comes until the line falls silent."""
+        self.write(data)
+        answer = b""
+        while part := self.read(1):
+            answer += part
+        return answer
+
+    async def _speak(self, ctx):
+        while True:
+            if not self._to_send:
+                await ctx.delay(self._bit)
+                continue
+            item = self._to_send[0]
+            if item == "break":
+                ctx.set(self.accelerator.rx, 0)
+                await ctx.delay(12 * self._bit)
+                ctx.set(self.accelerator.rx, 1)
+            elif isinstance(item, list):  # levels, a bit each, as they are
+                for level in item:
+                    ctx.set(self.accelerator.rx, level)
+                    await ctx.delay(self._bit)
+            else:
+                await say(ctx, self.accelerator.rx, item, self._bit)
+            self._to_send.popleft()
+            self._activity = self._time
+
+    async def _listen(self, ctx):
+        while True:
+            self._received.append(await hear(ctx, self.accelerator.tx, self._bit))
+            self._activity = self._time
+
+    async def _look(self, ctx):
+        async for (label,) in ctx.changed(self.accelerator.label):
+            self.label = label
+
+    async def _watch(self, ctx):
+        core = self.accelerator._core
+        pixels, result = core.pixels, core.result
+        now, left, accepted, new = 0, self._pixels, [], True
+        ticks = ctx.tick().sample(pixels.valid, pixels.ready, result.valid, result.ready)
+        async for _, _, pixel, pixel_taken, answer, answer_taken in ticks:
+            now += 1
+            if pixel and pixel_taken:
+                left -= 1
+                if not left:
+                    accepted.append(now)
+                    left = self._pixels
+            if answer and new:
+                self.cycles.append(now - accepted.pop(0))
+            new = not answer or answer_taken
+
+
+def ask(line, images):
+    """The raw answers to ``images``, one after the other, as (label, step, cycles, margin)."""
+    answers = []
+    for image in images:
+        line.write(protocol.IMAGE + image.tobytes())
+        answers.append(protocol.parse(line.read(protocol.ANSWER.size)))
+    return answers

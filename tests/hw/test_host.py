@@ -1,0 +1,294 @@
+"""The host program, against the simulated UART of the real top module."""
+
+import json
+import os
+import select
+import threading
+import tty
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from samples import command, events_network, image_network, random_images
+from simulated_line import SimulatedLine
+
+from hw import host, protocol
+from hw.host import Session
+from sim import golden
+from sw.cli import UserError
+from sw.data import load
+from sw.network import find
+
+DIGITS = "digits-64-192-10-t16"
+
+
+class Canned:
+    """A line that answers what it was told to, whatever it is asked."""
+
+    def __init__(self, content=b"", fault=None):
+        self.content = content
+        self.fault = fault
+
+    def write(self, data):
+        if self.fault == "write":
+            raise OSError(5, "Input/output error")
+
+    def read(self, size):
+        if self.fault == "read":
+            raise OSError(5, "Input/output error")
+        answer, self.content = self.content[:size], self.content[size:]
+        return answer
+
+    def send_break(self, duration):
+        pass
+
+    def reset_input_buffer(self):
+        pass
+
+
+@pytest.fixture
+def network(rng):
+    return image_network(rng)
+
+
+@pytest.fixture
+def small(rng):
+    """For the digits data set, quick to simulate."""
+    return image_network(rng, shape=(8, 8), hidden=(3,), classes=10, steps=4, pool=2)
+
+
+def check(replies, network, images):
+    answer = golden.run_images(network, images)
+    assert [reply.label for reply in replies] == answer.label.tolist()
+    assert [reply.step for reply in replies] == answer.step.tolist()
+    assert [reply.margin for reply in replies] == answer.margin.tolist()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7])
+def test_session(rng, network, count):
+    images = random_images(rng, network, count)
+    line = SimulatedLine(network, watch=True)
+    replies = list(Session(line, network).classify(images))
+    assert len(replies) == count
+    if count:
+        check(replies, network, images)
+    assert [reply.cycles for reply in replies] == line.cycles
+
+
+def test_session_with_the_digits_network():
+    network = find(DIGITS)
+    images = load("digits").test_images[:5]
+    replies = list(Session(SimulatedLine(network), network).classify(images))
+    check(replies, network, images)
+    assert len({reply.label for reply in replies}) > 1
+
+
+def test_a_new_session_takes_over_from_one_that_broke_off(rng, network):
+    images = random_images(rng, network, 4)
+    line = SimulatedLine(network)
+    replies = Session(line, network).classify(images)
+    next(replies)
+    line.write(protocol.IMAGE + b"\xff" * 10)
+    check(list(Session(line, network).classify(images)), network, images)
+
+
+def test_the_session_keeps_two_images_on_the_way(rng, network):
+    class Watched(SimulatedLine):
+        log = ""
+
+        def write(self, data):
+            self.log += "w"
+            super().write(data)
+
+        def read(self, size):
+            self.log += "r"
+            return super().read(size)
+
+    line = Watched(network)
+    assert len(list(Session(line, network).classify(random_images(rng, network, 4)))) == 4
+    assert line.log == "wr" + "ww" + "rw" * 2 + "rr"
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b"", r"^port: no answer \(0 of 8 bytes came\); check the cable, the port and that .*$"),
+        (b"1SPK\x01", r"^port: no answer \(5 of 8 bytes came\); "),
+        (b"login: \n", r"^port: answers 6c6f67696e3a200a, which is not this accelerator; name ano"),
+        (
+            b"1SPK\xde\xad\xbe\xef",
+            r"^port: the board holds network deadbeef…, not random \([0-9a-f]",
+        ),
+    ],
+)
+def test_who_is_there(network, answer, message):
+    with pytest.raises(UserError, match=message):
+        Session(Canned(answer), network)
+
+
+def test_another_network_on_the_board(rng, network):
+    other = image_network(rng)
+    message = rf"holds network {other.sha256[:8]}…, not random \({network.sha256[:8]}…\); name its"
+    with pytest.raises(UserError, match=message):
+        Session(SimulatedLine(other), network)
+
+
+@pytest.mark.parametrize("fault", ["read", "write"])
+def test_a_cable_that_is_pulled(rng, network, fault):
+    line = Canned(protocol.identity(network.sha256))
+    session = Session(line, network)
+    line.fault = fault
+    with pytest.raises(UserError, match=r"^port: connection lost \(.*Input/output.*\); check the"):
+        list(session.classify(random_images(rng, network, 2)))
+
+
+def test_a_board_that_falls_silent(rng, network):
+    line = Canned(protocol.identity(network.sha256) + protocol.ANSWER.pack(1, 2, 3, 4) + b"\1\2")
+    replies = Session(line, network, name="com7").classify(random_images(rng, network, 3))
+    assert next(replies) == (1, 2, 3, 4)
+    with pytest.raises(UserError, match=r"^com7: no answer \(2 of 8 bytes came\)"):
+        next(replies)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "message"),
+    [
+        ((2, 28, 28), np.uint8, r"^random takes uint8 images \(4, 4\), not uint8 \(28, 28\); name"),
+        ((2, 8, 8), np.float32, r"takes uint8 images \(4, 4\), not float32 \(8, 8\)"),
+        ((2, 64), np.uint8, r"not uint8 \(64,\)"),
+    ],
+)
+def test_wrong_images(network, shape, kind, message):
+    session = Session(Canned(protocol.identity(network.sha256)), network)
+    with pytest.raises(UserError, match=message):
+        list(session.classify(np.zeros(shape, kind)))
+
+
+@contextmanager
+def board(simulated):
+    """The path of a pseudo-terminal behind which ``simulated`` answers; a silent one for None.
+
+    A pseudo-terminal carries no break, and the accelerator is fresh from reset as it is.
+    """
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    stop = threading.Event()
+
+    def serve():
+        while not stop.is_set():
+            if select.select([ours], [], [], 0 if simulated.waiting else 0.02)[0]:
+                simulated.write(os.read(ours, 4096))
+            if simulated.waiting:
+                simulated.advance(20)
+                if answer := simulated.take():
+                    os.write(ours, answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    if simulated:
+        thread.start()
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        stop.set()
+        if simulated:
+            thread.join()
+        os.close(ours)
+        os.close(theirs)
+
+
+def figures_of(network, count):
+    data = load("digits")
+    answer = golden.run_images(network, data.test_images[:count])
+    return {
+        "network": "random",
+        "images": count,
+        "accuracy": (answer.label == data.test_labels[:count]).mean(),
+        "decision_step_mean": (answer.step + 1).mean(),
+    }
+
+
+def test_command(small, tmp_path):
+    small.save(tmp_path / "small.safetensors")
+    simulated = SimulatedLine(small, watch=True)
+    with board(simulated) as port:
+        result = command(
+            *("hw.host", tmp_path / "small.safetensors", "--port", port),
+            *("--images", 5, "--json", tmp_path / "out.json"),
+        )
+    assert result.returncode == 0, result.stderr
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert figures.pop("seconds") > 0
+    assert figures == {
+        **figures_of(small, 5),
+        "cycles_mean": np.mean(simulated.cycles),
+        "cycles_max": max(simulated.cycles),
+    }
+    assert f"accuracy:           {figures['accuracy']}\n" in result.stdout
+    assert "5/5" in result.stderr  # the progress bar
+
+
+def test_command_with_one_image(rng, small, tmp_path, monkeypatch, capsys):
+    small.save(tmp_path / "small.safetensors")
+    image = random_images(rng, small, 1)
+    (tmp_path / "image").write_bytes(image.tobytes())
+    simulated = SimulatedLine(small, watch=True)
+    ports = []
+    monkeypatch.setattr(host, "open_port", lambda *port: ports.append(port) or simulated)
+    arguments = [tmp_path / "small.safetensors", "--image", tmp_path / "image", "--baud", 9600]
+    arguments += ["--port", "com3", "--json", tmp_path / "out.json", "-q"]
+    host.main(list(map(str, arguments)))
+    assert ports == [("com3", 9600)]
+    answer = golden.run_images(small, image)
+    assert json.loads((tmp_path / "out.json").read_text()) == {
+        "label": f"class {answer.label[0]}",
+        "step": answer.step[0],
+        "cycles": simulated.cycles[0],
+        "margin": answer.margin[0],
+    }
+    assert capsys.readouterr() == ("", "")
+
+
+def refused(result, message):
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith(f"error: {message}")
+    assert result.stdout == ""
+
+
+def test_a_port_that_is_not_there():
+    result = command("hw.host", DIGITS, "--images", 1, "--port", "/nonexistent")
+    refused(result, "port /nonexistent: cannot be opened (No such file or directory); name")
+
+
+def test_a_port_where_nobody_answers(tmp_path):
+    with board(None) as port:
+        result = command("hw.host", DIGITS, "--images", 1, "--port", port)
+    refused(result, f"{port}: no answer (0 of 8 bytes came); check the cable")
+
+
+def test_a_port_that_is_none(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"^port /dev/null: cannot be opened \(.*\); name another"):
+        host.open_port("/dev/null")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image", "short"], r"short: must be 8 × 8 bytes, one per pixel, not 63$"),
+        (["--image", "missing"], r"missing: cannot be read \(No such file.*\); name a file$"),
+        (["--images", "0"], r"^--images must be at least 1, not 0$"),
+        (["--images", "-3"], r"^--images must be at least 1, not -3$"),
+        (["--dataset", "cifar"], r"cifar"),
+    ],
+)
+def test_bad_arguments(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short").write_bytes(bytes(63))
+    with pytest.raises(UserError, match=message):
+        host.main([DIGITS, "--port", "/nonexistent", *arguments])
+
+
+def test_a_network_that_takes_events(rng, tmp_path):
+    events_network(rng).save(tmp_path / "events.safetensors")
+    with pytest.raises(UserError, match="'events' takes events"):
+        host.main([str(tmp_path / "events.safetensors"), "--port", "/nonexistent"])
