@@ -57,6 +57,7 @@ class Integrate(wiring.Component):
         m.submodules.rows = rows = memory.Memory(
             shape=self._layer.outputs,
             depth=self._layer.inputs,
+            attrs={"ram_style": "block"},  # or synthesis spreads small ones over logic cells
             init=[sum(1 << int(j) for j in row.nonzero()[0]) for row in minus],
         )
         row = rows.read_port()
