@@ -15,8 +15,14 @@ module width_arithmetic (A, B, Y);
 
   // Sums are exact modulo 2^Y_WIDTH, so cutting an operand that is wider than the result is exact.
   wire [Y_WIDTH-1:0] a, b;
-  \$pos #(.A_SIGNED(A_SIGNED), .A_WIDTH(A_WIDTH), .Y_WIDTH(Y_WIDTH)) extend_a (.A(A), .Y(a));
-  \$pos #(.A_SIGNED(B_SIGNED), .A_WIDTH(B_WIDTH), .Y_WIDTH(Y_WIDTH)) extend_b (.A(B), .Y(b));
+  generate  // an operand that is always 0 has no bits left
+    if (A_WIDTH == 0) assign a = 0;
+    else \$pos #(.A_SIGNED(A_SIGNED), .A_WIDTH(A_WIDTH), .Y_WIDTH(Y_WIDTH))
+      extend_a (.A(A), .Y(a));
+    if (B_WIDTH == 0) assign b = 0;
+    else \$pos #(.A_SIGNED(B_SIGNED), .A_WIDTH(B_WIDTH), .Y_WIDTH(Y_WIDTH))
+      extend_b (.A(B), .Y(b));
+  endgenerate
   generate
     if (_TECHMAP_CELLTYPE_ == "$add") assign Y = a + b;
     else assign Y = a - b;
@@ -34,8 +40,14 @@ module width_compare (A, B, Y);
   wire _TECHMAP_FAIL_ = A_WIDTH == B_WIDTH || A_SIGNED != B_SIGNED || Y_WIDTH != 1;
 
   wire [W-1:0] a, b;
-  \$pos #(.A_SIGNED(A_SIGNED), .A_WIDTH(A_WIDTH), .Y_WIDTH(W)) extend_a (.A(A), .Y(a));
-  \$pos #(.A_SIGNED(B_SIGNED), .A_WIDTH(B_WIDTH), .Y_WIDTH(W)) extend_b (.A(B), .Y(b));
+  generate  // an operand that is always 0 has no bits left
+    if (A_WIDTH == 0) assign a = 0;
+    else \$pos #(.A_SIGNED(A_SIGNED), .A_WIDTH(A_WIDTH), .Y_WIDTH(W))
+      extend_a (.A(A), .Y(a));
+    if (B_WIDTH == 0) assign b = 0;
+    else \$pos #(.A_SIGNED(B_SIGNED), .A_WIDTH(B_WIDTH), .Y_WIDTH(W))
+      extend_b (.A(B), .Y(b));
+  endgenerate
   // Flipping both sign bits turns a signed comparison into an unsigned one.
   wire [W-1:0] flip = A_SIGNED ? {1'b1, {W{1'b0}}} >> 1 : {W{1'b0}};
   generate

@@ -15,7 +15,9 @@ from sim import verilator
 from sw.cli import UserError
 from sw.network import Network
 
-__all__ = ["CoreError", "Simulator"]
+__all__ = ["UNSEEN", "CoreError", "Simulator", "record_type"]
+
+UNSEEN = 0xFFFF  # the time of a hidden unit that did not fire until the decision
 
 _HARNESS = Path(__file__).parent / "harness.cpp"
 _CHUNK = 64  # answers read at a time
@@ -23,6 +25,25 @@ _CHUNK = 64  # answers read at a time
 
 class CoreError(Exception):
     """The core hangs or breaks the rules of its streams. The message is one line."""
+
+
+def record_type(hidden: int) -> np.dtype:
+    """What is seen of one image.
+
+    ``accepted`` is the cycle in which the image's last pixel was accepted, ``valid`` the first
+    cycle in which its answer was valid. ``times`` are the steps in which the hidden units fired,
+    layer after layer; :data:`UNSEEN` is not until the decision, 65534 more than once.
+    """
+    return np.dtype(
+        [
+            ("accepted", "<u8"),
+            ("valid", "<u8"),
+            ("margin", "<i8"),
+            ("label", "<u4"),
+            ("step", "<u4"),
+            ("times", "<u2", (hidden,)),
+        ]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,29 +90,10 @@ class Simulator:
         """Hidden units that the probes watch."""
         return sum(self.network.sizes[1:-1]) if self.probed else 0
 
-    @property
-    def record(self) -> np.dtype:
-        """What the program tells of one image.
-
-        ``accepted`` is the cycle in which the image's last pixel was accepted, ``valid`` the first
-        cycle in which its answer was valid. ``times`` are the steps in which the hidden units
-        fired, layer after layer; 65535 is not until the decision, 65534 more than once.
-        """
-        return np.dtype(
-            [
-                ("accepted", "<u8"),
-                ("valid", "<u8"),
-                ("margin", "<i8"),
-                ("label", "<u4"),
-                ("step", "<u4"),
-                ("times", "<u2", (self.hidden,)),
-            ]
-        )
-
     def run(self, images: np.ndarray, **how: float) -> np.ndarray:
         """All records [B] of :meth:`stream`."""
-        parts = list(self.stream(images, **how))
-        return np.concatenate(parts) if parts else np.empty(0, self.record)
+        empty = np.empty(0, record_type(self.hidden))
+        return np.concatenate([empty, *self.stream(images, **how)])
 
     def stream(
         self,
@@ -122,7 +124,7 @@ class Simulator:
         CoreError
             The core hangs or breaks the rules of its streams.
         """
-        pixels = self.network.encoder.pixels
+        pixels, record = self.network.encoder.pixels, record_type(self.hidden)
         # Twice over: every pixel, every unit and every step, each with the longest of pauses.
         work = pixels + sum(self.network.sizes) + 4 * len(self.network.layers) * self.network.steps
         limit = 4 * work + 100 + (20 * pixels if stalls else 0)
@@ -135,9 +137,9 @@ class Simulator:
                 [self.program, *map(str, fields)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
             try:
-                size = self.record.itemsize
+                size = record.itemsize
                 while content := process.stdout.read(size * _CHUNK):
-                    yield np.frombuffer(content[: len(content) // size * size], self.record)
+                    yield np.frombuffer(content[: len(content) // size * size], record)
                 message = process.stderr.read().decode().strip()
                 status = process.wait()
             finally:

@@ -24,7 +24,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 
 from sim import golden, verilator
-from sim.simulator import CoreError, Simulator
+from sim.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw import data
 from sw.answer import Answer
 from sw.cli import UserError, parser, run, write_json
@@ -33,7 +33,6 @@ from sw.network import Network, find
 
 __all__ = ["MismatchError", "differs", "main", "verify"]
 
-_UNSEEN = 0xFFFF  # a hidden unit did not fire until the decision
 _NETLIST_IMAGES = 100
 
 
@@ -70,7 +69,7 @@ def _spikes_differ(answer: Answer, records: np.ndarray) -> np.ndarray:
     """Bool [B, hidden units]. A spike after the decision need not come, but not at another time."""
     expected = np.concatenate(answer.times[:-1], axis=1)
     late = expected > answer.step[:, None]
-    return (records["times"] != expected) & ~(late & (records["times"] == _UNSEEN))
+    return (records["times"] != expected) & ~(late & (records["times"] == UNSEEN))
 
 
 def verify(
@@ -102,7 +101,7 @@ def verify(
         building = pool.submit(_simulator, network, folder, netlist)
         computing = pool.submit(golden.run_images, network, images)
         simulator, answer = building.result(), computing.result()
-    alone, stream = (np.zeros(len(images), simulator.record) for _ in range(2))
+    alone, stream = (np.zeros(len(images), record_type(simulator.hidden)) for _ in range(2))
     with _bar(2 * len(images), progress) as bar:
         for records, how in ((alone, {"alone": True}), (stream, {"stalls": stalls})):
             for start, piece in _pieces(simulator, images, workers, {**how, "seed": seed}):
@@ -205,7 +204,7 @@ def _explain(
 
 
 def _step(value: int, steps: int) -> str:
-    if value == _UNSEEN - 1:
+    if value == UNSEEN - 1:
         return "two spikes"
     return f"step {value}" if value < steps else "no spike"
 

@@ -1,0 +1,75 @@
+"""The exported Verilog, compiled: answers, hidden spikes and cycles of every kind of network."""
+
+import numpy as np
+import pytest
+from cases import CASES, VERIFY, make, mixed_images
+
+from hw.export import to_verilog
+from sim import golden
+from sim.cycles import cycles
+from sim.simulator import CoreError, Simulator
+from sim.verify import differs
+
+IMAGES = 60
+WAYS = (
+    {"alone": True},
+    {},
+    {"stalls": 0.2, "seed": 1},
+    {"stalls": 0.9, "seed": 2},
+    *({"stalls": stalls, "reset": reset} for stalls in (0, 0.5) for reset in (1, 77, 1234)),
+)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_kind_of_network(rng, name):
+    network = make(rng, name)
+    images = mixed_images(rng, network, IMAGES)
+    answer = golden.run_images(network, images)
+    simulator = Simulator.build(network, VERIFY)
+    assert simulator.hidden == sum(network.sizes[1:-1])
+    runs = [simulator.run(images, **way) for way in WAYS]
+    for way, records in zip(WAYS, runs, strict=True):
+        assert len(records) == IMAGES, way
+        assert not differs(answer, records).any(), way
+
+    alone, stream = (records["accepted"].astype(int) for records in runs[:2])
+    expected = cycles(network, images, answer)
+    np.testing.assert_array_equal(runs[0]["valid"].astype(int) - alone, expected)
+    # Back to back, the pixels set the pace unless computing takes longer.
+    pixels = network.encoder.pixels
+    assert (np.diff(stream) >= pixels).all()
+    if expected.max() < pixels:
+        assert (np.diff(stream) == pixels).all()
+
+
+def test_the_seed_decides_the_pauses(rng):
+    network = make(rng, "one layer")
+    images = mixed_images(rng, network, 20)
+    simulator = Simulator.build(network, VERIFY)
+    first, second, third = (
+        simulator.run(images, stalls=0.5, seed=seed)["accepted"] for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert (first != third).any()
+    assert len(simulator.run(images[:0])) == 0
+
+
+# Of the core's connections in the top module: what to put instead, and what is noticed.
+BROKEN = {
+    "never answers": (".result__valid(result_valid)", ".result__valid()", "no answer 0 after"),
+    "answers early": (".result__ready(result_ready)", ".result__ready(1'h1)", "changed before"),
+    "loses pixels": (".pixels__valid(pixel_valid)", ".pixels__valid(1'h0)", "no answer 0 after"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_core_that_breaks_the_rules_is_caught(rng, name):
+    network = make(rng, "one layer")
+    images = mixed_images(rng, network, 200)
+    right, wrong, message = BROKEN[name]
+    verilog = to_verilog(network)
+    assert verilog.count(right) == 1
+    broken = verilog.replace(right, wrong)
+    simulator = Simulator.build(network, VERIFY, verilog=broken)
+    with pytest.raises(CoreError, match=message):
+        simulator.run(images, stalls=0.9)
