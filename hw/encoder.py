@@ -70,7 +70,9 @@ class MeanPool(wiring.Component):
 
         # One partial sum per column of squares. It is read while the column's previous pixel
         # comes in, so the memory needs no bypass: writes to one column are `pool` pixels apart.
-        m.submodules.sums = sums = memory.Memory(shape=total.shape(), depth=self._columns, init=[])
+        m.submodules.sums = sums = memory.Memory(
+            shape=total.shape(), depth=self._columns, init=[], attrs={"ram_style": "block"}
+        )
         write = sums.write_port()
         read = sums.read_port()
 

@@ -56,8 +56,8 @@ class BucketQueue(wiring.Component):
         # A link names a unit and says whether the list ends with it.
         link = data.StructLayout({"unit": range(self._units), "ends": 1})
         # Entries of the two banks alternate: address = (index, bank).
-        m.submodules.heads = heads = memory.Memory(shape=link, depth=2 * steps, init=[])
-        m.submodules.links = links = memory.Memory(shape=link, depth=2 * self._units, init=[])
+        m.submodules.heads = heads = _memory(link, 2 * steps)
+        m.submodules.links = links = _memory(link, 2 * self._units)
         head_write, link_write = heads.write_port(), links.write_port()
         head_load = heads.read_port(transparent_for=(head_write,))
         head_drain = heads.read_port()
@@ -143,3 +143,8 @@ class BucketQueue(wiring.Component):
                 drain_bank.eq(~drain_bank),
             ]
         return m
+
+
+def _memory(shape, depth):
+    """A block RAM, also where synthesis would take some hundred logic cells for a small one."""
+    return memory.Memory(shape=shape, depth=depth, init=[], attrs={"ram_style": "block"})
