@@ -17,9 +17,10 @@ from sw.network import Network
 
 __all__ = ["block_rams", "check_fit", "least_logic_cells", "network_block_rams"]
 
-# Depth and width of a block RAM with independent read and write ports.
+# Depth and width of a block RAM with independent read and write ports. On an iCE40 Yosys also
+# shares a row of 16 bits between three words of 5, and so on, by the mask of the write port.
 _CONFIGURATIONS = {
-    "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),
+    "ice40": tuple((256 * words, 16 // words) for words in range(1, 17)),
     "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 }
 
@@ -59,8 +60,10 @@ def check_fit(network: Network, board: Board) -> None:
 
 
 def _remedies(network: Network, board: Board) -> list[str]:
+    cells_per_unit = least_logic_cells(network) / sum(network.sizes[1:])
+
     def fits(sizes: list[int], on: Board) -> bool:
-        cells = least_logic_cells(network) * sum(sizes[1:]) / sum(network.sizes[1:])
+        cells = cells_per_unit * sum(sizes[1:])
         return network_block_rams(on.family, sizes) <= on.memories and cells <= on.logic_cells
 
     inputs, *layers = network.sizes
