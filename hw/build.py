@@ -40,6 +40,8 @@ _SUFFIX = {"ice40": "bin", "ecp5": "bit"}
 
 def plan(network: Network, board: Board, *, seed: int = 0) -> BuildPlan:
     """What the tools are given: files and commands, the same for the same network and board."""
+    if not re.fullmatch(r"\w[\w.+-]*", network.name):
+        raise UserError(f"network {network.name!r}: its name cannot name a folder; rename it")
     check_fit(network, board)
     for tool in _TOOLS[board.family]:  # Amaranth looks for them by these variables
         os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
@@ -59,8 +61,11 @@ def measure(network: Network, data_dir: Path | None) -> dict[str, object]:
     from sim import cycles, golden
     from sw.data import load
 
+    name, shape = str(network.provenance["dataset"]), network.encoder.shape
     try:
-        data = load(str(network.provenance["dataset"]), data_dir)
+        data = load(name, data_dir)
+        if data.test_images.shape[1:] != shape:
+            raise UserError(f"{name}: its images are not {shape[0]} × {shape[1]} pixels")
     except UserError as error:
         return dict.fromkeys(("images", "accuracy", "cycles_mean", "cycles_max")) | {
             "note": f"not measured: {error}"
@@ -155,7 +160,7 @@ def _run(
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     the_plan.extract(work)
-    for command in json.loads(the_plan.files["build_top.json"])["commands"]:
+    for command in _commands(the_plan):
         tool, *arguments = command
         start = time.monotonic()
         say(f"{tool} …")
@@ -180,6 +185,10 @@ def _run(
         "fmax_mhz": round(min(clock["achieved"] for clock in result["fmax"].values()), 2),
         "clock_mhz": board.clock / 1e6,
     }
+
+
+def _commands(the_plan: BuildPlan) -> list[list[str]]:
+    return json.loads(the_plan.files["build_top.json"])["commands"]
 
 
 def _check_synthesis(log: Path, board: Board) -> None:
@@ -214,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.dry_run:
         folder = args.build_dir / board.name / network.name
         print(f"{network.name} ({network.structure}) on {board.title}, {board.part}:")
-        for command in json.loads(plan(network, board).files["build_top.json"])["commands"]:
+        for command in _commands(plan(network, board, seed=args.seed)):
             print("  " + " ".join(command))
         print(f"  {folder / network.name}.{_SUFFIX[board.family]}\n  {folder / 'report.json'}")
         return

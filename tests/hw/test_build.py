@@ -1,0 +1,445 @@
+"""The build: from a network to a bitstream and its report, and all that may go wrong on the way."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from samples import command, events_network, image_network
+
+from hw import build as builder
+from hw.boards import BOARDS
+from hw.build import build, measure, plan
+from hw.tools import TOOLS, find_tool, tool_version
+from sim import cycles, golden
+from sw.cli import UserError
+from sw.data import load
+from sw.network import Network, find
+
+ICEBREAKER = BOARDS["icebreaker"]
+ROOT = Path(builder.__file__).parents[1]
+
+# Tools that are over at once and note each run. $0 lies beside the log.
+_STUBS = {
+    "yosys": 'echo "   100   SB_LUT4" > top.rpt; echo "     4   SB_RAM40_4K" >> top.rpt',
+    "nextpnr-ice40": """cat > nextpnr.json <<'END'
+{"fmax": {"slow": {"achieved": 25.1249}, "fast": {"achieved": 99.0}},
+ "utilization": {"ICESTORM_LC": {"used": 123}, "ICESTORM_RAM": {"used": 4}}}
+END""",
+    "icepack": "echo whole > top.bin",
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """Nothing is remembered of other tests, nor after this one."""
+    for tool in TOOLS:
+        variable = tool.upper().replace("-", "_")
+        monkeypatch.setenv(variable, "")  # so that what the plan sets is undone, too
+    find_tool.cache_clear()
+    tool_version.cache_clear()
+    yield
+    find_tool.cache_clear()
+    tool_version.cache_clear()
+
+
+@pytest.fixture
+def network(rng):
+    """For the digits data set."""
+    return image_network(rng, shape=(8, 8), hidden=(4,), classes=10, steps=4, pool=4, name="tiny")
+
+
+class Stubs:
+    """Stand-ins for the tools, by $YOSYS and so on."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder = folder
+        self.variables = {}
+        for tool in _STUBS:
+            self.write(tool)
+            variable = tool.upper().replace("-", "_")
+            self.variables[variable] = str(folder / tool)
+            monkeypatch.setenv(variable, str(folder / tool))
+
+    def write(self, tool, action=None, version="1"):
+        path = self.folder / tool
+        path.write_text(
+            f'#!/bin/sh\nif [ "$1" = --version ]; then echo {tool} {version}; exit; fi\n'
+            f'echo {tool} >> "{self.folder}/runs"\n{action or _STUBS[tool]}\n'
+        )
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        tool_version.cache_clear()
+
+    def take_runs(self):
+        """The tools that ran since the last call."""
+        runs = self.folder / "runs"
+        text = runs.read_text() if runs.exists() else ""
+        runs.unlink(missing_ok=True)
+        return text.split()
+
+
+ALL = list(_STUBS)
+
+
+@pytest.fixture
+def stubs(tmp_path, monkeypatch):
+    (tmp_path / "tools").mkdir()
+    return Stubs(tmp_path / "tools", monkeypatch)
+
+
+def quiet_build(network, tmp_path, **how):
+    return build(network, ICEBREAKER, build_dir=tmp_path / "b", say=lambda text: None, **how)
+
+
+def test_with_the_real_tools(network, tmp_path):
+    """A bitstream, its report, and the second time nothing is run."""
+    said = []
+    how = {"build_dir": tmp_path, "say": said.append}
+    report = build(network, ICEBREAKER, **how)
+    folder = tmp_path / "icebreaker" / "tiny"
+    bitstream = folder / "tiny.bin"
+    content = bitstream.read_bytes()
+    assert b"\x7e\xaa\x99\x7e" in content  # the preamble of an iCE40 bitstream
+    assert len(content) > 50_000
+    assert json.loads((folder / "report.json").read_text()) == report
+
+    data = load("digits")
+    answer = golden.run_images(network, data.test_images)
+    count = cycles.cycles(network, data.test_images, answer)
+    exact = {
+        "board": "icebreaker",
+        "part": "iCE40UP5K-SG48",
+        "network": "tiny",
+        "network_sha256": network.sha256,
+        "layers": "4-4-10",
+        "steps": 4,
+        "weight_bits": 56,
+        "engine": "event",
+        "bitstream": str(bitstream),
+        "bitstream_sha256": hashlib.sha256(content).hexdigest(),
+        "spram": 0,
+        "clock_mhz": 24.0,
+        "accuracy": (answer.label == data.test_labels).mean(),
+        "cycles_mean": count.mean(),
+        "cycles_max": count.max(),
+        "images": len(data.test_images),
+        "seed": 0,
+    }
+    assert {key: report[key] for key in exact} == exact
+    assert 300 < report["logic_cells"] < 2000
+    assert report["ebr"] >= 2
+    assert report["fmax_mhz"] >= 24
+    assert set(report["tools"]) == {"yosys", "nextpnr-ice40", "icepack", "amaranth"}
+    assert all(report["tools"].values())
+
+    said.clear()
+    assert build(network, ICEBREAKER, **how) == report
+    assert said == [f"{bitstream} is up to date"]
+    assert bitstream.read_bytes() == content
+
+
+def test_report_names(stubs, network, tmp_path):
+    """The names that other tools rely on, and the figures that the tools gave."""
+    report = quiet_build(network, tmp_path)
+    assert {
+        *("board", "network", "network_sha256", "engine", "bitstream", "logic_cells", "ebr"),
+        *("spram", "fmax_mhz", "clock_mhz", "cycles_mean", "cycles_max", "accuracy", "tools"),
+    } <= set(report)
+    figures = [report[name] for name in ("logic_cells", "ebr", "spram", "fmax_mhz")]
+    assert figures == [123, 4, 0, 25.12]
+    assert report["available"] == {"logic_cells": 5280, "ebr": 30, "spram": 4}
+    assert report["microseconds_mean"] == report["cycles_mean"] / 24
+    assert stubs.take_runs() == ALL
+
+
+def other_network(network):
+    layer = network.layers[0]
+    weight = layer.weight.copy()
+    weight[0, 0] ^= True
+    layers = (type(layer)(weight=weight, threshold=layer.threshold), *network.layers[1:])
+    return Network(
+        name=network.name,
+        steps=network.steps,
+        encoder=network.encoder,
+        layers=layers,
+        labels=network.labels,
+        provenance=network.provenance,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "runs"),
+    [
+        ("nothing", []),
+        ("one weight", ALL),
+        ("seed", ALL),
+        ("tool", ALL),
+        ("bitstream altered", ALL),
+        ("bitstream gone", ALL),
+        ("report damaged", ALL),
+        ("report gone", ALL),
+        ("work gone", []),
+    ],
+)
+def test_reuse(stubs, network, tmp_path, change, runs):
+    first = quiet_build(network, tmp_path)
+    assert stubs.take_runs() == ALL
+    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    how = {}
+    if change == "one weight":
+        network = other_network(network)
+    elif change == "seed":
+        how["seed"] = 1
+    elif change == "tool":
+        stubs.write("icepack", version="2")
+    elif change == "bitstream altered":
+        (folder / "tiny.bin").write_text("else")
+    elif change == "bitstream gone":
+        (folder / "tiny.bin").unlink()
+    elif change == "report damaged":
+        (folder / "report.json").write_text('{"board":')
+    elif change == "report gone":
+        (folder / "report.json").unlink()
+    elif change == "work gone":
+        shutil.rmtree(folder / "work")
+    report = quiet_build(network, tmp_path, **how)
+    assert stubs.take_runs() == runs
+    assert (folder / "tiny.bin").read_text() == "whole\n"
+    assert json.loads((folder / "report.json").read_text()) == report
+    assert report["network_sha256"] == network.sha256
+    assert (report["digest"] == first["digest"]) is (change in _SAME_DIGEST)
+
+
+_SAME_DIGEST = {
+    *("nothing", "bitstream altered", "bitstream gone"),
+    *("report damaged", "report gone", "work gone"),
+}
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_the_plan_is_the_same_every_time(network, board):
+    assert plan(network, board).digest() == plan(network, board).digest()
+    assert plan(network, board).digest() != plan(network, board, seed=1).digest()
+    assert plan(network, board).digest() != plan(other_network(network), board).digest()
+
+
+def test_the_plan_does_not_depend_on_where_the_project_lies(network, tmp_path):
+    network.save(tmp_path / "tiny.safetensors")
+    code = (
+        "import sys, hw.build, hw.boards, sw.network; print(hw.__path__[0]); "
+        "print(hw.build.plan(sw.network.find(sys.argv[1]), hw.boards.BOARDS['ulx3s'])"
+        ".digest().hex())"
+    )
+    digests = []
+    for place in ("here", "another place/of it"):
+        home = tmp_path / place
+        for part in ("hw", "sw"):
+            shutil.copytree(ROOT / part, home / part, ignore=shutil.ignore_patterns("__pycache__"))
+        folder, digest = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "tiny.safetensors"],
+            cwd=home,
+            env={**os.environ, "PYTHONPATH": str(home)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        assert folder == str(home / "hw")
+        digests.append(digest)
+    assert digests == [plan(network, BOARDS["ulx3s"]).digest().hex()] * 2
+
+
+@pytest.mark.parametrize("tool", ALL)
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ("echo starting; echo 'ERROR: it is broken'; exit 1", "ERROR: it is broken"),
+        ("printf half > top.bin; kill -9 $$", "no output"),
+    ],
+)
+def test_a_tool_that_fails(stubs, network, tmp_path, tool, action, message):
+    stubs.write(tool, action)
+    with pytest.raises(UserError, match=rf"^{tool} failed: {message} \(its log: .*{tool}\.log\)$"):
+        quiet_build(network, tmp_path)
+    assert stubs.take_runs() == ALL[: ALL.index(tool) + 1]
+    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    assert [path.name for path in folder.iterdir()] == ["work"]
+    stubs.write(tool)
+    quiet_build(network, tmp_path)
+    assert (folder / "tiny.bin").read_text() == "whole\n"
+
+
+def test_a_failure_keeps_the_build_before(stubs, network, tmp_path):
+    """Bitstream and report still belong to each other."""
+    before = quiet_build(network, tmp_path)
+    stubs.write("nextpnr-ice40", "exit 1")
+    with pytest.raises(UserError):
+        quiet_build(other_network(network), tmp_path)
+    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    assert json.loads((folder / "report.json").read_text()) == before
+    stubs.take_runs()
+    assert quiet_build(network, tmp_path) == before
+    assert stubs.take_runs() == []
+
+
+def test_a_build_that_is_killed(stubs, network, tmp_path):
+    network.save(tmp_path / "tiny.safetensors")
+    stubs.write("icepack", "printf half > top.bin; kill -9 $PPID")
+    arguments = ("hw.build", tmp_path / "tiny.safetensors", "--board", "ice40")
+    arguments += ("--build-dir", tmp_path / "b")
+    assert command(*arguments, **stubs.variables).returncode == -9
+    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    assert [path.name for path in folder.iterdir()] == ["work"]
+    assert (folder / "work" / "top.bin").read_text() == "half"
+    stubs.write("icepack")
+    assert quiet_build(network, tmp_path)["logic_cells"] == 123
+    assert (folder / "tiny.bin").read_text() == "whole\n"
+
+
+def test_what_does_not_fit_is_refused_at_once(stubs, tmp_path):
+    with pytest.raises(UserError, match=r"'mnist-784-600-10-t8' does not fit icebreaker: "):
+        quiet_build(find("mnist-784-600-10-t8"), tmp_path)
+    assert stubs.take_runs() == []
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            "5281 SB_LUT4",
+            r"^the design does not fit icebreaker: .* at least 5281 logic cells of 5280;",
+        ),
+        (
+            "31 SB_RAM40_4K",
+            r"needs at least 31 block RAMs of 30; train with fewer hidden units or ",
+        ),
+    ],
+)
+def test_what_synthesis_finds_too_large(stubs, network, tmp_path, cells, message):
+    stubs.write("yosys", f"echo '  {cells}' > top.rpt")
+    with pytest.raises(UserError, match=message):
+        quiet_build(network, tmp_path)
+    assert stubs.take_runs() == ["yosys"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "note"),
+    [
+        ("of my own", r"^not measured: .*of my own"),
+        ("digits", r"^not measured: digits: its images are not 12 × 12 pixels$"),
+    ],
+)
+def test_data_that_cannot_be_had(stubs, rng, tmp_path, monkeypatch, dataset, note):
+    """The bitstream is made all the same, and measured once the data are there."""
+    network = image_network(rng, shape=(12, 12), hidden=(), classes=10, name="mine")
+    network.provenance["dataset"] = dataset
+    report = quiet_build(network, tmp_path)
+    keys = ("accuracy", "cycles_mean", "cycles_max", "images")
+    keys += ("microseconds_mean", "microseconds_max")
+    assert {report[key] for key in keys} == {None}
+    assert re.search(note, report["note"]), report["note"]
+    assert stubs.take_runs() == ALL
+    assert report["note"] in builder.summary(report)
+    measured = dict.fromkeys(keys[:4], 7) | {"note": "measured"}
+    monkeypatch.setattr(builder, "measure", lambda *_: measured)
+    report = quiet_build(network, tmp_path)
+    assert (report["accuracy"], report["microseconds_max"]) == (7, 7 / 24)
+    assert stubs.take_runs() == []
+
+
+def test_measure():
+    network = find("digits-64-192-10-t16")
+    figures = measure(network, None)
+    data = load("digits")
+    answer = golden.run_images(network, data.test_images)
+    assert figures["accuracy"] == (answer.label == data.test_labels).mean() > 0.9
+    assert figures["images"] == len(data.test_images)
+    assert 0 < figures["cycles_mean"] <= figures["cycles_max"]
+
+
+def test_command(stubs, network, tmp_path):
+    network.save(tmp_path / "tiny.safetensors")
+    arguments = ("hw.build", tmp_path / "tiny.safetensors", "--board", "ice40", "--seed", 3)
+    arguments += ("--build-dir", tmp_path / "b", "--json", tmp_path / "out.json")
+    result = command(*arguments, **stubs.variables)
+    assert (result.returncode, result.stderr) == (0, "")
+    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    report = json.loads((folder / "report.json").read_text())
+    assert json.loads((tmp_path / "out.json").read_text()) == report
+    assert report["seed"] == 3
+    for text in (
+        "board:            icebreaker (iCE40UP5K-SG48)",
+        f"network sha256:   {network.sha256}",
+        "logic cells:      123 of 5,280",
+        "block RAMs:       4 of 30",
+        "clock:            24 MHz (reaches 25.12 MHz)",
+        f"accuracy, strict: {report['accuracy']:.2%} of {report['images']} test images",
+        f"bitstream:        {folder / 'tiny.bin'}",
+    ):
+        assert f"{text}\n" in result.stdout
+    assert command(*arguments, "-q", **stubs.variables).stdout == ""
+
+
+def test_dry_run(stubs, network, tmp_path, capsys):
+    network.save(tmp_path / "tiny.safetensors")
+    arguments = [tmp_path / "tiny.safetensors", "--board", "icebreaker", "--dry-run", "--seed", 5]
+    builder.main([*map(str, arguments), "--build-dir", str(tmp_path / "b")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "tiny (4-4-10) on 1BitSquared iCEBreaker, iCE40UP5K-SG48:"
+    assert [line.split()[0] for line in lines[1:4]] == ALL
+    assert "--seed 5 " in lines[2]
+    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    assert lines[4:] == [f"  {folder / 'tiny.bin'}", f"  {folder / 'report.json'}"]
+    assert not (tmp_path / "b").exists()
+    assert stubs.take_runs() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "message"),
+    [
+        (["--board", "de10nano"], {}, "board 'de10nano' is not known; choose one of icebreaker, "),
+        (["damaged", "--board", "ice40"], {}, "damaged: not a safetensors file, or a damaged one"),
+        (
+            ["missing", "--board", "ice40"],
+            {},
+            "missing: cannot be read (No such file or directory)",
+        ),
+        (["--board", "ice40"], {"ICEPACK": "/no/such"}, "$ICEPACK names '/no/such', which is not"),
+        (["mnist-784-600-10-t8", "--board", "ice40"], {}, "network 'mnist-784-600-10-t8' does not"),
+        (["events", "--board", "ice40"], {}, "network 'events' takes events; the hardware so far"),
+        (["many", "--board", "ulx3s"], {}, "network 'many': the link carries at most 256 classes"),
+        (["bad name", "--board", "ice40"], {}, "network '../../x': its name cannot name a folder"),
+        (
+            ["unsorted", "--board", "ice40"],
+            {},
+            "network 'unsorted': Select must rise strictly; sort",
+        ),
+    ],
+)
+def test_bad_input(rng, tmp_path, arguments, variables, message):
+    """One line on stderr, exit code 2, nothing made."""
+    if arguments[0] == "damaged":
+        content = find("digits-64-192-10-t16").to_bytes()
+        (tmp_path / "damaged").write_bytes(content[: len(content) // 2])
+    elif arguments[0] != "missing" and not arguments[0].startswith(("-", "mnist")):
+        {
+            "events": lambda: events_network(rng),
+            "many": lambda: image_network(rng, hidden=(), classes=257, name="many"),
+            "bad name": lambda: image_network(rng, name="../../x"),
+            "unsorted": lambda: image_network(rng, select=(3, 2, 5), name="unsorted"),
+        }[arguments[0]]().save(tmp_path / arguments[0])
+    if not arguments[0].startswith(("-", "mnist")):
+        arguments = [tmp_path / arguments[0], *arguments[1:]]
+        message = message if message.startswith("network") else f"{tmp_path}/{message}"
+    result = command("hw.build", *arguments, "--build-dir", tmp_path / "b", **variables)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: {message}"), result.stderr
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "b").exists()
