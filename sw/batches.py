@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from sw.encoder import LatencyEncoder
 
 __all__ = ["Augmentation", "encode", "informative_inputs"]
+
+_CONTROL = 7  # pixels between the control points of an elastic change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +26,18 @@ class Augmentation:
         Size changed by up to this share, either way.
     shift : float
         Moved by up to this many pixels, either way, down and across.
+    elastic : float
+        Bent: every control point of a square grid, 7 pixels apart, is moved by normal noise of
+        this many pixels, and the image between them smoothly with it (after Simard et al. 2003).
+    flip : bool
+        Mirrored left to right, half of the images.
     """
 
     degrees: float = 10.0
     scale: float = 0.1
     shift: float = 0.7
+    elastic: float = 0.0
+    flip: bool = False
 
     def __call__(self, images: Tensor) -> Tensor:
         """Changed ``images``, uint8 [B, height, width] in and out; what comes in from outside is 0.
@@ -45,6 +54,15 @@ class Augmentation:
             torch.stack([sine, cosine, down * (2 * self.shift / height)], dim=1),
         )
         grid = affine_grid(torch.stack(rows, dim=1), [count, 1, height, width], align_corners=False)
+        if self.elastic:
+            points = [1 + -(-edge // _CONTROL) for edge in (height, width)]
+            noise = torch.randn(count, 2, *points, device=images.device)
+            bend = interpolate(noise, (height, width), mode="bicubic", align_corners=True)
+            across, down = (2 * self.elastic / edge for edge in (width, height))
+            grid = grid + torch.stack([bend[:, 0] * across, bend[:, 1] * down], dim=3)
+        if self.flip:
+            sign = 1 - 2 * (torch.rand(count, 1, 1, device=images.device) < 0.5).float()
+            grid = torch.stack([grid[..., 0] * sign, grid[..., 1]], dim=3)
         moved = grid_sample(images[:, None].float(), grid, align_corners=False)
         return moved[:, 0].round().clamp(0, 255).to(torch.uint8)
 

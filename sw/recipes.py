@@ -6,7 +6,7 @@ docs/training.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from sw.batches import Augmentation
 from sw.cli import UserError
@@ -130,15 +130,24 @@ PRESETS: dict[str, Recipe] = {
 }
 
 
-def preset(dataset: str, *, augment: bool = False, **changes: object) -> Recipe:
-    """The preset for ``dataset`` with ``changes`` to its fields; None leaves a field as it is. A
-    preset that augments anyway is the same with ``augment``.
+def preset(
+    dataset: str, *, augment: bool | Mapping[str, float] = False, **changes: object
+) -> Recipe:
+    """The preset for ``dataset`` with ``changes`` to its fields; None leaves a field as it is.
+
+    With ``augment``, images are augmented: by the data set's preset for it, and with the fields of
+    Augmentation that ``augment`` may name. A preset that augments anyway does so without it too.
     """
     _member("Data set", dataset, DATASETS)
     recipe = PRESETS[dataset]
-    if augment and recipe.augmentation is None:
+    if augment is not False and recipe.augmentation is None:
         augmented = replace(recipe, augmentation=Augmentation())
         recipe = PRESETS.get(f"{dataset}-augmented", augmented)
+    if isinstance(augment, Mapping):
+        known = [field.name for field in fields(Augmentation)]
+        for name in augment:
+            _member("Augmentation", name, tuple(known))
+        recipe = replace(recipe, augmentation=replace(recipe.augmentation, **augment))
     given = {name: value for name, value in changes.items() if value is not None}
     settings = {**recipe.settings, **given.pop("settings", {})}
     return replace(recipe, settings=settings, **given)

@@ -48,7 +48,13 @@ def arguments() -> argparse.ArgumentParser:
     add("--epochs", metavar="N", type=int)
     add("--batch", metavar="N", type=int, help="images per step of the optimizer")
     add("--rate", metavar="R", type=float, help="learning rate at the start")
-    add("--augment", action="store_true", help="rotate, scale and shift the images a little")
+    add(
+        "--augment",
+        metavar="NAME=VALUE",
+        type=_setting,
+        nargs="*",
+        help="change images at random; how may be named, such as degrees=5 shift=0.5 elastic=0.8",
+    )
     add("--pool", metavar="P", type=int, help="mean-pool the image by 1, 2 or 4")
     add("--inputs", metavar="K", type=int, help="keep the K most informative pixels")
     add("--silent-below", metavar="X", type=int, help="pixels below X never fire")
@@ -72,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     recipe = preset(
         args.dataset,
-        augment=args.augment,
+        augment=False if args.augment is None else dict(args.augment),
         rule=args.rule,
         hidden=tuple(args.hidden) if args.hidden else None,
         steps=args.steps,

@@ -59,3 +59,25 @@ def test_informative_inputs_by_hand():
 def test_informative_inputs_refuses(count):
     with pytest.raises(ValueError, match=r"Inputs must be in 1 … 4, not"):
         informative_inputs(np.zeros((3, 4), int), np.arange(3), count)
+
+
+def test_elastic_bends_smoothly_by_pixels():
+    """A ramp of slope 10 tells by how far each pixel's content moved across."""
+    torch.manual_seed(0)
+    ramp = (8 * torch.arange(28, dtype=torch.uint8)).expand(300, 28, 28)
+    bent = Augmentation(degrees=0, scale=0, shift=0, elastic=0.5)(ramp)
+    moved = (bent.float() - ramp.float())[:, 6:-6, 6:-6] / 8
+    assert 0.2 < moved.std() < 0.5  # bicubic averages between points, where noise is less
+    assert abs(moved.mean()) < 0.05
+    neighbours = (moved[:, 1:] - moved[:, :-1]).std()
+    assert neighbours < 0.6 * moved.std()
+
+
+def test_flip_mirrors_half_of_the_images(rng):
+    images = torch.from_numpy(rng.integers(0, 256, (200, 8, 8)).astype(np.uint8))
+    torch.manual_seed(0)
+    out = Augmentation(degrees=0, scale=0, shift=0, flip=True)(images)
+    same = (out == images).all(dim=(1, 2))
+    mirrored = (out == images.flip(2)).all(dim=(1, 2))
+    assert (same ^ mirrored).all()
+    assert 60 < same.sum() < 140

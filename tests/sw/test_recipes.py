@@ -34,6 +34,14 @@ def test_augment():
     assert preset("fashion_mnist", augment=True) == replace(plain, augmentation=Augmentation())
 
 
+def test_augment_by_name():
+    recipe = preset("mnist", augment={"elastic": 0.5})
+    augmentation = replace(PRESETS["mnist-augmented"].augmentation, elastic=0.5)
+    assert recipe == replace(PRESETS["mnist-augmented"], augmentation=augmentation)
+    with pytest.raises(UserError, match=r"Augmentation must be one of degrees, .*, not 'blur'"):
+        preset("mnist", augment={"blur": 1})
+
+
 def test_changes():
     recipe = preset("fashion_mnist", hidden=(5, 4), steps=None, settings={"smoothing": 0.1})
     assert (recipe.hidden, recipe.steps) == ((5, 4), PRESETS["fashion_mnist"].steps)
