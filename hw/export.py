@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
+from amaranth.hdl import ClockSignal, Fragment, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,10 +27,12 @@ __all__ = ["TOP", "FlatCore", "export", "manifest", "to_verilog"]
 TOP = "firstspike"
 
 
-# One module per block; registers without initial values (all that must start known is reset);
+# One module per block; registers and memories that are written without initial values (all that
+# must start known is reset);
 # operators of one width and cases without overlap, as `verilator -Wall` and other linters ask.
 _PASSES = """
     hierarchy -top {top}; setattr -mod -set keep_hierarchy 1 {blocks}; flatten -noscopeinfo;
+    delete t:$memwr_v2 %m t:$meminit_v2 %i;
     proc; pmuxtree; wreduce; opt_expr; opt_clean -purge; setattr -unset init;
     techmap -map widths.v; opt_clean -purge; memory_collect; splitnets -driver; opt_clean -purge;
     write_verilog -noattr out.v
@@ -144,12 +146,13 @@ def _plain_names(text: str) -> str:
 
 def manifest(network: Network) -> dict[str, object]:
     """What an integrator has to know of the Verilog, as JSON values."""
-    core = Core(network)
+    core = FlatCore(Core(network))
+    Fragment.get(core, None)  # Amaranth warns of components that are made and not used
     ports = [
         {"name": "clk", "direction": "input", "width": 1, "meaning": "rising edge"},
         {"name": "rst", "direction": "input", "width": 1, "meaning": "synchronous, high"},
     ]
-    for path, member, value in FlatCore(core).signature.flatten(FlatCore(core)):
+    for path, member, value in core.signature.flatten(core):
         ports.append(
             {
                 "name": path[0],

@@ -33,6 +33,11 @@ _STUBS = {
  "utilization": {"ICESTORM_LC": {"used": 123}, "ICESTORM_RAM": {"used": 4}}}
 END""",
     "icepack": "echo whole > top.bin",
+    "nextpnr-ecp5": """cat > nextpnr.json <<'END'
+{"fmax": {"clk": {"achieved": 61.0}},
+ "utilization": {"TRELLIS_COMB": {"used": 456}, "DP16KD": {"used": 3}}}
+END""",
+    "ecppack": "echo whole > top.bit",
 }
 
 
@@ -84,7 +89,7 @@ class Stubs:
         return text.split()
 
 
-ALL = list(_STUBS)
+ALL = ["yosys", "nextpnr-ice40", "icepack"]
 
 
 @pytest.fixture
@@ -156,6 +161,16 @@ def test_report_names(stubs, network, tmp_path):
     assert report["available"] == {"logic_cells": 5280, "ebr": 30, "spram": 4}
     assert report["microseconds_mean"] == report["cycles_mean"] / 24
     assert stubs.take_runs() == ALL
+
+
+def test_report_for_an_ecp5(stubs, network, tmp_path):
+    report = build(network, BOARDS["ulx3s"], build_dir=tmp_path, say=lambda text: None)
+    assert stubs.take_runs() == ["yosys", "nextpnr-ecp5", "ecppack"]
+    bitstream = tmp_path / "ulx3s" / "tiny" / "tiny.bit"
+    assert bitstream.read_text() == "whole\n"
+    names = ("bitstream", "logic_cells", "ebr", "spram", "fmax_mhz", "clock_mhz")
+    assert [report[name] for name in names] == [str(bitstream), 456, 3, 0, 61.0, 50.0]
+    assert report["available"] == {"logic_cells": 83640, "ebr": 208, "spram": 0}
 
 
 def other_network(network):

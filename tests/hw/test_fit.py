@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +11,23 @@ from samples import image_network
 
 from hw.boards import BOARDS
 from hw.build import plan
-from hw.event import potential_shapes
-from hw.fit import block_rams, check_fit, least_logic_cells, network_block_rams
+from hw.calibrate import DESIGNS, design_network
+from hw.fit import Need, block_rams, check_fit, need, shortage
 from hw.tools import run_tool
 from sw.cli import UserError
 from sw.network import find
+
+BUILT = json.loads((Path(__file__).parent / "built.json").read_text())["built"]
+NEED = Need(
+    sizes=(512, 192, 10),
+    steps=8,
+    pixels=784,
+    pool=1,
+    columns=28,
+    chosen=True,
+    bits=(9.0, 8.0),
+    margin=8,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,28 +64,47 @@ def test_block_rams(family, depth, width, count):
 
 
 @pytest.mark.parametrize(
-    ("family", "sizes", "count"),
+    ("changes", "family", "count"),
     [
-        ("ice40", (512, 192, 10), 24 + 1 + 3),  # links: 1,024 words of 9 + 1 bits
-        ("ice40", (64, 10), 1 + 1),
-        ("ecp5", (784, 600, 10), 34 + 1 + 2),
+        ({}, "ice40", 24 + 1 + 3 + 2),  # weights, links of 1,024 words of 9 + 1 bits, heads
+        ({"sizes": (64, 10), "bits": (5.0,)}, "ice40", 1 + 1 + 2),
+        ({"sizes": (64, 10), "bits": (5.0,), "pool": 4}, "ice40", 1 + 1 + 2 + 1),
+        ({"steps": 256}, "ice40", 24 + 1 + 3 + 2 * 2),  # 512 heads: three words of 5 bits a row
+        ({"sizes": (784, 600, 10)}, "ecp5", 34 + 2 + 2 + 2),
     ],
 )
-def test_network_block_rams(family, sizes, count):
-    assert network_block_rams(family, sizes) == count
+def test_block_rams_of_a_network(changes, family, count):
+    assert replace(NEED, **changes).block_rams(family) == count
 
 
-def test_least_logic_cells():
-    """By hand: potentials of 4 inputs, ± 4 less a threshold of 1: −5 … 3, 4 bits."""
-    network = image_network(np.random.default_rng(0), shape=(2, 2), hidden=(3,), low=1, high=1)
-    for shape in (shape for layer in network.layers for shape in potential_shapes(layer)):
-        assert 2 <= shape.width <= 4
-    widths = [
-        max(len(f"{value if value >= 0 else ~value:b}") + 1 for value in (plus - 1, plus - n - 1))
-        for n, row in ((4, network.layers[0]), (3, network.layers[1]))
-        for plus in row.weight.sum(axis=1).tolist()
-    ]
-    assert least_logic_cells(network) == sum(widths) + 2 * 3
+def test_what_a_network_needs():
+    """By hand: V − θ of 4 inputs and one −1 weight is −1 − 1 … 3 − 1, so 3 bits, and so on."""
+    network = image_network(
+        np.random.default_rng(0), shape=(4, 4), hidden=(1,), pool=2, select=None
+    )
+    first, output = network.layers
+    first.weight[:] = [[True, True, True, False]]
+    first.threshold[:] = 1
+    output.weight[:] = [[True], [True], [False]]
+    output.threshold[:] = [1, 2, 0]  # 0 − 1 … 1 − 1 | −2 … −1 | −1 … 0
+    what = need(network)
+    assert what.bits == (3.0, (1 + 2 + 1) / 3)
+    assert what.margin == 2
+    assert (what.sizes, what.pixels, what.pool, what.columns) == ((4, 1, 3), 16, 2, 2)
+
+
+@pytest.mark.parametrize(("board", "index", "cells", "memories"), BUILT)
+def test_the_estimate_meets_what_was_built(board, index, cells, memories):
+    """Designs that were synthesised and packed by ``python -m hw.calibrate``."""
+    what = need(design_network(DESIGNS[index]))
+    family = BOARDS[board].family
+    assert what.block_rams(family) == memories
+    assert abs(what.logic_cells(family) / cells - 1) < 0.03
+
+
+def test_enough_designs_were_built():
+    assert {row[0] for row in BUILT} == set(BOARDS)
+    assert len(BUILT) == len(BOARDS) * len(DESIGNS) >= 12
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -85,13 +118,13 @@ def test_what_fits(board):
         (
             "mnist-784-600-10-t8",
             "icebreaker",
-            r"158 block RAMs of 30 and at least (\d+) logic cells of 5280",
+            r"160 block RAMs of 30 and about (\d+) logic cells of 5280",
             ("train with", "take --board ulx3s"),
         ),
         (
             "mnist-784-600-10-t8",
             "ice40hx8k",
-            r"158 block RAMs of 32",
+            r"160 block RAMs of 32",
             ("train with", "take --board ulx3s"),
         ),
     ],
@@ -119,8 +152,8 @@ def test_the_remedies_are_true(rng):
         (lambda n: (n, 192, 10), inputs),
         (lambda n: (784, n, 10), hidden),
     ):
-        assert network_block_rams("ice40", sizes(limit)) <= board.memories
-        assert network_block_rams("ice40", sizes(limit + 1)) > board.memories
+        assert not shortage(replace(need(network), sizes=sizes(limit)), board)
+        assert shortage(replace(need(network), sizes=sizes(limit + 1)), board)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +163,7 @@ def test_the_remedies_are_true(rng):
         (
             (),
             12_000,
-            r"751 block RAMs of 30 and .* logic cells",
+            r"753 block RAMs of 30 and .* logic cells",
             r"; make the network much smaller$",
         ),
     ],
@@ -151,11 +184,12 @@ def test_yosys_needs_as_many_block_rams(rng, tmp_path):
     rams = [name for name, cell in cells.items() if cell["type"] == "SB_RAM40_4K"]
     used = [
         sum(f".{memory}." in name for name in rams)
-        for memory in ("integrate_0.rows", "integrate_1.rows", "orderer.links")
+        for memory in ("integrate_0.rows", "integrate_1.rows", "orderer.links", "orderer.heads")
     ]
     assert used == [
         block_rams("ice40", 300, 20),
         block_rams("ice40", 20, 3),
         block_rams("ice40", 600, 10),
+        2 * block_rams("ice40", 16, 10),
     ]
-    assert sum(used) == network_block_rams("ice40", network.sizes)
+    assert sum(used) == need(network).block_rams("ice40")

@@ -109,7 +109,7 @@ def test_version_line(monkeypatch, tmp_path, text, version):
     ("text", "message"),
     [
         ("echo fine; echo '  ERROR: no cell x'; echo after; exit 1", "ERROR: no cell x"),
-        ("echo Error: of no use >&2; exit 3", "Error: of no use"),
+        ("echo Error: of no use >&2; echo bye; exit 3", "Error: of no use"),
         ("echo first; echo last words; exit 1", "last words"),
         ("exit 1", "no output"),
         ("echo begun; kill -9 $$", "begun"),

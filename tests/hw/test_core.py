@@ -1,0 +1,99 @@
+"""The whole core in Amaranth's simulator, on networks small enough that Hypothesis can shrink."""
+
+import numpy as np
+import pytest
+from exchange import PACES, exchange
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from samples import events_network, image_network, random_images, unfinished  # noqa: F401
+
+from hw.core import Core
+from sim import golden
+from sim.cycles import cycles
+from sw.cli import UserError
+
+SLOW = settings(
+    deadline=None,
+    max_examples=40,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def check(network, images, **pace):
+    """Streams ``images`` through the core; the cycle in which each image's last pixel went in, and
+    that of each answer.
+    """
+    core = Core(network)
+    pixels = images.reshape(-1).tolist()
+    accepted, taken = exchange(core, core.pixels, core.result, pixels, len(images), **pace)
+    answer = golden.run_images(network, images)
+    expected = np.stack([answer.label, answer.step, answer.margin], axis=1).tolist()
+    assert [list(item.value.values()) for item in taken] == expected
+    last = accepted[network.encoder.pixels - 1 :: network.encoder.pixels]
+    return last, [item.cycle for item in taken]
+
+
+@st.composite
+def networks(draw):
+    low = draw(st.integers(-4, 5))
+    return image_network(
+        np.random.default_rng(draw(st.integers(0, 1000))),
+        shape=draw(st.tuples(st.integers(1, 3), st.integers(1, 3))),
+        hidden=tuple(draw(st.lists(st.integers(1, 6), max_size=3))),
+        classes=draw(st.integers(1, 5)),
+        steps=2 ** draw(st.integers(0, 4)),
+        low=low,
+        high=low + draw(st.integers(0, 4)),
+    )
+
+
+@SLOW
+@given(
+    network=networks(),
+    seed=st.integers(0, 1000),
+    levels=st.integers(1, 256),
+    idle=st.sampled_from([0, 0.5]),
+    pause=st.sampled_from([0, 0.7]),
+)
+def test_any_network(network, seed, levels, idle, pause):
+    rng = np.random.default_rng(seed)
+    images = rng.choice(rng.integers(0, 256, levels), (5, *network.encoder.shape)).astype(np.uint8)
+    check(network, images, idle=idle, pause=pause, seed=seed)
+
+
+@SLOW
+@given(network=networks(), seed=st.integers(0, 1000))
+def test_any_network_takes_the_cycles_of_the_model(network, seed):
+    images = random_images(np.random.default_rng(seed), network, 1)
+    accepted, answered = check(network, images)
+    answer = golden.run_images(network, images)
+    assert answered[0] - accepted[0] == cycles(network, images, answer)[0]
+
+
+@pytest.mark.parametrize(("idle", "pause"), PACES)
+def test_streams(rng, idle, pause):
+    network = image_network(rng, shape=(4, 8), pool=2, select=(0, 2, 3, 6), hidden=(6, 4))
+    check(network, random_images(rng, network, 12), idle=idle, pause=pause, seed=5)
+
+
+def test_reset_state_needs_no_reset(rng):
+    """The first cycle presets all that is not reset: pixels may come at once."""
+    network = image_network(rng)
+    accepted, _ = check(network, random_images(rng, network, 2))
+    assert accepted[0] == network.encoder.pixels - 1
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_refuses_events(rng):
+    with pytest.raises(UserError, match=r"^network 'events' takes events; the hardware so far"):
+        Core(events_network(rng))
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_refuses_an_unsorted_selection(rng):
+    network = image_network(rng, select=(3, 1))
+    with pytest.raises(
+        UserError, match=r"^network 'random': Select must rise strictly; sort it and the weights$"
+    ):
+        Core(network)

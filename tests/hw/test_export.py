@@ -1,0 +1,154 @@
+"""The Verilog that an integrator gets."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from samples import command, events_network, image_network, unfinished  # noqa: F401
+
+from hw import export
+from hw.core import Core
+from sim import verilator
+from sw.cli import UserError
+from sw.network import find
+
+NETWORKS = {
+    "digits": lambda rng: find("digits-64-192-10-t16"),
+    "MNIST": lambda rng: find("mnist-512-192-10-t8"),
+    "one unit, one step": lambda rng: image_network(
+        rng, shape=(1, 1), hidden=(), classes=1, steps=1
+    ),
+    "two steps": lambda rng: image_network(rng, shape=(1, 2), hidden=(1,), classes=2, steps=2),
+    "deep": lambda rng: image_network(rng, hidden=(7, 17, 3), steps=64),
+    "pooled, selected": lambda rng: image_network(
+        rng, shape=(8, 12), pool=2, select=(0, 3, 5, 22), hidden=(40,), classes=12, steps=256
+    ),
+    "wide thresholds": lambda rng: image_network(rng, low=-(2**31), high=2**31 - 2),
+}
+
+
+@pytest.fixture(params=NETWORKS)
+def network(request, rng):
+    return NETWORKS[request.param](rng)
+
+
+def test_verilator_has_nothing_to_say(network, tmp_path):
+    path = export.export(network, tmp_path)
+    result = verilator.find().run(
+        ["--lint-only", "-Wall", "--quiet", "--top-module", export.TOP, path.name], cwd=tmp_path
+    )
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_the_manifest_tells_the_ports(network, tmp_path):
+    text = export.export(network, tmp_path).read_text()
+    manifest = json.loads((tmp_path / "firstspike.json").read_text())
+    module = re.search(rf"^module {export.TOP}\(.*?^endmodule", text, re.M | re.S)[0]
+    found = {}
+    for direction, signed, high, name in re.findall(
+        r"^  (input|output)( signed)?(?: \[(\d+):0\])? (\w+);", module, re.M
+    ):
+        found[name] = (direction, int(high or 0) + 1, bool(signed))
+    assert found == {
+        port["name"]: (port["direction"], port["width"], port.get("signed", False))
+        for port in manifest["ports"]
+    }
+    assert manifest["top"] == export.TOP
+    assert manifest["network_sha256"] == network.sha256
+    assert manifest["layers"] == network.structure
+    assert manifest["pixels"] == network.encoder.pixels
+    assert manifest["weight_bits"] == network.weight_bits
+    assert set(manifest["tools"]) == {"amaranth", "yosys"}
+
+
+def test_one_module_per_block(rng):
+    text = export.to_verilog(image_network(rng, hidden=(5, 4)))
+    assert re.findall(r"^module (\w+)\(", text, re.M) == [
+        f"firstspike{block}"
+        for block in (
+            "",
+            "_core",
+            "_decide",
+            "_encoder",
+            "_fire_0",
+            "_fire_1",
+            "_integrate_0",
+            "_integrate_1",
+            "_integrate_2",
+            "_orderer",
+        )
+    ]
+    assert "\\" not in text, "an escaped name"
+
+
+def test_the_same_network_gives_the_same_text(rng):
+    network = image_network(rng)
+    text = export.to_verilog(network)
+    assert text == export.to_verilog(network)
+    assert network.sha256 in text.split("module", 1)[0]
+
+
+def test_only_weights_have_initial_values(rng):
+    """On a chip initial values vanish, but for ROMs, which become logic."""
+    network = image_network(rng, hidden=(5, 4))
+    text = export.to_verilog(network)
+    modules = re.findall(r"^module (\w+)\(.*?^endmodule", text, re.M | re.S)
+    assert len(modules) == 9 + 1
+    for name, body in re.findall(r"^module (\w+)(\(.*?)^endmodule", text, re.M | re.S):
+        if "integrate" not in name:
+            assert "initial" not in body, name
+            continue
+        layer = network.layers[int(name[-1])]
+        assert body.count("initial") == 1, name
+        words = re.findall(r"\[(\d+)\] = (\d+)'h([0-9a-f]+);", body)
+        stored = {int(index): int(value, 16) for index, _, value in words}
+        minus = ~layer.weight.T
+        rows = [sum(1 << int(j) for j in np.flatnonzero(row)) for row in minus]
+        assert stored == dict(enumerate(rows)), name
+
+
+def test_the_command(tmp_path):
+    out, figures = tmp_path / "out", tmp_path / "figures.json"
+    result = command(
+        "hw.export", "digits-64-192-10-t16", "--out", out, "--json", figures, "--quiet"
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert sorted(path.name for path in out.iterdir()) == ["firstspike.json", "firstspike.v"]
+    assert json.loads(figures.read_text()) == json.loads((out / "firstspike.json").read_text())
+
+
+def test_the_command_refuses_in_one_line(tmp_path, rng):
+    events = tmp_path / "events.safetensors"
+    events_network(rng).save(events)
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(events.read_bytes()[:-1])
+    for name, message in {
+        "nowhere": "error: nowhere: cannot be read",
+        events: "error: network 'events' takes events",
+        damaged: f"error: {damaged}: not a safetensors file",
+    }.items():
+        result = command("hw.export", name, "--out", tmp_path / "out")
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith(message)
+        assert result.stderr.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_without_yosys_nothing_is_written(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(export, "run_tool", _missing)
+    with pytest.raises(UserError, match="yosys is not installed"):
+        export.export(image_network(rng), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def _missing(name, *_, **__):
+    raise UserError(f"{name} is not installed; pip install it")
+
+
+def test_ports_of_the_flat_core(rng):
+    network = image_network(rng, shape=(1, 1), hidden=(), classes=1, steps=1)
+    flat = export.FlatCore(Core(network))
+    # A value that needs no bit has one all the same: Verilog has no port of none.
+    assert len(flat.result_label) == len(flat.result_step) == 1
