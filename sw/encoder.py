@@ -130,7 +130,7 @@ class LatencyEncoder:
                 -1, height // self.pool, self.pool, width // self.pool, self.pool
             )
             images = (blocks.sum(axis=(2, 4), dtype=np.int32) + area // 2) // area
-        pixels = images.reshape(len(images), -1).astype(np.int32)
+        pixels = images.reshape(len(images), self.pooled).astype(np.int32)
         if self.select is not None:
             pixels = pixels[:, list(self.select)]
         fired_at = ((255 - pixels) * steps) >> 8

@@ -1,0 +1,33 @@
+"""The measurement of the golden model's speed, but not the speed."""
+
+import json
+
+import numpy as np
+import pytest
+from networks import image_network
+
+from sim import bench_golden, golden
+from sw.cli import UserError
+
+
+def test_prints_one_object(capsys, tmp_path):
+    path = tmp_path / "figures.json"
+    bench_golden.main(["--images", "40", "--json", str(path)])
+    figures = json.loads(capsys.readouterr().out)
+    assert figures == json.loads(path.read_text())
+    assert figures["images"] == 40
+    assert figures["network"] == "784-600-10"
+    assert figures["equal"] is True
+    assert figures["golden_images_per_second"] > 0
+
+
+def test_the_peer_computes_the_same(rng):
+    network = image_network(rng)
+    images = rng.integers(0, 256, (60, 8, 8)).astype(np.uint8)
+    labels = bench_golden.loop(network, images)
+    np.testing.assert_array_equal(labels, golden.run_images(network, images).label)
+
+
+def test_refuses_no_images():
+    with pytest.raises(UserError, match=r"^--images must be at least 1, not 0$"):
+        bench_golden.main(["--images", "0"])
