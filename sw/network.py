@@ -17,11 +17,11 @@ from safetensors.numpy import save
 from sw.cli import UserError, atomic_path
 from sw.encoder import EventsEncoder, LatencyEncoder
 
-__all__ = ["FORMAT", "ZOO", "Layer", "Network", "NetworkError", "find", "zoo_names"]
+__all__ = ["FORMAT", "PROVENANCE", "ZOO", "Layer", "Network", "NetworkError", "find", "zoo_names"]
 
 FORMAT = "ttfs-1bit/1"
 ZOO = Path(__file__).parent / "zoo"
-_PROVENANCE = (
+PROVENANCE = (
     "dataset",
     "rule",
     "seed",
@@ -135,7 +135,7 @@ class Network:
                 f"Labels must be one per output unit ({self.layers[-1].outputs}), "
                 f"not {len(self.labels)}"
             )
-        missing = [key for key in _PROVENANCE if key not in self.provenance]
+        missing = [key for key in PROVENANCE if key not in self.provenance]
         if missing:
             raise NetworkError(f"Provenance must name {missing[0]!r}")
 

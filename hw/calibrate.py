@@ -1,0 +1,131 @@
+"""``python -m hw.calibrate``: synthesises and packs a range of designs, to test the estimate.
+
+Writes tests/hw/built.json: for each design its board, logic cells and block RAMs as the tools count
+them. To be run when a block changes; a test then tells whether hw/fit.py still is within its error.
+"""
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hw.boards import BOARDS, Board
+from hw.build import plan
+from hw.fit import need
+from hw.tools import run_tool, tool_version
+from sw.cli import atomic_path, parser, run
+from sw.encoder import LatencyEncoder
+from sw.network import PROVENANCE, Layer, Network
+
+__all__ = ["DESIGNS", "Design", "design_network"]
+
+
+class Design(NamedTuple):
+    """A network with random weights; ``chosen`` pixels are its inputs, 0 means all."""
+
+    shape: tuple[int, int]
+    layers: tuple[int, ...]
+    steps: int
+    pool: int = 1
+    chosen: int = 0
+
+
+DESIGNS = (
+    Design((8, 8), (48, 10), 16),
+    Design((8, 8), (192, 10), 16),
+    Design((8, 8), (32, 16, 10), 16),
+    Design((8, 8), (24, 10), 256),
+    Design((8, 8), (20, 2), 2),
+    Design((12, 12), (150, 4), 1),
+    Design((16, 16), (10,), 16),
+    Design((16, 16), (256, 10), 8),
+    Design((20, 20), (64, 64, 10), 8),
+    Design((28, 28), (64, 10), 8, chosen=256),
+    Design((28, 28), (128, 10), 4, chosen=256),
+    Design((28, 28), (192, 10), 8, chosen=512),
+    Design((28, 28), (100, 10), 32, pool=2),
+    Design((28, 28), (40, 26), 64, pool=4),
+)
+_PACK = {
+    "icebreaker": ("nextpnr-ice40", "--up5k --package sg48 --pcf top.pcf"),
+    "ice40hx8k": ("nextpnr-ice40", "--hx8k --package ct256 --pcf top.pcf"),
+    "ulx3s": ("nextpnr-ecp5", "--85k --package CABGA381 --speed 6 --lpf top.lpf"),
+}
+_COUNT = {"ice40": ("ICESTORM_LC", "ICESTORM_RAM"), "ecp5": ("TRELLIS_COMB", "DP16KD")}
+
+
+def design_network(design: Design) -> Network:
+    """The design's network; the same design always gives the same one."""
+    rng = np.random.default_rng(0)
+    pooled = design.shape[0] * design.shape[1] // design.pool**2
+    chosen = np.sort(rng.choice(pooled, design.chosen, replace=False)).tolist()
+    encoder = LatencyEncoder(
+        shape=design.shape,
+        pool=design.pool,
+        silent_below=16,
+        select=tuple(chosen) if chosen else None,
+    )
+    layers = []
+    for inputs, outputs in pairwise((encoder.inputs, *design.layers)):
+        weight = rng.random((outputs, inputs)) < 0.5
+        threshold = rng.integers(1, max(3, int(2 * inputs**0.5)), outputs).astype(np.int32)
+        layers.append(Layer(weight=weight, threshold=threshold))
+    sizes = "-".join(map(str, (encoder.inputs, *design.layers)))
+    return Network(
+        name=f"random-{sizes}-t{design.steps}",
+        steps=design.steps,
+        encoder=encoder,
+        layers=tuple(layers),
+        labels=tuple(map(str, range(design.layers[-1]))),
+        provenance=dict.fromkeys(PROVENANCE),
+    )
+
+
+def _built(network: Network, board: Board) -> tuple[int, int]:
+    """Logic cells and block RAMs after synthesis and packing; placing would not change them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plan(network, board).extract(folder)
+        run_tool("yosys", ["-q", "-l", "top.rpt", "top.ys"], cwd=folder, log=folder / "log")
+        tool, options = _PACK[board.name]
+        arguments = ["--json", "top.json", "--pack-only", *options.split()]
+        run_tool(tool, arguments, cwd=folder, log=folder / "log")
+        text = (folder / "log").read_text()
+    cells, memories = (
+        int(re.search(rf"{cell}:\s+(\d+)/", text)[1]) for cell in _COUNT[board.family]
+    )
+    return cells, memories
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser("Synthesise a range of designs and compare the estimate.")
+    options.add_argument("--out", type=Path, default=Path("tests/hw/built.json"), metavar="FILE")
+    args = options.parse_args(arguments)
+    rows = []
+    for board in BOARDS.values():
+        for index, design in enumerate(DESIGNS):
+            network = design_network(design)
+            cells, memories = _built(network, board)
+            guess = need(network).logic_cells(board.family)
+            rows.append([board.name, index, cells, memories])
+            if not args.quiet:
+                error = guess / cells - 1
+                print(
+                    f"{board.name:12}{network.name:28}{cells:6}{guess:6}{error:+7.1%}{memories:4}"
+                )
+    tools = {tool: tool_version(tool) for tool in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")}
+    with atomic_path(args.out) as temporary:
+        body = ",\n".join(f"    {json.dumps(row)}" for row in rows)
+        temporary.write_text(
+            f'{{\n  "tools": {json.dumps(tools)},\n  "built": [\n{body}\n  ]\n}}\n'
+        )
+
+
+if __name__ == "__main__":
+    run(main)

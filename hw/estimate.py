@@ -1,0 +1,88 @@
+"""``python -m hw.estimate NETWORK --board B``: what a build would give, before any synthesis."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hw.boards import ALIASES, BOARDS, Board, find_board
+from hw.build import measure
+from hw.core import Core
+from hw.fit import need, remedies, shortage
+from sw.cli import parser, run, write_json
+from sw.network import Network, find
+
+__all__ = ["estimate"]
+
+
+def estimate(network: Network, board: Board, data_dir: Path | None = None) -> dict[str, object]:
+    """Size, fit and cycles of ``network`` on ``board``.
+
+    Returns
+    -------
+    dict
+        ``logic_cells`` is an estimate (hw/fit.py), ``ebr`` and the cycles are exact.
+        ``shortage`` is what the board has too little of, ``remedies`` what would fit.
+    """
+    Core(network)  # refuses what the hardware cannot do
+    what = need(network)
+    short = shortage(what, board)
+    figures = {
+        "board": board.name,
+        "network": network.name,
+        "network_sha256": network.sha256,
+        "engine": "event",
+        "logic_cells": what.logic_cells(board.family),
+        "ebr": what.block_rams(board.family),
+        "spram": 0,
+        "available": {
+            "logic_cells": board.logic_cells,
+            "ebr": board.memories,
+            "spram": board.spram,
+        },
+        "fits": not short,
+        "shortage": short,
+        "remedies": remedies(what, board) if short else [],
+        "clock_mhz": board.clock / 1e6,
+    }
+    return figures | measure(network, data_dir)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser("Estimate a network on a board, before any synthesis.", data=True)
+    options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
+    names = ", ".join([*BOARDS, *(f"{a} (= {b})" for a, b in ALIASES.items())])
+    options.add_argument("--board", required=True, help=names)
+    args = options.parse_args(arguments)
+    board = find_board(args.board)
+    network = find(args.network or board.network)
+    figures = estimate(network, board, args.data_dir)
+    if args.json:
+        write_json(args.json, figures)
+    if args.quiet:
+        return
+    there = figures["available"]
+    lines = [
+        ("network", f"{network.name}, {network.structure}, {network.steps} steps"),
+        ("board", f"{board.name} ({board.part})"),
+        ("logic cells", f"about {figures['logic_cells']:,} of {there['logic_cells']:,}"),
+        ("block RAMs", f"{figures['ebr']} of {there['ebr']}"),
+    ]
+    if figures["cycles_mean"] is None:
+        lines.append(("cycles", figures["note"]))
+    else:
+        mean, worst = figures["cycles_mean"], figures["cycles_max"]
+        lines += [
+            ("accuracy, strict", f"{figures['accuracy']:.2%} of {figures['images']:,} test images"),
+            ("cycles an image", f"mean {mean:.1f}, worst {worst}"),
+            ("time an image", f"mean {mean / figures['clock_mhz']:.2f} µs at the board's clock"),
+        ]
+    if figures["fits"]:
+        lines.append(("fits", "yes"))
+    else:
+        lines.append(("fits", f"no: it needs {' and '.join(figures['shortage'])}"))
+        lines += [("would fit", remedy) for remedy in figures["remedies"]]
+    print("\n".join(f"{name + ':':18}{text}" for name, text in lines))
+
+
+if __name__ == "__main__":
+    run(main)
