@@ -33,14 +33,20 @@ class Line(Protocol):
     def reset_input_buffer(self) -> None: ...
 
 
-def open_port(name: str, baud: int = protocol.BAUD) -> Line:
-    """Opens a serial port. Raises :class:`UserError` if it is not there or not ours to use."""
+def open_port(name: str, baud: int = protocol.BAUD, timeout: float = 2.0) -> Line:
+    """Opens a serial port; a read waits ``timeout`` seconds at most.
+
+    Raises
+    ------
+    UserError
+        It is not there or not ours to use.
+    """
     try:
         import serial
     except ImportError:
         raise UserError("pyserial is not installed; pip install pyserial") from None
     try:
-        return serial.Serial(name, baud, timeout=2.0)
+        return serial.Serial(name, baud, timeout=timeout)
     except (serial.SerialException, ValueError, OSError) as error:
         number = getattr(error, "errno", None)  # its text names the port once more
         reason = os.strerror(number) if number else error
@@ -130,6 +136,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("network", nargs="?", default=_DEFAULT, help="default: %(default)s")
     options.add_argument("--port", required=True, help="serial port, such as /dev/ttyUSB1")
     options.add_argument("--baud", type=int, default=protocol.BAUD, help="default: %(default)s")
+    options.add_argument(
+        "--timeout",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="longest wait for an answer (default: %(default)s)",
+    )
     options.add_argument("--dataset", help="default: the one the network was trained on")
     options.add_argument("--images", type=int, metavar="N", help="only the first N test images")
     options.add_argument("--image", type=Path, metavar="FILE", help="one image, raw bytes, instead")
@@ -144,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         data = load(args.dataset or network.provenance["dataset"], args.data_dir)
         images, truth = data.test_images[: args.images], data.test_labels[: args.images]
-    session = Session(open_port(args.port, args.baud), network, name=args.port)
+    session = Session(open_port(args.port, args.baud, args.timeout), network, name=args.port)
 
     start = time.monotonic()
     bar = tqdm(session.classify(images), total=len(images), unit="image", disable=args.quiet)

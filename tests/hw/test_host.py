@@ -213,7 +213,7 @@ def test_command(small, tmp_path):
     with board(simulated) as port:
         result = command(
             *("hw.host", tmp_path / "small.safetensors", "--port", port),
-            *("--images", 5, "--json", tmp_path / "out.json"),
+            *("--timeout", 100, "--images", 5, "--json", tmp_path / "out.json"),
         )
     assert result.returncode == 0, result.stderr
     figures = json.loads((tmp_path / "out.json").read_text())
@@ -237,7 +237,7 @@ def test_command_with_one_image(rng, small, tmp_path, monkeypatch, capsys):
     arguments = [tmp_path / "small.safetensors", "--image", tmp_path / "image", "--baud", 9600]
     arguments += ["--port", "com3", "--json", tmp_path / "out.json", "-q"]
     host.main(list(map(str, arguments)))
-    assert ports == [("com3", 9600)]
+    assert ports == [("com3", 9600, 2.0)]
     answer = golden.run_images(small, image)
     assert json.loads((tmp_path / "out.json").read_text()) == {
         "label": f"class {answer.label[0]}",
@@ -262,7 +262,7 @@ def test_a_port_that_is_not_there():
 
 def test_a_port_where_nobody_answers(tmp_path):
     with board(None) as port:
-        result = command("hw.host", DIGITS, "--images", 1, "--port", port)
+        result = command("hw.host", DIGITS, "--timeout", 0.1, "--images", 1, "--port", port)
     refused(result, f"{port}: no answer (0 of 8 bytes came); check the cable")
 
 
