@@ -40,8 +40,6 @@ _SUFFIX = {"ice40": "bin", "ecp5": "bit"}
 
 def plan(network: Network, board: Board, *, seed: int = 0) -> BuildPlan:
     """What the tools are given: files and commands, the same for the same network and board."""
-    if not re.fullmatch(r"\w[\w.+-]*", network.name):
-        raise UserError(f"network {network.name!r}: its name cannot name a folder; rename it")
     check_fit(network, board)
     for tool in _TOOLS[board.family]:  # Amaranth looks for them by these variables
         os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
@@ -51,6 +49,12 @@ def plan(network: Network, board: Board, *, seed: int = 0) -> BuildPlan:
         emit_src=False,  # source positions would make the files depend on where the project lies
         nextpnr_opts=f"--report nextpnr.json --seed {seed}",
     )
+
+
+def bitstream_path(network: Network, board: Board, build_dir: Path) -> Path:
+    """Where :func:`build` puts the bitstream; the report lies beside it."""
+    name = network.file_name
+    return build_dir / board.name / name / f"{name}.{_SUFFIX[board.family]}"
 
 
 def measure(network: Network, data_dir: Path | None) -> dict[str, object]:
@@ -108,9 +112,9 @@ def build(
     tools = {tool: tool_version(tool) for tool in _TOOLS[board.family]}
     tools["amaranth"] = version("amaranth")
     digest = hashlib.sha256(the_plan.digest() + json.dumps(tools).encode()).hexdigest()
-    folder = build_dir / board.name / network.name
-    bitstream = folder / f"{network.name}.{_SUFFIX[board.family]}"
-    report_path = folder / "report.json"
+    bitstream = bitstream_path(network, board, build_dir)
+    folder = bitstream.parent
+    report_path = bitstream.with_name("report.json")
 
     report = _finished(report_path, bitstream, digest)
     if report is None:
@@ -221,11 +225,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     network = find(args.network or board.network)
     say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     if args.dry_run:
-        folder = args.build_dir / board.name / network.name
+        bitstream = bitstream_path(network, board, args.build_dir)
         print(f"{network.name} ({network.structure}) on {board.title}, {board.part}:")
         for command in _commands(plan(network, board, seed=args.seed)):
             print("  " + " ".join(command))
-        print(f"  {folder / network.name}.{_SUFFIX[board.family]}\n  {folder / 'report.json'}")
+        print(f"  {bitstream}\n  {bitstream.with_name('report.json')}")
         return
     report = build(
         network, board, build_dir=args.build_dir, data_dir=args.data_dir, seed=args.seed, say=say

@@ -122,7 +122,7 @@ def to_verilog(network: Network) -> str:
 
 def _header(network: Network) -> str:
     lines = (
-        f"{network.name}: {network.structure}, {network.steps} steps, 1 bit a weight.",
+        f"{network.file_name}: {network.structure}, {network.steps} steps, 1 bit a weight.",
         f"Network file sha256 {network.sha256}",
         f"Written by firstspike {version('firstspike')}, amaranth {version('amaranth')}.",
         "verilator lint_off DECLFILENAME",  # one file on purpose: it is easier to hand on
@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--out", metavar="DIR", type=Path, help="default: build/export/NAME")
     args = options.parse_args(arguments)
     network = find(args.network)
-    path = export(network, args.out or args.build_dir / "export" / network.name)
+    path = export(network, args.out or args.build_dir / "export" / network.file_name)
     if args.json:
         write_json(args.json, manifest(network))
     if not args.quiet:

@@ -6,6 +6,7 @@ Needs NumPy and safetensors only.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -148,6 +149,13 @@ class Network:
     def structure(self) -> str:
         """The sizes as text, such as "784-600-10"."""
         return "-".join(map(str, self.sizes))
+
+    @property
+    def file_name(self) -> str:
+        """The name where it names a file or folder. Raises :class:`NetworkError` if it cannot."""
+        if not re.fullmatch(r"\w[\w.+-]*", self.name):
+            raise NetworkError(f"network {self.name!r}: its name cannot name a file; rename it")
+        return self.name
 
     @property
     def weight_bits(self) -> int:

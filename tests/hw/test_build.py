@@ -429,7 +429,7 @@ def test_dry_run(stubs, network, tmp_path, capsys):
         (["mnist-784-600-10-t8", "--board", "ice40"], {}, "network 'mnist-784-600-10-t8' does not"),
         (["events", "--board", "ice40"], {}, "network 'events' takes events; the hardware so far"),
         (["many", "--board", "ulx3s"], {}, "network 'many': the link carries at most 256 classes"),
-        (["bad name", "--board", "ice40"], {}, "network '../../x': its name cannot name a folder"),
+        (["bad name", "--board", "ice40"], {}, "network '../../x': its name cannot name a file"),
         (
             ["unsorted", "--board", "ice40"],
             {},

@@ -214,3 +214,13 @@ def test_find(rng, tmp_path):
         assert find(name).name == name
     with pytest.raises(NetworkError, match=r"one of the zoo: .*"):
         find("no-such-network")
+
+
+@pytest.mark.parametrize("name", ["", "../../x", "a/b", "a\nb", " a", ".hidden"])
+def test_a_name_that_cannot_name_a_file(rng, name):
+    with pytest.raises(NetworkError, match=r"its name cannot name a file; rename it"):
+        _ = replace(random_network(rng, (4, 3), 2), name=name).file_name
+
+
+def test_a_name_that_can(rng):
+    assert replace(random_network(rng, (4, 3), 2), name="mnist-784-600-10-t8_v1.2+x").file_name

@@ -1,0 +1,52 @@
+"""The estimate as a command."""
+
+import json
+
+import pytest
+from samples import command, image_network
+
+from hw.boards import BOARDS
+from hw.estimate import estimate
+from hw.fit import need
+from sw.network import find
+
+
+def test_a_network_that_fits():
+    network, board = find("digits-64-192-10-t16"), BOARDS["icebreaker"]
+    figures = estimate(network, board)
+    assert figures["fits"]
+    assert figures["shortage"] == figures["remedies"] == []
+    assert figures["logic_cells"] == need(network).logic_cells("ice40")
+    assert figures["ebr"] == 12 + 1 + 1 + 2  # two layers' weights, links, heads
+    assert figures["images"] == 355
+    assert figures["accuracy"] == pytest.approx(network.provenance["test_accuracy"])
+    assert 0 < figures["cycles_mean"] <= figures["cycles_max"]
+
+
+def test_the_command_says_what_does_not_fit_and_what_would(tmp_path, rng):
+    network = image_network(rng, shape=(28, 28), hidden=(600,), classes=10)
+    network.save(tmp_path / "large.safetensors")
+    figures = tmp_path / "figures.json"
+    result = command(
+        "hw.estimate", tmp_path / "large.safetensors", "--board", "ice40", "--json", figures
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no: it needs 160 block RAMs of 30 and about" in result.stdout
+    assert "take --board ulx3s" in result.stdout
+    figures = json.loads(figures.read_text())
+    assert figures["fits"] is False
+    assert figures["ebr"] == 160
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--board", "nexys"), r"board 'nexys' is not known"),
+        (("nothing", "--board", "ice40"), r"nothing: cannot be read"),
+    ],
+)
+def test_bad_input(arguments, message):
+    result = command("hw.estimate", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
