@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,23 +66,22 @@ class Simulator:
 
     @classmethod
     def build(
-        cls, network: Network, folder: Path, *, verilog: str | None = None, probed: bool = True
+        cls, network: Network, folder: Path, *, sources: Mapping[str, str] | None = None
     ) -> "Simulator":
-        """Compiles ``verilog``, by default what ``hw.export`` writes, into ``folder``.
-
-        The probes need the export's modules; a netlist without them has none.
+        """Compiles the core into ``folder``: what ``hw.export`` writes, with probes, or other
+        ``sources`` with its top module and ports.
         """
-        probed = probed and len(network.layers) > 1
-        width = MarginsLayout(network.layers[-1], network.steps)["margin"].shape.elem_shape.width
-        sources = {
-            "core.v": verilog or to_verilog(network),
-            "harness.cpp": f"#define MARGIN_BITS {width}\n{_HARNESS.read_text()}",
-        }
-        if probed:
-            sources["probes.sv"] = probes(network)
+        probed = sources is None and len(network.layers) > 1
+        # A netlist takes long to compile, and few images are put through it.
+        options = ["-CFLAGS", "-O1" if sources is None else "-O0"]
         # What is not reset must not matter: the harness lets it start at random.
-        options = ["--x-initial", "unique", "--x-assign", "unique", "-CFLAGS", "-O1"]
-        program = verilator.build(sources, top=TOP, options=options, folder=folder)
+        options += ["--x-initial", "unique", "--x-assign", "unique"]
+        width = MarginsLayout(network.layers[-1], network.steps)["margin"].shape.elem_shape.width
+        files = dict(sources or {"core.v": to_verilog(network)})
+        files["harness.cpp"] = f"#define MARGIN_BITS {width}\n{_HARNESS.read_text()}"
+        if probed:
+            files["probes.sv"] = probes(network)
+        program = verilator.build(files, top=TOP, options=options, folder=folder)
         return cls(network=network, program=program, probed=probed)
 
     @property

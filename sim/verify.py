@@ -24,6 +24,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 
 from sim import golden, verilator
+from sim.netlist import netlist_sources
 from sim.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw import data
 from sw.answer import Answer
@@ -126,11 +127,7 @@ def verify(
 
 
 def _simulator(network: Network, folder: Path, netlist: bool) -> Simulator:
-    if not netlist:
-        return Simulator.build(network, folder)
-    from sim.netlist import netlist_verilog
-
-    return Simulator.build(network, folder, verilog=netlist_verilog(network), probed=False)
+    return Simulator.build(network, folder, sources=netlist_sources(network) if netlist else None)
 
 
 def _pieces(

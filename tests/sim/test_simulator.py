@@ -70,6 +70,6 @@ def test_a_core_that_breaks_the_rules_is_caught(rng, name):
     verilog = to_verilog(network)
     assert verilog.count(right) == 1
     broken = verilog.replace(right, wrong)
-    simulator = Simulator.build(network, VERIFY, verilog=broken)
+    simulator = Simulator.build(network, VERIFY, sources={"core.v": broken})
     with pytest.raises(CoreError, match=message):
         simulator.run(images, stalls=0.9)

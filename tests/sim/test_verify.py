@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from cases import VERIFY
+from cases import VERIFY, make, mixed_images
 
 from sim import golden, verify
 from sim.cycles import cycles
@@ -57,6 +57,16 @@ def test_stalls_change_nothing_but_the_time(tmp_path, capsys):
     assert json.loads(path.read_text())["interval_cycles_mean"] is None
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_netlist(rng):
+    network = make(rng, "pool of two")
+    images = mixed_images(rng, network, 30)
+    figures, classes = verify.verify(network, images, folder=VERIFY, netlist=True)
+    answer = golden.run_images(network, images)
+    assert classes.tolist() == answer.label.tolist()
+    assert figures["cycles_max"] == cycles(network, images, answer).max()
+    assert figures["hidden_units_compared"] == 0  # a netlist has no blocks to watch
 
 
 def altered(network, part):
