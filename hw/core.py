@@ -1,5 +1,7 @@
 """The core: pixels in, class, decision step and margin out."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -13,7 +15,21 @@ from sw.cli import UserError
 from sw.encoder import LatencyEncoder as Encoder
 from sw.network import Network
 
-__all__ = ["Core", "place"]
+__all__ = ["Core", "check_network", "place"]
+
+
+def check_network(network: Network) -> None:
+    """Raises :class:`UserError` if the network asks for something that the hardware does not do."""
+    encoder = network.encoder
+    if not isinstance(encoder, Encoder):
+        raise UserError(
+            f"network {network.name!r} takes events; the hardware so far takes images only: "
+            "train with a latency encoder"
+        )
+    if encoder.select is not None and any(b <= a for a, b in pairwise(encoder.select)):
+        raise UserError(
+            f"network {network.name!r}: Select must rise strictly; sort it and the weights"
+        )
 
 
 def place(m: Module, name: str, component: wiring.Component) -> wiring.PureInterface:
@@ -49,18 +65,10 @@ class Core(wiring.Component):
     """
 
     def __init__(self, network: Network, *, place=place):
-        if not isinstance(network.encoder, Encoder):
-            raise UserError(
-                f"network {network.name!r} takes events; the hardware so far takes images only: "
-                "train with a latency encoder"
-            )
-        try:
-            encoder = LatencyEncoder(encoder=network.encoder, steps=network.steps)
-        except ValueError as error:
-            raise UserError(f"network {network.name!r}: {error}; sort it and the weights") from None
+        check_network(network)
+        self._encoder = LatencyEncoder(encoder=network.encoder, steps=network.steps)
         self.network = network
         self._place = place
-        self._encoder = encoder
         super().__init__(
             {
                 "pixels": In(stream.Signature(8)),

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from hw.boards import ALIASES, BOARDS, Board, find_board
 from hw.build import measure
-from hw.core import Core
 from hw.fit import need, remedies, shortage
 from sw.cli import parser, run, write_json
 from sw.network import Network, find
@@ -22,7 +21,6 @@ def estimate(network: Network, board: Board, data_dir: Path | None = None) -> di
         ``logic_cells`` is an estimate (hw/fit.py), ``ebr`` and the cycles are exact.
         ``shortage`` is what the board has too little of, ``remedies`` what would fit.
     """
-    Core(network)  # refuses what the hardware cannot do
     what = need(network)
     short = shortage(what, board)
     figures = {

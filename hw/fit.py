@@ -13,9 +13,9 @@ from math import ceil
 from amaranth.utils import bits_for, ceil_log2
 
 from hw.boards import BOARDS, Board
+from hw.core import check_network
 from hw.event import potential_shapes
 from sw.cli import UserError
-from sw.encoder import LatencyEncoder
 from sw.network import Network
 
 __all__ = ["Need", "block_rams", "check_fit", "need", "shortage"]
@@ -104,13 +104,9 @@ class Need:
 
 
 def need(network: Network) -> Need:
-    """What ``network`` needs. Raises :class:`UserError` unless it has a latency encoder."""
+    """What ``network`` needs. Raises :class:`UserError` for one that the hardware cannot do."""
+    check_network(network)
     encoder = network.encoder
-    if not isinstance(encoder, LatencyEncoder):
-        raise UserError(
-            f"network {network.name!r} takes events; the hardware so far takes images only: "
-            "train with a latency encoder"
-        )
     shapes = [potential_shapes(layer) for layer in network.layers]
     return Need(
         sizes=network.sizes,
