@@ -15,7 +15,7 @@ from sw.answer import Answer
 from sw.encoder import LatencyEncoder, Spikes
 from sw.network import Network
 
-__all__ = ["answer", "counts", "decide", "fire", "run", "run_images", "spiked"]
+__all__ = ["answer", "counts", "decide", "fire", "run", "run_images", "run_layers", "spiked"]
 
 _CHUNK = 1 << 25  # values of the widest layer, all steps, held at a time (128 MiB)
 
@@ -67,7 +67,7 @@ def counts(spikes: Spikes, inputs: int, steps: int) -> Tensor:
     return torch.from_numpy(change.cumsum(axis=1, dtype=np.float32))
 
 
-def fire(potentials: Tensor, threshold: Tensor) -> Tensor:
+def fire(potentials: Tensor, threshold: Tensor | float) -> Tensor:
     """First step whose potential reaches the threshold, T for never: int64 [B, N].
 
     Parameters
@@ -88,6 +88,7 @@ def decide(potentials: Tensor, threshold: Tensor, times: Tensor) -> tuple[Tensor
     potentials : [B, T, N], whole numbers
         Of the output layer.
     threshold : integer [N]
+        With real weights both may be float; then so is the margin.
     times : int64 [B, N]
         What :func:`fire` gives for them.
     """
@@ -95,9 +96,12 @@ def decide(potentials: Tensor, threshold: Tensor, times: Tensor) -> tuple[Tensor
     first = times.amin(dim=1)
     step = first.clamp(max=steps - 1)
     at_step = step[:, None, None].expand(-1, 1, potentials.shape[2])
-    margins = potentials.gather(1, at_step)[:, 0].long() - threshold.long()
+    reached = potentials.gather(1, at_step)[:, 0]
+    if threshold.is_floating_point():
+        margins, lowest = reached - threshold, -torch.inf
+    else:
+        margins, lowest = reached.long() - threshold.long(), torch.iinfo(torch.int64).min
     eligible = (times == first[:, None]) | (first == steps)[:, None]
-    lowest = torch.iinfo(torch.int64).min
     margin, label = torch.where(eligible, margins, lowest).max(dim=1)
     # max names any of several equal entries on some devices: the lowest index wins here
     label = (eligible & (margins == margin[:, None])).int().argmax(dim=1)
@@ -125,6 +129,16 @@ def answer(
     return times, *decide(potentials, threshold, times[-1])
 
 
+def run_layers(layers: Sequence[tuple[Tensor, Tensor]], times: Tensor, steps: int) -> Answer:
+    """The answer of ``layers``, as :func:`answer` takes them, to input ``times`` [B, N_in]."""
+    widest = max(times.shape[1], *(len(weight) for weight, _ in layers))
+    size = max(1, _CHUNK // (steps * widest))
+    return _join(
+        steps,
+        [_answer(layers, spiked(part, steps)) for part in times.split(size)],
+    )
+
+
 def _run(network: Network, fired: Tensor) -> Answer:
     """The answer to one chunk, from cumulative input counts float32 [B, T, N_in]."""
     if fired.numel() and (fired.max() >= 2**11 or fired.sum(dim=2).max() >= 2**24):
@@ -136,9 +150,14 @@ def _run(network: Network, fired: Tensor) -> Answer:
         )
         for layer in network.layers
     ]
+    return _answer(layers, fired)
+
+
+def _answer(layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor) -> Answer:
+    """What :func:`answer` gives, as arrays."""
     times, label, step, margin = answer(layers, fired)
     return Answer(
-        steps=network.steps,
+        steps=fired.shape[1],
         times=tuple(layer.cpu().numpy().astype(np.int16) for layer in times),
         label=label.cpu().numpy(),
         step=step.cpu().numpy(),

@@ -137,6 +137,7 @@ def preset(
 
     With ``augment``, images are augmented: by the data set's preset for it, and with the fields of
     Augmentation that ``augment`` may name. A preset that augments anyway does so without it too.
+    Rate and settings of a preset go with its rule: another rule starts from its own.
     """
     _member("Data set", dataset, DATASETS)
     recipe = PRESETS[dataset]
@@ -149,5 +150,10 @@ def preset(
             _member("Augmentation", name, tuple(known))
         recipe = replace(recipe, augmentation=replace(recipe.augmentation, **augment))
     given = {name: value for name, value in changes.items() if value is not None}
-    settings = {**recipe.settings, **given.pop("settings", {})}
+    settings = dict(given.pop("settings", {}))
+    rule = given.get("rule", recipe.rule)
+    if rule == recipe.rule:
+        settings = {**recipe.settings, **settings}
+    elif rule in RULES:  # the preset's rate and settings are another rule's
+        recipe = replace(recipe, rate=RULES[rule].rate)
     return replace(recipe, settings=settings, **given)

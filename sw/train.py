@@ -104,26 +104,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     command = shlex.join(["python", "-m", "sw.train", *argv])
     network, figures = train(trainer, data, name, folder, command=command, quiet=args.quiet)
     out = args.out or args.build_dir / f"{name}.safetensors"
-    network.save(out)
+    if network is None:
+        out = f"{name} (no file: {recipe.rule} has real weights)"
+    else:
+        network.save(out)
     (folder / "checkpoint.pt").unlink()
     if args.json:
         cli.write_json(args.json, figures)
     if not args.quiet:
-        print(
-            f"{out}: {network.structure}, {network.steps} steps, {figures['accuracy']:.2%} strict"
-        )
+        print(f"{out}: {sizes}, {recipe.steps} steps, {figures['accuracy']:.2%} strict")
 
 
 def train(
     trainer: Trainer, data: Dataset, name: str, folder: Path, *, command: str, quiet: bool = False
-) -> tuple[Network, dict[str, object]]:
+) -> tuple[Network | None, dict[str, object]]:
     """Trains to the end and measures once on the test images.
 
     Returns
     -------
-    (Network, dict)
-        The network with its provenance, and the figures of ``sw.evaluate`` on the test images with
-        ``validation_accuracy`` added.
+    (Network or None, dict)
+        The network with its provenance, None if the rule has real weights; and the figures of
+        ``sw.evaluate`` on the test images with ``validation_accuracy`` added.
     """
     recipe = trainer.recipe
     with tqdm(
@@ -147,9 +148,13 @@ def train(
         "test_accuracy": None,
         "command": command,
     }
-    answer = run_images(trainer.network(name, provenance), data.test_images, trainer.device)
-    measured = answer.figures(data.test_labels)
-    network = trainer.network(name, {**provenance, "test_accuracy": measured.accuracy})
+    network = None
+    if trainer.rule.binary:
+        answer = run_images(trainer.network(name, provenance), data.test_images, trainer.device)
+        measured = answer.figures(data.test_labels)
+        network = trainer.network(name, {**provenance, "test_accuracy": measured.accuracy})
+    else:
+        measured = trainer.answer(data.test_images).figures(data.test_labels)
     figures = {**measured.to_dict(), "validation_accuracy": validation}
     log = {
         "command": command,

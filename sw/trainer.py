@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sw.answer import Answer
 from sw.batches import encode, informative_inputs
 from sw.cli import UserError, atomic_path
 from sw.data import Dataset, split
 from sw.encoder import LatencyEncoder
-from sw.inference import answer, spiked
+from sw.inference import answer, run_layers, spiked
 from sw.network import Layer, Network
 from sw.recipes import Recipe
 from sw.rules import RULES, Rule
@@ -130,6 +131,13 @@ class Trainer:
             provenance=provenance,
         )
 
+    def answer(self, images: np.ndarray) -> Answer:
+        """What the rule answers now to ``images`` uint8 [B, height, width], also with real
+        weights. Then a margin is a float.
+        """
+        times = torch.from_numpy(self.encoder.times(images, self.recipe.steps)).long()
+        return run_layers(self.rule.layers(), times.to(self.device), self.recipe.steps)
+
     @property
     def batches(self) -> int:
         """Steps of the optimizer in one epoch. Images that fill no batch wait for another epoch."""
@@ -210,7 +218,7 @@ class Trainer:
                     f"Epoch {self.epoch}: {name} is no longer finite; lower --rate and start again"
                 )
         images, labels = self._probe
-        layers = self.rule.integers()
+        layers = self.rule.layers()
         size = max(1, _VALUES // (self.recipe.steps * max(self.rule.sizes)))
         correct, steps, spikes = 0, 0, [0] * len(layers)
         for start in range(0, len(labels), size):

@@ -2,7 +2,9 @@
 
 from sw.rules.bstdg import Bstdg
 from sw.rules.rule import Rule
+from sw.rules.stdg import Stdg
+from sw.rules.surrogate import Surrogate
 
 __all__ = ["RULES", "Rule"]
 
-RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (Bstdg,)}
+RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (Bstdg, Stdg, Surrogate)}

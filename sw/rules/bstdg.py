@@ -47,6 +47,7 @@ from torch import Tensor, nn
 
 from sw.inference import fire, spiked
 from sw.rules.rule import Rule
+from sw.rules.timing import place, sign
 
 __all__ = ["Bstdg"]
 
@@ -98,6 +99,7 @@ class Bstdg(Rule):
     """
 
     name = "bstdg"
+    rate = 0.01
 
     def __init__(
         self,
@@ -144,10 +146,14 @@ class Bstdg(Rule):
         for weight in self.weights:
             weight.clamp_(-1, 1)
 
+    def used(self, weight: Tensor) -> Tensor:
+        """The weights that spikes meet, b, from the latent ones."""
+        return sign(weight)
+
     @torch.no_grad()
-    def integers(self) -> list[tuple[Tensor, Tensor]]:
+    def layers(self) -> list[tuple[Tensor, Tensor]]:
         return [
-            (_sign(weight), threshold.ceil().to(torch.int32))
+            (self.used(weight), threshold.ceil().to(torch.int32))
             for weight, threshold in zip(self.weights, self.thresholds, strict=True)
         ]
 
@@ -156,7 +162,7 @@ class Bstdg(Rule):
         """Thresholds at the quantile of the peak potentials that lets the wished share fire."""
         last = len(self.weights) - 1
         for index, weight in enumerate(self.weights):
-            potentials = spiked(times, self.steps) @ _sign(weight).T
+            potentials = spiked(times, self.steps) @ self.used(weight).T
             share = self.output_share if index == last else self.hidden_share
             peak = potentials.amax(dim=1)
             self.thresholds[index].copy_(peak.quantile(1 - share, dim=0))
@@ -183,7 +189,7 @@ class Bstdg(Rule):
         for index, (weight, threshold) in enumerate(
             zip(self.weights, self.thresholds, strict=True)
         ):
-            potentials = spiked(times, self.steps) @ _sign(weight).T
+            potentials = spiked(times, self.steps) @ self.used(weight).T
             noise = self._noise(len(times), weight, output=index == last) * self.spread[index]
             threshold = threshold + noise
             times = fire(potentials, threshold[:, None, :])
@@ -219,14 +225,14 @@ class Bstdg(Rule):
         too_late = (trace.times == self.steps) & (own < 0)
         own = own.masked_fill(too_early | too_late, 0)
         return (
-            _place(own, trace.effective, self.steps)
-            + _place(self.margin_gain * (wanted - first), read_out.decision[:, None], self.steps)
-            + _place(self.later_gain * (wanted - later), read_out.later[:, None], self.steps)
+            place(own, trace.effective, self.steps)
+            + place(self.margin_gain * (wanted - first), read_out.decision[:, None], self.steps)
+            + place(self.later_gain * (wanted - later), read_out.later[:, None], self.steps)
         )
 
     def _hidden_error(self, error: Tensor, weight: Tensor, trace: _Trace) -> Tensor:
         """Error [B, T, N] of the layer with ``trace``, from the error of the layer after it."""
-        arrives = error @ _sign(weight)
+        arrives = error @ self.used(weight)
         passed = (arrives * spiked(trace.effective, self.steps)).sum(dim=1)
         silent = trace.times == self.steps
         passed = (
@@ -234,20 +240,9 @@ class Bstdg(Rule):
             * torch.where(silent, self.silent_decay * trace.margin, -0.5 * trace.margin).exp()
         )
         passed = passed.masked_fill((trace.times == 0) & (passed > 0), 0)
-        return _place(passed, trace.effective, self.steps)
-
-
-def _sign(weight: Tensor) -> Tensor:
-    """−1 or +1; 0 counts as +1."""
-    return (weight >= 0).float() * 2 - 1
+        return place(passed, trace.effective, self.steps)
 
 
 def _at(potentials: Tensor, step: Tensor) -> Tensor:
     """Potentials [B, N] at one ``step`` [B] per image."""
     return potentials.gather(1, step[:, None, None].expand(-1, 1, potentials.shape[2]))[:, 0]
-
-
-def _place(error: Tensor, step: Tensor, steps: int) -> Tensor:
-    """``error`` [B, N] put at ``step`` [B, N] or [B, 1] of [B, T, N], zero elsewhere."""
-    slot = torch.arange(steps, device=error.device)[:, None]
-    return error[:, None, :] * (step[:, None, :] == slot)

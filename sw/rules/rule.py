@@ -7,14 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sw.cli import UserError
+
 __all__ = ["Rule"]
 
 
 class Rule(nn.Module, ABC):
     """A network while it learns: latent weights and thresholds, and how an error changes them.
 
-    A subclass sets ``name`` (what ``--rule`` takes) and has its own settings as further keyword
-    arguments. Its parameters and buffers are all of its state, so a checkpoint is complete.
+    A subclass sets ``name`` (what ``--rule`` takes), ``rate`` (a learning rate that works) and,
+    with real weights, ``binary = False``; it has its own settings as further keyword arguments.
+    Its parameters and buffers are all of its state, so a checkpoint is complete.
 
     Parameters
     ----------
@@ -25,6 +28,8 @@ class Rule(nn.Module, ABC):
     """
 
     name: str
+    rate: float
+    binary: bool = True
 
     def __init__(self, sizes: Sequence[int], steps: int) -> None:
         super().__init__()
@@ -54,14 +59,25 @@ class Rule(nn.Module, ABC):
         """Puts the parameters back into their range after a step of the optimizer."""
 
     @abstractmethod
-    def integers(self) -> list[tuple[Tensor, Tensor]]:
-        """What hardware gets, per layer: sign float32 [N_out, N_in], −1 or +1, and threshold int32
-        [N_out].
+    def layers(self) -> list[tuple[Tensor, Tensor]]:
+        """What it answers with, per layer: weight float32 [N_out, N_in], −1 or +1 if the rule is
+        binary, and threshold [N_out], int32 if it is binary, else float32.
         """
 
     def export(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The same as arrays: weight bool [N_out, N_in], threshold int32 [N_out]."""
+        """The same as a Network has it: weight bool [N_out, N_in], threshold int32 [N_out].
+
+        Raises
+        ------
+        UserError
+            The rule's weights are real: they are no 1-bit network.
+        """
+        if not self.binary:
+            raise UserError(
+                f"Rule {self.name!r}: its weights are real, so there is no 1-bit network to write; "
+                f"take one of the binary rules for hardware"
+            )
         return [
-            ((sign > 0).cpu().numpy(), threshold.to(torch.int32).cpu().numpy())
-            for sign, threshold in self.integers()
+            ((weight > 0).cpu().numpy(), threshold.to(torch.int32).cpu().numpy())
+            for weight, threshold in self.layers()
         ]

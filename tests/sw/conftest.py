@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sw import data
+from sw.cli import UserError
 
 # Small products gain nothing from several threads, which wait for one another on a busy machine
 torch.set_num_threads(1)
@@ -17,3 +18,18 @@ def one_thread_in_commands(monkeypatch):
 @pytest.fixture(scope="session")
 def digits():
     return data.load("digits")
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist():
+    """Fashion-MNIST; skips where its files are not on this machine."""
+
+    def refuse(name, file):
+        raise UserError(f"{name}: not on this machine")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "_download", refuse)
+        try:
+            return data.load("fashion_mnist")
+        except UserError as error:
+            pytest.skip(str(error))

@@ -11,7 +11,7 @@ from sw.cli import UserError
 from sw.network import ZOO, find, zoo_names
 
 
-def test_page_is_what_the_files_give(mnist):
+def test_page_is_what_the_files_give(mnist, fashion_mnist):
     assert (ZOO / "README.md").read_text(encoding="utf-8") == catalogue.page()
 
 

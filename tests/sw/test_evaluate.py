@@ -8,7 +8,7 @@ import pytest
 from networks import image_network, random_network
 
 from sim import golden
-from sw import data, evaluate
+from sw import evaluate
 from sw.cli import UserError
 from sw.inference import run_images
 from sw.network import find, zoo_names
@@ -45,8 +45,7 @@ def test_command(saved, tmp_path, capsys, digits):
 @pytest.mark.parametrize("name", zoo_names())
 def test_zoo_equals_the_golden_model(name, request):
     network = find(name)
-    used = network.provenance["dataset"]
-    dataset = request.getfixturevalue("mnist") if used == "mnist" else data.load(used)
+    dataset = request.getfixturevalue(network.provenance["dataset"])
     images, labels = dataset.test_images[:1000], dataset.test_labels[:1000]
     mine, theirs = (run(network, images).figures(labels) for run in (run_images, golden.run_images))
     assert mine == theirs

@@ -51,7 +51,7 @@ def test_changes():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rule": "hebb"}, "Rule must be one of bstdg, not 'hebb'"),
+        ({"rule": "hebb"}, r"Rule must be one of bstdg, .*, not 'hebb'"),
         ({"hidden": (5, 0)}, "Hidden must be at least 1, not 0"),
         ({"steps": 12}, "Steps must be a power of two in 1 … 256, not 12"),
         ({"steps": 512}, "Steps must be a power of two in 1 … 256, not 512"),
@@ -65,6 +65,14 @@ def test_changes():
 def test_refusals(changes, message):
     with pytest.raises(UserError, match=message):
         preset("digits", **changes)
+
+
+def test_another_rule_starts_from_its_own_rate_and_settings():
+    assert PRESETS["digits"].settings
+    recipe = preset("digits", rule="surrogate")
+    assert (recipe.rate, recipe.settings) == (RULES["surrogate"].rate, {})
+    recipe = preset("digits", rule="surrogate", rate=0.5, settings={"gain": 3.0})
+    assert (recipe.rate, recipe.settings) == (0.5, {"gain": 3.0})
 
 
 def test_unknown_data_set():

@@ -56,6 +56,14 @@ def test_quiet(capsys):
     assert Network.load("mine.safetensors").name == "mine"
 
 
+def test_real_weights_give_figures_but_no_file(tmp_path, capsys):
+    train.main([*QUICK, "--rule", "stdg", "--json", "figures.json"])
+    assert json.loads((tmp_path / "figures.json").read_text())["images"] == 355
+    assert not list(tmp_path.rglob("*.safetensors"))
+    assert (tmp_path / "build/train/digits-64-20-10-t16/log.json").exists()
+    assert "no file: stdg has real weights" in capsys.readouterr().out
+
+
 def test_killed_and_resumed_ends_with_the_same_bits(tmp_path):
     """Kills the real command when its first checkpoint appears, and gives it again."""
     command = [sys.executable, "-m", "sw.train", *QUICK, "-q", "--epochs", "6"]

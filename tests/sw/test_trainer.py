@@ -8,6 +8,7 @@ from networks import PROVENANCE
 from sw.cli import UserError
 from sw.inference import run_images
 from sw.recipes import preset
+from sw.rules import RULES
 from sw.trainer import Trainer
 
 
@@ -36,6 +37,16 @@ def test_learns(digits, changes):
     assert [entry["epoch"] for entry in trainer.history] == [1, 2, 3]
     assert trainer.history[-1]["validation_accuracy"] > 0.15  # chance is 0.1
     assert len(trainer.history[-1]["spikes_mean"]) == len(trainer.rule.weights)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_learns(digits, rule):
+    recipe = preset("digits", rule=rule, hidden=(30,), epochs=8, batch=32)
+    trainer = Trainer(recipe, digits)
+    trainer.fit()
+    assert trainer.history[-1]["validation_accuracy"] > 0.3  # chance is 0.1
+    figures = trainer.answer(digits.test_images).figures(digits.test_labels)
+    assert figures.accuracy > 0.3
 
 
 def test_same_seed_same_bits(digits):

@@ -174,7 +174,7 @@ def test_start_lets_the_wished_share_fire(share):
 
 def test_integers_fire_as_the_real_thresholds():
     rule = network((1, 3), 2, [[[0.5], [0.0], [-0.5]]], [[0.2, -0.2, 1.0]])
-    (sign, threshold), *_ = rule.integers()
+    (sign, threshold), *_ = rule.layers()
     assert sign.tolist() == [[1], [1], [-1]]
     assert threshold.tolist() == [1, 0, 1]
     (weight, exported), *_ = rule.export()
