@@ -70,7 +70,7 @@ def test_block_rams(family, depth, width, count):
         ({"sizes": (64, 10), "bits": (5.0,)}, "ice40", 1 + 1 + 2),
         ({"sizes": (64, 10), "bits": (5.0,), "pool": 4}, "ice40", 1 + 1 + 2 + 1),
         ({"steps": 256}, "ice40", 24 + 1 + 3 + 2 * 2),  # 512 heads: three words of 5 bits a row
-        ({"sizes": (784, 600, 10)}, "ecp5", 34 + 2 + 2 + 2),
+        ({"sizes": (784, 600, 10)}, "ecp5", 34 + 1 + 2 + 2),
     ],
 )
 def test_block_rams_of_a_network(changes, family, count):
@@ -99,7 +99,7 @@ def test_the_estimate_meets_what_was_built(board, index, cells, memories):
     what = need(design_network(DESIGNS[index]))
     family = BOARDS[board].family
     assert what.block_rams(family) == memories
-    assert abs(what.logic_cells(family) / cells - 1) < 0.03
+    assert abs(what.logic_cells(family) / cells - 1) < {"ice40": 0.02, "ecp5": 0.05}[family]
 
 
 def test_enough_designs_were_built():
