@@ -7,7 +7,7 @@ A test module has ``@cocotb.test`` functions that begin with ``await Testbench.s
 import os
 import random
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Testbench", "simulate"]
 
 _NETWORK, _IMAGES = "FIRSTSPIKE_NETWORK", "FIRSTSPIKE_IMAGES"
+# One file, optimised little: compiling takes longer than running.
+_OPTIONS = ["-O3", "--output-split", "0", "-CFLAGS", "-O1", "--x-initial", "unique"]
 _PATIENCE = 20_000  # cycles without an answer after which the core counts as hung
 
 
@@ -182,9 +184,8 @@ def simulate(network: Network, images: np.ndarray, *, tests: str, folder: Path) 
     from cocotb_tools.runner import get_results, get_runner
 
     folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()
     source, verilog = folder / f"{TOP}.v", to_verilog(network)
-    if not source.is_file() or source.read_text() != verilog:
-        source.write_text(verilog)  # the runner's make goes by the time of this file
     network.save(folder / "network.safetensors")
     np.save(folder / "images.npy", images)
     tool = verilator.find()
@@ -195,24 +196,36 @@ def simulate(network: Network, images: np.ndarray, *, tests: str, folder: Path) 
         _NETWORK: str(folder / "network.safetensors"),
         _IMAGES: str(folder / "images.npy"),
     }
+    results = folder / "results.xml"
+    results.unlink(missing_ok=True)
     with _environment(variables):
         runner = get_runner("verilator")
-        runner.build(
-            sources=[source],
-            hdl_toplevel=TOP,
-            build_dir=folder / "model",
-            build_args=["-O3", "--output-split", "0", "-CFLAGS", "-O1", "--x-initial", "unique"],
-            timescale=("1ns", "1ps"),
-            log_file=folder / "build.log",
-        )
-        results = runner.test(
-            hdl_toplevel=TOP,
-            test_module=tests,
-            plusargs=["+verilator+rand+reset+2"],
-            test_dir=folder,
-            log_file=folder / "test.log",
-        )
-    count, failed = get_results(results)
+        # The runner compiles again whatever it finds: the stamp says what was compiled last.
+        stamp, content = folder / "compiled", f"{tool.version}\n{_OPTIONS}\n{verilog}"
+        if not stamp.is_file() or stamp.read_text() != content:
+            stamp.unlink(missing_ok=True)
+            source.write_text(verilog)
+            runner.build(
+                sources=[source],
+                hdl_toplevel=TOP,
+                build_dir=folder / "model",
+                build_args=_OPTIONS,
+                timescale=("1ns", "1ps"),
+                log_file=folder / "build.log",
+            )
+            stamp.write_text(content)
+        with suppress(SystemExit):  # the runner's way to say that a test failed; see the results
+            runner.test(
+                hdl_toplevel=TOP,
+                hdl_toplevel_lang="verilog",
+                build_dir=folder / "model",
+                test_module=tests,
+                plusargs=["+verilator+rand+reset+2"],
+                test_dir=folder,
+                results_xml=str(results),
+                log_file=folder / "test.log",
+            )
+    count, failed = get_results(results) if results.is_file() else (0, 0)
     if failed or not count:
         raise RuntimeError(f"{failed} of {count} cocotb tests failed; see {folder / 'test.log'}")
 
