@@ -15,7 +15,7 @@ from sw.encoder import LatencyEncoder
 from sw.inference import run_images
 from sw.network import Network, find
 
-__all__ = ["evaluate", "main"]
+__all__ = ["check", "evaluate", "main"]
 
 _TEXT = {
     "images": "test images",
@@ -29,14 +29,8 @@ _TEXT = {
 }
 
 
-def evaluate(network: Network, data: Dataset) -> dict[str, float]:
-    """Figures of ``network`` on the test images of ``data``.
-
-    Raises
-    ------
-    UserError
-        The network does not take these images or does not name these classes.
-    """
+def check(network: Network, data: Dataset) -> None:
+    """Raises UserError if ``network`` does not take these images or name these classes."""
     encoder = network.encoder
     if not isinstance(encoder, LatencyEncoder) or encoder.shape != data.shape:
         takes = getattr(encoder, "shape", "events")
@@ -49,6 +43,17 @@ def evaluate(network: Network, data: Dataset) -> dict[str, float]:
             f"{network.name}: its classes are not those of {data.name}; "
             f"name the data set it was trained on with --dataset"
         )
+
+
+def evaluate(network: Network, data: Dataset) -> dict[str, float]:
+    """Figures of ``network`` on the test images of ``data``.
+
+    Raises
+    ------
+    UserError
+        The network does not take these images or does not name these classes.
+    """
+    check(network, data)
     return asdict(run_images(network, data.test_images).figures(data.test_labels))
 
 

@@ -15,7 +15,17 @@ from sw.answer import Answer
 from sw.encoder import LatencyEncoder, Spikes
 from sw.network import Network
 
-__all__ = ["answer", "counts", "decide", "fire", "run", "run_images", "run_layers", "spiked"]
+__all__ = [
+    "answer",
+    "counts",
+    "decide",
+    "fire",
+    "run",
+    "run_images",
+    "run_layers",
+    "spiked",
+    "tensors",
+]
 
 _CHUNK = 1 << 25  # values of the widest layer, all steps, held at a time (128 MiB)
 
@@ -129,6 +139,17 @@ def answer(
     return times, *decide(potentials, threshold, times[-1])
 
 
+def tensors(network: Network, device: str | torch.device) -> list[tuple[Tensor, Tensor]]:
+    """Signs and thresholds per layer, as :func:`answer` takes them."""
+    return [
+        (
+            torch.from_numpy(np.where(layer.weight, 1, -1).astype(np.float32)).to(device),
+            torch.from_numpy(layer.threshold).to(device),
+        )
+        for layer in network.layers
+    ]
+
+
 def run_layers(layers: Sequence[tuple[Tensor, Tensor]], times: Tensor, steps: int) -> Answer:
     """The answer of ``layers``, as :func:`answer` takes them, to input ``times`` [B, N_in]."""
     widest = max(times.shape[1], *(len(weight) for weight, _ in layers))
@@ -143,14 +164,7 @@ def _run(network: Network, fired: Tensor) -> Answer:
     """The answer to one chunk, from cumulative input counts float32 [B, T, N_in]."""
     if fired.numel() and (fired.max() >= 2**11 or fired.sum(dim=2).max() >= 2**24):
         raise ValueError("Input spikes must be fewer than 2,048 per unit and 2**24 per image")
-    layers = [
-        (
-            torch.from_numpy(np.where(layer.weight, 1, -1).astype(np.float32)).to(fired.device),
-            torch.from_numpy(layer.threshold).to(fired.device),
-        )
-        for layer in network.layers
-    ]
-    return _answer(layers, fired)
+    return _answer(tensors(network, fired.device), fired)
 
 
 def _answer(layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor) -> Answer:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sw import cli
+from sw import cli, pictures
 from sw.cli import UserError
 from sw.data import DATASETS, Dataset, load
 from sw.inference import run_images
@@ -163,7 +163,7 @@ def train(
         "epochs": trainer.history,
     }
     cli.write_json(folder / "log.json", log)
-    _plot(folder / "learning_curve.png", trainer.history, name)
+    pictures.learning_curve(folder / "learning_curve.png", trainer.history, name)
     return network, figures
 
 
@@ -175,23 +175,6 @@ def _line(entry: dict[str, object], epochs: int) -> str:
         f"epoch {entry['epoch']:>{len(str(epochs))}}/{epochs}  validation {strict}  "
         f"decision step {entry['decision_step_mean']:.2f}  spikes per layer {spikes}"
     )
-
-
-def _plot(path: Path, history: list[dict[str, object]], name: str) -> None:
-    """The learning curve: validation error, strict, by epoch."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    if history[-1]["validation_accuracy"] is not None:
-        errors = [100 * (1 - entry["validation_accuracy"]) for entry in history]
-        axes.semilogy([entry["epoch"] for entry in history], np.maximum(errors, 1e-2))
-    axes.set(xlabel="epoch", ylabel="validation error, strict [%]", title=name)
-    axes.grid(visible=True, which="both", alpha=0.3)
-    with cli.atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
 
 
 def _versions(device: torch.device) -> dict[str, str]:

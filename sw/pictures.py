@@ -1,0 +1,91 @@
+"""The learning side's pictures. Each function writes one PNG, whole or not at all."""
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sw.cli import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+
+__all__ = ["accuracy_by_step", "confusion", "learning_curve"]
+
+
+def learning_curve(path: Path, history: Sequence[dict[str, object]], title: str) -> None:
+    """Validation error, strict, by epoch. ``history`` is that of a Trainer; without validation the
+    picture stays empty.
+    """
+    from matplotlib.ticker import LogFormatter
+
+    with _axes(path, (6, 3.5)) as axes:
+        if history[-1]["validation_accuracy"] is not None:
+            errors = [100 * (1 - entry["validation_accuracy"]) for entry in history]
+            axes.semilogy([entry["epoch"] for entry in history], np.maximum(errors, 1e-2))
+            axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+        axes.set(xlabel="epoch", ylabel="validation error, strict [%]", title=title)
+        axes.grid(visible=True, which="both", alpha=0.3)
+
+
+def accuracy_by_step(
+    path: Path, stopped: Sequence[float], decided: Sequence[float], title: str
+) -> None:
+    """Accuracy of the answer when stopped at each step, and how many images are decided by then.
+
+    Parameters
+    ----------
+    stopped, decided : float [T], 0 … 1
+    """
+    step = np.arange(1, len(stopped) + 1)
+    with _axes(path, (6, 3.5)) as axes:
+        axes.bar(step, 100 * np.asarray(decided), color="0.85", label="decided by then")
+        axes.plot(step, 100 * np.asarray(stopped), "o-", label="right when stopped there")
+        axes.set(xlabel="step", ylabel="test images [%]", title=title, ylim=(0, 104))
+        axes.annotate(
+            f"{100 * stopped[-1]:.2f} %",
+            (step[-1], 100 * stopped[-1]),
+            xytext=(0, -14),
+            textcoords="offset points",
+            ha="center",
+        )
+        axes.legend(loc="lower right")
+
+
+def confusion(path: Path, matrix: np.ndarray, labels: Sequence[str], title: str) -> None:
+    """Counts of true class (row) and answer (column); colour shows the errors only.
+
+    Parameters
+    ----------
+    matrix : int [C, C]
+    labels : sequence of C str
+    """
+    errors = matrix - np.diag(np.diag(matrix))
+    with _axes(path, (6, 5.6)) as axes:
+        axes.imshow(errors, cmap="Oranges", vmax=1.3 * max(1, errors.max()))
+        for (row, column), count in np.ndenumerate(matrix):
+            if count:
+                weight = "bold" if row == column else "normal"
+                axes.text(column, row, count, ha="center", va="center", size=8, weight=weight)
+        ticks = np.arange(len(labels))
+        turned = 60 if max(map(len, labels)) > 2 else 0
+        axes.set_xticks(ticks, labels, rotation=turned, ha="right" if turned else "center")
+        axes.set_yticks(ticks, labels)
+        axes.set(xlabel="answer", ylabel="class", title=title)
+
+
+@contextmanager
+def _axes(path: Path, size: tuple[float, float]) -> "Iterator[Axes]":
+    """Axes of a new figure of ``size`` inches that is saved to ``path`` at the end."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    yield figure.subplots()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

@@ -1,0 +1,80 @@
+"""The command ``python -m sw.report``: the answer at each step, confusion, pictures."""
+
+import json
+
+import numpy as np
+import pytest
+from networks import image_network
+
+from sim import golden
+from sw import report
+from sw.cli import UserError
+from sw.inference import run_images
+
+PNG = b"\x89PNG"
+
+
+def by_hand(network, images, labels, step):
+    """The class when stopped at the end of ``step``: who fired first, else the largest margin."""
+    right = 0
+    for image, label in zip(images, labels, strict=True):
+        arrived = network.encoder.times(image[None], network.steps)[0]
+        for layer in network.layers:
+            sign = np.where(layer.weight, 1, -1)
+            v = np.array([sign @ (arrived <= t) for t in range(step + 1)])
+            fired = v >= layer.threshold
+            arrived = np.where(fired.any(axis=0), fired.argmax(axis=0), network.steps)
+        first = arrived.min()
+        at = min(first, step)
+        margin = (v[at] - layer.threshold).astype(float)
+        if first <= step:
+            margin[arrived > first] = -np.inf
+        right += int(margin.argmax() == label)
+    return right / len(labels)
+
+
+def test_stopped_by_hand(rng, digits):
+    network = image_network(rng, hidden=12, steps=8)
+    images, labels = digits.test_images[:60], digits.test_labels[:60]
+    accuracy = report.stopped(network, images, labels)
+    assert accuracy == [by_hand(network, images, labels, step) for step in range(8)]
+    assert accuracy[-1] == run_images(network, images).figures(labels).accuracy
+
+
+def test_confusion_by_hand():
+    matrix = report.confusion(np.array([0, 2, 2, 1]), np.array([0, 0, 2, 1]), 3)
+    assert matrix.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 1]]
+
+
+def test_command(rng, tmp_path, capsys, digits):
+    network = image_network(rng)
+    network.save(tmp_path / "mine.safetensors")
+    log = {"epochs": [{"epoch": e, "validation_accuracy": 0.9} for e in (1, 2)]}
+    (tmp_path / "log.json").write_text(json.dumps(log))
+    report.main(
+        [
+            str(tmp_path / "mine.safetensors"),
+            *("--log", str(tmp_path / "log.json")),
+            *("--out", str(tmp_path / "pictures")),
+            *("--json", str(tmp_path / "f.json")),
+        ]
+    )
+    names = {"accuracy_by_step.png", "confusion.png", "learning_curve.png"}
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == names
+    for name in names:
+        assert (tmp_path / "pictures" / name).read_bytes().startswith(PNG)
+    figures = json.loads((tmp_path / "f.json").read_text())
+    answer = golden.run_images(network, digits.test_images)
+    assert figures["accuracy_at_step"][-1] == answer.figures(digits.test_labels).accuracy
+    assert figures["decided_by_step"][-1] == 1
+    assert np.sum(figures["confusion"]) == len(digits.test_labels)
+    assert "right [%]" in capsys.readouterr().out
+
+
+def test_refusals(rng, tmp_path):
+    image_network(rng).save(tmp_path / "mine.safetensors")
+    with pytest.raises(UserError, match="is not the log of a training run"):
+        report.main([str(tmp_path / "mine.safetensors"), "--log", str(tmp_path / "none.json")])
+    image_network(rng, shape=(28, 28)).save(tmp_path / "other.safetensors")
+    with pytest.raises(UserError, match="digits has images"):
+        report.main([str(tmp_path / "other.safetensors")])
