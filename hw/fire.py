@@ -9,7 +9,12 @@ from hw.event import EventLayout, ReachedLayout
 from hw.priority import LowestBit
 from sw.network import Layer
 
-__all__ = ["Fire"]
+__all__ = ["Fire", "group_size"]
+
+
+def group_size(units: int) -> int:
+    """Units in a group: a power of two near the square root of their number."""
+    return 1 << (ceil_log2(units) + 1) // 2
 
 
 class Fire(wiring.Component):
@@ -51,7 +56,7 @@ class Fire(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        size = 1 << (ceil_log2(self._units) + 1) // 2
+        size = group_size(self._units)
         count = -(-self._units // size)
 
         # Stage 1: who fires. The vectors are rounded up to whole groups; the rest stays 0.

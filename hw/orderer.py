@@ -20,7 +20,8 @@ class BucketQueue(wiring.Component):
 
     Latency: the first event is offered three cycles after the image's last arrival was accepted
     if the bank before it is free by then.
-    Throughput: one arrival a cycle in, one event a cycle out, no gap between steps.
+    Throughput: one arrival a cycle in, with one cycle of rest after an image's last; one event a
+    cycle out, no gap between steps.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from amaranth.utils import ceil_log2
 
+from hw.fire import group_size
 from sw.answer import Answer
 from sw.encoder import LatencyEncoder
 from sw.network import Network
@@ -83,8 +84,7 @@ def _streams(times: list[np.ndarray], decision: np.ndarray, steps: int) -> list[
     visited &= np.arange(steps) <= decision[:, None]
     for index, layer in enumerate(times):
         units = layer.shape[1]
-        # The groups of hw.fire; the orderer sends a step as one.
-        group = 1 << (ceil_log2(units) + 1) // 2 if index else units
+        group = group_size(units) if index else units  # the orderer sends a step as one
         groups = -(-units // group)
         image, unit = np.nonzero(layer <= np.minimum(decision, steps - 1)[:, None])
         slot = (image * steps + layer[image, unit]) * groups + unit // group
