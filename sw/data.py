@@ -20,6 +20,7 @@ import hashlib
 import os
 import urllib.request
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ import numpy as np
 
 from sw.cli import UserError, atomic_path
 
-__all__ = ["DATASETS", "Dataset", "load", "split"]
+__all__ = ["DATASETS", "Dataset", "cache", "fetch", "load", "places", "split"]
 
 _SYSTEM = Path("/usr/share/datasets")
 _TIMEOUT = 30  # seconds without a byte until a download gives up
@@ -105,7 +106,7 @@ _IDX = {
     ),
 }
 
-DATASETS = ("digits", *_IDX)
+DATASETS = ("digits", *_IDX, "caltech")
 
 
 def load(name: str, data_dir: Path | None = None) -> Dataset:
@@ -122,6 +123,10 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
         raise UserError(f"{data_dir}: no such folder; name one that exists with --data-dir")
     if name == "digits":
         return _digits()
+    if name == "caltech":
+        from sw import caltech
+
+        return caltech.load(data_dir)
     source = _IDX[name]
     parts = [_idx(_content(name, file, data_dir), images="images" in file) for file in source.md5]
     return Dataset(
@@ -196,7 +201,7 @@ def _idx(content: bytes, *, images: bool) -> np.ndarray:
 
 def _content(name: str, file: str, data_dir: Path | None) -> bytes:
     """Decompressed content of ``<file>.gz`` from the first place that has it."""
-    for place in _places(data_dir):
+    for place in places(data_dir):
         for folder in (place / name, place / name.replace("_", "-"), place):
             path = folder / f"{file}.gz"
             if path.is_file():
@@ -204,12 +209,14 @@ def _content(name: str, file: str, data_dir: Path | None) -> bytes:
     return _download(name, file)
 
 
-def _places(data_dir: Path | None) -> list[Path]:
+def places(data_dir: Path | None) -> list[Path]:
+    """Where files are looked for before they are fetched."""
     given = [data_dir, os.environ.get("FIRSTSPIKE_DATA")]
-    return [*(Path(place) for place in given if place), _cache(), _SYSTEM]
+    return [*(Path(place) for place in given if place), cache(), _SYSTEM]
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Where fetched files go."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "firstspike"
 
 
@@ -229,16 +236,33 @@ def _checked(
 
 def _download(name: str, file: str) -> bytes:
     """Fetches ``<file>.gz`` into the cache, whole and checked or not at all."""
+    url, md5 = f"{_IDX[name].url}{file}.gz", _IDX[name].md5[file]
+    path = cache() / name / f"{file}.gz"
+    return fetch(
+        url, path, f"{name}/{file}.gz", lambda packed: _checked(url, packed, md5, "try again later")
+    )
+
+
+def fetch(
+    url: str, path: Path, title: str, check: Callable[[bytes], bytes] = lambda content: content
+) -> bytes:
+    """Fetches ``url`` into ``path`` with a progress bar, whole and passed by ``check`` or not at
+    all. Returns what ``check`` makes of the content.
+
+    Raises
+    ------
+    UserError
+        It cannot be fetched, or ``check`` says so.
+    """
     from tqdm import tqdm
 
-    url, path = f"{_IDX[name].url}{file}.gz", _cache() / name / f"{file}.gz"
     with atomic_path(path) as temporary:
         try:
             with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
                 size = int(answer.headers.get("Content-Length") or 0) or None
                 with (
                     temporary.open("wb") as target,
-                    tqdm(total=size, unit="B", unit_scale=True, desc=f"{name}/{file}.gz") as bar,
+                    tqdm(total=size, unit="B", unit_scale=True, desc=title) as bar,
                 ):
                     while block := answer.read(1 << 16):
                         target.write(block)
@@ -246,7 +270,8 @@ def _download(name: str, file: str) -> bytes:
         except OSError as error:  # URLError, timeouts and refused connections are OSErrors
             reason = getattr(error, "reason", None) or error
             raise UserError(
-                f"{url}: cannot be fetched ({reason}); put the file into a folder {name}/ and name "
-                f"the folder above it with --data-dir or FIRSTSPIKE_DATA"
+                f"{url}: cannot be fetched ({reason}); put the file into a folder "
+                f"{path.parent.name}/ and name the folder above it with --data-dir or "
+                f"FIRSTSPIKE_DATA"
             ) from None
-        return _checked(url, temporary.read_bytes(), _IDX[name].md5[file], "try again later")
+        return check(temporary.read_bytes())

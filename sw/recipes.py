@@ -109,6 +109,16 @@ PRESETS: dict[str, Recipe] = {
         augmentation=Augmentation(degrees=5.0, scale=0.05, shift=0.25),
         validation=0.2,
     ),
+    "caltech": Recipe(
+        dataset="caltech",
+        hidden=(256,),
+        steps=8,
+        epochs=100,
+        batch=128,
+        rate=0.007,
+        augmentation=Augmentation(shift=2.0, flip=True),
+        validation=0.25,
+    ),
     "mnist": Recipe(dataset="mnist", hidden=(600,), steps=8, epochs=60, rate=0.015),
     "mnist-augmented": Recipe(
         dataset="mnist",
