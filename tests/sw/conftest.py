@@ -20,16 +20,26 @@ def digits():
     return data.load("digits")
 
 
-@pytest.fixture(scope="session")
-def fashion_mnist():
-    """Fashion-MNIST; skips where its files are not on this machine."""
+def _load(name):
+    """A data set from this machine; skips where its files are not on it."""
 
-    def refuse(name, file):
+    def refuse(*args):
         raise UserError(f"{name}: not on this machine")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "_download", refuse)
+        patch.setattr(data, "fetch", refuse)
         try:
-            return data.load("fashion_mnist")
+            return data.load(name)
         except UserError as error:
             pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist():
+    return _load("fashion_mnist")
+
+
+@pytest.fixture(scope="session")
+def caltech(mnist):  # which says where data lie on this machine
+    return _load("caltech")

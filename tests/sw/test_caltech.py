@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sw import caltech, data
+from sw import caltech as module
+from sw import data
 from sw.cli import UserError
 
 TAR = "caltech101_faceseasy_faces_motorbikes.tar"
@@ -41,7 +42,7 @@ def files(monkeypatch, tmp_path):
     faces = {f"Faces/image_{i:04}.jpg": jpeg(20 * i) for i in range(5)}
     bikes = {f"Motorbikes/image_{i:04}.jpg": jpeg(250, corner=5 * i) for i in range(4)}
     digest = hashlib.md5(b"".join([*faces.values(), *bikes.values()])).hexdigest()
-    monkeypatch.setattr(caltech, "_MD5", digest)
+    monkeypatch.setattr(module, "_MD5", digest)
     monkeypatch.setattr(data, "_SYSTEM", tmp_path / "system")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("FIRSTSPIKE_DATA", raising=False)
@@ -109,3 +110,9 @@ def test_fetched_where_no_place_has_it(files, tmp_path, monkeypatch):
     monkeypatch.setattr(data, "fetch", fetch)
     with pytest.raises(UserError, match=r"cache/firstspike/caltech/caltech-101.zip"):
         data.load("caltech")
+
+
+def test_real_photographs(caltech):
+    assert caltech.train_images.shape == (617, 28, 28)
+    assert caltech.test_images.shape == (616, 28, 28)
+    assert np.bincount(caltech.train_labels).tolist() == [218, 399]
