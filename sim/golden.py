@@ -1,9 +1,12 @@
-"""The golden model: what a network answers, exactly (docs/spec.md). Everything else is held against
-it.
+"""The golden model: what a network answers, exactly (docs/spec.md). All else is held against it.
 
 NumPy and integers only. It computes every spike of the whole window, without early exit, and knows
 only the Network.
 """
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,64 +16,91 @@ from sw.network import Layer, Network
 
 __all__ = ["run", "run_images"]
 
-_CHUNK = 32  # images at a time, so that the working set stays in the processor's cache
+_CHUNK = 16  # images at a time, so that the working set stays in the processor's cache
 
 
 def run_images(network: Network, images: np.ndarray) -> Answer:
     """The answer to ``images`` uint8 [B, height, width], encoded by the network's own encoder."""
     if not isinstance(network.encoder, LatencyEncoder):
         raise ValueError(f"Network must take images, not {network.encoder!r}")
-    parts = [
-        run(network, network.encoder.encode(images[start : start + _CHUNK], network.steps))
-        for start in range(0, max(len(images), 1), _CHUNK)
-    ]
-    return Answer(
-        steps=network.steps,
-        times=tuple(
-            np.concatenate(layer) for layer in zip(*(part.times for part in parts), strict=True)
-        ),
-        label=np.concatenate([part.label for part in parts]),
-        step=np.concatenate([part.step for part in parts]),
-        margin=np.concatenate([part.margin for part in parts]),
-    )
+
+    def part(start: int) -> Spikes:
+        return network.encoder.encode(images[start : start + _CHUNK], network.steps)
+
+    return _run(network, part, count=len(images), most=network.encoder.inputs)
 
 
 def run(network: Network, spikes: Spikes) -> Answer:
-    """The answer to input ``spikes``. Memory grows with B · T · N of the widest layer."""
-    times = []
+    """The answer to input ``spikes``."""
+
+    def part(start: int) -> Spikes:
+        return spikes.part(start, min(start + _CHUNK, spikes.count))
+
+    most = int(np.bincount(spikes.image, minlength=1).max())
+    return _run(network, part, count=spikes.count, most=most)
+
+
+class _Table(NamedTuple):
+    """A layer, ready to be looked up. Both of one integer type that no potential leaves."""
+
+    rows: np.ndarray  # [N_in, N_out], weights −1 or +1
+    threshold: np.ndarray  # [N_out]
+
+
+def _run(network: Network, part: Callable[[int], Spikes], *, count: int, most: int) -> Answer:
+    """The answer to ``count`` inputs that come in parts; no input has more than ``most`` spikes."""
+    tables = []
     for layer in network.layers:
-        margins = _margins(layer, spikes, network.steps)
-        fired = margins >= 0
-        times.append(
-            np.where(fired.any(axis=1), fired.argmax(axis=1), network.steps).astype(np.int16)
-        )
-        # No layer delay: a unit that fires in step t is an input of the next layer in the same step
-        # (rule 4).
-        spikes = Spikes.from_times(times[-1], network.steps)
-    label, step, margin = _decide(margins, times[-1])
-    return Answer(steps=network.steps, times=tuple(times), label=label, step=step, margin=margin)
-
-
-def _margins(layer: Layer, spikes: Spikes, steps: int) -> np.ndarray:
-    """``V_j(t) − θ_j`` at the end of every step, integer [B, T, N_out] (rules 2 and 3)."""
-    # No potential exceeds the number of spikes of its image: take the narrowest type that holds all
-    # exactly.
-    reach = int(np.bincount(spikes.image, minlength=1).max()) + int(
-        np.abs(layer.threshold.astype(np.int64)).max()
+        tables.append(_table(layer, most))
+        most = layer.outputs  # hidden units fire once at most
+    with ThreadPoolExecutor() as pool:  # NumPy computes outside the interpreter's lock
+        starts = range(0, max(count, 1), _CHUNK)
+        parts = list(pool.map(lambda start: _answer(tables, part(start), network.steps), starts))
+    times, label, step, margin = zip(*parts, strict=True)
+    return Answer(
+        steps=network.steps,
+        times=tuple(np.concatenate(layer) for layer in zip(*times, strict=True)),
+        label=np.concatenate(label),
+        step=np.concatenate(step),
+        margin=np.concatenate(margin),
     )
+
+
+def _table(layer: Layer, most: int) -> _Table:
+    reach = most + int(np.abs(layer.threshold.astype(np.int64)).max())
     kind = np.int16 if reach < 2**15 else np.int32 if reach < 2**31 else np.int64
-    change = np.zeros((spikes.count * steps, layer.outputs), kind)
+    rows = np.ascontiguousarray(np.where(layer.weight.T, 1, -1).astype(kind))
+    return _Table(rows, layer.threshold.astype(kind))
+
+
+def _answer(
+    tables: Sequence[_Table], spikes: Spikes, steps: int
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+    """Times of all layers, label, decision step and margin."""
+    times = []
+    for table in tables:
+        margins = _margins(table, spikes, steps)
+        fired = margins >= 0
+        first = np.where(fired.any(axis=1), fired.argmax(axis=1), steps)
+        times.append(first.astype(np.int16))
+        # No layer delay: a unit that fires in step t is an input of the next layer in the same
+        # step (rule 4).
+        spikes = Spikes.from_times(times[-1], steps)
+    return times, *_decide(margins, times[-1])
+
+
+def _margins(table: _Table, spikes: Spikes, steps: int) -> np.ndarray:
+    """``V_j(t) − θ_j`` at the end of every step, integer [B, T, N_out] (rules 2 and 3)."""
+    rows, threshold = table
+    margins = np.zeros((spikes.count, steps, len(threshold)), rows.dtype)
+    margins[:, 0] -= threshold
     if len(spikes.unit):
-        # Spikes are sorted by image and step: the spikes of one step of one image are one run of
-        # rows.
+        # Spikes are sorted by image and step: those of one step of one image are one run of rows.
         slot = spikes.image.astype(np.int64) * steps + spikes.step
         start = np.flatnonzero(np.diff(slot, prepend=-1))
-        rows = np.where(layer.weight, 1, -1).astype(kind).T[spikes.unit]
-        change[slot[start]] = np.add.reduceat(rows, start, axis=0)
-    return (
-        change.reshape(spikes.count, steps, layer.outputs).cumsum(axis=1, dtype=kind)
-        - layer.threshold
-    )
+        flat = margins.reshape(-1, len(threshold))
+        flat[slot[start]] += np.add.reduceat(rows[spikes.unit], start, axis=0)
+    return margins.cumsum(axis=1, dtype=rows.dtype, out=margins)
 
 
 def _decide(margins: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -81,7 +111,6 @@ def _decide(margins: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndar
     final = margins[images, step].astype(np.int64)
     somebody = (times < steps).any(axis=1, keepdims=True)
     eligible = (times == step[:, None]) | ~somebody
-    label = np.where(eligible, final, np.iinfo(np.int64).min).argmax(
-        axis=1
-    )  # argmax: the lowest index wins a tie
+    # Of equal margins argmax takes the lowest index.
+    label = np.where(eligible, final, np.iinfo(np.int64).min).argmax(axis=1)
     return label, step, final[images, label]

@@ -38,6 +38,17 @@ class Spikes:
         if len(key) and (key[1:] < key[:-1]).any():
             raise ValueError("Spikes must be sorted by image, then by step")
 
+    def part(self, start: int, end: int) -> "Spikes":
+        """The spikes of images ``start`` to ``end`` − 1, which become 0 to end − start − 1."""
+        first, last = np.searchsorted(self.image, (start, end))
+        part = slice(first, last)
+        return Spikes(
+            count=end - start,
+            image=self.image[part] - start,
+            step=self.step[part],
+            unit=self.unit[part],
+        )
+
     @classmethod
     def from_times(cls, times: np.ndarray, steps: int) -> "Spikes":
         """From firing times int [B, N], where ``steps`` means never. Ties keep the order of the

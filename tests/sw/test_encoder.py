@@ -89,3 +89,16 @@ def test_events(channels):
     assert EventsEncoder(channels=700).inputs == 700
     with pytest.raises(ValueError, match="Channels must be a positive integer"):
         EventsEncoder(channels=channels)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 5), (0, 2), (2, 5), (1, 1), (3, 4)])
+def test_a_part_of_the_images(rng, start, end):
+    times = rng.integers(0, 5, (5, 7))
+    times[3] = 4  # an image without a spike
+    part, alone = (
+        Spikes.from_times(times, 4).part(start, end),
+        Spikes.from_times(times[start:end], 4),
+    )
+    assert part.count == alone.count == end - start
+    for name in ("image", "step", "unit"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
