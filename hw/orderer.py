@@ -67,7 +67,9 @@ class BucketQueue(wiring.Component):
         filled = Array(Signal(steps, name=f"filled_{bank}") for bank in range(2))
         full = Array(Signal(name=f"full_{bank}") for bank in range(2))
 
-        # --- Load: read the head of the arrival's list, then put the arrival before it.
+        # --- Load: read the head of the arrival's list, then put the arrival before it. Two in a
+        # row may go to one list, so the head is read as it is being written. After an image's
+        # last arrival it takes a cycle to change banks.
         load_bank = Signal()
         arrival = Signal(self.arrivals.payload.shape())
         arrived = Signal()
