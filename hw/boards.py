@@ -10,7 +10,7 @@ from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from sw.cli import UserError
 
-__all__ = ["ALIASES", "BOARDS", "Board", "find_board"]
+__all__ = ["ALIASES", "BOARDS", "Board", "board_names", "find_board"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +116,14 @@ BOARDS = {
 ALIASES = {"ice40": "icebreaker", "ecp5": "ulx3s"}
 
 
+def board_names() -> str:
+    """What ``--board`` takes, for people."""
+    return ", ".join([*BOARDS, *(f"{a} (= {b})" for a, b in ALIASES.items())])
+
+
 def find_board(name: str) -> Board:
     """The board of that name or alias. Raises :class:`UserError` for an unknown one."""
     board = BOARDS.get(ALIASES.get(name, name))
     if board is None:
-        known = ", ".join([*BOARDS, *(f"{a} (= {b})" for a, b in ALIASES.items())])
-        raise UserError(f"board {name!r} is not known; choose one of {known}")
+        raise UserError(f"board {name!r} is not known; choose one of {board_names()}")
     return board

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from amaranth.build.run import BuildPlan
 
-from hw.boards import ALIASES, BOARDS, Board, find_board
+from hw.boards import Board, board_names, find_board
 from hw.fit import check_fit
 from hw.tools import find_tool, run_tool, tool_version
 from hw.top import BoardTop
-from sw.cli import UserError, atomic_path, parser, run, write_json
+from sw.cli import UserError, atomic_path, parser, run, table, write_json
 from sw.network import Network, find
 
-__all__ = ["build", "measure", "plan"]
+__all__ = ["build", "measure", "performance", "plan"]
 
 # Names of used cells in nextpnr's report, by family: logic cells, block RAMs, single-port RAMs.
 _CELLS = {
@@ -217,8 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Build a network's bitstream.", data=True, build=True, seed=True)
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
-    names = ", ".join([*BOARDS, *(f"{a} (= {b})" for a, b in ALIASES.items())])
-    options.add_argument("--board", required=True, help=names)
+    options.add_argument("--board", required=True, help=board_names())
     options.add_argument("--dry-run", action="store_true", help="list what would be made")
     args = options.parse_args(arguments)
     board = find_board(args.board)
@@ -253,21 +252,26 @@ def summary(report: dict[str, object]) -> str:
         ("SPRAM", f"{report['spram']} of {there['spram']}"),
         ("clock", f"{report['clock_mhz']:g} MHz (reaches {report['fmax_mhz']:g} MHz)"),
     ]
-    if report["accuracy"] is None:
-        lines.append(("accuracy, cycles", report["note"]))
-    else:
-        lines += [
-            ("accuracy, strict", f"{report['accuracy']:.2%} of {report['images']:,} test images"),
-            ("cycles an image", f"mean {report['cycles_mean']:.1f}, worst {report['cycles_max']}"),
-            (
-                "time an image",
-                f"mean {report['microseconds_mean']:.2f} µs at the board's clock, "
-                f"from the last pixel to the answer, without the UART",
-            ),
-        ]
+    lines += performance(report)
     lines += [("tool", f"{name}: {text}") for name, text in report["tools"].items()]
     lines.append(("bitstream", report["bitstream"]))
-    return "\n".join(f"{name + ':':18}{text}" for name, text in lines)
+    return table(lines)
+
+
+def performance(figures: dict[str, object]) -> list[tuple[str, str]]:
+    """Lines for people about what :func:`measure` found, at the board's clock."""
+    if figures["accuracy"] is None:
+        return [("accuracy, cycles", figures["note"])]
+    mean, worst = figures["cycles_mean"], figures["cycles_max"]
+    return [
+        ("accuracy, strict", f"{figures['accuracy']:.2%} of {figures['images']:,} test images"),
+        ("cycles an image", f"mean {mean:.1f}, worst {worst}"),
+        (
+            "time an image",
+            f"mean {mean / figures['clock_mhz']:.2f} µs at the board's clock, "
+            "from the last pixel to the answer, without the UART",
+        ),
+    ]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """The core: pixels in, class, decision step and margin out."""
 
-from itertools import pairwise
-
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -26,7 +24,7 @@ def check_network(network: Network) -> None:
             f"network {network.name!r} takes events; the hardware so far takes images only: "
             "train with a latency encoder"
         )
-    if encoder.select is not None and any(b <= a for a, b in pairwise(encoder.select)):
+    if not encoder.rises:
         raise UserError(
             f"network {network.name!r}: Select must rise strictly; sort it and the weights"
         )
@@ -66,7 +64,6 @@ class Core(wiring.Component):
 
     def __init__(self, network: Network, *, place=place):
         check_network(network)
-        self._encoder = LatencyEncoder(encoder=network.encoder, steps=network.steps)
         self.network = network
         self._place = place
         super().__init__(
@@ -81,7 +78,8 @@ class Core(wiring.Component):
         network, steps = self.network, self.network.steps
         units = network.encoder.inputs
 
-        encoder = self._place(m, "encoder", self._encoder)
+        encoder = LatencyEncoder(encoder=network.encoder, steps=steps)
+        encoder = self._place(m, "encoder", encoder)
         orderer = self._place(m, "orderer", BucketQueue(units=units, steps=steps))
         decide = self._place(m, "decide", Decide(layer=network.layers[-1], steps=steps))
 

@@ -8,7 +8,12 @@ from amaranth.utils import ceil_log2
 from hw.event import MarginsLayout
 from sw.network import Layer
 
-__all__ = ["Decide", "ResultLayout"]
+__all__ = ["Decide", "ResultLayout", "decide_latency"]
+
+
+def decide_latency(outputs: int) -> int:
+    """Cycles from the decisive potentials to the result: a level per halving, and the first."""
+    return ceil_log2(outputs) + 1
 
 
 class ResultLayout(data.StructLayout):
@@ -76,7 +81,7 @@ class Decide(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the decisive potentials to the result."""
-        return ceil_log2(self._units) + 1
+        return decide_latency(self._units)
 
     def elaborate(self, platform):
         m = Module()

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw.boards import ALIASES, BOARDS, Board, find_board
-from hw.build import measure
+from hw.boards import Board, board_names, find_board
+from hw.build import measure, performance
 from hw.fit import need, remedies, shortage
-from sw.cli import parser, run, write_json
+from sw.cli import parser, run, table, write_json
 from sw.network import Network, find
 
 __all__ = ["estimate"]
@@ -48,8 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Estimate a network on a board, before any synthesis.", data=True)
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
-    names = ", ".join([*BOARDS, *(f"{a} (= {b})" for a, b in ALIASES.items())])
-    options.add_argument("--board", required=True, help=names)
+    options.add_argument("--board", required=True, help=board_names())
     args = options.parse_args(arguments)
     board = find_board(args.board)
     network = find(args.network or board.network)
@@ -65,21 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ("logic cells", f"about {figures['logic_cells']:,} of {there['logic_cells']:,}"),
         ("block RAMs", f"{figures['ebr']} of {there['ebr']}"),
     ]
-    if figures["cycles_mean"] is None:
-        lines.append(("cycles", figures["note"]))
-    else:
-        mean, worst = figures["cycles_mean"], figures["cycles_max"]
-        lines += [
-            ("accuracy, strict", f"{figures['accuracy']:.2%} of {figures['images']:,} test images"),
-            ("cycles an image", f"mean {mean:.1f}, worst {worst}"),
-            ("time an image", f"mean {mean / figures['clock_mhz']:.2f} µs at the board's clock"),
-        ]
+    lines += performance(figures)
     if figures["fits"]:
         lines.append(("fits", "yes"))
     else:
         lines.append(("fits", f"no: it needs {' and '.join(figures['shortage'])}"))
         lines += [("would fit", remedy) for remedy in figures["remedies"]]
-    print("\n".join(f"{name + ':':18}{text}" for name, text in lines))
+    print(table(lines))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hw import protocol
-from sw.cli import UserError, parser, run, write_json
+from sw.cli import UserError, parser, run, table, write_json
 from sw.data import load
 from sw.encoder import LatencyEncoder
 from sw.network import Network, find
@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.json:
         write_json(args.json, figures)
     if not args.quiet:
-        print("\n".join(f"{name + ':':20}{value}" for name, value in figures.items()))
+        print(table(figures.items(), width=20))
 
 
 def _raw_image(path: Path, network: Network) -> np.ndarray:

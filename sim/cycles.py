@@ -8,8 +8,8 @@ come from follow from the golden model's spike times.
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.utils import ceil_log2
 
+from hw.decide import decide_latency
 from hw.fire import group_size
 from sw.answer import Answer
 from sw.encoder import LatencyEncoder
@@ -41,7 +41,7 @@ def cycles(network: Network, images: np.ndarray, answer: Answer) -> np.ndarray:
     """
     if not isinstance(network.encoder, LatencyEncoder):
         raise ValueError(f"Network must take images, not {network.encoder!r}")
-    decide = ceil_log2(network.layers[-1].outputs) + 1  # hw.decide's latency
+    decide = decide_latency(network.layers[-1].outputs)
     before = _FIRST_EVENT + (network.encoder.pool > 1)
     result = np.zeros(len(images), np.int64)
     for start in range(0, len(images), _CHUNK):

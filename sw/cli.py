@@ -7,11 +7,11 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["UserError", "atomic_path", "parser", "run", "write_json"]
+__all__ = ["UserError", "atomic_path", "parser", "run", "table", "write_json"]
 
 
 class UserError(Exception):
@@ -69,6 +69,11 @@ def run(main: Callable[[], int | None]) -> None:
         print("\ninterrupted", file=sys.stderr)
         status = 130
     sys.exit(status)
+
+
+def table(lines: Iterable[tuple[str, object]], width: int = 18) -> str:
+    """Names and values for people, one a line, the values from column ``width`` on."""
+    return "\n".join(f"{name + ':':{width}}{value}" for name, value in lines)
 
 
 @contextmanager

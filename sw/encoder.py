@@ -5,6 +5,7 @@ it.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -124,6 +125,11 @@ class LatencyEncoder:
     @property
     def inputs(self) -> int:
         return self.pooled if self.select is None else len(self.select)
+
+    @property
+    def rises(self) -> bool:
+        """``select`` rises strictly, or every pixel is an input: what the hardware takes."""
+        return self.select is None or all(a < b for a, b in pairwise(self.select))
 
     def times(self, images: np.ndarray, steps: int) -> np.ndarray:
         """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width]; ``steps`` means

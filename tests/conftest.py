@@ -14,19 +14,33 @@ _BESIDE = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def mnist():
-    """The MNIST data set; skips where its files are not on this machine."""
+    return _on_this_machine("mnist")
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist():
+    return _on_this_machine("fashion_mnist")
+
+
+@pytest.fixture(scope="session")
+def caltech():
+    return _on_this_machine("caltech")
+
+
+def _on_this_machine(name):
+    """A data set, never downloaded; skips where its files are not on this machine."""
+
+    def refuse(*args, **kwargs):
+        raise UserError(f"{name}: not on this machine; FIRSTSPIKE_DATA names where data sets lie")
+
     if "FIRSTSPIKE_DATA" not in os.environ and _BESIDE.is_dir():
         os.environ["FIRSTSPIKE_DATA"] = str(_BESIDE)  # commands that a test starts see it, too
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "_download", _no_download)
+        patch.setattr(data, "fetch", refuse)
         try:
-            return data.load("mnist")
+            return data.load(name)
         except UserError as error:
             pytest.skip(str(error))
-
-
-def _no_download(name, file):
-    raise UserError(f"{name}: not on this machine; FIRSTSPIKE_DATA names the folder above {name}/")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from samples import command, events_network, image_network
 from hw import build as builder
 from hw.boards import BOARDS
 from hw.build import build, measure, plan
-from hw.tools import TOOLS, find_tool, tool_version
+from hw.tools import tool_version
 from sim import cycles, golden
 from sw.cli import UserError
 from sw.data import load
@@ -41,17 +41,7 @@ END""",
 }
 
 
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """Nothing is remembered of other tests, nor after this one."""
-    for tool in TOOLS:
-        variable = tool.upper().replace("-", "_")
-        monkeypatch.setenv(variable, "")  # so that what the plan sets is undone, too
-    find_tool.cache_clear()
-    tool_version.cache_clear()
-    yield
-    find_tool.cache_clear()
-    tool_version.cache_clear()
+pytestmark = pytest.mark.usefixtures("fresh_tools")
 
 
 @pytest.fixture

@@ -10,17 +10,7 @@ import pytest
 from hw.tools import TOOLS, find_tool, run_tool, tool_version
 from sw.cli import UserError
 
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """Nothing is remembered of other tests, nor after this one."""
-    for tool in TOOLS:
-        monkeypatch.delenv(tool.upper().replace("-", "_"), raising=False)
-    find_tool.cache_clear()
-    tool_version.cache_clear()
-    yield
-    find_tool.cache_clear()
-    tool_version.cache_clear()
+pytestmark = pytest.mark.usefixtures("fresh_tools")
 
 
 @pytest.fixture
