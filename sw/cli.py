@@ -58,13 +58,17 @@ def parser(
 
 def run(main: Callable[[], int | None]) -> None:
     """Runs a command's ``main`` and exits: 0 or its return value, 2 and one line for a
-    :class:`UserError`, 130 after Ctrl-C.
+    :class:`UserError`, 130 after Ctrl-C, 141 if nobody reads the output any more.
     """
     try:
         status = main() or 0
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
+    except BrokenPipeError:  # whoever read our output, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         status = 130

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -76,3 +78,15 @@ def test_atomic_path_where_nothing_can_be_written(tmp_path):
 def test_write_json(tmp_path):
     cli.write_json(tmp_path / "f.json", {"accuracy": 0.5})
     assert json.loads((tmp_path / "f.json").read_text()) == {"accuracy": 0.5}
+
+
+def test_a_reader_that_has_enough():
+    """As with ``| head``: no traceback, and the status a shell gives for a closed pipe."""
+    code = "from sw.cli import run; run(lambda: print('line\\n' * 100_000))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, b"")
