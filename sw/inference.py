@@ -62,12 +62,19 @@ def run(network: Network, spikes: Spikes, device: str | torch.device = "cpu") ->
     return _join(network.steps, parts)
 
 
-def spiked(times: Tensor, steps: int) -> Tensor:
-    """Which units have fired by the end of each step: float32 [B, T, N], 0 or 1, from ``times``
-    [B, N], where ``steps`` (T) means never.
+def spiked(inputs: Tensor, steps: int) -> Tensor:
+    """How often each unit has fired by the end of each step: float32 [B, T, N].
+
+    Parameters
+    ----------
+    inputs : integer [B, N] or [B, T, N]
+        The step of each unit's one spike, where ``steps`` (T) means never; or, of units that may
+        fire more than once, the number of spikes in each step.
     """
-    step = torch.arange(steps, device=times.device, dtype=times.dtype)
-    return (times[:, None, :] <= step[:, None]).float()
+    if inputs.dim() == 3:
+        return inputs.cumsum(dim=1, dtype=torch.float32)
+    step = torch.arange(steps, device=inputs.device, dtype=inputs.dtype)
+    return (inputs[:, None, :] <= step[:, None]).float()
 
 
 def counts(spikes: Spikes, inputs: int, steps: int) -> Tensor:
@@ -150,13 +157,15 @@ def tensors(network: Network, device: str | torch.device) -> list[tuple[Tensor, 
     ]
 
 
-def run_layers(layers: Sequence[tuple[Tensor, Tensor]], times: Tensor, steps: int) -> Answer:
-    """The answer of ``layers``, as :func:`answer` takes them, to input ``times`` [B, N_in]."""
-    widest = max(times.shape[1], *(len(weight) for weight, _ in layers))
+def run_layers(layers: Sequence[tuple[Tensor, Tensor]], inputs: Tensor, steps: int) -> Answer:
+    """The answer of ``layers``, as :func:`answer` takes them, to ``inputs`` as :func:`spiked` takes
+    them.
+    """
+    widest = max(inputs.shape[-1], *(len(weight) for weight, _ in layers))
     size = max(1, _CHUNK // (steps * widest))
     return _join(
         steps,
-        [_answer(layers, spiked(part, steps)) for part in times.split(size)],
+        [_answer(layers, spiked(part, steps)) for part in inputs.split(size)],
     )
 
 
