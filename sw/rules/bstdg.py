@@ -34,37 +34,46 @@ thresholds while training (per hidden unit; one offset per image for all outputs
 hold whenever the window opens), the loss and every constant. The causal mask, the straight-through
 sign and the trained threshold are the literature's.
 
-Between forward and backward only t, e and the margins above are kept: nothing grows with T. The sum
-over t is exact, without a B × N_out × N_in tensor: ``Σ_t G_tᵀ S_t``, G_t the errors at step t, S_t
-the inputs that have fired by t.
+Only t, e and the margins above are kept between forward and backward, and within them nothing
+grows with T either (sw/rules/timing.py; on a GPU sw/rules/fused.py). Inputs that fire more than
+once count as often as they have fired by a step.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from sw.inference import fire, spiked
+from sw.rules import timing
 from sw.rules.rule import Rule
-from sw.rules.timing import place, sign
+from sw.rules.timing import Part, Trace, arrived_by, sign
 
-__all__ = ["Bstdg"]
+__all__ = ["Bstdg", "Draws"]
 
 
-class _Trace(NamedTuple):
-    """What one layer keeps of its forward pass; all [B, N]."""
+class Draws(NamedTuple):
+    """The random numbers of one batch."""
 
-    times: Tensor  # t, int64, T for never
-    effective: Tensor  # e, int64, 0 … T−1
-    margin: Tensor  # m, in units of the spread
+    noise: list[Tensor]  # on each layer's thresholds, in units of its spread: [B, N] or [B, 1]
+    later: Tensor  # 0 … 1, where the random step lies, [B, 1]
+
+
+class _Layer(NamedTuple):
+    """What is kept of a layer's forward pass."""
+
+    inputs: Tensor  # as they came, [B, N_in] or [B, T, N_in]
+    times: Tensor  # t, int64 [B, N], T for never
+    effective: Tensor  # e, int64 [B, N], 0 … T−1
+    margin: Tensor  # m, [B, N], in units of the spread
 
 
 class _ReadOut(NamedTuple):
     """What the output error needs of the last layer's potentials."""
 
-    decision: Tensor  # t*, int64 [B]
-    later: Tensor  # r, int64 [B]
+    decision: Tensor  # t*, int64 [B, 1]
+    later: Tensor  # r, int64 [B, 1]
     at_decision: Tensor  # U / s, [B, N]
     at_later: Tensor  # R / s, [B, N]
 
@@ -96,6 +105,8 @@ class Bstdg(Rule):
         Share of a layer's units that fire at the start.
     threshold_factor : float
         Learning rate of thresholds over that of weights.
+    fused : bool
+        Let a GPU use the kernels of ``sw/rules/fused.py``.
     """
 
     name = "bstdg"
@@ -118,6 +129,7 @@ class Bstdg(Rule):
         hidden_share: float = 0.35,
         output_share: float = 0.2,
         threshold_factor: float = 60.0,
+        fused: bool = True,
     ) -> None:
         super().__init__(sizes, steps)
         self.lead, self.time_scale = lead, time_scale
@@ -128,6 +140,7 @@ class Bstdg(Rule):
         self.smoothing = smoothing
         self.hidden_share, self.output_share = hidden_share, output_share
         self.threshold_factor = threshold_factor
+        self.fused = fused
         shapes = list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
         self.weights = nn.ParameterList(
             nn.Parameter(torch.empty(shape).uniform_(-0.3, 0.3)) for shape in shapes
@@ -140,6 +153,13 @@ class Bstdg(Rule):
             {"params": list(self.weights), "factor": 1.0},
             {"params": list(self.thresholds), "factor": self.threshold_factor},
         ]
+
+    def optimizer(self, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+        if self.fused and groups[0]["lr"].is_cuda:
+            from sw.rules import fused  # Triton comes with PyTorch for GPUs only
+
+            return fused.Adam(groups, eps=1e-10, capturable=True)
+        return super().optimizer(groups)
 
     @torch.no_grad()
     def constrain(self) -> None:
@@ -158,91 +178,107 @@ class Bstdg(Rule):
         ]
 
     @torch.no_grad()
-    def start(self, times: Tensor) -> None:
+    def start(self, inputs: Tensor) -> None:
         """Thresholds at the quantile of the peak potentials that lets the wished share fire."""
         last = len(self.weights) - 1
-        for index, weight in enumerate(self.weights):
-            potentials = spiked(times, self.steps) @ self.used(weight).T
-            share = self.output_share if index == last else self.hidden_share
-            peak = potentials.amax(dim=1)
-            self.thresholds[index].copy_(peak.quantile(1 - share, dim=0))
-            self.spread[index] = potentials[:, -1].std(dim=0).mean().clamp(min=1.0)
-            times = fire(potentials, self.thresholds[index])
-
-    @torch.no_grad()
-    def backward(self, times: Tensor, labels: Tensor) -> None:
-        traces, read_out = self._forward(times)
-        target = nn.functional.one_hot(labels, self.sizes[-1]).float()
-        error = self._output_error(traces[-1], read_out, target)
-        for index in reversed(range(len(self.weights))):
-            arrived = traces[index - 1].times if index else times
-            flat = error.flatten(0, 1)
-            self.weights[index].grad = -(flat.T @ spiked(arrived, self.steps).flatten(0, 1))
-            self.weights[index].grad /= len(labels)
-            self.thresholds[index].grad = flat.sum(dim=0) / len(labels)
-            if index:
-                error = self._hidden_error(error, self.weights[index], traces[index - 1])
-
-    def _forward(self, times: Tensor) -> tuple[list[_Trace], _ReadOut]:
-        """Every layer's trace for input ``times`` [B, N_in], and the output's read-out."""
-        traces, last = [], len(self.weights) - 1
         for index, (weight, threshold) in enumerate(
             zip(self.weights, self.thresholds, strict=True)
         ):
-            potentials = spiked(times, self.steps) @ self.used(weight).T
-            noise = self._noise(len(times), weight, output=index == last) * self.spread[index]
-            threshold = threshold + noise
-            times = fire(potentials, threshold[:, None, :])
-            peak = potentials.amax(dim=1, keepdim=True)
-            effective = torch.where(times < self.steps, times, fire(potentials, peak))
-            reached = potentials.gather(1, effective[:, None, :])[:, 0]
-            margin = (reached - threshold) / self.spread[index]
-            traces.append(_Trace(times, effective, margin))
-        decision = times.amin(dim=1).clamp(max=self.steps - 1)
+            share = self.output_share if index == last else self.hidden_share
+            peak = self._trace(index, inputs, torch.full_like(threshold, torch.inf)).reached
+            threshold.copy_(peak.quantile(1 - share, dim=0))
+            final = arrived_by(inputs, self.steps - 1) @ self.used(weight).T
+            self.spread[index] = final.std(dim=0).mean().clamp(min=1.0)
+            inputs = self._trace(index, inputs, threshold).times
+
+    @torch.no_grad()
+    def backward(self, inputs: Tensor, labels: Tensor) -> None:
+        gradients = self.gradients
+        if self.fused and inputs.is_cuda and inputs.dim() == 2:
+            from sw.rules import fused
+
+            gradients = functools.partial(fused.gradients, self)
+        found = gradients(inputs, labels, self.draw(len(inputs)))
+        for weight, threshold, (by_weight, by_threshold) in zip(
+            self.weights, self.thresholds, found, strict=True
+        ):
+            weight.grad, threshold.grad = by_weight, by_threshold
+
+    def draw(self, images: int) -> Draws:
+        """The random numbers of one batch."""
+        device, hidden = self.spread.device, self.sizes[1:-1]
+        noise = [
+            torch.empty(images, units, device=device).normal_(0, self.hidden_noise)
+            for units in hidden
+        ]
+        shared = torch.empty(images, 1, device=device).uniform_(
+            -self.output_noise, self.output_noise
+        )
+        return Draws([*noise, shared], torch.rand(images, 1, device=device))
+
+    def gradients(
+        self, inputs: Tensor, labels: Tensor, draws: Draws
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Gradient of weights and thresholds of each layer, by plain PyTorch."""
+        layers, read_out = self._forward(inputs, draws)
+        target = nn.functional.one_hot(labels, self.sizes[-1]).float()
+        parts = self._output_error(layers[-1], read_out, target)
+        result = []
+        for index in reversed(range(len(layers))):
+            by_weight = timing.weight_error(parts, layers[index].inputs, self.steps)
+            by_threshold = sum(part.error for part in parts).mean(dim=0)
+            result.append((by_weight / -len(labels), by_threshold))
+            if index:
+                parts = [self._hidden_error(parts, index, layers[index - 1])]
+        return result[::-1]
+
+    def _forward(self, inputs: Tensor, draws: Draws) -> tuple[list[_Layer], _ReadOut]:
+        """Every layer's part, and the output's read-out."""
+        layers, last = [], len(self.weights) - 1
+        for index, threshold in enumerate(self.thresholds):
+            noisy = threshold + draws.noise[index] * self.spread[index]
+            times, effective, reached = self._trace(index, inputs, noisy)
+            margin = (reached - noisy) / self.spread[index]
+            layers.append(_Layer(inputs, times, effective, margin))
+            inputs = times
+        decision = times.amin(dim=1, keepdim=True).clamp(max=self.steps - 1)
         earliest = torch.zeros_like(decision) if self.later_from_start else decision
-        draw = torch.rand(len(times), device=times.device)
-        later = earliest + (draw * (self.steps - earliest)).long()
+        later = earliest + (draws.later * (self.steps - earliest)).long()
         later = later.clamp(max=self.steps - 1)  # the product may round up to a whole number
-        at = (_at(potentials, step) - threshold for step in (decision, later))
-        return traces, _ReadOut(decision, later, *(margin / self.spread[last] for margin in at))
+        weight = self.used(self.weights[last])
+        margins = (
+            (arrived_by(layers[last].inputs, step) @ weight.T - noisy) / self.spread[last]
+            for step in (decision, later)
+        )
+        return layers, _ReadOut(decision, later, *margins)
 
-    def _noise(self, images: int, weight: Tensor, *, output: bool) -> Tensor:
-        """Noise on the thresholds of one layer in units of its spread, broadcastable to [B, N]."""
-        if output:
-            return self.output_noise * (2 * torch.rand(images, 1, device=weight.device) - 1)
-        return self.hidden_noise * torch.randn(images, len(weight), device=weight.device)
+    def _trace(self, index: int, inputs: Tensor, threshold: Tensor) -> Trace:
+        return timing.trace(inputs, self.used(self.weights[index]), threshold, self.steps)
 
-    def _output_error(self, trace: _Trace, read_out: _ReadOut, target: Tensor) -> Tensor:
-        """Error of the output layer at every step, [B, T, N]."""
+    def _output_error(self, layer: _Layer, read_out: _ReadOut, target: Tensor) -> list[Part]:
+        """The three parts of the output layer's error."""
         beta = self.steps * self.time_scale
         first = (
-            -(trace.times + self.lead * target) / beta + self.margin_gain * read_out.at_decision
+            -(layer.times + self.lead * target) / beta + self.margin_gain * read_out.at_decision
         ).softmax(dim=1)
         later = (self.later_gain * read_out.at_later).softmax(dim=1)
         wanted = target * (1 - self.smoothing) + self.smoothing / target.shape[1]
         own = (wanted - first) / beta
-        too_early = (trace.times == 0) & (own > 0)
-        too_late = (trace.times == self.steps) & (own < 0)
-        own = own.masked_fill(too_early | too_late, 0)
-        return (
-            place(own, trace.effective, self.steps)
-            + place(self.margin_gain * (wanted - first), read_out.decision[:, None], self.steps)
-            + place(self.later_gain * (wanted - later), read_out.later[:, None], self.steps)
-        )
+        too_early = (layer.times == 0) & (own > 0)
+        too_late = (layer.times == self.steps) & (own < 0)
+        return [
+            Part(own.masked_fill(too_early | too_late, 0), layer.effective),
+            Part(self.margin_gain * (wanted - first), read_out.decision),
+            Part(self.later_gain * (wanted - later), read_out.later),
+        ]
 
-    def _hidden_error(self, error: Tensor, weight: Tensor, trace: _Trace) -> Tensor:
-        """Error [B, T, N] of the layer with ``trace``, from the error of the layer after it."""
-        arrives = error @ self.used(weight)
-        passed = (arrives * spiked(trace.effective, self.steps)).sum(dim=1)
-        silent = trace.times == self.steps
+    def _hidden_error(self, parts: Sequence[Part], index: int, layer: _Layer) -> Part:
+        """The error of ``layer``, from that of layer ``index`` after it."""
+        weight = self.used(self.weights[index])
+        passed = timing.input_error(parts, weight, layer.effective, self.steps)
+        silent = layer.times == self.steps
         passed = (
             passed
-            * torch.where(silent, self.silent_decay * trace.margin, -0.5 * trace.margin).exp()
+            * torch.where(silent, self.silent_decay * layer.margin, -0.5 * layer.margin).exp()
         )
-        passed = passed.masked_fill((trace.times == 0) & (passed > 0), 0)
-        return place(passed, trace.effective, self.steps)
-
-
-def _at(potentials: Tensor, step: Tensor) -> Tensor:
-    """Potentials [B, N] at one ``step`` [B] per image."""
-    return potentials.gather(1, step[:, None, None].expand(-1, 1, potentials.shape[2]))[:, 0]
+        return Part(passed.masked_fill((layer.times == 0) & (passed > 0), 0), layer.effective)

@@ -54,6 +54,10 @@ class Rule(nn.Module, ABC):
         with.
         """
 
+    def optimizer(self, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+        """What the trainer steps with, over :meth:`groups` whose ``lr`` is a tensor each."""
+        return torch.optim.Adam(groups, eps=1e-10, capturable=groups[0]["lr"].is_cuda)
+
     @abstractmethod
     def constrain(self) -> None:
         """Puts the parameters back into their range after a step of the optimizer."""

@@ -1,8 +1,38 @@
-"""What rules that learn from spike times share."""
+"""What rules that learn from spike times compute, in plain PyTorch, for any device.
 
-from torch import Tensor, arange
+Time is walked in chunks of eight steps, so memory does not grow with T. ``sw/rules/fused.py`` does
+the same on a GPU, faster; this is what it is held against.
 
-__all__ = ["place", "sign"]
+Throughout, ``inputs`` are what :func:`sw.inference.spiked` takes: firing steps integer [B, N_in], T
+for never; or, of units that may fire more than once, spikes in each step [B, T, N_in].
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sw.inference import fire, spiked
+
+__all__ = ["Part", "Trace", "arrived_by", "input_error", "sign", "trace", "weight_error"]
+
+_CHUNK = 8  # steps held at a time
+
+
+class Trace(NamedTuple):
+    """What one layer keeps of its forward pass; all [B, N]."""
+
+    times: Tensor  # t, the step of the spike, int64, T for never
+    effective: Tensor  # e, int64, 0 … T−1: t, or of a silent unit the step where V peaks
+    reached: Tensor  # V(e)
+
+
+class Part(NamedTuple):
+    """A part of a layer's error: how wrong each unit is at one step of its own."""
+
+    error: Tensor  # [B, N]
+    step: Tensor  # int64 [B, N], or [B, 1] for one that all units share
 
 
 def sign(weight: Tensor) -> Tensor:
@@ -10,7 +40,86 @@ def sign(weight: Tensor) -> Tensor:
     return (weight >= 0).float() * 2 - 1
 
 
-def place(error: Tensor, step: Tensor, steps: int) -> Tensor:
-    """``error`` [B, N] put at ``step`` [B, N] or [B, 1] of [B, T, N], zero elsewhere."""
-    slot = arange(steps, device=error.device)[:, None]
-    return error[:, None, :] * (step[:, None, :] == slot)
+def trace(inputs: Tensor, weight: Tensor, threshold: Tensor, steps: int) -> Trace:
+    """Runs one layer: integrates ``inputs`` and fires.
+
+    Parameters
+    ----------
+    weight : [N_out, N_in]
+    threshold : broadcastable to [B, N_out]
+    """
+    shape, device = (len(inputs), len(weight)), inputs.device
+    times = torch.full(shape, steps, device=device)
+    effective = torch.zeros(shape, dtype=torch.int64, device=device)
+    reached = torch.full(shape, -torch.inf, device=device)  # until a unit fires: its peak so far
+    for first, fired in _chunks(inputs, steps):
+        potentials = fired @ weight.T
+        at = fire(potentials, threshold[..., None, :])
+        fires = at < fired.shape[1]
+        peak = potentials.amax(dim=1, keepdim=True)
+        at = torch.where(fires, at, fire(potentials, peak))
+        potential = potentials.gather(1, at[:, None, :])[:, 0]
+        changes = (times == steps) & (fires | (potential > reached))
+        times = torch.where(changes & fires, first + at, times)
+        effective = torch.where(changes, first + at, effective)
+        reached = torch.where(changes, potential, reached)
+    return Trace(times, effective, reached)
+
+
+def arrived_by(inputs: Tensor, step: Tensor | int) -> Tensor:
+    """How often each input has fired by the end of ``step``, one or [B, 1]: float32 [B, N_in]."""
+    if inputs.dim() == 2:
+        return (inputs <= step).float()
+    past = torch.arange(inputs.shape[1], device=inputs.device) <= step
+    return (inputs * past[..., None]).sum(dim=1, dtype=torch.float32)
+
+
+def weight_error(parts: Sequence[Part], inputs: Tensor, steps: int) -> Tensor:
+    """``Σ_b Σ_parts error_bj · (spikes of input i by step_bj)``: [N_out, N_in].
+
+    Without a B × N_out × N_in tensor: a sum over steps of ``G_tᵀ S_t``, G_t the errors placed at
+    step t and S_t what has arrived by then.
+    """
+    total = sum(
+        part.error.T @ arrived_by(inputs, part.step) for part in parts if part.step.shape[1] == 1
+    )
+    own = [part for part in parts if part.step.shape[1] > 1]
+    if own:
+        for first, fired in _chunks(inputs, steps):
+            placed = sum(_place(part, first, fired.shape[1]) for part in own)
+            total = total + placed.flatten(0, 1).T @ fired.flatten(0, 1)
+    return total
+
+
+def input_error(parts: Sequence[Part], weight: Tensor, effective: Tensor, steps: int) -> Tensor:
+    """``Σ_j weight_ji Σ_parts error_bj · 1[effective_bi ≤ step_bj]``: what arrives at unit i of the
+    layer before, [B, N_in].
+    """
+    total = sum(
+        (part.error @ weight) * (effective <= part.step)
+        for part in parts
+        if part.step.shape[1] == 1
+    )
+    own = [part for part in parts if part.step.shape[1] > 1]
+    if own:
+        for first, fired in _chunks(effective, steps):
+            placed = sum(_place(part, first, fired.shape[1]) for part in own)
+            total = total + ((placed @ weight) * fired).sum(dim=1)
+    return total
+
+
+def _chunks(inputs: Tensor, steps: int) -> Iterator[tuple[int, Tensor]]:
+    """First step of each chunk, and how often each input has fired by the end of its steps."""
+    for first in range(0, steps, _CHUNK):
+        size = min(_CHUNK, steps - first)
+        if inputs.dim() == 2:
+            yield first, spiked(inputs - first, size)
+        else:
+            before = inputs[:, :first].sum(dim=1, keepdim=True, dtype=torch.float32)
+            yield first, spiked(inputs[:, first : first + size], size) + before
+
+
+def _place(part: Part, first: int, size: int) -> Tensor:
+    """The error put at its step of a chunk, [B, size, N], zero elsewhere."""
+    slot = torch.arange(first, first + size, device=part.error.device)[:, None]
+    return part.error[:, None, :] * (part.step[:, None, :] == slot)

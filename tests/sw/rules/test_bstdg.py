@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sw.rules import RULES
 from sw.rules.bstdg import Bstdg
@@ -139,7 +140,7 @@ def by_loops(rule, times, labels):
 
 
 @pytest.mark.parametrize("sizes", [(6, 3), (8, 6, 3), (8, 7, 6, 3)])
-@pytest.mark.parametrize("steps", [1, 4, 16])
+@pytest.mark.parametrize("steps", [1, 4, 16, 21])  # 16 and 21 are walked in chunks of eight
 def test_equals_loops(sizes, steps):
     torch.manual_seed(sum(sizes) + steps)
     rule = Bstdg(sizes, steps, hidden_noise=0, output_noise=0, margin_gain=2, later_gain=0)
@@ -168,8 +169,8 @@ def test_start_lets_the_wished_share_fire(share):
     rule = Bstdg((64, 200, 10), 16, hidden_share=share)
     times = torch.randint(0, 17, (500, 64))
     rule.start(times)
-    traces, _ = rule._forward(times)
-    assert (traces[0].times < 16).float().mean().item() == pytest.approx(share, abs=0.07)
+    layers, _ = rule._forward(times, rule.draw(len(times)))
+    assert (layers[0].times < 16).float().mean().item() == pytest.approx(share, abs=0.07)
 
 
 def test_integers_fire_as_the_real_thresholds():
@@ -186,3 +187,45 @@ def test_constrain_clips_weights_only():
     rule = network((1, 1), 2, [[[3.0]]], [[7.0]])
     rule.constrain()
     assert (rule.weights[0].item(), rule.thresholds[0].item()) == (1, 7)
+
+
+@pytest.mark.parametrize("steps", [3, 16, 19])
+def test_spikes_in_each_step_are_inputs_too(steps):
+    """An input that fires twice counts as two that fire once each, with one weight."""
+    torch.manual_seed(steps)
+    twice = torch.randint(0, steps + 1, (9, 2, 8))
+    counts = torch.nn.functional.one_hot(twice, steps + 1).sum(dim=1)[..., :steps].mT
+    rule = Bstdg((8, 7, 3), steps)
+    rule.start(counts)
+    double = Bstdg((16, 7, 3), steps)
+    double.load_state_dict(
+        {**rule.state_dict(), "weights.0": torch.cat([rule.weights[0]] * 2, dim=1)}
+    )
+    labels, draws = torch.randint(0, 3, (9,)), rule.draw(9)
+    mine = rule.gradients(counts, labels, draws)
+    theirs = double.gradients(twice.flatten(1), labels, draws)
+    torch.testing.assert_close(mine[0][0], theirs[0][0][:, :8] + theirs[0][0][:, 8:])
+    torch.testing.assert_close((mine[0][1], mine[1]), (theirs[0][1], theirs[1]))
+
+
+def test_memory_does_not_grow_with_steps():
+    """No tensor of a step of learning is larger at T = 256 than at T = 8."""
+
+    class Largest(TorchDispatchMode):
+        elements = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor):
+                self.elements = max(self.elements, result.numel())
+            return result
+
+    largest = []
+    for steps in (8, 256):
+        rule = Bstdg((30, 20, 5), steps)
+        inputs = torch.randint(0, steps + 1, (16, 30))
+        with Largest() as mode:
+            rule.start(inputs)
+            rule.backward(inputs, torch.randint(0, 5, (16,)))
+        largest.append(mode.elements)
+    assert largest[0] == largest[1] == 16 * 8 * 30
