@@ -20,7 +20,7 @@ Backward, with ``g_j(t)`` the error of unit j at step t; positive means it shoul
     ∂L/∂w_ji = −mean Σ_t g_j(t) · 1[t_i ≤ t]      straight through from b to w, w clipped to ±1
     ∂L/∂θ_j  = +mean Σ_t g_j(t)
     h_i      = Σ_j b_ji Σ_t g_j(t) · 1[e_i ≤ t]   error passed to unit i of the layer before
-    g_i(e_i) = h_i · exp(κ m_i) if i stayed silent, h_i · exp(−m_i / 2) if it fired,
+    g_i(e_i) = h_i · exp(κ m_i) if i stayed silent, h_i · exp(−κ' m_i) if it fired,
                0 if it fired in step 0 and should fire earlier
 
 The output error has three parts, at the unit's own step, at the decision step t*, and at a random
@@ -93,8 +93,9 @@ class Bstdg(Rule):
         λ₂, weight of the margins at the random step.
     later_from_start : bool
         The random step is drawn from 0 … T−1 instead of t* … T−1.
-    silent_decay : float
-        κ, how fast the error of a silent hidden unit fades with its distance to the threshold.
+    silent_decay, fired_decay : float
+        κ and κ', how fast the error of a hidden unit fades with its distance to the threshold, if
+        it stayed silent or fired.
     hidden_noise : float
         Standard deviation of the noise on hidden thresholds, in units of the spread.
     output_noise : float
@@ -123,6 +124,7 @@ class Bstdg(Rule):
         later_gain: float = 2.0,
         later_from_start: bool = False,
         silent_decay: float = 2.0,
+        fired_decay: float = 0.5,
         hidden_noise: float = 0.1,
         output_noise: float = 1.0,
         smoothing: float = 0.0,
@@ -135,7 +137,7 @@ class Bstdg(Rule):
         self.lead, self.time_scale = lead, time_scale
         self.margin_gain, self.later_gain = margin_gain, later_gain
         self.later_from_start = later_from_start
-        self.silent_decay = silent_decay
+        self.silent_decay, self.fired_decay = silent_decay, fired_decay
         self.hidden_noise, self.output_noise = hidden_noise, output_noise
         self.smoothing = smoothing
         self.hidden_share, self.output_share = hidden_share, output_share
@@ -221,7 +223,9 @@ class Bstdg(Rule):
     ) -> list[tuple[Tensor, Tensor]]:
         """Gradient of weights and thresholds of each layer, by plain PyTorch."""
         layers, read_out = self._forward(inputs, draws)
-        target = nn.functional.one_hot(labels, self.sizes[-1]).float()
+        target = labels
+        if not labels.is_floating_point():
+            target = nn.functional.one_hot(labels, self.sizes[-1]).float()
         parts = self._output_error(layers[-1], read_out, target)
         result = []
         for index in reversed(range(len(layers))):
@@ -277,8 +281,6 @@ class Bstdg(Rule):
         weight = self.used(self.weights[index])
         passed = timing.input_error(parts, weight, layer.effective, self.steps)
         silent = layer.times == self.steps
-        passed = (
-            passed
-            * torch.where(silent, self.silent_decay * layer.margin, -0.5 * layer.margin).exp()
-        )
+        decay = torch.where(silent, self.silent_decay, -self.fired_decay)
+        passed = passed * (decay * layer.margin).exp()
         return Part(passed.masked_fill((layer.times == 0) & (passed > 0), 0), layer.effective)

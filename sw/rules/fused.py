@@ -47,7 +47,7 @@ def gradients(
     ----------
     inputs : integer [B, N_in], N_in < 2¹⁶
         Firing steps, T for never.
-    labels : int64 [B]
+    labels : int64 [B], or float [B, N_out]
     draws : Draws
     """
     layers: list[_Layer] = []
@@ -157,6 +157,7 @@ def _output_error(
         rule.later_gain,
         rule.smoothing,
         FROM_START=rule.later_from_start,
+        SHARES=labels.is_floating_point(),
         BINARY=rule.binary,
         UNITS=triton.next_power_of_2(units),
         BLOCK=max(16, 2048 // triton.next_power_of_2(units)),
@@ -181,6 +182,7 @@ def _hidden_error(rule: "Bstdg", index: int, error: Tensor, step: Tensor, before
         width,
         rule.steps,
         rule.silent_decay,
+        rule.fired_decay,
         PARTS=parts,
         BINARY=rule.binary,
         BLOCK=256,
@@ -319,6 +321,7 @@ def _output(
     later_gain,
     smoothing,
     FROM_START: tl.constexpr,
+    SHARES: tl.constexpr,
     BINARY: tl.constexpr,
     UNITS: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -347,7 +350,10 @@ def _output(
         at_later += tl.sum(tl.where((fired <= later)[None, :], used, 0.0), axis=1)
     scale = tl.load(spread)
     theta = tl.load(threshold + unit, mask=real, other=0.0) + scale * tl.load(noise + image)
-    target = tl.where(unit == tl.load(labels + image), 1.0, 0.0)
+    if SHARES:
+        target = tl.load(labels + image * units + unit, mask=real, other=0.0)
+    else:
+        target = tl.where(unit == tl.load(labels + image), 1.0, 0.0)
     wanted = target * (1 - smoothing) + smoothing / units
     logits = -(time + lead * target) / beta + margin_gain * (at_decision - theta) / scale
     first = wanted - _softmax(tl.where(real, logits, float("-inf")))
@@ -379,6 +385,7 @@ def _hidden(
     width,
     steps,
     silent_decay,
+    fired_decay,
     PARTS: tl.constexpr,
     BINARY: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -399,7 +406,7 @@ def _hidden(
         total += arrives * _used(row, BINARY)
     time = tl.load(times + place, mask=real, other=0)
     distance = tl.load(margin + place, mask=real, other=0.0)
-    total *= tl.exp(tl.where(time == steps, silent_decay, -0.5) * distance)
+    total *= tl.exp(tl.where(time == steps, silent_decay, -fired_decay) * distance)
     tl.store(result + place, tl.where((time == 0) & (total > 0), 0.0, total), mask=real)
 
 

@@ -37,15 +37,22 @@ class Rule(nn.Module, ABC):
         self.steps = steps
 
     @abstractmethod
-    def start(self, times: Tensor) -> None:
-        """Sets what depends on the data, once, from a sample of input spike times [B, N_in], where
-        T means never.
+    def start(self, inputs: Tensor) -> None:
+        """Sets what depends on the data, once, from a sample of inputs, as ``sw.inference.spiked``
+        takes them.
         """
 
     @abstractmethod
-    def backward(self, times: Tensor, labels: Tensor) -> None:
-        """Sets ``grad`` of every parameter for one batch: ``times`` int64 [B, N_in], ``labels``
-        int64 [B]. Draws its random numbers from the default generator.
+    def backward(self, inputs: Tensor, labels: Tensor) -> None:
+        """Sets ``grad`` of every parameter for one batch. Draws its random numbers from the default
+        generator.
+
+        Parameters
+        ----------
+        inputs : integer [B, N_in] or [B, T, N_in]
+            As ``sw.inference.spiked`` takes them.
+        labels : int64 [B], or float [B, N_out]
+            The class, or a share for each class.
         """
 
     @abstractmethod

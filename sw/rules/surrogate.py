@@ -91,12 +91,12 @@ class Surrogate(Rule):
             weight.clamp_(-1, 1)
 
     @torch.no_grad()
-    def start(self, times: Tensor) -> None:
+    def start(self, inputs: Tensor) -> None:
         """Running averages of one large sample."""
-        self._forward(times, 1.0)
+        self._forward(inputs, 1.0)
 
-    def backward(self, times: Tensor, labels: Tensor) -> None:
-        fired, last = self._forward(times, self.momentum)
+    def backward(self, inputs: Tensor, labels: Tensor) -> None:
+        fired, last = self._forward(inputs, self.momentum)
         earliness = self.gain * fired.mean(dim=1)
         loss = nn.functional.cross_entropy(earliness, labels, label_smoothing=self.smoothing)
         if self.margin_gain:
@@ -118,9 +118,9 @@ class Surrogate(Rule):
             result.append((sign(weight), (mean - bias * deviation).ceil().to(torch.int32)))
         return result
 
-    def _forward(self, times: Tensor, momentum: float) -> tuple[Tensor, Tensor]:
+    def _forward(self, inputs: Tensor, momentum: float) -> tuple[Tensor, Tensor]:
         """Has fired by t, and u, of the output layer: [B, T, N] each."""
-        fired = spiked(times, self.steps)
+        fired = spiked(inputs, self.steps)
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             potentials = fired @ _StraightThrough.apply(weight).T
             mean = potentials.mean(dim=(0, 1))

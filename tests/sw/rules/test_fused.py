@@ -72,6 +72,21 @@ def test_forward_at_the_edges(low, high, silent):
     torch.testing.assert_close(mine, rule.gradients(inputs, labels, draws), **CLOSE)
 
 
+def test_shares_of_each_class():
+    """Labels may be shares; those of one class each give the same gradients, bit for bit."""
+    inputs, labels = batch((9, 7, 3), 8, 5)
+    rule = Bstdg((9, 7, 3), 8).to(DEVICE)
+    rule.start(inputs)
+    draws = rule.draw(5)
+    sure = torch.nn.functional.one_hot(labels, 3).float()
+    for gradients in (rule.gradients, lambda *batch: fused.gradients(rule, *batch)):
+        mine, theirs = (gradients(inputs, given, draws) for given in (sure, labels))
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+    unsure = (sure + 1) / 4
+    mine = fused.gradients(rule, inputs, unsure, draws)
+    torch.testing.assert_close(mine, rule.gradients(inputs, unsure, draws), **CLOSE)
+
+
 def test_more_images_than_shares():
     """The sum over images is made in parts, the last of which is not full."""
     inputs, labels = batch((5, 40, 3), 4, 21)
