@@ -18,6 +18,7 @@ from pathlib import Path
 from amaranth.build.run import BuildPlan
 
 from hw.boards import Board, board_names, find_board
+from hw.config import DEFAULT, Config, engine_names, find_config
 from hw.fit import check_fit
 from hw.tools import find_tool, run_tool, tool_version
 from hw.top import BoardTop
@@ -38,26 +39,27 @@ _TOOLS = {
 _SUFFIX = {"ice40": "bin", "ecp5": "bit"}
 
 
-def plan(network: Network, board: Board, *, seed: int = 0) -> BuildPlan:
+def plan(network: Network, board: Board, *, config: Config = DEFAULT, seed: int = 0) -> BuildPlan:
     """What the tools are given: files and commands, the same for the same network and board."""
-    check_fit(network, board)
+    check_fit(network, board, config)
     for tool in _TOOLS[board.family]:  # Amaranth looks for them by these variables
         os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
     return board.platform().prepare(
-        BoardTop(network, board),
+        BoardTop(network, board, config=config),
         "top",
         emit_src=False,  # source positions would make the files depend on where the project lies
         nextpnr_opts=f"--report nextpnr.json --seed {seed}",
     )
 
 
-def bitstream_path(network: Network, board: Board, build_dir: Path) -> Path:
+def bitstream_path(network: Network, board: Board, config: Config, build_dir: Path) -> Path:
     """Where :func:`build` puts the bitstream; the report lies beside it."""
     name = network.file_name
-    return build_dir / board.name / name / f"{name}.{_SUFFIX[board.family]}"
+    folder = name if config == DEFAULT else f"{name}-{config.name}"
+    return build_dir / board.name / folder / f"{name}.{_SUFFIX[board.family]}"
 
 
-def measure(network: Network, data_dir: Path | None) -> dict[str, object]:
+def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -> dict[str, object]:
     """Accuracy (strict) and cycles over all test images of the network's own data set.
 
     The values are None, with the reason in ``note``, where the data cannot be had.
@@ -75,12 +77,15 @@ def measure(network: Network, data_dir: Path | None) -> dict[str, object]:
             "note": f"not measured: {error}"
         }
     answer = golden.run_images(network, data.test_images)
-    count = cycles.cycles(network, data.test_images, answer)
+    count = cycles.cycles(network, data.test_images, answer, config)
+    traffic = cycles.traffic(network, data.test_images, answer, config)
     return {
         "images": len(data.test_images),
         "accuracy": float((answer.label == data.test_labels).mean()),
         "cycles_mean": float(count.mean()),
         "cycles_max": int(count.max()),
+        "limit_fraction": round(traffic.fraction(count), 4),
+        "limit_fraction_left": round(traffic.fraction_left(count), 4),
         "note": "cycles from the last pixel accepted to the answer, by the exact cycle model",
     }
 
@@ -90,6 +95,7 @@ def build(
     board: Board,
     *,
     build_dir: Path,
+    config: Config = DEFAULT,
     data_dir: Path | None = None,
     seed: int = 0,
     say: Callable[[str], None] = print,
@@ -108,11 +114,11 @@ def build(
     UserError
         The network does not fit, the clock is not reached, or a tool is missing or fails.
     """
-    the_plan = plan(network, board, seed=seed)
+    the_plan = plan(network, board, config=config, seed=seed)
     tools = {tool: tool_version(tool) for tool in _TOOLS[board.family]}
     tools["amaranth"] = version("amaranth")
     digest = hashlib.sha256(the_plan.digest() + json.dumps(tools).encode()).hexdigest()
-    bitstream = bitstream_path(network, board, build_dir)
+    bitstream = bitstream_path(network, board, config, build_dir)
     folder = bitstream.parent
     report_path = bitstream.with_name("report.json")
 
@@ -126,7 +132,7 @@ def build(
             "layers": network.structure,
             "steps": network.steps,
             "weight_bits": network.weight_bits,
-            "engine": "event",
+            "engine": config.name,
             "bitstream": str(bitstream),
             **_run(the_plan, board, folder, bitstream, say),
             "includes": "PLL, UART link, latency encoder, orderer, all layers, decision",
@@ -137,7 +143,7 @@ def build(
     else:
         say(f"{bitstream} is up to date")
     if report.get("accuracy") is None:
-        report |= measure(network, data_dir)
+        report |= measure(network, data_dir, config)
         for key in ("mean", "max"):
             cycles = report[f"cycles_{key}"]
             report[f"microseconds_{key}"] = cycles and cycles / report["clock_mhz"]
@@ -218,20 +224,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser("Build a network's bitstream.", data=True, build=True, seed=True)
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
     options.add_argument("--board", required=True, help=board_names())
+    options.add_argument("--engine", default="event", help=engine_names())
     options.add_argument("--dry-run", action="store_true", help="list what would be made")
     args = options.parse_args(arguments)
     board = find_board(args.board)
-    network = find(args.network or board.network)
+    network, config = find(args.network or board.network), find_config(args.engine)
     say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     if args.dry_run:
-        bitstream = bitstream_path(network, board, args.build_dir)
+        bitstream = bitstream_path(network, board, config, args.build_dir)
         print(f"{network.name} ({network.structure}) on {board.title}, {board.part}:")
-        for command in _commands(plan(network, board, seed=args.seed)):
+        for command in _commands(plan(network, board, config=config, seed=args.seed)):
             print("  " + " ".join(command))
         print(f"  {bitstream}\n  {bitstream.with_name('report.json')}")
         return
     report = build(
-        network, board, build_dir=args.build_dir, data_dir=args.data_dir, seed=args.seed, say=say
+        network,
+        board,
+        build_dir=args.build_dir,
+        config=config,
+        data_dir=args.data_dir,
+        seed=args.seed,
+        say=say,
     )
     if args.json:
         write_json(args.json, report)
@@ -266,6 +279,12 @@ def performance(figures: dict[str, object]) -> list[tuple[str, str]]:
     return [
         ("accuracy, strict", f"{figures['accuracy']:.2%} of {figures['images']:,} test images"),
         ("cycles an image", f"mean {mean:.1f}, worst {worst}"),
+        (
+            "of the limit",
+            f"{figures['limit_fraction']:.2f}: weight bits needed over those that the memories "
+            f"give in these cycles; {figures['limit_fraction_left']:.2f} of those after the "
+            "last pixel",
+        ),
         (
             "time an image",
             f"mean {mean / figures['clock_mhz']:.2f} µs at the board's clock, "

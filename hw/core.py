@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.config import DEFAULT, Config
 from hw.decide import Decide, ResultLayout
 from hw.encoder import LatencyEncoder
 from hw.fire import Fire
@@ -46,12 +47,14 @@ class Core(wiring.Component):
     ----------
     network : sw.network.Network
         With a latency encoder whose ``select`` rises strictly.
+    config : Config
+        How it is made.
     place : function
         Puts a block into a module, see :func:`place`; the Verilog export brings its own.
 
     Members
     -------
-    pixels : stream of 8
+    pixels : stream of 8 · config.pixels
         Images, row-major, one after the other, without a gap or a mark.
     result : stream of ResultLayout
         One answer per image, in the order of the images.
@@ -59,28 +62,32 @@ class Core(wiring.Component):
     Raises
     ------
     UserError
-        The network asks for something that the hardware does not do.
+        The network asks for something that the hardware does not do, or contradicts the config.
     """
 
-    def __init__(self, network: Network, *, place=place):
+    def __init__(self, network: Network, *, config: Config = DEFAULT, place=place):
         check_network(network)
+        config.check(network)
         self.network = network
+        self.config = config
         self._place = place
         super().__init__(
             {
-                "pixels": In(stream.Signature(8)),
+                "pixels": In(stream.Signature(8 * self.config.pixels)),
                 "result": Out(stream.Signature(ResultLayout(network.layers[-1], network.steps))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        network, steps = self.network, self.network.steps
-        units = network.encoder.inputs
+        network, steps, lanes = self.network, self.network.steps, self.config.pixels
+        banks = [self.config.engine(index).banks for index in range(len(network.layers))]
 
-        encoder = LatencyEncoder(encoder=network.encoder, steps=steps)
+        encoder = LatencyEncoder(encoder=network.encoder, steps=steps, lanes=lanes)
         encoder = self._place(m, "encoder", encoder)
-        orderer = self._place(m, "orderer", BucketQueue(units=units, steps=steps))
+        units = network.encoder.inputs
+        orderer = BucketQueue(units=units, steps=steps, banks=banks[0], lanes=lanes)
+        orderer = self._place(m, "orderer", orderer)
         decide = self._place(m, "decide", Decide(layer=network.layers[-1], steps=steps))
 
         # Potentials and weights are not reset state: the first cycle after reset presets them.
@@ -94,12 +101,13 @@ class Core(wiring.Component):
         events = orderer.events
         for index, layer in enumerate(network.layers):
             last = index == len(network.layers) - 1
-            integrate = Integrate(layer=layer, steps=steps, margins=last)
+            integrate = Integrate(layer=layer, steps=steps, margins=last, banks=banks[index])
             integrate = self._place(m, f"integrate_{index}", integrate)
             wiring.connect(m, events, integrate.events)
             m.d.comb += integrate.restart.eq(restart)
             if not last:
-                fire = self._place(m, f"fire_{index}", Fire(layer=layer, steps=steps))
+                fire = Fire(layer=layer, steps=steps, banks=banks[index + 1])
+                fire = self._place(m, f"fire_{index}", fire)
                 wiring.connect(m, integrate.potentials, fire.potentials)
                 m.d.comb += fire.restart.eq(restart)
                 events = fire.spikes

@@ -1,6 +1,10 @@
 """Decide: the first output unit to fire names the class."""
 
-from amaranth.hdl import Cat, Module, Signal
+from functools import reduce
+from itertools import combinations
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -12,8 +16,8 @@ __all__ = ["Decide", "ResultLayout", "decide_latency"]
 
 
 def decide_latency(outputs: int) -> int:
-    """Cycles from the decisive potentials to the result: a level per halving, and the first."""
-    return ceil_log2(outputs) + 1
+    """Cycles from the decisive potentials to the result: one for each division by four."""
+    return max(1, -(-ceil_log2(outputs) // 2))
 
 
 class ResultLayout(data.StructLayout):
@@ -45,10 +49,11 @@ class Decide(wiring.Component):
 
     Until somebody fires, every margin is negative; in the decision step the units that fire are
     those whose margin is not. So in both cases the largest margin wins, then the lowest index:
-    one tree of comparisons, one register level per halving.
+    one tree of comparisons, with a level of registers for every four candidates: of four, all
+    pairs are compared at once.
 
-    Latency: ``latency`` = ceil(log2(outputs)) + 1 cycles from the decisive potentials to the
-    result; ``decided`` comes one cycle after the potentials were accepted.
+    Latency: ``latency`` = ceil(log4(outputs)) cycles from the decisive potentials to the result,
+    at least one; ``decided`` comes one cycle after the potentials were accepted.
     Throughput: one decision a cycle.
 
     Parameters
@@ -91,45 +96,34 @@ class Decide(wiring.Component):
             self.potentials.ready.eq(flow),
         ]
 
+        margins = self.potentials.payload.margin
+        reached = Cat(~margins[k][-1] for k in range(self._units)).any()
+        valid = Signal(name="valid_0")
+        m.d.comb += valid.eq(
+            self.potentials.valid
+            & ~self.decided
+            & (reached | (self.potentials.payload.step == self._final))
+        )
+        m.d.sync += self.decided.eq(valid & flow)
+
         candidate = data.StructLayout(
             {"label": range(self._units), "margin": self.result.payload.margin.shape()}
         )
-        # Level 0 holds all margins as they came, and finds out whether they are decisive.
-        present = Signal()
-        step = Signal.like(self.result.payload.step, name="step_0")
         level = [Signal(candidate, name=f"level_0_{k}") for k in range(self._units)]
-        valid = Signal(name="valid_0")
-        with m.If(flow):
-            m.d.sync += [
-                present.eq(self.potentials.valid & ~self.decided),
-                step.eq(self.potentials.payload.step),
-            ]
-            for k, entry in enumerate(level):
-                m.d.sync += [entry.label.eq(k), entry.margin.eq(self.potentials.payload.margin[k])]
-        reached = Cat(~entry.margin[-1] for entry in level).any()
         m.d.comb += [
-            valid.eq(present & (reached | (step == self._final))),
-            self.decided.eq(valid & flow),
+            entry.eq(Cat(Const(k, candidate["label"].shape), margins[k]))
+            for k, entry in enumerate(level)
         ]
-
-        # Each further level halves the candidates; of equal margins the lower index stays.
-        for depth in range(1, self.latency):
-            winners = []
-            for k in range(0, len(level), 2):
-                winner = Signal(candidate, name=f"level_{depth}_{k // 2}")
-                winners.append(winner)
-                pair = level[k : k + 2]
-                with m.If(flow):
-                    m.d.sync += winner.eq(pair[0])
-                    with m.If(pair[-1].margin > pair[0].margin):
-                        m.d.sync += winner.eq(pair[-1])
-            next_valid, next_step = (
-                Signal(name=f"valid_{depth}"),
-                Signal.like(step, name=f"step_{depth}"),
-            )
+        step = self.potentials.payload.step
+        for depth in range(1, self.latency + 1):
+            fours = [level[k : k + 4] for k in range(0, len(level), 4)]
+            best = [_best(m, four, f"{depth}_{k}") for k, four in enumerate(fours)]
+            level = [Signal(candidate, name=f"level_{depth}_{k}") for k in range(len(best))]
+            before, valid = valid, Signal(name=f"valid_{depth}")
+            step_before, step = step, Signal.like(step, name=f"step_{depth}")
             with m.If(flow):
-                m.d.sync += [next_valid.eq(valid), next_step.eq(step)]
-            level, valid, step = winners, next_valid, next_step
+                m.d.sync += [valid.eq(before), step.eq(step_before)]
+                m.d.sync += [entry.eq(winner) for entry, winner in zip(level, best, strict=True)]
         m.d.comb += [
             self.result.valid.eq(valid),
             self.result.payload.label.eq(level[0].label),
@@ -137,3 +131,14 @@ class Decide(wiring.Component):
             self.result.payload.margin.eq(level[0].margin),
         ]
         return m
+
+
+def _best(m, candidates, name):
+    """The candidate with the largest margin; of equal margins the lowest index."""
+    wins = [1] * len(candidates)
+    for low, high in combinations(range(len(candidates)), 2):
+        larger = Signal(name=f"larger_{name}_{high}_{low}")
+        m.d.comb += larger.eq(candidates[high].margin > candidates[low].margin)
+        wins[high] &= larger
+        wins[low] &= ~larger
+    return reduce(or_, (Mux(win, each, 0) for win, each in zip(wins, candidates, strict=True)))

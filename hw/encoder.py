@@ -11,20 +11,36 @@ __all__ = ["ArrivalLayout", "LatencyEncoder", "MeanPool"]
 
 
 class ArrivalLayout(data.StructLayout):
-    """An input unit and the step in which it fires, in the order of the pixels.
+    """Input units and the steps in which they fire, in the order of the pixels.
+
+    Parameters
+    ----------
+    units : int
+        Number of input units.
+    steps : int
+        T.
+    lanes : int
+        Units that come at once.
 
     Members
     -------
-    unit : range(units)
-    step : range(steps)
-    spike : 1
+    unit : array of range(units), one per lane
+    step : array of range(steps), one per lane
+    spike : one bit per lane
         The unit fires; a silent unit may be left out.
     last : 1
         The image ends here.
     """
 
-    def __init__(self, units: int, steps: int):
-        super().__init__({"unit": range(units), "step": range(steps), "spike": 1, "last": 1})
+    def __init__(self, units: int, steps: int, lanes: int = 1):
+        super().__init__(
+            {
+                "unit": data.ArrayLayout(range(units), lanes),
+                "step": data.ArrayLayout(range(steps), lanes),
+                "spike": lanes,
+                "last": 1,
+            }
+        )
 
 
 class MeanPool(wiring.Component):
@@ -110,7 +126,7 @@ class LatencyEncoder(wiring.Component):
     ``t = ((255 − x) · T) >> 8`` with T a power of two is the upper bits of the inverted pixel.
 
     Latency: an arrival is offered in the cycle after its pixel was accepted (one more with a pool).
-    Throughput: one pixel a cycle.
+    Throughput: one pixel of each lane a cycle.
 
     Parameters
     ----------
@@ -118,24 +134,29 @@ class LatencyEncoder(wiring.Component):
         What to compute. ``select`` must rise strictly: a pixel feeds one input unit at most.
     steps : int, power of two
         T.
+    lanes : int
+        Pixels that come at once; they divide those of an image. More than one only without a pool.
 
     Members
     -------
-    pixels : stream of 8
-        Row-major; image follows image without a gap or a mark.
+    pixels : stream of 8 · lanes
+        Row-major, the first in the lowest bits; image follows image without a gap or a mark.
     arrivals : stream of ArrivalLayout
-        One arrival per selected pixel, and in any case one for the image's last pixel.
+        Of the selected pixels, and in any case of the image's last.
     """
 
-    def __init__(self, *, encoder: encoder.LatencyEncoder, steps: int):
+    def __init__(self, *, encoder: encoder.LatencyEncoder, steps: int, lanes: int = 1):
         if not encoder.rises:
             raise ValueError("Select must rise strictly")
+        if encoder.pixels % lanes or (lanes > 1 and encoder.pool > 1):
+            raise ValueError(f"Lanes must divide the pixels and have no pool, not {lanes!r}")
         self._encoder = encoder
         self._step_bits = exact_log2(steps)
+        self._lanes = lanes
         super().__init__(
             {
-                "pixels": In(stream.Signature(8)),
-                "arrivals": Out(stream.Signature(ArrivalLayout(encoder.inputs, steps))),
+                "pixels": In(stream.Signature(8 * lanes)),
+                "arrivals": Out(stream.Signature(ArrivalLayout(encoder.inputs, steps, lanes))),
             }
         )
 
@@ -147,32 +168,38 @@ class LatencyEncoder(wiring.Component):
             wiring.connect(m, wiring.flipped(self.pixels), pool.pixels)
             pixels = pool.pooled
 
-        position = Signal(range(self._encoder.pooled))
+        beats = self._encoder.pooled // self._lanes
+        position = Signal(range(beats))
         unit = Signal(range(self._encoder.inputs))
-        selected = Signal()
-        end_of_image = position == self._encoder.pooled - 1
+        selected = Signal(self._lanes)
+        end_of_image = position == beats - 1
         if self._encoder.select is None:
-            m.d.comb += selected.eq(1)
+            m.d.comb += selected.eq(-1)
         else:
             # A constant table in logic: 784 pixels take about 70 LUT4, cheaper than a block RAM.
-            table = Array(int(i in self._encoder.select) for i in range(self._encoder.pooled))
+            chosen = set(self._encoder.select)
+            table = Array(
+                sum((beat * self._lanes + lane in chosen) << lane for lane in range(self._lanes))
+                for beat in range(beats)
+            )
             m.d.comb += selected.eq(table[position])
 
-        pixel = pixels.payload
         m.d.comb += pixels.ready.eq(~self.arrivals.valid | self.arrivals.ready)
         with m.If(self.arrivals.ready):
             m.d.sync += self.arrivals.valid.eq(0)
         with m.If(pixels.valid & pixels.ready):
+            arrivals = self.arrivals.payload
             m.d.sync += [
                 position.eq(Mux(end_of_image, 0, position + 1)),
-                self.arrivals.valid.eq(selected | end_of_image),
-                self.arrivals.payload.unit.eq(unit),
-                self.arrivals.payload.step.eq(~pixel[8 - self._step_bits :]),
-                self.arrivals.payload.spike.eq(selected & (pixel >= self._encoder.silent_below)),
-                self.arrivals.payload.last.eq(end_of_image),
+                self.arrivals.valid.eq(selected.any() | end_of_image),
+                arrivals.last.eq(end_of_image),
+                unit.eq(Mux(end_of_image, 0, unit + sum(selected))),
             ]
-            with m.If(end_of_image):
-                m.d.sync += unit.eq(0)
-            with m.Elif(selected):
-                m.d.sync += unit.eq(unit + 1)
+            for lane in range(self._lanes):
+                pixel = pixels.payload[8 * lane : 8 * (lane + 1)]
+                m.d.sync += [
+                    arrivals.unit[lane].eq(unit + sum(selected[:lane])),
+                    arrivals.step[lane].eq(~pixel[8 - self._step_bits :]),
+                    arrivals.spike[lane].eq(selected[lane] & (pixel >= self._encoder.silent_below)),
+                ]
         return m

@@ -10,11 +10,11 @@ __all__ = ["EventLayout", "MarginsLayout", "ReachedLayout", "potential_shapes"]
 
 
 class EventLayout(data.StructLayout):
-    """One event of a layer's activity, in time order.
+    """One event of a layer's activity, in time order: at most one spike of each bank of units.
 
-    A step is a run of events with the same ``step``; the last of them has ``last`` set. A step
-    without spikes is one event without ``spike``. Steps may be left out where nothing can change
-    in them: all but the first and the final step of the window.
+    Unit i is in bank i mod E, as its row i // E. A step is a run of events with the same ``step``;
+    the last of them has ``last`` set. A step without spikes is one event without any. Steps may be
+    left out where nothing can change in them: all but the first and the final step of the window.
 
     Parameters
     ----------
@@ -22,20 +22,23 @@ class EventLayout(data.StructLayout):
         Number of units of the layer that fires.
     steps : int
         T.
+    banks : int, power of two
+        E.
 
     Members
     -------
-    unit : range(units)
-        The unit that fires; without meaning where ``spike`` is clear.
+    row : array of range(ceil(units / banks)), one per bank
+        The unit that fires; without meaning where the bank's bit of ``spike`` is clear.
     step : range(steps)
-    spike : 1
-        The event carries a spike.
+    spike : one bit per bank
+        The bank has a spike.
     last : 1
         No further event of this step follows.
     """
 
-    def __init__(self, units: int, steps: int):
-        super().__init__({"unit": range(units), "step": range(steps), "spike": 1, "last": 1})
+    def __init__(self, units: int, steps: int, banks: int = 1):
+        rows = data.ArrayLayout(range(-(-units // banks)), banks)
+        super().__init__({"row": rows, "step": range(steps), "spike": banks, "last": 1})
 
 
 class ReachedLayout(data.StructLayout):

@@ -9,6 +9,7 @@ signature. It has no initial values but the weight ROMs: all that must start kno
 import re
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from amaranth.hdl import ClockSignal, Fragment, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.config import DEFAULT, Config, engine_names, find_config
 from hw.core import Core, place
 from hw.tools import run_tool, tool_version
 from sw.cli import atomic_path, parser, run, write_json
@@ -44,7 +46,7 @@ class FlatCore(wiring.Component):
 
     Members
     -------
-    pixel_data : 8
+    pixel_data : 8 · config.pixels
     pixel_valid, pixel_ready : 1
         Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set.
     result_label, result_step, result_margin
@@ -59,7 +61,7 @@ class FlatCore(wiring.Component):
         result = core.result.payload.shape()
         super().__init__(
             {
-                "pixel_data": In(8),
+                "pixel_data": In(core.pixels.payload.shape()),
                 "pixel_valid": In(1),
                 "pixel_ready": Out(1),
                 "result_label": Out(max(1, result["label"].width)),
@@ -86,8 +88,8 @@ class FlatCore(wiring.Component):
         return m
 
 
-def to_verilog(network: Network) -> str:
-    """The Verilog text of a network; the same network always gives the same text."""
+def to_verilog(network: Network, config: Config = DEFAULT) -> str:
+    """The Verilog text of a network; the same network and config always give the same text."""
     waiting = []
 
     def place(m, name, component):
@@ -102,7 +104,7 @@ def to_verilog(network: Network) -> str:
         waiting.append((f"{TOP}_{name}", component))
         return interface
 
-    top = FlatCore(Core(network, place=place), place=place)
+    top = FlatCore(Core(network, config=config, place=place), place=place)
     texts = [rtlil.convert(top, name=TOP, emit_src=False)]
     names = []
     while waiting:  # the core brings further blocks
@@ -144,9 +146,9 @@ def _plain_names(text: str) -> str:
     return re.sub(r"\\\S+ ", lambda match: plain[match[0]], text)
 
 
-def manifest(network: Network) -> dict[str, object]:
+def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
     """What an integrator has to know of the Verilog, as JSON values."""
-    core = FlatCore(Core(network))
+    core = FlatCore(Core(network, config=config))
     Fragment.get(core, None)  # Amaranth warns of components that are made and not used
     ports = [
         {"name": "clk", "direction": "input", "width": 1, "meaning": "rising edge"},
@@ -168,6 +170,7 @@ def manifest(network: Network) -> dict[str, object]:
         "network_sha256": network.sha256,
         "layers": network.structure,
         "steps": network.steps,
+        "config": asdict(config),
         "pixels": network.encoder.pixels,
         "image_shape": list(network.encoder.shape),
         "labels": list(network.labels),
@@ -177,11 +180,11 @@ def manifest(network: Network) -> dict[str, object]:
     }
 
 
-def export(network: Network, folder: Path) -> Path:
+def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:
     """Writes the Verilog and its manifest into ``folder``; returns the Verilog's path."""
     path = folder / f"{TOP}.v"
-    text = to_verilog(network)
-    write_json(folder / f"{TOP}.json", manifest(network))
+    text = to_verilog(network, config)
+    write_json(folder / f"{TOP}.json", manifest(network, config))
     with atomic_path(path) as temporary:
         temporary.write_text(text)
     return path
@@ -192,11 +195,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser("Export a network as Verilog, with a JSON manifest.", build=True)
     options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument("--out", metavar="DIR", type=Path, help="default: build/export/NAME")
+    options.add_argument("--engine", default="event", help=engine_names())
     args = options.parse_args(arguments)
-    network = find(args.network)
-    path = export(network, args.out or args.build_dir / "export" / network.file_name)
+    network, config = find(args.network), find_config(args.engine)
+    path = export(network, args.out or args.build_dir / "export" / network.file_name, config)
     if args.json:
-        write_json(args.json, manifest(network))
+        write_json(args.json, manifest(network, config))
     if not args.quiet:
         print(f"{path}  (top {TOP}, {network.structure}, {network.weight_bits} weight bits)")
 

@@ -13,8 +13,10 @@ from math import ceil
 from amaranth.utils import bits_for, ceil_log2
 
 from hw.boards import BOARDS, Board
+from hw.config import DEFAULT, Config
 from hw.core import check_network
 from hw.event import potential_shapes
+from hw.integrate import bank_depth
 from sw.cli import UserError
 from sw.network import Network
 
@@ -60,6 +62,8 @@ class Need:
         Bits of an average unit's potential, for each layer after the inputs.
     margin : int
         Bits of the output's margins.
+    config : Config
+        How it is made.
     """
 
     sizes: tuple[int, ...]
@@ -70,13 +74,22 @@ class Need:
     chosen: bool
     bits: tuple[float, ...]
     margin: int
+    config: Config = DEFAULT
 
     def block_rams(self, family: str) -> int:
-        """Block RAMs: weights, the orderer's links and two copies of its heads, the pool's sums."""
-        link = bits_for(self.sizes[0] - 1) + 1
-        weights = sum(block_rams(family, a, b) for a, b in pairwise(self.sizes))
-        links = block_rams(family, 2 * self.sizes[0], link)
-        heads = 2 * block_rams(family, 2 * self.steps, link)
+        """Block RAMs: weights, the orderer's links, heads (twice) and ends, the pool's sums."""
+        weights = 0
+        for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
+            banks = self.config.engine(index).banks
+            weights += banks * block_rams(family, bank_depth(inputs, banks), outputs)
+        banks, lanes = self.config.engine(0).banks, self.config.pixels
+        rows = -(-self.sizes[0] // banks)
+        link = bits_for(rows - 1) + (banks == 1)
+        links = banks * block_rams(family, 2 * rows, link)
+        # Each bank's head is written alone: on ECP5 in parts of 9 bits.
+        part = -(-link // 9) * 9 if family != "ice40" and banks > lanes else link
+        heads = block_rams(family, 2 * self.steps, banks // lanes * part)
+        heads *= lanes * (2 + (banks > 1))
         pooled = bits_for(255 * self.pool**2 + self.pool**2 // 2)
         pool = block_rams(family, self.columns, pooled) if self.pool > 1 else 0
         return weights + links + heads + pool
@@ -107,9 +120,10 @@ class Need:
         )
 
 
-def need(network: Network) -> Need:
-    """What ``network`` needs. Raises :class:`UserError` for one that the hardware cannot do."""
+def need(network: Network, config: Config = DEFAULT) -> Need:
+    """What ``network`` needs. Raises :class:`UserError` for what the hardware cannot do."""
     check_network(network)
+    config.check(network)
     encoder = network.encoder
     shapes = [potential_shapes(layer) for layer in network.layers]
     return Need(
@@ -121,6 +135,7 @@ def need(network: Network) -> Need:
         chosen=encoder.select is not None,
         bits=tuple(sum(s.width for s in layer) / len(layer) for layer in shapes),
         margin=max(s.width for s in shapes[-1]),
+        config=config,
     )
 
 
@@ -140,9 +155,9 @@ def shortage(what: Need, board: Board) -> list[str]:
     return short
 
 
-def check_fit(network: Network, board: Board) -> None:
+def check_fit(network: Network, board: Board, config: Config = DEFAULT) -> None:
     """Raises :class:`UserError` with the reason and the nearest remedies if it cannot fit."""
-    what = need(network)
+    what = need(network, config)
     short = shortage(what, board)
     if short:
         raise UserError(

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw import protocol
+from hw.config import DEFAULT, Config
 from hw.core import Core
 from hw.uart import Receiver, Transmitter
 from sw.cli import UserError
@@ -116,6 +117,8 @@ class Accelerator(wiring.Component):
     network : sw.network.Network
     divisor : int
         Clock cycles per bit on the line.
+    config : Config
+        How the core is made; it takes one pixel a cycle, as bytes come.
 
     Members
     -------
@@ -125,8 +128,10 @@ class Accelerator(wiring.Component):
         The last answer's class.
     """
 
-    def __init__(self, network: Network, *, divisor: int):
-        self._core = Core(network)
+    def __init__(self, network: Network, *, divisor: int, config: Config = DEFAULT):
+        if config.pixels != 1:
+            raise UserError(f"The link brings one pixel at a time, not {config.pixels}; take 1")
+        self._core = Core(network, config=config)
         self._link = Link(network, result=self._core.result.payload.shape())
         self._receiver = Receiver(divisor=divisor)
         self._transmitter = Transmitter(divisor=divisor)

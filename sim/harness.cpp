@@ -127,7 +127,9 @@ int main(int argc, char** argv) {
         const bool offer = sent < pixels * images && pixel_pause == 0 &&
                            !(alone && sent >= (taken + 1) * pixels);
         dut->pixel_valid = offer;
-        dut->pixel_data = offer ? data[sent] : static_cast<uint8_t>(cycle * 151);
+        uint32_t beat = static_cast<uint32_t>(cycle * 0x9797);
+        if (offer) std::memcpy(&beat, &data[sent], PIXELS_AT_ONCE);
+        dut->pixel_data = beat & (0xffffffffu >> (32 - 8 * PIXELS_AT_ONCE));
         dut->result_ready = result_pause == 0;
         dut->clk = 0;
         dut->eval();
@@ -154,7 +156,8 @@ int main(int argc, char** argv) {
         if (pixel_pause) --pixel_pause;
         if (result_pause) --result_pause;
         if (send) {
-            const bool ends = ++sent % pixels == 0;
+            sent += PIXELS_AT_ONCE;
+            const bool ends = sent % pixels == 0;
             if (ends) accepted.push_back(cycle);
             pixel_pause = pixel_pauses.next(ends);
         }

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from amaranth.utils import ceil_log2
+from amaranth.utils import exact_log2
 
-from hw.event import MarginsLayout
+from hw.config import DEFAULT, Config
+from hw.event import EventLayout, MarginsLayout
 from hw.export import TOP, to_verilog
 from sim import verilator
 from sw.cli import UserError
@@ -58,15 +59,23 @@ class Simulator:
         The harness (``harness.cpp``) around the core.
     probed : bool
         Probes in the core report the spikes of the hidden units.
+    config : Config
+        How the core is made.
     """
 
     network: Network
     program: Path
     probed: bool
+    config: Config = DEFAULT
 
     @classmethod
     def build(
-        cls, network: Network, folder: Path, *, sources: Mapping[str, str] | None = None
+        cls,
+        network: Network,
+        folder: Path,
+        *,
+        config: Config = DEFAULT,
+        sources: Mapping[str, str] | None = None,
     ) -> "Simulator":
         """Compiles the core into ``folder``: what ``hw.export`` writes, with probes, or other
         ``sources`` with its top module and ports.
@@ -77,12 +86,13 @@ class Simulator:
         # What is not reset must not matter: the harness lets it start at random.
         options += ["--x-initial", "unique", "--x-assign", "unique"]
         width = MarginsLayout(network.layers[-1], network.steps)["margin"].shape.elem_shape.width
-        files = dict(sources or {"core.v": to_verilog(network)})
-        files["harness.cpp"] = f"#define MARGIN_BITS {width}\n{_HARNESS.read_text()}"
+        files = dict(sources or {"core.v": to_verilog(network, config)})
+        defines = f"#define MARGIN_BITS {width}\n#define PIXELS_AT_ONCE {config.pixels}\n"
+        files["harness.cpp"] = defines + _HARNESS.read_text()
         if probed:
-            files["probes.sv"] = probes(network)
+            files["probes.sv"] = probes(network, config)
         program = verilator.build(files, top=TOP, options=options, folder=folder)
-        return cls(network=network, program=program, probed=probed)
+        return cls(network=network, program=program, probed=probed, config=config)
 
     @property
     def hidden(self) -> int:
@@ -152,7 +162,7 @@ class Simulator:
             raise UserError(f"{self.program}: exit status {status}; {message or 'remove it'}")
 
 
-def probes(network: Network) -> str:
+def probes(network: Network, config: Config) -> str:
     """SystemVerilog that tells the harness of every hidden spike and of the inference's end."""
     text = [
         "module probe_decide (input clk, rst, decided);",
@@ -161,20 +171,24 @@ def probes(network: Network) -> str:
         "endmodule",
         f"bind {TOP}_decide probe_decide probe (.clk(clk), .rst(rst), .decided(decided));",
     ]
-    offset, step_bits = 0, ceil_log2(network.steps)
+    offset = 0
     for index, units in enumerate(network.sizes[1:-1]):
-        # The event from the least significant bit: unit, step, spike, last (hw.event).
-        unit_bits = ceil_log2(units)
-        spike = unit_bits + step_bits
-        unit = f"{offset} + int'(payload[{unit_bits - 1}:0])" if unit_bits else f"{offset}"
-        step = f"int'(payload[{spike - 1}:{unit_bits}])" if step_bits else "0"
+        banks = config.engine(index + 1).banks
+        layout = EventLayout(units, network.steps, banks)
+        spike, row_width = layout["spike"].offset, layout["row"].width // banks
+        step = _bits("payload", layout["step"].offset, layout["step"].width)
         text += [
             f"module probe_fire_{index} (",
-            f"    input clk, rst, restart, valid, ready, input [{spike + 1}:0] payload);",
+            f"    input clk, rst, restart, valid, ready, input [{layout.size - 1}:0] payload);",
             '  import "DPI-C" function void hidden_spike(input int unit, input int step);',
-            "  always @(posedge clk)",
-            f"    if (valid && ready && payload[{spike}] && !restart && !rst)",
-            f"      hidden_spike({unit}, {step});",
+            "  always @(posedge clk) if (valid && ready && !restart && !rst) begin",
+        ]
+        for bank in range(banks):
+            row = _bits("payload", bank * row_width, row_width)
+            unit = f"{offset + bank} + ({row} << {exact_log2(banks)})"
+            text.append(f"    if (payload[{spike + bank}]) hidden_spike({unit}, {step});")
+        text += [
+            "  end",
             "endmodule",
             f"bind {TOP}_fire_{index} probe_fire_{index} probe (.clk(clk), .rst(rst),",
             "    .restart(restart), .valid(spikes__valid), .ready(spikes__ready),",
@@ -182,3 +196,8 @@ def probes(network: Network) -> str:
         ]
         offset += units
     return "\n".join(text) + "\n"
+
+
+def _bits(name: str, offset: int, width: int) -> str:
+    """Part of a vector as an integer, in SystemVerilog."""
+    return f"int'({name}[{offset + width - 1}:{offset}])" if width else "0"

@@ -154,11 +154,11 @@ class Testbench:
         for index, units in enumerate(self.network.sizes[1:-1]):
             fire = getattr(self.dut.core, f"fire_{index}")
             if fire.spikes__valid.value and fire.spikes__ready.value:
-                layout = EventLayout(units, self.network.steps)
+                layout = EventLayout(units, self.network.steps)  # of one bank: the default config
                 event = layout.from_bits(fire.spikes__payload.value.to_unsigned())
                 if event.spike:
-                    assert firing[offset + event.unit] == UNSEEN, "a unit fires twice"
-                    firing[offset + event.unit] = event.step
+                    assert firing[offset + event.row[0]] == UNSEEN, "a unit fires twice"
+                    firing[offset + event.row[0]] = event.step
             offset += units
 
 

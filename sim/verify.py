@@ -23,6 +23,7 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
+from hw.config import DEFAULT, Config, engine_names, find_config
 from sim import golden, verilator
 from sim.netlist import netlist_sources
 from sim.simulator import UNSEEN, CoreError, Simulator, record_type
@@ -81,6 +82,7 @@ def verify(
     stalls: float = 0.0,
     seed: int = 0,
     netlist: bool = False,
+    config: Config = DEFAULT,
     progress: bool = False,
 ) -> tuple[dict[str, object], np.ndarray]:
     """Compares hardware and golden model on ``images`` uint8 [B, height, width].
@@ -99,7 +101,7 @@ def verify(
     """
     workers = max(1, min(os.cpu_count() or 1, len(images) // 256))
     with ThreadPoolExecutor(2) as pool:
-        building = pool.submit(_simulator, network, folder, netlist)
+        building = pool.submit(_simulator, network, folder, netlist, config)
         computing = pool.submit(golden.run_images, network, images)
         simulator, answer = building.result(), computing.result()
     alone, stream = (np.zeros(len(images), record_type(simulator.hidden)) for _ in range(2))
@@ -126,8 +128,9 @@ def verify(
     return figures, stream["label"].astype(np.int64)
 
 
-def _simulator(network: Network, folder: Path, netlist: bool) -> Simulator:
-    return Simulator.build(network, folder, sources=netlist_sources(network) if netlist else None)
+def _simulator(network: Network, folder: Path, netlist: bool, config: Config) -> Simulator:
+    sources = netlist_sources(network, config) if netlist else None
+    return Simulator.build(network, folder, config=config, sources=sources)
 
 
 def _pieces(
@@ -240,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--netlist", action="store_true", help="test the netlist synthesised for iCE40 instead"
     )
+    options.add_argument("--engine", default="event", help=engine_names())
     args = options.parse_args(arguments)
     begun = time.monotonic()
     if args.images is not None and args.images < 1:
@@ -248,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UserError(f"--stalls must be in 0 … below 1, not {args.stalls}")
     if args.seed < 0:
         raise UserError(f"--seed must be at least 0, not {args.seed}")
-    network = find(args.network)
+    network, config = find(args.network), find_config(args.engine)
     name, images, labels = _test_images(network, args.dataset, args.data_dir)
     count = args.images or (_NETLIST_IMAGES if args.netlist else len(images))
     images, labels = images[:count], labels[:count]
@@ -258,6 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "network_sha256": network.sha256,
         "dataset": name,
         "target": target,
+        "engine": args.engine,
         "images": len(images),
         "stalls": args.stalls,
         "seed": args.seed,
@@ -272,6 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stalls=args.stalls,
             seed=args.seed,
             netlist=args.netlist,
+            config=config,
             progress=not args.quiet,
         )
         figures |= {**found, "accuracy": float((classes == labels).mean())}

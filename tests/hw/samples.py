@@ -13,7 +13,14 @@ from amaranth.hdl import UnusedElaboratable
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import Layer, Network
 
-__all__ = ["command", "events_network", "image_network", "random_images", "unfinished"]
+__all__ = [
+    "beats",
+    "command",
+    "events_network",
+    "image_network",
+    "random_images",
+    "unfinished",
+]
 
 
 def image_network(
@@ -31,6 +38,12 @@ def events_network(rng):
 
 def random_images(rng, network, count):
     return rng.integers(0, 256, (count, *network.encoder.shape)).astype(np.uint8)
+
+
+def beats(images, lanes):
+    """Pixels that come at once as one number, the first in the lowest bits."""
+    rows = images.reshape(-1, lanes).tolist()
+    return [sum(pixel << 8 * lane for lane, pixel in enumerate(row)) for row in rows]
 
 
 def command(module, *arguments, **environment):

@@ -3,15 +3,30 @@
 import numpy as np
 import pytest
 from exchange import PACES, exchange
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from samples import events_network, image_network, random_images, unfinished  # noqa: F401
+from samples import (  # noqa: F401
+    beats,
+    events_network,
+    image_network,
+    random_images,
+    unfinished,
+)
 
+from hw.config import DEFAULT, Config, Event, find_config
 from hw.core import Core
 from sim import golden
 from sim.cycles import cycles
 from sw.cli import UserError
 
+CONFIGS = {
+    "event": DEFAULT,
+    "two banks": find_config("event-2"),
+    "four banks": find_config("event-4"),
+    "another engine per layer": find_config("event-4,event,event-2"),
+    "two pixels": Config(engines=(Event(banks=2), Event()), pixels=2),
+    "four pixels": Config(engines=(Event(banks=4),), pixels=4),
+}
 SLOW = settings(
     deadline=None,
     max_examples=40,
@@ -20,17 +35,18 @@ SLOW = settings(
 )
 
 
-def check(network, images, **pace):
+def check(network, images, config=DEFAULT, **pace):
     """Streams ``images`` through the core; the cycle in which each image's last pixel went in, and
     that of each answer.
     """
-    core = Core(network)
-    pixels = images.reshape(-1).tolist()
+    core = Core(network, config=config)
+    pixels = beats(images, config.pixels)
     accepted, taken = exchange(core, core.pixels, core.result, pixels, len(images), **pace)
     answer = golden.run_images(network, images)
     expected = np.stack([answer.label, answer.step, answer.margin], axis=1).tolist()
     assert [list(item.value.values()) for item in taken] == expected
-    last = accepted[network.encoder.pixels - 1 :: network.encoder.pixels]
+    count = network.encoder.pixels // config.pixels
+    last = accepted[count - 1 :: count]
     return last, [item.cycle for item in taken]
 
 
@@ -60,6 +76,39 @@ def test_any_network(network, seed, levels, idle, pause):
     rng = np.random.default_rng(seed)
     images = rng.choice(rng.integers(0, 256, levels), (5, *network.encoder.shape)).astype(np.uint8)
     check(network, images, idle=idle, pause=pause, seed=seed)
+
+
+def usable(network, config):
+    try:
+        config.check(network)
+    except UserError:
+        return False
+    return True
+
+
+@SLOW
+@given(
+    network=networks(),
+    config=st.sampled_from(list(CONFIGS.values())),
+    seed=st.integers(0, 1000),
+    idle=st.sampled_from([0, 0.5]),
+    pause=st.sampled_from([0, 0.7]),
+)
+def test_any_config(network, config, seed, idle, pause):
+    """Bit-exact in any config, and in the cycles that the model says."""
+    assume(usable(network, config))
+    images = np.random.default_rng(seed).choice([0, 90, 240, 255], (5, *network.encoder.shape))
+    images = images.astype(np.uint8)
+    check(network, images, config, idle=idle, pause=pause, seed=seed)
+    accepted, answered = check(network, images[:1], config)
+    answer = golden.run_images(network, images[:1])
+    assert answered[0] - accepted[0] == cycles(network, images[:1], answer, config)[0]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_takes_larger_images(rng, name):
+    network = image_network(rng, shape=(8, 12), hidden=(37, 21), classes=6, low=-1, high=6)
+    check(network, random_images(rng, network, 6), CONFIGS[name])
 
 
 @SLOW

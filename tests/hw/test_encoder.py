@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from exchange import PACES, exchange
-from samples import unfinished  # noqa: F401
+from samples import beats, unfinished  # noqa: F401
 
 from hw.encoder import LatencyEncoder, MeanPool
 from sw import encoder
@@ -54,16 +54,29 @@ ENCODERS = {
 
 
 def arrivals_of(model, images, steps):
-    """What the block sends: one arrival per selected pixel, and one for the last pixel."""
-    select = range(model.pooled) if model.select is None else model.select
-    result = []
-    for times in model.times(images, steps).tolist():
-        result += [(unit, time, time < steps, False) for unit, time in enumerate(times)]
-        if select[-1] == model.pooled - 1:
-            result[-1] = (*result[-1][:3], True)
-        else:
-            result.append((None, steps, False, True))
+    """The spikes of each image: unit and step."""
+    return [
+        [(unit, time) for unit, time in enumerate(times) if time < steps]
+        for times in model.times(images, steps).tolist()
+    ]
+
+
+def split(taken):
+    """The same of what came, image by image."""
+    result = [[]]
+    for value in (item.value for item in taken):
+        spikes = zip(value["unit"], value["step"], strict=True)
+        result[-1] += [pair for k, pair in enumerate(spikes) if value["spike"] >> k & 1]
+        if value["last"]:
+            result.append([])
+    assert result.pop() == []
     return result
+
+
+def count_of(model, images, lanes):
+    """Arrivals: those with a selected pixel, and in any case the last of an image."""
+    select = range(model.pooled) if model.select is None else model.select
+    return len(images) * len({*(k // lanes for k in select), model.pooled // lanes - 1})
 
 
 @pytest.mark.parametrize(("idle", "pause"), PACES)
@@ -71,16 +84,16 @@ def arrivals_of(model, images, steps):
 def test_encodes(rng, name, idle, pause):
     model, steps = ENCODERS[name]
     images = images_of(rng, model.shape)
-    expected = arrivals_of(model, images, steps)
-    dut = LatencyEncoder(encoder=model, steps=steps)
-    pixels = images.reshape(-1).tolist()
-    _, taken = exchange(
-        dut, dut.pixels, dut.arrivals, pixels, len(expected), idle=idle, pause=pause, seed=steps
-    )
-    for item, (unit, time, spike, last) in zip(taken, expected, strict=True):
-        assert (item.value["spike"], item.value["last"]) == (spike, last)
-        if spike:  # the others have no meaning
-            assert (item.value["unit"], item.value["step"]) == (unit, time)
+    for lanes in (1, 2, 4):
+        if model.pixels % lanes or (lanes > 1 and model.pool > 1):
+            continue
+        dut = LatencyEncoder(encoder=model, steps=steps, lanes=lanes)
+        count = count_of(model, images, lanes)
+        pixels = beats(images, lanes)
+        _, taken = exchange(
+            dut, dut.pixels, dut.arrivals, pixels, count, idle=idle, pause=pause, seed=steps
+        )
+        assert split(taken) == arrivals_of(model, images, steps)
 
 
 @pytest.mark.parametrize(("pool", "latency"), [(1, 1), (2, 2)])
@@ -98,6 +111,12 @@ REFUSED = {
     r"^Pool must be 2 or 4, not 3$": lambda: MeanPool(shape=(3, 3), pool=3),
     r"^Shape must be divisible by the pool 4, not \(4, 6\)$": lambda: MeanPool(
         shape=(4, 6), pool=4
+    ),
+    r"^Lanes must divide the pixels and have no pool, not 2$": lambda: LatencyEncoder(
+        encoder=encoder.LatencyEncoder(shape=(3, 3)), steps=4, lanes=2
+    ),
+    r"^Lanes must divide the pixels and have no pool, not 4$": lambda: LatencyEncoder(
+        encoder=encoder.LatencyEncoder(shape=(4, 4), pool=2), steps=4, lanes=4
     ),
     r"^Select must rise strictly$": lambda: LatencyEncoder(
         encoder=encoder.LatencyEncoder(shape=(2, 2), select=(2, 2)), steps=4

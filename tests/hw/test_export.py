@@ -8,6 +8,7 @@ import pytest
 from samples import command, events_network, image_network, unfinished  # noqa: F401
 
 from hw import export
+from hw.config import Config, Event, find_config
 from hw.core import Core
 from sim import verilator
 from sw.cli import UserError
@@ -34,9 +35,25 @@ def network(request, rng):
 
 
 def test_verilator_has_nothing_to_say(network, tmp_path):
-    path = export.export(network, tmp_path)
+    lint(export.export(network, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [find_config("event-2"), Config(engines=(Event(banks=4), Event()), pixels=4)],
+    ids=["two banks", "four pixels"],
+)
+def test_nor_of_another_config(rng, config, tmp_path):
+    network = image_network(rng, shape=(8, 12), hidden=(40,), classes=12, steps=16)
+    lint(export.export(network, tmp_path, config))
+    manifest = json.loads((tmp_path / "firstspike.json").read_text())
+    assert manifest["config"]["engines"][0] == {"banks": config.engines[0].banks}
+    assert manifest["ports"][2]["width"] == 8 * config.pixels
+
+
+def lint(path):
     result = verilator.find().run(
-        ["--lint-only", "-Wall", "--quiet", "--top-module", export.TOP, path.name], cwd=tmp_path
+        ["--lint-only", "-Wall", "--quiet", "--top-module", export.TOP, path.name], cwd=path.parent
     )
     assert (result.returncode, result.stdout) == (0, "")
 

@@ -4,7 +4,7 @@ import random
 from itertools import groupby
 
 import pytest
-from exchange import PACES, cycle_by_cycle, exchange
+from exchange import PACES, cycle_by_cycle, exchange, plain
 
 from hw.orderer import BucketQueue
 
@@ -20,11 +20,21 @@ TABLE = {
 }
 
 
-def arrivals_of(times, steps):
-    return [
-        {"unit": k, "step": min(t, steps - 1), "spike": t < steps, "last": k == len(times) - 1}
-        for k, t in enumerate(times)
-    ]
+def arrivals_of(times, steps, lanes=1):
+    """Arrivals of ``lanes`` units each; the last one may hold fewer."""
+    result = []
+    for start in range(0, len(times), lanes):
+        units = range(start, min(start + lanes, len(times)))
+        spare = [0] * (lanes - len(units))
+        result.append(
+            {
+                "unit": [*units, *spare],
+                "step": [*(min(times[k], steps - 1) for k in units), *spare],
+                "spike": sum((times[k] < steps) << lane for lane, k in enumerate(units)),
+                "last": units[-1] == len(times) - 1,
+            }
+        )
+    return result
 
 
 def visited(times, steps):
@@ -43,19 +53,28 @@ def by_step(events):
         run = list(run)
         assert step not in result, "a step comes twice"
         assert [event["last"] for event in run] == [False] * (len(run) - 1) + [True]
-        assert all(event["spike"] for event in run) or len(run) == 1
-        result[step] = {event["unit"] for event in run if event["spike"]}
-        assert len(result[step]) == sum(event["spike"] for event in run)
+        # Only an event that ends a step may be without a spike.
+        assert all(event["spike"] for event in run[:-1])
+        assert run[-1]["spike"] or len(run) == 1 or step == 0
+        units = [
+            row * len(event["row"]) + bank
+            for event in run
+            for bank, row in enumerate(event["row"])
+            if event["spike"] >> bank & 1
+        ]
+        result[step] = set(units)
+        assert len(result[step]) == len(units)
     return result
 
 
 @pytest.mark.parametrize(("idle", "pause"), PACES)
 @pytest.mark.parametrize("name", TABLE)
-def test_sorts(name, idle, pause):
+@pytest.mark.parametrize(("banks", "lanes"), [(1, 1), (2, 1), (2, 2), (4, 2), (4, 4)])
+def test_sorts(name, banks, lanes, idle, pause):
     """Image after image, each finished in the cycle after its final event."""
     units, steps, images = TABLE[name]
-    dut = BucketQueue(units=units, steps=steps)
-    arrivals = [arrival for times in images for arrival in arrivals_of(times, steps)]
+    dut = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes)
+    arrivals = [arrival for times in images for arrival in arrivals_of(times, steps, lanes)]
     chance = random.Random(units)
     sent, got = [0], [[]]
 
@@ -65,7 +84,8 @@ def test_sorts(name, idle, pause):
             if len(got) > len(images):
                 return
             offering = sent[0] < len(arrivals) and (offering or chance.random() >= idle)
-            ready = chance.random() >= pause
+            # What goes out as it comes is not held back.
+            ready = not got[-1] or got[-1][-1]["step"] == 0 or chance.random() >= pause
             ctx.set(dut.arrivals.valid, offering)
             if offering:
                 ctx.set(dut.arrivals.payload, arrivals[sent[0]])
@@ -76,8 +96,7 @@ def test_sorts(name, idle, pause):
                 assert not ctx.get(dut.events.valid), "an event after the final one"
                 got.append([])
             elif ready and ctx.get(dut.events.valid):
-                event = ctx.get(dut.events.payload)
-                got[-1].append({key: event[key] for key in ("unit", "step", "spike", "last")})
+                got[-1].append(plain(ctx.get(dut.events.payload)))
             if offering and ctx.get(dut.arrivals.ready):
                 sent[0], offering = sent[0] + 1, False
             await ctx.tick()
@@ -87,13 +106,31 @@ def test_sorts(name, idle, pause):
     assert [by_step(events) for events in got[:-1]] == [visited(t, steps) for t in images]
 
 
-def test_first_event_after_three_cycles_then_one_a_cycle():
+def test_step_0_goes_out_as_it_comes_then_an_event_a_cycle():
     times = [3, 0, 7, 3, 3, 0, 8, 5]
     dut = BucketQueue(units=8, steps=8)
-    accepted, taken = exchange(dut, dut.arrivals, dut.events, arrivals_of(times, 8), 7)
+    accepted, taken = exchange(dut, dut.arrivals, dut.events, arrivals_of(times, 8), 8)
     assert accepted == list(range(8))
-    assert [item.cycle for item in taken] == [accepted[-1] + 3 + k for k in range(7)]
+    first = [item.cycle for item in taken if item.value["step"] == 0]
+    assert first == [accepted[1] + 1, accepted[5] + 1, accepted[7] + 1]
+    assert [item.cycle for item in taken[3:]] == [accepted[-1] + 3 + k for k in range(5)]
     assert by_step([item.value for item in taken]) == visited(times, 8)
+
+
+def test_a_spike_of_each_bank_a_cycle():
+    times = [1, 1, 1, 1, 1, 2, 1, 2]  # units of bank 0, bank 1, bank 0, …
+    dut = BucketQueue(units=8, steps=4, banks=2)
+    accepted, taken = exchange(dut, dut.arrivals, dut.events, arrivals_of(times, 4), 1 + 4 + 2 + 1)
+    assert [item.value["spike"] for item in taken] == [0, 3, 3, 1, 1, 2, 2, 0]
+    assert [item.cycle for item in taken[1:]] == [accepted[-1] + 3 + k for k in range(7)]
+
+
+def test_lanes_load_at_once():
+    times = [2, 0, 1, 1, 3, 2, 2, 1]
+    dut = BucketQueue(units=8, steps=4, banks=4, lanes=4)
+    accepted, taken = exchange(dut, dut.arrivals, dut.events, arrivals_of(times, 4, lanes=4), 6)
+    assert accepted == [0, 1]
+    assert by_step([item.value for item in taken]) == visited(times, 4)
 
 
 def test_loads_one_image_ahead_and_no_further():
@@ -120,13 +157,13 @@ def test_finish_drops_the_rest_at_any_time(when):
             if sent < len(arrivals):
                 ctx.set(dut.arrivals.payload, arrivals[sent])
             valid = ctx.get(dut.events.valid)
-            if valid and begun is None:
-                begun = cycle
+            # A decision follows the end of step 0, when the image has come.
+            if valid and begun is None and ctx.get(dut.events.payload.last):
+                begun = cycle + 2
             finish = begun is not None and cycle == begun + when
             ctx.set(dut.finish, finish)
             if valid and finished:
-                event = ctx.get(dut.events.payload)
-                events.append({key: event[key] for key in ("unit", "step", "spike", "last")})
+                events.append(plain(ctx.get(dut.events.payload)))
             finished |= finish
             sent += ctx.get(dut.arrivals.valid) and ctx.get(dut.arrivals.ready)
             await ctx.tick()

@@ -5,9 +5,10 @@ import pytest
 from cases import make, mixed_images
 from networks import random_network
 
+from hw.config import Config, Event
 from sim import cycles as module
 from sim import golden
-from sim.cycles import cycles
+from sim.cycles import cycles, traffic
 
 
 def test_pieces_change_nothing(rng, monkeypatch):
@@ -23,19 +24,56 @@ def test_pieces_change_nothing(rng, monkeypatch):
 
 
 def test_by_hand(rng):
-    """One layer: the first event 4 cycles after the last pixel, an event a cycle, potentials 2
-    after the last of them, and ceil(log2(units)) + 1 to the answer.
+    """One layer: the end of step 0 comes 2 cycles after the last pixel, the first event after it
+    2 later, then an event a cycle, potentials 2 after the last of a step, and a cycle for every two
+    halvings of the units to the answer.
     """
     network = make(rng, "one unit, one step")
     images = np.full((1, 1, 1), 255, np.uint8)
     answer = golden.run_images(network, images)
-    assert cycles(network, images, answer).tolist() == [4 + 2 + 1]
-    # Sixteen events of the final step after the empty first step; nobody fires.
+    assert cycles(network, images, answer).tolist() == [2 + 2 + 1]
+    # Sixteen events of the final step; nobody fires.
     network = make(rng, "one layer")
     network.layers[0].threshold[:] = 100
     images = np.zeros((1, 4, 4), np.uint8)
     answer = golden.run_images(network, images)
-    assert cycles(network, images, answer).tolist() == [4 + 16 + 2 + 3]
+    for banks in (1, 2, 4):
+        config = Config(engines=(Event(banks=banks),))
+        expected = 2 + 2 + 16 // banks + 1 + 1
+        assert cycles(network, images, answer, config).tolist() == [expected]
+    # Sixteen in step 0 cost nothing: they went before the last pixel.
+    images = np.full((1, 4, 4), 255, np.uint8)
+    network.layers[0].threshold[:] = -100
+    answer = golden.run_images(network, images)
+    assert cycles(network, images, answer).tolist() == [2 + 2 + 1]
+
+
+def test_traffic_by_hand(rng):
+    """4 × 4 pixels, 6 hidden units and 5 outputs; everybody fires in step 0, which decides."""
+    network = make(rng, "everybody at once")
+    images = np.zeros((2, 4, 4), np.uint8)
+    images[:, 0] = 255  # four inputs in step 0, twelve in the final step
+    answer = golden.run_images(network, images)
+    assert answer.step.tolist() == [0, 0]
+    for banks in (1, 2):
+        found = traffic(network, images, answer, Config(engines=(Event(banks=banks),)))
+        assert found.needed.tolist() == [4 * 6 + 6 * 5] * 2
+        assert found.early.tolist() == [4 * 6] * 2
+        assert found.width == banks * (6 + 5)
+        assert found.fraction(np.array([5, 7])) == 2 * 54 / (12 * 11 * banks)
+        assert found.fraction_left(np.array([5, 7])) == 2 * 30 / (12 * 11 * banks)
+
+
+def test_what_is_left_to_read_takes_its_cycles(rng):
+    """No memory gives more than its width in a cycle."""
+    for name in ("three hidden layers", "ties", "pool of two"):
+        network = make(rng, name)
+        images = mixed_images(rng, network, 40)
+        answer = golden.run_images(network, images)
+        for config in (Config(), Config(engines=(Event(banks=4), Event()))):
+            count = cycles(network, images, answer, config)
+            found = traffic(network, images, answer, config)
+            assert (found.needed - found.early <= count * found.width).all()
 
 
 def test_refuses_a_network_for_events(rng):

@@ -1,9 +1,12 @@
 """The exported Verilog, compiled: answers, hidden spikes and cycles of every kind of network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases import CASES, VERIFY, make, mixed_images
 
+from hw.config import Config, Event, find_config
 from hw.export import to_verilog
 from sim import golden
 from sim.cycles import cycles
@@ -35,11 +38,41 @@ def test_every_kind_of_network(rng, name):
     alone, stream = (records["accepted"].astype(int) for records in runs[:2])
     expected = cycles(network, images, answer)
     np.testing.assert_array_equal(runs[0]["valid"].astype(int) - alone, expected)
-    # Back to back, the pixels set the pace unless computing takes longer.
+    # Back to back, the pixels set the pace unless computing takes longer, which then has to wait
+    # with step 0 until the image before is answered.
     pixels = network.encoder.pixels
     assert (np.diff(stream) >= pixels).all()
-    if expected.max() < pixels:
+    longest = expected + (network.encoder.times(images, network.steps) == 0).sum(axis=1) + 2
+    if longest.max() < pixels:
         assert (np.diff(stream) == pixels).all()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        find_config("event-2"),
+        find_config("event-4,event,event-2"),
+        Config(engines=(Event(banks=4), Event()), pixels=4),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "name", ["three hidden layers", "ties", "extremes", "selected to the last"]
+)
+def test_every_config(rng, name, config):
+    network = make(rng, name)
+    if network.encoder.pixels % config.pixels:
+        config = replace(config, pixels=1)
+    if len(config.engines) > len(network.layers):
+        config = replace(config, engines=config.engines[: len(network.layers)])
+    images = mixed_images(rng, network, IMAGES)
+    answer = golden.run_images(network, images)
+    simulator = Simulator.build(network, VERIFY, config=config)
+    for way in WAYS:
+        assert not differs(answer, simulator.run(images, **way)).any(), way
+    records = simulator.run(images, alone=True)
+    taken = records["valid"].astype(int) - records["accepted"].astype(int)
+    np.testing.assert_array_equal(taken, cycles(network, images, answer, config))
 
 
 def test_the_seed_decides_the_pauses(rng):

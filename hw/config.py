@@ -1,0 +1,106 @@
+"""The config: which machine is made of a network, layer by layer."""
+
+from dataclasses import dataclass
+
+from sw.cli import UserError
+from sw.network import Network
+
+__all__ = ["DEFAULT", "PRESETS", "Config", "Event", "engine_names", "find_config"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """The event engine: a row of weights for every spike, all potentials in registers.
+
+    Parameters
+    ----------
+    banks : 1, 2 or 4
+        Spikes added in a cycle, E. Unit i of the layer before has its weights in bank i mod E.
+    """
+
+    banks: int = 1
+
+    def __post_init__(self) -> None:
+        if self.banks not in (1, 2, 4):
+            raise UserError(f"Banks must be 1, 2 or 4, not {self.banks!r}")
+
+    @property
+    def name(self) -> str:
+        """As :data:`PRESETS` calls it."""
+        return "event" if self.banks == 1 else f"event-{self.banks}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How a network becomes hardware.
+
+    Parameters
+    ----------
+    engines : tuple of Event
+        The engine of each layer; the last one stands for all that follow.
+    pixels : 1, 2 or 4
+        Pixels taken in a cycle; no more than the first layer has banks.
+    """
+
+    engines: tuple[Event, ...] = (Event(),)
+    pixels: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.engines:
+            raise UserError("Engines must be at least one, not none")
+        if self.pixels not in (1, 2, 4):
+            raise UserError(f"Pixels must be 1, 2 or 4, not {self.pixels!r}")
+        if self.pixels > self.engines[0].banks:
+            raise UserError(
+                f"{self.pixels} pixels a cycle need as many banks in the first layer, which has "
+                f"{self.engines[0].banks}"
+            )
+
+    @property
+    def name(self) -> str:
+        """As :func:`find_config` takes it; it does not tell of ``pixels``."""
+        return ",".join(engine.name for engine in self.engines)
+
+    def engine(self, layer: int) -> Event:
+        """The engine of layer ``layer``, counted from 0."""
+        return self.engines[min(layer, len(self.engines) - 1)]
+
+    def check(self, network: Network) -> None:
+        """Raises :class:`UserError` if ``network`` cannot be made in this way."""
+        if len(self.engines) > len(network.layers):
+            raise UserError(
+                f"network {network.name!r} has {len(network.layers)} layers, the config engines "
+                f"for {len(self.engines)}; name as many or fewer"
+            )
+        for index, layer in enumerate(network.layers):
+            banks = self.engine(index).banks
+            if banks > layer.inputs:
+                raise UserError(
+                    f"network {network.name!r}: {banks} banks cannot share the {layer.inputs} "
+                    f"inputs of layer {index}; take at most one bank an input"
+                )
+        encoder = network.encoder
+        if self.pixels > 1 and (encoder.pool > 1 or encoder.pixels % self.pixels):
+            raise UserError(
+                f"network {network.name!r}: {self.pixels} pixels a cycle must divide the image's "
+                f"{encoder.pixels} and have no pool; take 1"
+            )
+
+
+DEFAULT = Config()
+PRESETS = {engine.name: engine for engine in (Event(), Event(banks=2), Event(banks=4))}
+
+
+def find_config(names: str) -> Config:
+    """The config of the engines ``names``, one per layer with commas between; the last one stands
+    for all that follow. Raises :class:`UserError` for an unknown one.
+    """
+    unknown = [name for name in names.split(",") if name not in PRESETS]
+    if unknown:
+        raise UserError(f"engine {unknown[0]!r} is not known; choose of {', '.join(PRESETS)}")
+    return Config(engines=tuple(PRESETS[name] for name in names.split(",")))
+
+
+def engine_names() -> str:
+    """What ``--engine`` takes, for people."""
+    return f"{', '.join(PRESETS)}; with commas between, one per layer (default: %(default)s)"

@@ -1,0 +1,71 @@
+"""The config: presets, and what contradicts itself."""
+
+import re
+from dataclasses import FrozenInstanceError
+
+import pytest
+from samples import image_network
+
+from hw.config import DEFAULT, PRESETS, Config, Event, engine_names, find_config
+from sw.cli import UserError
+
+
+def test_presets():
+    assert {"event": Event(), "event-2": Event(banks=2), "event-4": Event(banks=4)} == PRESETS
+    assert find_config("event") == DEFAULT == Config() == Config(engines=(Event(banks=1),))
+    assert all(name in engine_names() for name in PRESETS)
+
+
+def test_the_last_engine_stands_for_all_that_follow():
+    config = find_config("event-4,event")
+    assert [config.engine(layer).banks for layer in range(4)] == [4, 1, 1, 1]
+
+
+def test_a_config_does_not_change():
+    with pytest.raises(FrozenInstanceError):
+        DEFAULT.pixels = 2
+
+
+REFUSED = {
+    "Banks must be 1, 2 or 4, not 3": lambda: Event(banks=3),
+    "Pixels must be 1, 2 or 4, not 8": lambda: Config(pixels=8),
+    "Engines must be at least one, not none": lambda: Config(engines=()),
+    "4 pixels a cycle need as many banks in the first layer, which has 2": lambda: Config(
+        engines=(Event(banks=2),), pixels=4
+    ),
+    "engine 'vent' is not known; choose of event, event-2, event-4": lambda: find_config(
+        "event,vent"
+    ),
+}
+
+
+@pytest.mark.parametrize(("message", "make"), REFUSED.items(), ids=REFUSED)
+def test_refuses_what_contradicts_itself(message, make):
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        make()
+
+
+CONTRADICTIONS = {
+    "has 2 layers, the config engines for 3; name as many or fewer": (
+        "event,event,event",
+        {"hidden": (4,)},
+    ),
+    "4 banks cannot share the 3 inputs of layer 1; take at most one bank an input": (
+        "event,event-4",
+        {"hidden": (3,)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("message", "case"), CONTRADICTIONS.items(), ids=CONTRADICTIONS)
+def test_refuses_what_contradicts_the_network(rng, message, case):
+    names, shape = case
+    with pytest.raises(UserError, match=f"^network 'random'.* {re.escape(message)}$"):
+        find_config(names).check(image_network(rng, **shape))
+
+
+@pytest.mark.parametrize("how", [{"shape": (3, 5)}, {"shape": (4, 4), "pool": 2}])
+def test_wide_pixels_divide_the_image_and_are_not_pooled(rng, how):
+    config = Config(engines=(Event(banks=2),), pixels=2)
+    with pytest.raises(UserError, match=r"2 pixels a cycle must divide the image's 1[56] and"):
+        config.check(image_network(rng, **how))
