@@ -20,6 +20,7 @@ from amaranth.build.run import BuildPlan
 
 from hw.boards import Board, board_names, find_board
 from hw.clock import check_clock, fastest_clock
+from hw.config import DEFAULT, Config, engine_names, find_config
 from hw.fit import check_fit
 from hw.tools import find_tool, run_tool, tool_version
 from hw.top import BoardTop
@@ -50,32 +51,40 @@ _MARGIN = 0.05
 _RUNS = 3  # of place and route, at most
 
 
-def plan(network: Network, board: Board, *, clock: int | None = None, seed: int = 0) -> BuildPlan:
+def plan(
+    network: Network,
+    board: Board,
+    *,
+    config: Config = DEFAULT,
+    clock: int | None = None,
+    seed: int = 0,
+) -> BuildPlan:
     """What the tools are given: files and commands, the same for the same network and board.
 
     ``clock`` in Hz; without it, the one that the search for the fastest begins with.
     """
-    check_fit(network, board)
+    check_fit(network, board, config)
     at = clock or board.clock
     for tool in _TOOLS[board.family]:  # Amaranth looks for them by these variables
         os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
     # Whether the clock is reached is for the search to judge.
     options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g} --seed {seed}"
     return board.platform().prepare(
-        BoardTop(network, board, clock=at),
+        BoardTop(network, board, clock=at, config=config),
         "top",
         emit_src=False,  # source positions would make the files depend on where the project lies
         nextpnr_opts=options,
     )
 
 
-def bitstream_path(network: Network, board: Board, build_dir: Path) -> Path:
+def bitstream_path(network: Network, board: Board, config: Config, build_dir: Path) -> Path:
     """Where :func:`build` puts the bitstream; the report lies beside it."""
     name = network.file_name
-    return build_dir / board.name / name / f"{name}.{_SUFFIX[board.family]}"
+    folder = name if config == DEFAULT else f"{name}-{config.name}"
+    return build_dir / board.name / folder / f"{name}.{_SUFFIX[board.family]}"
 
 
-def measure(network: Network, data_dir: Path | None) -> dict[str, object]:
+def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -> dict[str, object]:
     """Accuracy (strict) and cycles over all test images of the network's own data set.
 
     The values are None, with the reason in ``note``, where the data cannot be had.
@@ -93,12 +102,15 @@ def measure(network: Network, data_dir: Path | None) -> dict[str, object]:
             "note": f"not measured: {error}"
         }
     answer = golden.run_images(network, data.test_images)
-    count = cycles.cycles(network, data.test_images, answer)
+    count = cycles.cycles(network, data.test_images, answer, config)
+    traffic = cycles.traffic(network, data.test_images, answer, config)
     return {
         "images": len(data.test_images),
         "accuracy": float((answer.label == data.test_labels).mean()),
         "cycles_mean": float(count.mean()),
         "cycles_max": int(count.max()),
+        "limit_fraction": round(traffic.fraction(count), 4),
+        "limit_fraction_left": round(traffic.fraction_left(count), 4),
         "note": "cycles from the last pixel accepted to the answer, by the exact cycle model",
     }
 
@@ -108,6 +120,7 @@ def build(
     board: Board,
     *,
     build_dir: Path,
+    config: Config = DEFAULT,
     data_dir: Path | None = None,
     clock: int | None = None,
     seed: int = 0,
@@ -135,12 +148,12 @@ def build(
         check_clock(board, clock)
     tools = {tool: tool_version(tool) for tool in _TOOLS[board.family]}
     tools["amaranth"] = version("amaranth")
-    bitstream = bitstream_path(network, board, build_dir)
+    bitstream = bitstream_path(network, board, config, build_dir)
     report_path = bitstream.with_name("report.json")
 
     @cache
     def planned(at: int) -> tuple[BuildPlan, str]:
-        the_plan = plan(network, board, clock=at, seed=seed)
+        the_plan = plan(network, board, config=config, clock=at, seed=seed)
         content = the_plan.digest() + json.dumps(tools).encode()
         return the_plan, hashlib.sha256(content).hexdigest()
 
@@ -165,7 +178,7 @@ def build(
             "layers": network.structure,
             "steps": network.steps,
             "weight_bits": network.weight_bits,
-            "engine": "event",
+            "engine": config.name,
             "bitstream": str(bitstream),
             **figures,
             "includes": "PLL, UART link, latency encoder, orderer, all layers, decision",
@@ -176,7 +189,7 @@ def build(
     else:
         say(f"{bitstream} is up to date")
     if report.get("accuracy") is None:
-        report |= measure(network, data_dir)
+        report |= measure(network, data_dir, config)
         for key in ("mean", "max"):
             cycles = report[f"cycles_{key}"]
             report[f"microseconds_{key}"] = cycles and cycles / report["clock_mhz"]
@@ -317,16 +330,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=float,
         help="clock of the accelerator (default: the fastest that place and route reaches)",
     )
+    options.add_argument("--engine", default="event", help=engine_names())
     options.add_argument("--dry-run", action="store_true", help="list what would be made")
     args = options.parse_args(arguments)
     board = find_board(args.board)
-    network = find(args.network or board.network)
+    network, config = find(args.network or board.network), find_config(args.engine)
     clock = None if args.clock is None else check_clock(board, round(args.clock * 1e6))
     say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     if args.dry_run:
-        bitstream = bitstream_path(network, board, args.build_dir)
+        bitstream = bitstream_path(network, board, config, args.build_dir)
         print(f"{network.name} ({network.structure}) on {board.title}, {board.part}:")
-        for command in _commands(plan(network, board, clock=clock, seed=args.seed)):
+        for command in _commands(plan(network, board, config=config, clock=clock, seed=args.seed)):
             print("  " + " ".join(command))
         print(f"  {bitstream}\n  {bitstream.with_name('report.json')}")
         return
@@ -334,6 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         network,
         board,
         build_dir=args.build_dir,
+        config=config,
         data_dir=args.data_dir,
         clock=clock,
         seed=args.seed,
@@ -372,6 +387,12 @@ def performance(figures: dict[str, object]) -> list[tuple[str, str]]:
     return [
         ("accuracy, strict", f"{figures['accuracy']:.2%} of {figures['images']:,} test images"),
         ("cycles an image", f"mean {mean:.1f}, worst {worst}"),
+        (
+            "of the limit",
+            f"{figures['limit_fraction']:.2f}: weight bits needed over those that the memories "
+            f"give in these cycles; {figures['limit_fraction_left']:.2f} of those after the "
+            "last pixel",
+        ),
         (
             "time an image",
             f"mean {mean / figures['clock_mhz']:.2f} µs at the board's clock, "

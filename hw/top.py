@@ -7,6 +7,7 @@ from amaranth.lib import io
 from hw import protocol
 from hw.boards import Board
 from hw.clock import ClockGenerator
+from hw.config import DEFAULT, Config
 from hw.link import Accelerator
 from sw.network import Network
 
@@ -16,10 +17,12 @@ __all__ = ["BoardTop"]
 class BoardTop(Elaboratable):
     """A network on a board at ``clock`` Hz: UART in, class out, the class in binary on the LEDs."""
 
-    def __init__(self, network: Network, board: Board, *, clock: int):
+    def __init__(self, network: Network, board: Board, *, clock: int, config: Config = DEFAULT):
         self._board = board
         self._clock = clock
-        self._accelerator = Accelerator(network, divisor=round(clock / protocol.BAUD))
+        self._accelerator = Accelerator(
+            network, divisor=round(clock / protocol.BAUD), config=config
+        )
 
     def elaborate(self, platform):
         m = Module()

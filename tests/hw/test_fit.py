@@ -12,6 +12,7 @@ from samples import image_network
 from hw.boards import BOARDS
 from hw.build import plan
 from hw.calibrate import DESIGNS, design_network
+from hw.config import find_config
 from hw.fit import Need, block_rams, check_fit, need, shortage
 from hw.tools import run_tool
 from sw.cli import UserError
@@ -160,12 +161,7 @@ def test_the_remedies_are_true(rng):
 @pytest.mark.parametrize(
     ("hidden", "classes", "shortage", "remedy"),
     [
-        (
-            (3000,),
-            4,
-            r"logic cells of 5280",
-            r"; train with \d+ units .* layer, or take .* ulx3s$",
-        ),
+        ((3000,), 4, r"logic cells of 5280", r"; train with \d+ units .* layer, or take .* ulx3s$"),
         (
             (),
             12_000,
@@ -180,22 +176,27 @@ def test_far_too_large(rng, hidden, classes, shortage, remedy):
         check_fit(network, BOARDS["icebreaker"])
 
 
-def test_yosys_needs_as_many_block_rams(rng, tmp_path):
+@pytest.mark.parametrize("engine", ["event", "event-2,event", "event-4,event-2"])
+@pytest.mark.parametrize(
+    ("board", "cell"), [("icebreaker", "SB_RAM40_4K"), ("ulx3s", "DP16KD")], ids=["ice40", "ecp5"]
+)
+def test_yosys_needs_as_many_block_rams(rng, tmp_path, board, cell, engine):
     network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
-    the_plan = plan(network, BOARDS["icebreaker"])
+    board, config = BOARDS[board], find_config(engine)
+    the_plan = plan(network, board, config=config)
     the_plan.extract(tmp_path)
     _, *arguments = json.loads(the_plan.files["build_top.json"])["commands"][0]
     run_tool("yosys", arguments, cwd=tmp_path, log=tmp_path / "log")
     cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
-    rams = [name for name, cell in cells.items() if cell["type"] == "SB_RAM40_4K"]
-    used = [
-        sum(f".{memory}." in name for name in rams)
-        for memory in ("integrate_0.rows", "integrate_1.rows", "orderer.links", "orderer.heads")
-    ]
-    assert used == [
-        block_rams("ice40", 300, 20),
-        block_rams("ice40", 20, 3),
-        block_rams("ice40", 600, 10),
-        2 * block_rams("ice40", 16, 10),
-    ]
-    assert sum(used) == need(network).block_rams("ice40")
+    rams = [name for name, what in cells.items() if what["type"] == cell]
+    assert len(rams) == need(network, config).block_rams(board.family)
+
+
+def test_block_rams_of_each_memory(rng):
+    """By hand for two banks: 150 rows of 8 bits, so two sides of links in 300 words."""
+    network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
+    weights = 2 * block_rams("ice40", 152, 20) + block_rams("ice40", 20, 3)
+    links = 2 * block_rams("ice40", 300, 8)
+    heads = 3 * block_rams("ice40", 16, 16)  # read by loading and by draining; and the ends
+    what = need(network, find_config("event-2,event"))
+    assert what.block_rams("ice40") == weights + links + heads
