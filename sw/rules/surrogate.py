@@ -73,7 +73,7 @@ class Surrogate(Rule):
             nn.Parameter(torch.empty(shape).uniform_(-0.3, 0.3)) for shape in shapes
         )
         self.biases = nn.ParameterList(
-            nn.Parameter(torch.full((n,), start_bias)) for n in self.sizes[1:]
+            nn.Parameter(torch.full((n,), float(start_bias))) for n in self.sizes[1:]
         )
         for index, n in enumerate(self.sizes[1:]):
             self.register_buffer(f"mean{index}", torch.zeros(n))

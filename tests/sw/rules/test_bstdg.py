@@ -8,6 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sw.rules import RULES
 from sw.rules.bstdg import Bstdg
+from sw.rules.stdg import Stdg
 
 
 def network(sizes, steps, weights, thresholds, **settings):
@@ -229,3 +230,78 @@ def test_memory_does_not_grow_with_steps():
             rule.backward(inputs, torch.randint(0, 5, (16,)))
         largest.append(mode.elements)
     assert largest[0] == largest[1] == 16 * 8 * 30
+
+
+def relaxed_loss(rule, inputs, target, draws):
+    """A smooth loss of weights and thresholds whose slope the rule claims to be, as a function.
+
+    Which spikes cause which stays as it is now. Where the rule says "one more of potential fires a
+    unit one step earlier", a spike time moves so; a hidden unit that fires earlier by a share of a
+    step counts for that much more in what it reaches. A margin moves by one spread.
+    """
+    layers, read_out = rule._forward(inputs, draws)
+    steps, last = rule.steps, len(layers) - 1
+    parts = rule._output_error(layers[-1], read_out, target)
+    now = [(w.double(), t.double()) for w, t in zip(rule.weights, rule.thresholds, strict=True)]
+
+    def potential(weight, layer, step, moved):
+        """V of every unit at its own step [B, N], ``moved`` steps earlier where the inputs are."""
+        came = (layer.inputs[:, None, :] <= step[:, :, None]).double()
+        if moved is not None:
+            effective, earlier = moved
+            came = came + (effective[:, None, :] <= step[:, :, None]) * earlier[:, None, :]
+        return (came * weight).sum(dim=2)
+
+    def loss(parameters):
+        moved = None
+        for index, (layer, (weight, theta)) in enumerate(zip(layers, parameters, strict=True)):
+            drive = potential(weight, layer, layer.effective, moved) - theta
+            drive = drive - potential(now[index][0], layer, layer.effective, None) + now[index][1]
+            if index < last:
+                silent = layer.times == steps
+                decay = torch.where(silent, rule.silent_decay, -rule.fired_decay)
+                passed = rule._hidden_error(parts, last, layer)
+                free = passed.error != 0  # not pushed beyond the first step
+                moved = layer.effective, drive * (decay * layer.margin).exp() * free
+        at = []
+        for step, margin in (
+            (read_out.decision, read_out.at_decision),
+            (read_out.later, read_out.at_later),
+        ):
+            step = step.expand_as(margin)
+            change = potential(weight, layer, step, moved) - potential(
+                now[-1][0], layer, step, None
+            )
+            at.append(margin + change - (theta - now[-1][1]))
+        time = layer.times - drive * (parts[0].error != 0)
+        logits = -(time + rule.lead * target) / (steps * rule.time_scale)
+        logits = logits + rule.margin_gain * at[0]
+        entropy = -(target * logits.log_softmax(dim=1)).sum(dim=1)
+        later = -(target * (rule.later_gain * at[1]).log_softmax(dim=1)).sum(dim=1)
+        return (entropy + later).mean().item()
+
+    return loss, now
+
+
+@pytest.mark.parametrize("sizes", [(6, 3), (7, 5, 3)])
+def test_equals_finite_differences(sizes):
+    """With real weights, which are differentiable; signs pass their gradient straight through."""
+    torch.manual_seed(4)
+    rule = Stdg(sizes, 8, time_scale=0.5)
+    inputs = torch.randint(0, 9, (5, sizes[0]))
+    rule.start(inputs)
+    target = torch.nn.functional.one_hot(torch.randint(0, 3, (5,)), 3).float()
+    draws = rule.draw(5)
+    loss, now = relaxed_loss(rule, inputs, target, draws)
+    for index, found in enumerate(rule.gradients(inputs, target, draws)):
+        for which in (0, 1):
+            for place in range(now[index][which].numel()):
+                values = []
+                for change in (1e-4, -1e-4):
+                    moved = [[p.clone() for p in layer] for layer in now]
+                    moved[index][which].view(-1)[place] += change
+                    values.append(loss(moved))
+                slope = (values[0] - values[1]) / 2e-4
+                assert found[which].reshape(-1)[place].item() == pytest.approx(
+                    slope, abs=1e-5, rel=1e-4
+                )
