@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["accuracy_by_step", "confusion", "learning_curve"]
+__all__ = ["accuracy_by_step", "confusion", "learning_curve", "sweep"]
 
 
 def learning_curve(path: Path, history: Sequence[dict[str, object]], title: str) -> None:
@@ -45,7 +45,7 @@ def accuracy_by_step(
     with _axes(path, (6, 3.5)) as axes:
         axes.bar(step, 100 * np.asarray(decided), color="0.85", label="decided by then")
         axes.plot(step, 100 * np.asarray(stopped), "o-", label="right when stopped there")
-        axes.set(xlabel="step", ylabel="test images [%]", title=title, ylim=(0, 104))
+        axes.set(xlabel="step", ylabel="test set [%]", title=title, ylim=(0, 104))
         axes.annotate(
             f"{100 * stopped[-1]:.2f} %",
             (step[-1], 100 * stopped[-1]),
@@ -53,6 +53,27 @@ def accuracy_by_step(
             textcoords="offset points",
             ha="center",
         )
+        axes.legend(loc="lower right")
+
+
+def sweep(path: Path, rows: Sequence[dict[str, object]], label: str) -> None:
+    """Strict accuracy of each seed and its mean, and the mean lenient accuracy, by the value of one
+    setting. ``rows`` are those of ``sw.sweep.summary``.
+    """
+    place = np.arange(len(rows))
+    with _axes(path, (6, 3.5)) as axes:
+        for name, title, style in (
+            ("lenient_accuracy", "lenient", "s--"),
+            ("accuracy", "strict", "o-"),
+        ):
+            means = [100 * row[name] for row in rows]
+            axes.plot(place, means, style, label=title)
+        for at, row in zip(place, rows, strict=True):
+            for accuracy in row["accuracies"]:
+                axes.plot(at, 100 * accuracy, ".", color="0.4")
+        axes.set_xticks(place, [str(row["value"]) for row in rows])
+        axes.set(xlabel=label, ylabel="test set [%]")
+        axes.grid(visible=True, alpha=0.3)
         axes.legend(loc="lower right")
 
 

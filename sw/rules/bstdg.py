@@ -46,6 +46,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sw.distributed import draw
 from sw.rules import timing
 from sw.rules.rule import Rule
 from sw.rules.timing import Part, Trace, arrived_by, sign
@@ -208,15 +209,14 @@ class Bstdg(Rule):
 
     def draw(self, images: int) -> Draws:
         """The random numbers of one batch."""
-        device, hidden = self.spread.device, self.sizes[1:-1]
-        noise = [
-            torch.empty(images, units, device=device).normal_(0, self.hidden_noise)
-            for units in hidden
-        ]
-        shared = torch.empty(images, 1, device=device).uniform_(
-            -self.output_noise, self.output_noise
-        )
-        return Draws([*noise, shared], torch.rand(images, 1, device=device))
+        device, offset = self.spread.device, self.output_noise
+
+        def normal(count: int, units: int) -> Tensor:
+            return torch.empty(count, units, device=device).normal_(0, self.hidden_noise)
+
+        noise = [draw(lambda n, k=k: normal(n, k), images) for k in self.sizes[1:-1]]
+        shared = draw(lambda n: torch.empty(n, 1, device=device).uniform_(-offset, offset), images)
+        return Draws([*noise, shared], draw(lambda n: torch.rand(n, 1, device=device), images))
 
     def gradients(
         self, inputs: Tensor, labels: Tensor, draws: Draws

@@ -16,7 +16,8 @@ class Rule(nn.Module, ABC):
     """A network while it learns: latent weights and thresholds, and how an error changes them.
 
     A subclass sets ``name`` (what ``--rule`` takes), ``rate`` (a learning rate that works) and,
-    with real weights, ``binary = False``; it has its own settings as further keyword arguments.
+    with real weights, ``binary = False``, and ``averages = False`` if the gradient of a batch is not
+    the mean of those of its parts; it has its own settings as further keyword arguments.
     Its parameters and buffers are all of its state, so a checkpoint is complete.
 
     Parameters
@@ -30,6 +31,7 @@ class Rule(nn.Module, ABC):
     name: str
     rate: float
     binary: bool = True
+    averages: bool = True
 
     def __init__(self, sizes: Sequence[int], steps: int) -> None:
         super().__init__()

@@ -51,6 +51,7 @@ class Surrogate(Rule):
     """
 
     name = "surrogate"
+    averages = False  # batch-norm looks at the whole batch
     rate = 0.005
 
     def __init__(

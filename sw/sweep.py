@@ -1,0 +1,109 @@
+"""``python -m sw.sweep``: accuracy against one setting, such as the hidden size or T.
+
+Every value is trained with every seed by ``sw.train``, one run after the other::
+
+    python -m sw.sweep --vary hidden=64,128,256 --seeds 3 -- --dataset mnist --augment
+
+What comes after ``--`` are flags of ``sw.train`` for all runs. Results lie in
+``<build-dir>/sweep/<flag>/``: each run's network and figures, ``sweep.json`` and ``sweep.png``. A
+sweep that was killed goes on where it was; one with other flags than the last is refused.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from sw import cli, pictures, train
+from sw.cli import UserError
+
+__all__ = ["main", "summary"]
+
+_KEPT = ("accuracy", "lenient_accuracy", "decision_step_mean", "hidden_spikes_mean")
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = cli.parser("Train for each value of a flag and each seed.", build=True)
+    add = parser.add_argument
+    add("--vary", metavar="FLAG=V,V…", required=True, help="a flag of sw.train and its values")
+    add("--seeds", metavar="N", type=int, default=3, help="(default: %(default)s)")
+    add("--restart", action="store_true", help="drop what an earlier sweep of this flag left")
+    add("flags", nargs="*", metavar="-- FLAGS", help="flags of sw.train for all runs")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = arguments().parse_args(argv)
+    flag, _, listed = args.vary.partition("=")
+    values = [value for value in listed.split(",") if value]
+    if not flag or not values:
+        raise UserError(f"--vary must be FLAG=V,V…, not {args.vary!r}")
+    if args.seeds < 1:
+        raise UserError(f"--seeds must be at least 1, not {args.seeds}")
+    folder = args.build_dir / "sweep" / flag
+    kept = folder / "flags.json"
+    if args.restart or not kept.exists():
+        for old in folder.glob("*"):
+            old.unlink()
+        cli.write_json(kept, {"flags": args.flags})
+    elif (before := json.loads(kept.read_text())["flags"]) != args.flags:
+        raise UserError(f"{kept}: made with {' '.join(before)!r}; --restart drops that sweep")
+    runs = {}
+    for value in values:
+        runs[value] = []
+        for seed in range(args.seeds):
+            figures = folder / f"{value}-s{seed}.json"
+            if not figures.exists():
+                out = figures.with_suffix(".safetensors")
+                given = [*args.flags, f"--{flag}", value, "--seed", str(seed), "--out", str(out)]
+                given += ["--json", str(figures), "--build-dir", str(args.build_dir), "-q"]
+                train.main(given)
+            runs[value].append(json.loads(figures.read_text()))
+            if not args.quiet:
+                print(f"{flag} {value}, seed {seed}: {runs[value][-1]['accuracy']:.2%} strict")
+    rows = summary(runs)
+    result = {"vary": flag, "flags": args.flags, "seeds": args.seeds, "rows": rows}
+    for path in (folder / "sweep.json", args.json):
+        if path:
+            cli.write_json(Path(path), result)
+    pictures.sweep(folder / "sweep.png", rows, flag)
+    if not args.quiet:
+        print(_table(rows, flag))
+
+
+def summary(runs: dict[str, list[dict[str, float]]]) -> list[dict[str, object]]:
+    """One row per value: mean over seeds of the figures, and ``deviation``, the sample standard
+    deviation of the strict accuracy.
+
+    Parameters
+    ----------
+    runs : dict
+        Per value, the figures of ``sw.evaluate`` of each seed.
+    """
+    rows = []
+    for value, seeds in runs.items():
+        accuracies = [figures["accuracy"] for figures in seeds]
+        row = {"value": value, "accuracies": accuracies}
+        row |= {name: statistics.fmean(figures[name] for figures in seeds) for name in _KEPT}
+        row["deviation"] = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
+        rows.append(row)
+    return rows
+
+
+def _table(rows: Sequence[dict[str, object]], flag: str) -> str:
+    lines = [
+        f"| {flag} | strict | lenient | decision step | hidden spikes |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['value']} | {row['accuracy']:.2%} ± {100 * row['deviation']:.2f} "
+        f"| {row['lenient_accuracy']:.2%} | {row['decision_step_mean']:.1f} "
+        f"| {row['hidden_spikes_mean']:.0f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cli.run(main)

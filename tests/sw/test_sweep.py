@@ -1,0 +1,66 @@
+"""A sweep trains what it says, goes on where it was, and is refused what does not fit."""
+
+import json
+
+import pytest
+
+from sw import sweep, train
+from sw.cli import UserError
+
+FLAGS = ["--", "--epochs", "2", "--steps", "4"]
+
+
+def arguments(folder, *more):
+    return [
+        "--build-dir",
+        str(folder),
+        "--vary",
+        "hidden=8,16",
+        "--seeds",
+        "2",
+        *more,
+        "-q",
+        *FLAGS,
+    ]
+
+
+def test_each_value_and_seed(tmp_path, monkeypatch, capsys):
+    sweep.main(arguments(tmp_path))
+    folder = tmp_path / "sweep" / "hidden"
+    result = json.loads((folder / "sweep.json").read_text())
+    assert [row["value"] for row in result["rows"]] == ["8", "16"]
+    assert (folder / "sweep.png").stat().st_size > 5000
+    # the same run by hand gives the same figures
+    alone = tmp_path / "alone.json"
+    out = str(tmp_path / "alone.safetensors")
+    flags = ["--hidden", "16", "--seed", "1", "--out", out, "--json", str(alone), "-q"]
+    train.main([*FLAGS[1:], *flags, "--build-dir", str(tmp_path)])
+    figures = json.loads(alone.read_text())
+    assert result["rows"][1]["accuracies"][1] == figures["accuracy"]
+    assert figures == json.loads((folder / "16-s1.json").read_text())
+
+    # killed before its last run, it makes that one only
+    (folder / "16-s1.json").unlink()
+    made = []
+    original = train.main
+    monkeypatch.setattr(train, "main", lambda argv: (made.append(argv), original(argv)))
+    sweep.main(arguments(tmp_path))
+    assert len(made) == 1
+    assert json.loads((folder / "sweep.json").read_text()) == result
+
+    with pytest.raises(UserError, match=r"flags\.json: made with '--epochs 2 --steps 4'"):
+        sweep.main([*arguments(tmp_path), "--batch", "64"])
+
+
+def test_summary():
+    figures = {"lenient_accuracy": 1.0, "decision_step_mean": 2.0, "hidden_spikes_mean": 30.0}
+    runs = {"4": [{"accuracy": 0.8, **figures}, {"accuracy": 0.9, **figures}]}
+    (row,) = sweep.summary(runs)
+    assert row["accuracy"] == pytest.approx(0.85)
+    assert row["deviation"] == pytest.approx(0.0707, abs=1e-4)
+
+
+@pytest.mark.parametrize("vary", ["hidden", "=3", "hidden="])
+def test_refuses_what_names_no_values(tmp_path, vary):
+    with pytest.raises(UserError, match="must be FLAG=V"):
+        sweep.main(["--build-dir", str(tmp_path), "--vary", vary])
