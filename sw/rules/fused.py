@@ -105,7 +105,7 @@ def _forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> _Layer
         torch.empty(images, units, dtype=torch.int32, device=inputs.device) for _ in range(2)
     )
     margin = torch.empty(images, units, device=inputs.device)
-    block = min(128, triton.next_power_of_2(units))
+    block = min(64, triton.next_power_of_2(units))
     _trace[(images, triton.cdiv(units, block))](
         keys.sort(dim=1).values,
         rule.weights[index].T.contiguous(),
@@ -120,7 +120,7 @@ def _forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> _Layer
         rule.steps,
         *noise.expand(images, units).stride(),
         BINARY=rule.binary,
-        LOT=16,
+        LOT=8,
         BLOCK=block,
         UNIT=_UNIT,
         num_warps=1,
