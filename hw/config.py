@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sw.cli import UserError
+from sw.encoder import EventsEncoder
 from sw.network import Network
 
 __all__ = ["DEFAULT", "PRESETS", "Config", "Event", "engine_names", "find_config"]
@@ -40,16 +41,21 @@ class Config:
         The engine of each layer; the last one stands for all that follow.
     pixels : 1, 2 or 4
         Pixels taken in a cycle; no more than the first layer has banks.
+    most_events : int
+        Where inputs are events, that many of an inference at most: what potentials have room for.
     """
 
     engines: tuple[Event, ...] = (Event(),)
     pixels: int = 1
+    most_events: int = 4095
 
     def __post_init__(self) -> None:
         if not self.engines:
             raise UserError("Engines must be at least one, not none")
         if self.pixels not in (1, 2, 4):
             raise UserError(f"Pixels must be 1, 2 or 4, not {self.pixels!r}")
+        if self.most_events < 1:
+            raise UserError(f"Most_events must be at least 1, not {self.most_events!r}")
         if self.pixels > self.engines[0].banks:
             raise UserError(
                 f"{self.pixels} pixels a cycle need as many banks in the first layer, which has "
@@ -80,7 +86,13 @@ class Config:
                     f"inputs of layer {index}; take at most one bank an input"
                 )
         encoder = network.encoder
-        if self.pixels > 1 and (encoder.pool > 1 or encoder.pixels % self.pixels):
+        if isinstance(encoder, EventsEncoder):
+            if self.pixels > 1 or self.engines[0].banks > 1:
+                raise UserError(
+                    f"network {network.name!r} takes events, one a cycle; the first layer has use "
+                    "for one bank"
+                )
+        elif self.pixels > 1 and (encoder.pool > 1 or encoder.pixels % self.pixels):
             raise UserError(
                 f"network {network.name!r}: {self.pixels} pixels a cycle must divide the image's "
                 f"{encoder.pixels} and have no pool; take 1"

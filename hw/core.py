@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.bypass import Bypass, SourceLayout
 from hw.config import DEFAULT, Config
 from hw.decide import Decide, ResultLayout
 from hw.encoder import LatencyEncoder
@@ -11,23 +12,27 @@ from hw.fire import Fire
 from hw.integrate import Integrate
 from hw.orderer import BucketQueue
 from sw.cli import UserError
+from sw.encoder import EventsEncoder
 from sw.encoder import LatencyEncoder as Encoder
 from sw.network import Network
 
-__all__ = ["Core", "check_network", "place"]
+__all__ = ["Core", "check_images", "check_network", "place"]
 
 
 def check_network(network: Network) -> None:
     """Raises :class:`UserError` if the network asks for something that the hardware does not do."""
-    encoder = network.encoder
-    if not isinstance(encoder, Encoder):
-        raise UserError(
-            f"network {network.name!r} takes events; the hardware so far takes images only: "
-            "train with a latency encoder"
-        )
-    if not encoder.rises:
+    if isinstance(network.encoder, Encoder) and not network.encoder.rises:
         raise UserError(
             f"network {network.name!r}: Select must rise strictly; sort it and the weights"
+        )
+
+
+def check_images(network: Network) -> None:
+    """Raises :class:`UserError` if the network takes events, which no board is sent so far."""
+    if isinstance(network.encoder, EventsEncoder):
+        raise UserError(
+            f"network {network.name!r} takes events; the hardware so far has no board that is sent "
+            "them: export it as Verilog, or train with a latency encoder"
         )
 
 
@@ -40,13 +45,15 @@ def place(m: Module, name: str, component: wiring.Component) -> wiring.PureInter
 class Core(wiring.Component):
     """A network as hardware: encoder → bucket queue → (integrate → fire) per layer → decide.
 
+    Where inputs are events, a bypass takes the place of encoder and queue.
+
     The next image is encoded and ordered while this one is computed. The decision ends an
     inference at once, and the next one begins in the following cycle if its image is loaded.
 
     Parameters
     ----------
     network : sw.network.Network
-        With a latency encoder whose ``select`` rises strictly.
+        With events, or with a latency encoder whose ``select`` rises strictly.
     config : Config
         How it is made.
     place : function
@@ -56,8 +63,10 @@ class Core(wiring.Component):
     -------
     pixels : stream of 8 · config.pixels
         Images, row-major, one after the other, without a gap or a mark.
+    source : stream of SourceLayout
+        In place of ``pixels`` where inputs are events: inferences, each with its end mark.
     result : stream of ResultLayout
-        One answer per image, in the order of the images.
+        One answer per image, in the order of the images; with ``fault`` where inputs are events.
 
     Raises
     ------
@@ -71,37 +80,40 @@ class Core(wiring.Component):
         self.network = network
         self.config = config
         self._place = place
-        super().__init__(
-            {
-                "pixels": In(stream.Signature(8 * self.config.pixels)),
-                "result": Out(stream.Signature(ResultLayout(network.layers[-1], network.steps))),
-            }
-        )
+        self._events = isinstance(network.encoder, EventsEncoder)
+        # Inputs that fire more than once reach the first layer only.
+        self._most = [config.most_events if self._events else None]
+        self._most += [None] * (len(network.layers) - 1)
+        layer, most = network.layers[-1], self._most[-1]
+        result = ResultLayout(layer, network.steps, events=self._events, most=most)
+        if self._events:
+            source = {"source": In(stream.Signature(SourceLayout(network.sizes[0], network.steps)))}
+        else:
+            source = {"pixels": In(stream.Signature(8 * config.pixels))}
+        super().__init__({**source, "result": Out(stream.Signature(result))})
 
     def elaborate(self, platform):
         m = Module()
-        network, steps, lanes = self.network, self.network.steps, self.config.pixels
+        network, steps = self.network, self.network.steps
         banks = [self.config.engine(index).banks for index in range(len(network.layers))]
-
-        encoder = LatencyEncoder(encoder=network.encoder, steps=steps, lanes=lanes)
-        encoder = self._place(m, "encoder", encoder)
-        units = network.encoder.inputs
-        orderer = BucketQueue(units=units, steps=steps, banks=banks[0], lanes=lanes)
-        orderer = self._place(m, "orderer", orderer)
-        decide = self._place(m, "decide", Decide(layer=network.layers[-1], steps=steps))
+        decide = Decide(
+            layer=network.layers[-1], steps=steps, events=self._events, most=self._most[-1]
+        )
+        decide = self._place(m, "decide", decide)
+        source = self._source(m, decide, steps, banks[0])
 
         # Potentials and weights are not reset state: the first cycle after reset presets them.
         started = Signal()
         restart = Signal()
         m.d.sync += started.eq(1)
-        m.d.comb += [restart.eq(decide.decided | ~started), orderer.finish.eq(decide.decided)]
+        m.d.comb += [restart.eq(decide.decided | ~started), source.finish.eq(decide.decided)]
 
-        wiring.connect(m, wiring.flipped(self.pixels), encoder.pixels)
-        wiring.connect(m, encoder.arrivals, orderer.arrivals)
-        events = orderer.events
+        events = source.events
         for index, layer in enumerate(network.layers):
             last = index == len(network.layers) - 1
-            integrate = Integrate(layer=layer, steps=steps, margins=last, banks=banks[index])
+            integrate = Integrate(
+                layer=layer, steps=steps, margins=last, banks=banks[index], most=self._most[index]
+            )
             integrate = self._place(m, f"integrate_{index}", integrate)
             wiring.connect(m, events, integrate.events)
             m.d.comb += integrate.restart.eq(restart)
@@ -114,3 +126,21 @@ class Core(wiring.Component):
         wiring.connect(m, integrate.potentials, decide.potentials)
         wiring.connect(m, decide.result, wiring.flipped(self.result))
         return m
+
+    def _source(self, m, decide, steps, banks):
+        """What brings the input's events in time order."""
+        units = self.network.sizes[0]
+        if self._events:
+            bypass = Bypass(units=units, steps=steps, most=self.config.most_events)
+            bypass = self._place(m, "bypass", bypass)
+            wiring.connect(m, wiring.flipped(self.source), bypass.source)
+            m.d.comb += decide.fault.eq(bypass.fault)
+            return bypass
+        lanes = self.config.pixels
+        encoder = LatencyEncoder(encoder=self.network.encoder, steps=steps, lanes=lanes)
+        encoder = self._place(m, "encoder", encoder)
+        orderer = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes)
+        orderer = self._place(m, "orderer", orderer)
+        wiring.connect(m, wiring.flipped(self.pixels), encoder.pixels)
+        wiring.connect(m, encoder.arrivals, orderer.arrivals)
+        return orderer

@@ -31,15 +31,19 @@ class ResultLayout(data.StructLayout):
         Decision step.
     margin : signed
         ``V − θ`` of the winning unit at the end of the decision step.
+    fault : 1
+        Only where the inputs are events: they broke the rules (hw/bypass.py), and the rest of the
+        answer means nothing.
     """
 
-    def __init__(self, layer: Layer, steps: int):
-        margins = MarginsLayout(layer, steps)
+    def __init__(self, layer: Layer, steps: int, *, events: bool = False, most: int | None = None):
+        margins = MarginsLayout(layer, steps, most)
         super().__init__(
             {
                 "label": range(layer.outputs),
                 "step": range(steps),
                 "margin": margins["margin"].shape.elem_shape,
+                **({"fault": 1} if events else {}),
             }
         )
 
@@ -62,24 +66,33 @@ class Decide(wiring.Component):
         The output layer.
     steps : int
         T.
+    events : bool
+        The network's inputs are events.
+    most : int, optional
+        Spikes that reach the layer at most, if its inputs are the network's and events.
 
     Members
     -------
     potentials : stream of MarginsLayout
     result : stream of ResultLayout
+    fault : 1
+        Only with ``events``: the input broke the rules.
     decided : 1
         Early exit: nothing that follows in this inference can change the answer. Potentials that
         are accepted in this cycle belong to it still, and are dropped.
     """
 
-    def __init__(self, *, layer: Layer, steps: int):
+    def __init__(self, *, layer: Layer, steps: int, events: bool = False, most: int | None = None):
         self._units = layer.outputs
         self._final = steps - 1
+        self._events = events
+        result = ResultLayout(layer, steps, events=events, most=most)
         super().__init__(
             {
-                "potentials": In(stream.Signature(MarginsLayout(layer, steps))),
-                "result": Out(stream.Signature(ResultLayout(layer, steps))),
+                "potentials": In(stream.Signature(MarginsLayout(layer, steps, most))),
+                "result": Out(stream.Signature(result)),
                 "decided": Out(1),
+                **({"fault": In(1)} if events else {}),
             }
         )
 
@@ -115,14 +128,16 @@ class Decide(wiring.Component):
             for k, entry in enumerate(level)
         ]
         step = self.potentials.payload.step
+        fault = self.fault if self._events else Const(0)
         for depth in range(1, self.latency + 1):
             fours = [level[k : k + 4] for k in range(0, len(level), 4)]
             best = [_best(m, four, f"{depth}_{k}") for k, four in enumerate(fours)]
             level = [Signal(candidate, name=f"level_{depth}_{k}") for k in range(len(best))]
             before, valid = valid, Signal(name=f"valid_{depth}")
             step_before, step = step, Signal.like(step, name=f"step_{depth}")
+            fault_before, fault = fault, Signal(name=f"fault_{depth}")
             with m.If(flow):
-                m.d.sync += [valid.eq(before), step.eq(step_before)]
+                m.d.sync += [valid.eq(before), step.eq(step_before), fault.eq(fault_before)]
                 m.d.sync += [entry.eq(winner) for entry, winner in zip(level, best, strict=True)]
         m.d.comb += [
             self.result.valid.eq(valid),
@@ -130,6 +145,8 @@ class Decide(wiring.Component):
             self.result.payload.step.eq(step),
             self.result.payload.margin.eq(level[0].margin),
         ]
+        if self._events:
+            m.d.comb += self.result.payload.fault.eq(fault)
         return m
 
 

@@ -58,6 +58,14 @@ class ReachedLayout(data.StructLayout):
 class MarginsLayout(data.StructLayout):
     """What the output layer shows at the end of a step.
 
+    Parameters
+    ----------
+    layer : sw.network.Layer
+    steps : int
+        T.
+    most : int, optional
+        Spikes that reach the layer at most, where an input may fire more than once.
+
     Members
     -------
     step : range(steps)
@@ -65,21 +73,24 @@ class MarginsLayout(data.StructLayout):
         ``V − θ`` of each unit; a clear sign bit means that the threshold is reached.
     """
 
-    def __init__(self, layer: Layer, steps: int):
-        width = max(shape.width for shape in potential_shapes(layer))
+    def __init__(self, layer: Layer, steps: int, most: int | None = None):
+        width = max(shape.width for shape in potential_shapes(layer, most))
         super().__init__(
             {"step": range(steps), "margin": data.ArrayLayout(signed(width), layer.outputs)}
         )
 
 
-def potential_shapes(layer: Layer) -> list[signed]:
+def potential_shapes(layer: Layer, most: int | None = None) -> list[signed]:
     """The narrowest shape per unit that holds every ``V − θ`` its own weights allow, exactly.
 
-    Holds where each input fires at most once: V is between minus the number of −1 weights and
-    the number of +1 weights.
+    Where each input fires at most once, V is between minus the number of −1 weights and the number
+    of +1 weights. Where inputs may fire more often, ``most`` times in all, it is in −most … most.
     """
     plus = layer.weight.sum(axis=1).tolist()
     return [
-        signed(max(bits_for(high - theta, True), bits_for(high - layer.inputs - theta, True)))
-        for high, theta in zip(plus, layer.threshold.tolist(), strict=True)
+        signed(max(bits_for(high - theta, True), bits_for(low - theta, True)))
+        for high, low, theta in (
+            (n, n - layer.inputs, theta) if most is None else (most, -most, theta)
+            for n, theta in zip(plus, layer.threshold.tolist(), strict=True)
+        )
     ]

@@ -22,6 +22,7 @@ from hw.config import DEFAULT, Config, engine_names, find_config
 from hw.core import Core, place
 from hw.tools import run_tool, tool_version
 from sw.cli import atomic_path, parser, run, write_json
+from sw.encoder import EventsEncoder
 from sw.network import Network, find
 
 __all__ = ["TOP", "FlatCore", "export", "manifest", "to_verilog"]
@@ -49,24 +50,44 @@ class FlatCore(wiring.Component):
     pixel_data : 8 · config.pixels
     pixel_valid, pixel_ready : 1
         Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set.
+    event_unit, event_step, event_end : range(inputs), range(steps), 1
+    event_valid, event_ready : 1
+        In place of the pixels where inputs are events: spikes in time order, then the end mark.
     result_label, result_step, result_margin
         Index of the class, decision step, and ``V − θ`` of the winner (signed).
     result_valid, result_ready : 1
         Valid/ready stream of answers.
+    result_fault : 1
+        Where inputs are events: they broke the rules (hw/bypass.py), so this is no answer.
     """
 
     def __init__(self, core: Core, *, place=place):
         self._core = core
         self._place = place
+        self._events = "source" in core.signature.members
         result = core.result.payload.shape()
-        super().__init__(
-            {
+        if self._events:
+            item = core.source.payload.shape()
+            source = {
+                "event_unit": In(max(1, item["unit"].width)),
+                "event_step": In(max(1, item["step"].width)),
+                "event_end": In(1),
+                "event_valid": In(1),
+                "event_ready": Out(1),
+            }
+        else:
+            source = {
                 "pixel_data": In(core.pixels.payload.shape()),
                 "pixel_valid": In(1),
                 "pixel_ready": Out(1),
+            }
+        super().__init__(
+            {
+                **source,
                 "result_label": Out(max(1, result["label"].width)),
                 "result_step": Out(max(1, result["step"].width)),
                 "result_margin": Out(result["margin"].shape),
+                **({"result_fault": Out(1)} if self._events else {}),
                 "result_valid": Out(1),
                 "result_ready": In(1),
             }
@@ -75,10 +96,22 @@ class FlatCore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         core = self._place(m, "core", self._core)
+        if self._events:
+            m.d.comb += [
+                core.source.payload.unit.eq(self.event_unit),
+                core.source.payload.step.eq(self.event_step),
+                core.source.payload.end.eq(self.event_end),
+                core.source.valid.eq(self.event_valid),
+                self.event_ready.eq(core.source.ready),
+                self.result_fault.eq(core.result.payload.fault),
+            ]
+        else:
+            m.d.comb += [
+                core.pixels.payload.eq(self.pixel_data),
+                core.pixels.valid.eq(self.pixel_valid),
+                self.pixel_ready.eq(core.pixels.ready),
+            ]
         m.d.comb += [
-            core.pixels.payload.eq(self.pixel_data),
-            core.pixels.valid.eq(self.pixel_valid),
-            self.pixel_ready.eq(core.pixels.ready),
             self.result_label.eq(core.result.payload.label),
             self.result_step.eq(core.result.payload.step),
             self.result_margin.eq(core.result.payload.margin),
@@ -171,13 +204,19 @@ def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
         "layers": network.structure,
         "steps": network.steps,
         "config": asdict(config),
-        "pixels": network.encoder.pixels,
-        "image_shape": list(network.encoder.shape),
+        **_inputs(network),
         "labels": list(network.labels),
         "weight_bits": network.weight_bits,
         "ports": ports,
         "tools": {"amaranth": version("amaranth"), "yosys": tool_version("yosys")},
     }
+
+
+def _inputs(network: Network) -> dict[str, object]:
+    encoder = network.encoder
+    if isinstance(encoder, EventsEncoder):
+        return {"channels": encoder.channels}
+    return {"pixels": encoder.pixels, "image_shape": list(encoder.shape)}
 
 
 def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:

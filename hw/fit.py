@@ -14,7 +14,7 @@ from amaranth.utils import bits_for, ceil_log2
 
 from hw.boards import BOARDS, Board
 from hw.config import DEFAULT, Config
-from hw.core import check_network
+from hw.core import check_images, check_network
 from hw.event import potential_shapes
 from hw.integrate import bank_depth
 from sw.cli import UserError
@@ -27,6 +27,7 @@ __all__ = ["Need", "block_rams", "check_fit", "need", "shortage"]
 _CONFIGURATIONS = {
     "ice40": tuple((256 * words, 16 // words) for words in range(1, 17)),
     "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+    "gowin": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 }
 
 # Logic cells per: bit of a potential, hidden unit, bit of the decision's tree, step, step times its
@@ -36,6 +37,7 @@ _CONFIGURATIONS = {
 _CELLS = {
     "ice40": (1.07, 4.49, 1.60, 13.40, 0.0, 12.69, 42.7, 108.0, 5.7, 219.0),
     "ecp5": (1.86, 8.10, 1.83, 0.0, 2.27, 0.0, 25.1, 179.0, 64.6, 360.0),
+    "gowin": (1.86, 8.10, 1.83, 0.0, 2.27, 0.0, 25.1, 179.0, 64.6, 360.0),
 }
 _ERROR = 0.05  # the estimate's largest error that was seen, rounded up
 
@@ -122,6 +124,7 @@ class Need:
 
 def need(network: Network, config: Config = DEFAULT) -> Need:
     """What ``network`` needs. Raises :class:`UserError` for what the hardware cannot do."""
+    check_images(network)
     check_network(network)
     config.check(network)
     encoder = network.encoder

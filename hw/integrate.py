@@ -42,6 +42,8 @@ class Integrate(wiring.Component):
         Show the margins, for the output layer, and not only who reached the threshold.
     banks : 1, 2 or 4
         Spikes of an event, E.
+    most : int, optional
+        Spikes of an inference at most, where an input may fire more than once.
 
     Members
     -------
@@ -54,15 +56,24 @@ class Integrate(wiring.Component):
         reset too: the potentials are not reset state.
     """
 
-    def __init__(self, *, layer: Layer, steps: int, margins: bool, banks: int = 1):
+    def __init__(
+        self,
+        *,
+        layer: Layer,
+        steps: int,
+        margins: bool,
+        banks: int = 1,
+        most: int | None = None,
+    ):
         self._layer = layer
+        self._shapes = potential_shapes(layer, most)
         self._margins = margins
         self._banks = banks
-        layout = MarginsLayout if margins else ReachedLayout
+        layout = MarginsLayout(layer, steps, most) if margins else ReachedLayout(layer, steps)
         super().__init__(
             {
                 "events": In(stream.Signature(EventLayout(layer.inputs, steps, banks))),
-                "potentials": Out(stream.Signature(layout(layer, steps))),
+                "potentials": Out(stream.Signature(layout)),
                 "restart": In(1),
             }
         )
@@ -104,7 +115,7 @@ class Integrate(wiring.Component):
         if banks == 1:  # its one slot is never empty, the second always
             weights.append(_filling(parity, self._odd))
 
-        for j, shape in enumerate(potential_shapes(self._layer)):
+        for j, shape in enumerate(self._shapes):
             potential = Signal(
                 signed(max(1, shape.width - 1)), name=f"potential_{j}", reset_less=True
             )

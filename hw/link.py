@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw import protocol
 from hw.config import DEFAULT, Config
-from hw.core import Core
+from hw.core import Core, check_images
 from hw.uart import Receiver, Transmitter
 from sw.cli import UserError
 from sw.network import Network
@@ -129,6 +129,7 @@ class Accelerator(wiring.Component):
     """
 
     def __init__(self, network: Network, *, divisor: int, config: Config = DEFAULT):
+        check_images(network)
         if config.pixels != 1:
             raise UserError(f"The link brings one pixel at a time, not {config.pixels}; take 1")
         self._core = Core(network, config=config)

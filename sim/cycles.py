@@ -13,30 +13,33 @@ from hw.config import DEFAULT, Config
 from hw.decide import decide_latency
 from hw.fire import group_size
 from sw.answer import Answer
-from sw.encoder import LatencyEncoder
+from sw.encoder import EventsEncoder, Spikes
 from sw.network import Network
 
 __all__ = ["Traffic", "cycles", "traffic"]
 
 _CHUNK = 1024  # images at a time
-_FIRST_EVENT = 2  # cycles from the last pixel to the end of step 0: encoder 1, orderer 1
+_END_OF_STEP_0 = 2  # cycles from the last pixel to it: encoder 1, orderer 1
+_FIRST_ITEM = 1  # cycles from the first item to its event
 _COMPACT = 32  # cycles after which images that are decided are left out
 
 
 def cycles(
-    network: Network, images: np.ndarray, answer: Answer, config: Config = DEFAULT
+    network: Network, inputs: np.ndarray | Spikes, answer: Answer, config: Config = DEFAULT
 ) -> np.ndarray:
     """Cycles from the one that accepts an image's last pixel to the first with a valid answer.
 
-    For a core that is idle before the image, as in the first pass of ``sim.verify``.
+    For a core that is idle before the image, as in the first pass of ``sim.verify``. Where inputs
+    are events, from the one that accepts an inference's first item, if items come without a pause:
+    the answer may be there before the last.
 
     Parameters
     ----------
     network : Network
-        With a latency encoder.
-    images : uint8 [B, height, width]
+    inputs : uint8 [B, height, width] or Spikes
+        Images or events, as the network takes them.
     answer : Answer
-        The golden model's, to these images.
+        The golden model's, to these inputs.
     config : Config
         How the core is made.
 
@@ -44,18 +47,27 @@ def cycles(
     -------
     int64 [B]
     """
-    if not isinstance(network.encoder, LatencyEncoder):
-        raise ValueError(f"Network must take images, not {network.encoder!r}")
+    events = isinstance(network.encoder, EventsEncoder)
+    if events != isinstance(inputs, Spikes):
+        raise ValueError(f"Inputs must be what {network.encoder!r} takes, not {type(inputs)}")
     decide = decide_latency(network.layers[-1].outputs)
-    before = _FIRST_EVENT + (network.encoder.pool > 1)
+    before = _FIRST_ITEM if events else _END_OF_STEP_0 + (network.encoder.pool > 1)
     banks = [config.engine(index).banks for index in range(len(network.layers))]
-    result = np.zeros(len(images), np.int64)
-    for start in range(0, len(images), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        inputs = network.encoder.times(images[part], network.steps)
-        times = [inputs, *(layer[part] for layer in answer.times[:-1])]
-        streams = _streams(times, answer.step[part], network.steps, banks)
-        result[part] = before + _run(streams, len(inputs)) + decide
+    result = np.zeros(len(answer.step), np.int64)
+    for start in range(0, len(result), _CHUNK):
+        part = slice(start, min(start + _CHUNK, len(result)))
+        bound, hidden = answer.step[part], [layer[part] for layer in answer.times[:-1]]
+        count = _counts(network, inputs, part, banks[0])
+        visited = count.any(axis=1)
+        visited[:, [0, -1]] = True
+        visited &= np.arange(network.steps) <= bound[:, None]
+        total = count.max(axis=1)
+        if not events:
+            total[:, 0] = 1  # the spikes of step 0 went out while the image came in
+        streams = [_stream(total, np.zeros_like(total), visited)]
+        for layer, each in zip(hidden, banks[1:], strict=True):
+            streams.append(_stream(*_fired(layer, bound, network.steps, each), visited))
+        result[part] = before + _run(streams, _Source if events else _Orderer) + decide
     return result
 
 
@@ -90,19 +102,20 @@ class Traffic:
 
 
 def traffic(
-    network: Network, images: np.ndarray, answer: Answer, config: Config = DEFAULT
+    network: Network, inputs: np.ndarray | Spikes, answer: Answer, config: Config = DEFAULT
 ) -> Traffic:
-    """What the answers to ``images`` uint8 [B, height, width] need of the memories of weights."""
-    inputs = network.encoder.times(images, network.steps)
-    times = [inputs, *answer.times[:-1]]
+    """What the answers to ``inputs`` need of the memories of weights; as :func:`cycles`, which see.
+    Where inputs are events, nothing is early: cycles are counted from the first.
+    """
     bound = np.minimum(answer.step, network.steps - 1)[:, None]
     outputs = [layer.outputs for layer in network.layers]
+    first = _counts(network, inputs, slice(0, len(answer.step)), 1)[:, 0]
+    counts = [np.where(np.arange(network.steps) <= bound, first, 0).sum(axis=1)]
+    counts += [(layer <= bound).sum(axis=1) for layer in answer.times[:-1]]
+    early = np.zeros_like(first[:, 0]) if isinstance(inputs, Spikes) else first[:, 0]
     return Traffic(
-        needed=sum(
-            (layer <= bound).sum(axis=1) * width
-            for layer, width in zip(times, outputs, strict=True)
-        ),
-        early=(inputs == 0).sum(axis=1) * outputs[0],
+        needed=sum(count * width for count, width in zip(counts, outputs, strict=True)),
+        early=early * outputs[0],
         width=sum(config.engine(index).banks * width for index, width in enumerate(outputs)),
     )
 
@@ -129,50 +142,52 @@ class _Stream:
     end: np.ndarray
 
 
-def _streams(
-    times: list[np.ndarray], decision: np.ndarray, steps: int, banks: list[int]
-) -> list[_Stream]:
-    """The sources: the orderer, then each hidden layer's fire block."""
-    images, result = len(decision), []
-    visited = np.zeros((images, steps), bool)
-    visited[np.nonzero(times[0] < steps)[0], times[0][times[0] < steps]] = True
-    visited[:, [0, -1]] = True
-    visited &= np.arange(steps) <= decision[:, None]
-    for index, (layer, count) in enumerate(zip(times, banks, strict=True)):
-        spikes = [
-            _spikes(layer[:, bank::count], decision, steps, grouped=index > 0)
-            for bank in range(count)
-        ]
-        total, early = (np.max(each, axis=0) for each in zip(*spikes, strict=True))
-        # A step without a spike has one event all the same.
-        total = np.where(visited, np.maximum(total, 1), 0)
-        if not index:
-            total[:, 0] = 1  # the spikes of step 0 went out while the image came in
-        # Two windows at most: until the last group of every bank is taken, and from then on.
-        size = np.stack([early, total - early], axis=2)
-        image, step, part = np.nonzero(size)
-        end = np.searchsorted(image, np.arange(images), side="right")
-        result.append(
-            _Stream(
-                size=size[image, step, part],
-                final=part == 1,
-                next=np.concatenate([[0], end[:-1]]),
-                end=end,
-            )
-        )
-    return result
-
-
-def _spikes(
-    times: np.ndarray, decision: np.ndarray, steps: int, *, grouped: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of a bank's units with ``times`` [B, N]: spikes of each step up to the decision int [B, T],
-    and how many of them come before its last group of units that has one.
+def _stream(total: np.ndarray, early: np.ndarray, visited: np.ndarray) -> _Stream:
+    """The windows of ``total`` int [B, T] events in the steps ``visited`` bool [B, T], of which
+    ``early`` int [B, T] come before the last group of units of every bank is taken.
     """
+    # A step without a spike has one event all the same.
+    total = np.where(visited, np.maximum(total, 1), 0)
+    early = np.where(visited, early, 0)
+    size = np.stack([early, total - early], axis=2)
+    image, step, part = np.nonzero(size)
+    end = np.searchsorted(image, np.arange(len(total)), side="right")
+    return _Stream(
+        size=size[image, step, part],
+        final=part == 1,
+        next=np.concatenate([[0], end[:-1]]),
+        end=end,
+    )
+
+
+def _counts(network: Network, inputs: np.ndarray | Spikes, part: slice, banks: int) -> np.ndarray:
+    """Input spikes of each bank and step: int [B, banks, T]."""
+    steps = network.steps
+    if isinstance(inputs, Spikes):
+        spikes = inputs.part(part.start, part.stop)
+    else:
+        spikes = Spikes.from_times(network.encoder.times(inputs[part], steps), steps)
+    slot = (spikes.image.astype(np.int64) * banks + spikes.unit % banks) * steps + spikes.step
+    return np.bincount(slot, minlength=spikes.count * banks * steps).reshape(-1, banks, steps)
+
+
+def _fired(
+    times: np.ndarray, bound: np.ndarray, steps: int, banks: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Events int [B, T] of a fire block whose units fire in ``times`` [B, N], up to step ``bound``
+    [B], and how many of them come before the last group of every bank is taken.
+    """
+    spikes = [_grouped(times[:, bank::banks], bound, steps) for bank in range(banks)]
+    total, early = (np.max(each, axis=0) for each in zip(*spikes, strict=True))
+    return total, early
+
+
+def _grouped(times: np.ndarray, bound: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of one bank: spikes of each step int [B, T], and those before the last group that has one."""
     images, units = times.shape
-    size = group_size(units) if grouped else max(units, 1)
-    groups = max(1, -(-units // size))
-    image, unit = np.nonzero(times <= np.minimum(decision, steps - 1)[:, None])
+    size = group_size(units)
+    groups = -(-units // size)
+    image, unit = np.nonzero(times <= np.minimum(bound, steps - 1)[:, None])
     slot = (image * steps + times[image, unit]) * groups + unit // size
     count = np.bincount(slot, minlength=images * steps * groups).reshape(images, steps, groups)
     last = groups - 1 - (count[..., ::-1] > 0).argmax(axis=2)
@@ -181,7 +196,7 @@ def _spikes(
 
 
 class _Source:
-    """Sends window after window; the base of the orderer and the fire block."""
+    """hw.bypass: sends window after window without a gap; the base of the others."""
 
     def __init__(self, stream: _Stream) -> None:
         self.stream = stream
@@ -189,6 +204,15 @@ class _Source:
         self.valid = np.zeros(images, bool)  # an event is offered
         self.left = np.zeros(images, np.int64)  # events of the window, with the one offered
         self.final = np.zeros(images, bool)
+        self.start()
+
+    def start(self) -> None:
+        """The first window is there in the first cycle."""
+        self.load(np.ones(len(self.valid), bool))
+
+    def clock(self, ready: np.ndarray) -> None:
+        """One cycle; ``ready`` is that of the block after it."""
+        self.load(self.send(ready))
 
     def load(self, take: np.ndarray) -> None:
         """Takes the next window in the images marked, if there is one."""
@@ -221,10 +245,7 @@ class _Source:
 class _Orderer(_Source):
     """hw.orderer: ends step 0, then sends the other steps without a gap."""
 
-    def __init__(self, stream: _Stream) -> None:
-        super().__init__(stream)
-        self.cycle = 0
-        self.load(np.ones(len(self.valid), bool))
+    cycle = 0
 
     def clock(self, ready: np.ndarray) -> None:
         """One cycle; ``ready`` is that of the block after it."""
@@ -239,9 +260,8 @@ class _Orderer(_Source):
 class _Fire(_Source):
     """hw.fire: a step's potentials are noted, then its groups taken one by one."""
 
-    def __init__(self, stream: _Stream) -> None:
-        self.searching = np.zeros(len(stream.next), bool)
-        super().__init__(stream)
+    def start(self) -> None:
+        self.searching = np.zeros(len(self.valid), bool)
 
     def clock(self, ready: np.ndarray, *, potentials: np.ndarray) -> None:
         """One cycle; ``potentials`` tells where some are offered to it."""
@@ -274,14 +294,15 @@ class _Integrate:
         self.event, self.last, self.valid = self.event[rows], self.last[rows], self.valid[rows]
 
 
-def _run(streams: list[_Stream], images: int) -> np.ndarray:
+def _run(streams: list[_Stream], kind: type[_Source]) -> np.ndarray:
     """Cycles from the first event offered to the decisive potentials offered, int64 [B]."""
     # Potentials still to come before the decision's: one per step of the last source.
     steps = np.concatenate([[0], np.cumsum(streams[-1].final)])
     awaited = steps[streams[-1].end] - steps[streams[-1].next]
-    orderer = _Orderer(streams[0])
+    images = len(awaited)
     fires = [_Fire(stream) for stream in streams[1:]]
-    sources: list[_Source] = [orderer, *fires]
+    source = kind(streams[0])
+    sources = [source, *fires]
     layers = [_Integrate(images) for _ in streams]
     result = np.zeros(images, np.int64)
     row = np.arange(images)
@@ -296,9 +317,9 @@ def _run(streams: list[_Stream], images: int) -> np.ndarray:
         ]
         ready.append(np.ones(len(row), bool))  # nothing holds up the decision
         offered = [layer.valid for layer in layers]
-        for layer, source, advance in zip(layers, sources, ready, strict=True):
-            layer.clock(advance, source)
-        orderer.clock(ready[0])
+        for layer, before, advance in zip(layers, sources, ready, strict=True):
+            layer.clock(advance, before)
+        source.clock(ready[0])
         for fire, advance, potentials in zip(fires, ready[1:], offered[:-1], strict=True):
             fire.clock(advance, potentials=potentials)
         cycle += 1

@@ -1,12 +1,13 @@
-// Streams images through the compiled core and writes down every answer, with the cycle in which it
-// came and the step in which each hidden unit fired.
+// Streams images or events through the compiled core and writes down every answer, with the cycle in
+// which it came and the step in which each hidden unit fired. An item is what goes in in a cycle:
+// pixels, a spike or an end mark; an image is all items of one input.
 //
-// program IMAGES PIXELS HIDDEN MODE STALLS SEED RESET LIMIT
-//   IMAGES  file of pixels, one byte each, image after image
-//   PIXELS  pixels of an image
+// program ITEMS ENDS HIDDEN MODE STALLS SEED RESET LIMIT
+//   ITEMS   file of 4 bytes each: pixels, the first in the lowest byte, or unit | step << 16 | end << 24
+//   ENDS    file of 8 bytes per image: the index after its last item
 //   HIDDEN  hidden units that probes watch, 0 without probes
 //   MODE    "alone": an image is offered once the answer before it is taken; "stream": at any time
-//   STALLS  probability of a pause after each pixel and after each answer
+//   STALLS  probability of a pause after each item and after each answer
 //   SEED    of the pauses and of what memories and registers hold at power-up
 //   RESET   cycle in which everything is reset and starts again from the first image; 0 is never
 //   LIMIT   cycles without an answer after which the core counts as hung
@@ -35,7 +36,7 @@ std::vector<uint16_t> firing;               // of the inference that runs: step 
 std::deque<std::vector<uint16_t>> decided;  // of inferences whose answer is not yet taken
 
 struct Record {
-    uint64_t accepted;  // cycle in which the image's last pixel was accepted
+    uint64_t accepted;  // cycle in which the image's last pixel was accepted, or its first event
     uint64_t valid;     // first cycle in which its answer was valid
     int64_t margin;
     uint32_t label;
@@ -51,20 +52,61 @@ int64_t signed_margin(uint64_t bits) {
 // buffers run full or empty.
 class Pauses {
   public:
-    Pauses(double share, uint64_t seed, uint64_t pixels)
-        : share_(share), pixels_(pixels), random_(seed) {}
+    Pauses(double share, uint64_t seed, uint64_t items)
+        : share_(share), items_(items), random_(seed) {}
 
     uint64_t next(bool between_images) {
         if (share_ <= 0 || std::uniform_real_distribution<>()(random_) >= share_) return 0;
         const bool very_long = between_images && random_() % 4 == 0;
-        return 1 + random_() % (very_long ? 4 * pixels_ : 4);
+        return 1 + random_() % (very_long ? 4 * items_ : 4);
     }
 
   private:
     double share_;
-    uint64_t pixels_;
+    uint64_t items_;
     std::mt19937_64 random_;
 };
+
+template <typename T>
+std::vector<T> content(const char* name) {
+    std::vector<T> result;
+    if (FILE* file = std::fopen(name, "rb")) {
+        T block[1 << 12];
+        while (size_t got = std::fread(block, sizeof(T), 1 << 12, file))
+            result.insert(result.end(), block, block + got);
+        std::fclose(file);
+    }
+    return result;
+}
+
+// Sets the input's ports.
+void offer_item(Dut& dut, bool valid, uint32_t item) {
+#if EVENTS
+    dut.event_valid = valid;
+    dut.event_unit = item & 0xffff;
+    dut.event_step = item >> 16 & 0xff;
+    dut.event_end = item >> 24 & 1;
+#else
+    dut.pixel_valid = valid;
+    dut.pixel_data = item;
+#endif
+}
+
+bool takes_item(const Dut& dut) {
+#if EVENTS
+    return dut.event_ready;
+#else
+    return dut.pixel_ready;
+#endif
+}
+
+bool fault(const Dut& dut) {
+#if EVENTS
+    return dut.result_fault;
+#else
+    return false;
+#endif
+}
 
 }  // namespace
 
@@ -81,9 +123,10 @@ extern "C" void inference_ends() {
 
 int main(int argc, char** argv) {
     if (argc != 9) return 2;
-    FILE* file = std::fopen(argv[1], "rb");
-    if (!file) return 2;
-    const uint64_t pixels = std::strtoull(argv[2], nullptr, 10);
+    const auto items = content<uint32_t>(argv[1]);
+    const auto ends = content<uint64_t>(argv[2]);
+    const uint64_t images = ends.size();
+    const uint64_t typical = images ? items.size() / images : 1;
     const size_t hidden = std::strtoull(argv[3], nullptr, 10);
     const bool alone = std::strcmp(argv[4], "alone") == 0;
     const double stalls = std::strtod(argv[5], nullptr);
@@ -91,20 +134,14 @@ int main(int argc, char** argv) {
     const uint64_t reset_at = std::strtoull(argv[7], nullptr, 10);
     const uint64_t limit = std::strtoull(argv[8], nullptr, 10);
 
-    std::vector<uint8_t> data;
-    for (uint8_t block[1 << 16]; size_t got = std::fread(block, 1, sizeof block, file);)
-        data.insert(data.end(), block, block + got);
-    std::fclose(file);
-    const uint64_t images = data.size() / pixels;
-
     const auto context = std::make_unique<VerilatedContext>();
     context->randReset(2);  // what is not reset starts at random
     context->randSeed(static_cast<int>(seed % 0x7fffffff) + 1);
     const auto dut = std::make_unique<Dut>(context.get());
-    Pauses pixel_pauses(stalls, 2 * seed, pixels), result_pauses(stalls, 2 * seed + 1, pixels);
+    Pauses item_pauses(stalls, 2 * seed, typical), result_pauses(stalls, 2 * seed + 1, typical);
 
-    uint64_t sent = 0, taken = 0;              // pixels, answers
-    uint64_t pixel_pause = 0, result_pause = 0;  // cycles to wait
+    uint64_t sent = 0, begun = 0, taken = 0;    // items, images that are being sent, answers
+    uint64_t item_pause = 0, result_pause = 0;  // cycles to wait
     std::deque<uint64_t> accepted;             // of images whose answer is not yet taken
     bool waiting = false;                      // an answer was valid before and was not taken
     Record record{};
@@ -116,7 +153,7 @@ int main(int argc, char** argv) {
         const bool reset = cycle < 2 || reset_again;
         if (reset) {
             reset_done |= reset_again;
-            sent = taken = pixel_pause = result_pause = 0;
+            sent = begun = taken = item_pause = result_pause = 0;
             accepted.clear();
             decided.clear();
             firing.assign(hidden, kNever);
@@ -124,18 +161,17 @@ int main(int argc, char** argv) {
             last_progress = cycle;
         }
         dut->rst = reset;
-        const bool offer = sent < pixels * images && pixel_pause == 0 &&
-                           !(alone && sent >= (taken + 1) * pixels);
-        dut->pixel_valid = offer;
-        uint32_t beat = static_cast<uint32_t>(cycle * 0x9797);
-        if (offer) std::memcpy(&beat, &data[sent], PIXELS_AT_ONCE);
-        dut->pixel_data = beat & (0xffffffffu >> (32 - 8 * PIXELS_AT_ONCE));
+        // With a reset to come, the images go round until it does.
+        if (!reset_done && sent == items.size()) sent = begun = 0;
+        const uint64_t bound = alone && sent <= ends[taken] ? ends[taken] : items.size();
+        const bool offer = sent < bound && item_pause == 0;
+        offer_item(*dut, offer, offer ? items[sent] : static_cast<uint32_t>(cycle * 0x9e3779b1));
         dut->result_ready = result_pause == 0;
         dut->clk = 0;
         dut->eval();
 
         // What this cycle's clock edge will do.
-        const bool send = !reset && offer && dut->pixel_ready;
+        const bool send = !reset && offer && takes_item(*dut);
         const bool valid = !reset && dut->result_valid;
         const bool take = valid && dut->result_ready;
         const Record now{0, cycle, signed_margin(dut->result_margin), dut->result_label,
@@ -147,19 +183,26 @@ int main(int argc, char** argv) {
                          static_cast<unsigned long long>(cycle));
             return 4;
         }
+        if (valid && fault(*dut)) {
+            std::fprintf(stderr, "answer %llu says that its input is broken, in cycle %llu\n",
+                         static_cast<unsigned long long>(taken),
+                         static_cast<unsigned long long>(cycle));
+            return 4;
+        }
         if (valid && !waiting) record = now;
         waiting = valid && !take;
 
         dut->clk = 1;
         dut->eval();
 
-        if (pixel_pause) --pixel_pause;
+        if (item_pause) --item_pause;
         if (result_pause) --result_pause;
         if (send) {
-            sent += PIXELS_AT_ONCE;
-            const bool ends = sent % pixels == 0;
-            if (ends) accepted.push_back(cycle);
-            pixel_pause = pixel_pauses.next(ends);
+            const bool first = sent == (begun ? ends[begun - 1] : 0);
+            const bool last = ++sent == ends[first ? begun : begun - 1];
+            begun += first;
+            if (EVENTS ? first : last) accepted.push_back(cycle);
+            item_pause = item_pauses.next(last);
         }
         if (take) {
             if (accepted.empty() || (hidden && decided.empty())) {
@@ -176,14 +219,13 @@ int main(int argc, char** argv) {
                 if (taken % 64 == 63) std::fflush(stdout);
             }
             if (hidden) decided.pop_front();
-            // With a reset to come, the images go round until it does.
-            if (++taken == images && !reset_done) sent = taken = 0;
+            if (++taken == images && !reset_done) taken = 0;
             result_pause = result_pauses.next(true);
             last_progress = cycle;
         }
 
         if (cycle - last_progress > limit) {
-            std::fprintf(stderr, "no answer %llu after %llu cycles, %llu pixels taken\n",
+            std::fprintf(stderr, "no answer %llu after %llu cycles, %llu items taken\n",
                          static_cast<unsigned long long>(taken),
                          static_cast<unsigned long long>(limit),
                          static_cast<unsigned long long>(sent));

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from amaranth.hdl import Fragment
 from amaranth.utils import exact_log2
 
 from hw.config import DEFAULT, Config
-from hw.event import EventLayout, MarginsLayout
+from hw.core import Core
+from hw.event import EventLayout
 from hw.export import TOP, to_verilog
 from sim import verilator
 from sw.cli import UserError
+from sw.encoder import EventsEncoder, Spikes
 from sw.network import Network
 
 __all__ = ["UNSEEN", "CoreError", "Simulator", "record_type"]
@@ -31,9 +34,10 @@ class CoreError(Exception):
 def record_type(hidden: int) -> np.dtype:
     """What is seen of one image.
 
-    ``accepted`` is the cycle in which the image's last pixel was accepted, ``valid`` the first
-    cycle in which its answer was valid. ``times`` are the steps in which the hidden units fired,
-    layer after layer; :data:`UNSEEN` is not until the decision, 65534 more than once.
+    ``accepted`` is the cycle in which the image's last pixel was accepted (of events: the first
+    item), ``valid`` the first cycle in which its answer was valid. ``times`` are the steps in which
+    the hidden units fired, layer after layer; :data:`UNSEEN` is not until the decision, 65534 more
+    than once.
     """
     return np.dtype(
         [
@@ -54,7 +58,6 @@ class Simulator:
     Parameters
     ----------
     network : Network
-        With a latency encoder.
     program : Path
         The harness (``harness.cpp``) around the core.
     probed : bool
@@ -85,9 +88,12 @@ class Simulator:
         options = ["-CFLAGS", "-O1" if sources is None else "-O0"]
         # What is not reset must not matter: the harness lets it start at random.
         options += ["--x-initial", "unique", "--x-assign", "unique"]
-        width = MarginsLayout(network.layers[-1], network.steps)["margin"].shape.elem_shape.width
+        core = Core(network, config=config)
+        Fragment.get(core, None)  # Amaranth warns of components that are made and not used
+        width = core.result.payload.margin.shape().width
         files = dict(sources or {"core.v": to_verilog(network, config)})
-        defines = f"#define MARGIN_BITS {width}\n#define PIXELS_AT_ONCE {config.pixels}\n"
+        events = int(isinstance(network.encoder, EventsEncoder))
+        defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n"
         files["harness.cpp"] = defines + _HARNESS.read_text()
         if probed:
             files["probes.sv"] = probes(network, config)
@@ -99,30 +105,31 @@ class Simulator:
         """Hidden units that the probes watch."""
         return sum(self.network.sizes[1:-1]) if self.probed else 0
 
-    def run(self, images: np.ndarray, **how: float) -> np.ndarray:
+    def run(self, inputs: np.ndarray | Spikes, **how: float) -> np.ndarray:
         """All records [B] of :meth:`stream`."""
         empty = np.empty(0, record_type(self.hidden))
-        return np.concatenate([empty, *self.stream(images, **how)])
+        return np.concatenate([empty, *self.stream(inputs, **how)])
 
     def stream(
         self,
-        images: np.ndarray,
+        inputs: np.ndarray | Spikes,
         *,
         alone: bool = False,
         stalls: float = 0.0,
         seed: int = 0,
         reset: int = 0,
     ) -> Iterator[np.ndarray]:
-        """Answers ``images`` uint8 [B, height, width], in pieces as they come.
+        """Answers ``inputs``, in pieces as they come.
 
         Parameters
         ----------
-        images : uint8 [B, height, width]
+        inputs : uint8 [B, height, width] or Spikes
+            Images or events, as the network takes them.
         alone : bool
             Offer an image only once the answer to the one before is taken, not as early as the
             core takes it.
         stalls : float, 0 … below 1
-            Probability of a pause after each pixel and after each answer.
+            Probability of a pause after each item (pixels or a spike) and after each answer.
         seed : int
             Of the pauses and of what memories and registers hold at power-up.
         reset : int
@@ -133,15 +140,17 @@ class Simulator:
         CoreError
             The core hangs or breaks the rules of its streams.
         """
-        pixels, record = self.network.encoder.pixels, record_type(self.hidden)
-        # Twice over: every pixel, every unit and every step, each with the longest of pauses.
-        work = pixels + sum(self.network.sizes) + 4 * len(self.network.layers) * self.network.steps
-        limit = 4 * work + 100 + (20 * pixels if stalls else 0)
+        record, items, ends = record_type(self.hidden), *self._items(inputs)
+        longest = int(np.diff(ends, prepend=0).max(initial=1))
+        # Twice over: every item, every unit and every step, each with the longest of pauses.
+        work = longest + sum(self.network.sizes) + 4 * len(self.network.layers) * self.network.steps
+        limit = 4 * work + 100 + (20 * longest if stalls else 0)
         with tempfile.TemporaryDirectory() as name:
-            file = Path(name) / "images"
-            file.write_bytes(np.ascontiguousarray(images, np.uint8).tobytes())
+            items_file, ends_file = Path(name) / "items", Path(name) / "ends"
+            items_file.write_bytes(items.astype("<u4").tobytes())
+            ends_file.write_bytes(ends.astype("<u8").tobytes())
             mode = "alone" if alone else "stream"
-            fields = [file, pixels, self.hidden, mode, stalls, seed, reset, limit]
+            fields = [items_file, ends_file, self.hidden, mode, stalls, seed, reset, limit]
             process = subprocess.Popen(
                 [self.program, *map(str, fields)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
@@ -160,6 +169,22 @@ class Simulator:
             raise CoreError(message)
         if status:
             raise UserError(f"{self.program}: exit status {status}; {message or 'remove it'}")
+
+    def _items(self, inputs: np.ndarray | Spikes) -> tuple[np.ndarray, np.ndarray]:
+        """What goes in cycle by cycle, one number each, and the index after each input's last.
+
+        Pixels that come at once are bytes, the first in the lowest; a spike is its unit, its step
+        from bit 16 on, and an end mark is bit 24.
+        """
+        if isinstance(inputs, Spikes):
+            counts = np.bincount(inputs.image, minlength=inputs.count)
+            ends = np.cumsum(counts + 1)
+            spikes = inputs.unit.astype(np.int64) | inputs.step.astype(np.int64) << 16
+            return np.insert(spikes, np.cumsum(counts), 1 << 24), ends
+        pixels = np.ascontiguousarray(inputs, np.uint8).reshape(-1, self.config.pixels)
+        beats = pixels @ (1 << 8 * np.arange(self.config.pixels))
+        per_image = self.network.encoder.pixels // self.config.pixels
+        return beats, per_image * np.arange(1, len(inputs) + 1)
 
 
 def probes(network: Network, config: Config) -> str:

@@ -30,7 +30,8 @@ from sim.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw import data
 from sw.answer import Answer
 from sw.cli import UserError, parser, run, write_json
-from sw.encoder import LatencyEncoder
+from sw.encoder import EventsEncoder, Spikes
+from sw.events import EventDataset
 from sw.network import Network, find
 
 __all__ = ["MismatchError", "differs", "main", "verify"]
@@ -76,7 +77,7 @@ def _spikes_differ(answer: Answer, records: np.ndarray) -> np.ndarray:
 
 def verify(
     network: Network,
-    images: np.ndarray,
+    inputs: np.ndarray | Spikes,
     *,
     folder: Path,
     stalls: float = 0.0,
@@ -85,7 +86,7 @@ def verify(
     config: Config = DEFAULT,
     progress: bool = False,
 ) -> tuple[dict[str, object], np.ndarray]:
-    """Compares hardware and golden model on ``images`` uint8 [B, height, width].
+    """Compares hardware and golden model on ``inputs``: images uint8 [B, height, width], or events.
 
     Returns
     -------
@@ -99,15 +100,17 @@ def verify(
     UserError
         It could not be tried.
     """
-    workers = max(1, min(os.cpu_count() or 1, len(images) // 256))
+    count = inputs.count if isinstance(inputs, Spikes) else len(inputs)
+    answers = golden.run if isinstance(inputs, Spikes) else golden.run_images
+    workers = max(1, min(os.cpu_count() or 1, count // 256))
     with ThreadPoolExecutor(2) as pool:
         building = pool.submit(_simulator, network, folder, netlist, config)
-        computing = pool.submit(golden.run_images, network, images)
+        computing = pool.submit(answers, network, inputs)
         simulator, answer = building.result(), computing.result()
-    alone, stream = (np.zeros(len(images), record_type(simulator.hidden)) for _ in range(2))
-    with _bar(2 * len(images), progress) as bar:
+    alone, stream = (np.zeros(count, record_type(simulator.hidden)) for _ in range(2))
+    with _bar(2 * count, progress) as bar:
         for records, how in ((alone, {"alone": True}), (stream, {"stalls": stalls})):
-            for start, piece in _pieces(simulator, images, workers, {**how, "seed": seed}):
+            for start, piece in _pieces(simulator, inputs, count, workers, {**how, "seed": seed}):
                 part = slice(start, start + len(piece))
                 wrong = np.flatnonzero(differs(_part(answer, part), piece))
                 if len(wrong):
@@ -115,7 +118,7 @@ def verify(
                 records[part] = piece
                 bar.update(len(piece))
     cycles = (alone["valid"] - alone["accepted"]).astype(np.int64)
-    span = len(images) // workers  # the last piece is the longest, and no shorter than this
+    span = count // workers  # the last piece is the longest, and no shorter than this
     steady = stream["valid"][-span:].astype(np.int64)
     interval = float(np.diff(steady).mean()) if span > 1 and not stalls else None
     figures = {
@@ -134,16 +137,21 @@ def _simulator(network: Network, folder: Path, netlist: bool, config: Config) ->
 
 
 def _pieces(
-    simulator: Simulator, images: np.ndarray, workers: int, how: dict[str, object]
+    simulator: Simulator,
+    inputs: np.ndarray | Spikes,
+    count: int,
+    workers: int,
+    how: dict[str, object],
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Records of parts of ``images``, each with its first index, from several processes at once."""
+    """Records of parts of ``inputs``, each with its first index, from several processes at once."""
     results: SimpleQueue = SimpleQueue()
-    bounds = [len(images) * k // workers for k in range(workers + 1)]
+    bounds = [count * k // workers for k in range(workers + 1)]
     stop = threading.Event()
 
     def work(start: int, end: int) -> None:
         position = start
-        for piece in simulator.stream(images[start:end], **how):
+        part = inputs.part(start, end) if isinstance(inputs, Spikes) else inputs[start:end]
+        for piece in simulator.stream(part, **how):
             if stop.is_set():
                 return
             results.put((position, piece))
@@ -253,9 +261,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.seed < 0:
         raise UserError(f"--seed must be at least 0, not {args.seed}")
     network, config = find(args.network), find_config(args.engine)
-    name, images, labels = _test_images(network, args.dataset, args.data_dir)
-    count = args.images or (_NETLIST_IMAGES if args.netlist else len(images))
-    images, labels = images[:count], labels[:count]
+    name, inputs, labels = _test_inputs(network, args.dataset, args.data_dir)
+    count = args.images or (_NETLIST_IMAGES if args.netlist else len(labels))
+    labels = labels[:count]
+    inputs = inputs.part(0, len(labels)) if isinstance(inputs, Spikes) else inputs[:count]
     target = "netlist" if args.netlist else "rtl"
     figures: dict[str, object] = {
         "network": network.name,
@@ -263,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "dataset": name,
         "target": target,
         "engine": args.engine,
-        "images": len(images),
+        "images": len(labels),
         "stalls": args.stalls,
         "seed": args.seed,
         "verilator": verilator.find().version,
@@ -272,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found, classes = verify(
             network,
-            images,
+            inputs,
             folder=args.build_dir / "verify",
             stalls=args.stalls,
             seed=args.seed,
@@ -298,22 +307,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _test_images(
+def _test_inputs(
     network: Network, dataset: str | None, data_dir: Path | None
-) -> tuple[str, np.ndarray, np.ndarray]:
+) -> tuple[str, np.ndarray | Spikes, np.ndarray]:
     name = dataset or str(network.provenance["dataset"])
-    if not isinstance(network.encoder, LatencyEncoder):
-        raise UserError(f"network {network.name!r} takes events; only images can be verified")
     loaded = data.load(name, data_dir)
-    if loaded.shape != network.encoder.shape:
+    if isinstance(loaded, EventDataset):
+        found = f"events of {loaded.channels} channels"
+        fits = network.encoder == EventsEncoder(channels=loaded.channels)
+    else:
+        found = f"images of {loaded.shape} pixels"
+        fits = getattr(network.encoder, "shape", None) == loaded.shape
+    if not fits:
+        takes = getattr(network.encoder, "shape", None) or f"{network.sizes[0]} channels of events"
         raise UserError(
-            f"{name}: images of {loaded.shape} pixels, network {network.name!r} takes "
-            f"{network.encoder.shape}; name another --dataset"
+            f"{name}: {found}, network {network.name!r} takes {takes}; name another --dataset"
         )
+    if isinstance(loaded, EventDataset):
+        return name, loaded.test_events.spikes(network.steps), loaded.test_labels
     return name, loaded.test_images, loaded.test_labels
 
 
 def _summary(network: Network, figures: dict[str, object]) -> str:
+    events = isinstance(network.encoder, EventsEncoder)
+    begin = "the first event, without a pause" if events else "the last pixel"
     lines = [
         f"{network.name} ({network.structure}, {network.steps} steps): golden model = "
         f"{'RTL' if figures['target'] == 'rtl' else 'iCE40 netlist'} on {figures['images']} "
@@ -322,7 +339,7 @@ def _summary(network: Network, figures: dict[str, object]) -> str:
         + (", every hidden spike" if figures["hidden_units_compared"] else ""),
         f"  accuracy       {figures['accuracy']:.2%}",
         f"  cycles         {figures['cycles_mean']:.1f} mean, {figures['cycles_max']} worst, "
-        "from the last pixel to the answer",
+        f"from {begin} to the answer",
     ]
     if figures["interval_cycles_mean"]:
         lines.append(f"  cycles/image   {figures['interval_cycles_mean']:.1f} back to back")

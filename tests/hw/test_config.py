@@ -4,7 +4,7 @@ import re
 from dataclasses import FrozenInstanceError
 
 import pytest
-from samples import image_network
+from samples import events_network, image_network
 
 from hw.config import DEFAULT, PRESETS, Config, Event, engine_names, find_config
 from sw.cli import UserError
@@ -29,6 +29,7 @@ def test_a_config_does_not_change():
 REFUSED = {
     "Banks must be 1, 2 or 4, not 3": lambda: Event(banks=3),
     "Pixels must be 1, 2 or 4, not 8": lambda: Config(pixels=8),
+    "Most_events must be at least 1, not 0": lambda: Config(most_events=0),
     "Engines must be at least one, not none": lambda: Config(engines=()),
     "4 pixels a cycle need as many banks in the first layer, which has 2": lambda: Config(
         engines=(Event(banks=2),), pixels=4
@@ -62,6 +63,12 @@ def test_refuses_what_contradicts_the_network(rng, message, case):
     names, shape = case
     with pytest.raises(UserError, match=f"^network 'random'.* {re.escape(message)}$"):
         find_config(names).check(image_network(rng, **shape))
+
+
+def test_events_come_one_a_cycle(rng):
+    find_config("event").check(events_network(rng))
+    with pytest.raises(UserError, match=r"takes events, one a cycle; the first layer has use for"):
+        find_config("event-2").check(events_network(rng))
 
 
 @pytest.mark.parametrize("how", [{"shape": (3, 5)}, {"shape": (4, 4), "pool": 2}])

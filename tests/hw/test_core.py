@@ -133,10 +133,16 @@ def test_reset_state_needs_no_reset(rng):
     assert accepted[0] == network.encoder.pixels - 1
 
 
-@pytest.mark.usefixtures("unfinished")
-def test_refuses_events(rng):
-    with pytest.raises(UserError, match=r"^network 'events' takes events; the hardware so far"):
-        Core(events_network(rng))
+def test_a_fault_comes_with_its_answer_and_leaves_the_next(rng):
+    network = events_network(rng)
+    for layer in network.layers:
+        layer.threshold[:] = 99  # nobody fires: all items are looked at
+    core, end = Core(network), {"unit": 0, "step": 0, "end": 1}
+    good = [{"unit": 3, "step": 2, "end": 0}, {"unit": 3, "step": 5, "end": 0}, end]
+    broken = [{"unit": 3, "step": 5, "end": 0}, {"unit": 3, "step": 2, "end": 0}, end]
+    _, taken = exchange(core, core.source, core.result, [*good, *broken, *good], 3)
+    assert [item.value["fault"] for item in taken] == [0, 1, 0]
+    assert taken[0].value == taken[2].value
 
 
 @pytest.mark.usefixtures("unfinished")

@@ -51,6 +51,17 @@ def test_nor_of_another_config(rng, config, tmp_path):
     assert manifest["ports"][2]["width"] == 8 * config.pixels
 
 
+def test_nor_of_a_network_for_events(rng, tmp_path):
+    lint(export.export(events_network(rng), tmp_path))
+    manifest = json.loads((tmp_path / "firstspike.json").read_text())
+    assert manifest["channels"] == 12
+    assert [port["name"] for port in manifest["ports"]][2:] == [
+        *("event_unit", "event_step", "event_end", "event_valid", "event_ready"),
+        *("result_label", "result_step", "result_margin", "result_fault"),
+        *("result_valid", "result_ready"),
+    ]
+
+
 def lint(path):
     result = verilator.find().run(
         ["--lint-only", "-Wall", "--quiet", "--top-module", export.TOP, path.name], cwd=path.parent
@@ -136,13 +147,13 @@ def test_the_command(tmp_path):
 
 
 def test_the_command_refuses_in_one_line(tmp_path, rng):
-    events = tmp_path / "events.safetensors"
-    events_network(rng).save(events)
+    unsorted = tmp_path / "unsorted.safetensors"
+    image_network(rng, select=(3, 1)).save(unsorted)
     damaged = tmp_path / "damaged.safetensors"
-    damaged.write_bytes(events.read_bytes()[:-1])
+    damaged.write_bytes(unsorted.read_bytes()[:-1])
     for name, message in {
         "nowhere": "error: nowhere: cannot be read",
-        events: "error: network 'events' takes events",
+        unsorted: "error: network 'random': Select must rise strictly",
         damaged: f"error: {damaged}: not a safetensors file",
     }.items():
         result = command("hw.export", name, "--out", tmp_path / "out")

@@ -210,7 +210,7 @@ def test_what_the_link_cannot_carry(rng, classes, threshold, bits):
 
 @pytest.mark.usefixtures("unfinished")
 def test_events_are_refused(rng):
-    with pytest.raises(UserError, match=r"'events' takes events; .*: train with a latency encoder"):
+    with pytest.raises(UserError, match=r"'events' takes events; .* train with a latency encoder"):
         Accelerator(events_network(rng), divisor=4)
 
 

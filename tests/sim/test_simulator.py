@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases import CASES, VERIFY, make, mixed_images
+from networks import random_network, random_spikes
 
 from hw.config import Config, Event, find_config
 from hw.export import to_verilog
@@ -12,6 +13,7 @@ from sim import golden
 from sim.cycles import cycles
 from sim.simulator import CoreError, Simulator
 from sim.verify import differs
+from sw.encoder import Spikes
 
 IMAGES = 60
 WAYS = (
@@ -73,6 +75,53 @@ def test_every_config(rng, name, config):
     records = simulator.run(images, alone=True)
     taken = records["valid"].astype(int) - records["accepted"].astype(int)
     np.testing.assert_array_equal(taken, cycles(network, images, answer, config))
+
+
+# name: (units of the layers, T, lowest threshold, highest threshold)
+EVENTS = {
+    "one unit, one step": ((1, 1), 1, 0, 2),
+    "one layer": ((12, 5), 7, -1, 6),
+    "steps that are no power of two": ((9, 6, 4), 11, -1, 3),
+    "three hidden layers": ((20, 17, 9, 6, 5), 16, -1, 3),
+    "nobody fires": ((10, 6, 5), 8, 80, 90),
+    "most steps": ((14, 10, 6), 256, 0, 8),
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("engine", ["event", "event,event-2"])
+def test_every_kind_of_network_for_events(rng, name, engine):
+    """Spikes in which units may fire several times, also in one step; some inputs have none."""
+    sizes, steps, low, high = EVENTS[name]
+    config = Config(engines=find_config(engine).engines[: len(sizes) - 1], most_events=200)
+    network = random_network(rng, sizes, steps, low, high)
+    if min(sizes[1:-1], default=2) < 2:
+        config = Config()
+    spikes = random_spikes(rng, IMAGES, sizes[0], steps, rate=1.5)
+    dense = random_spikes(rng, 3, sizes[0], steps, rate=6)
+    spikes = Spikes(
+        count=IMAGES + 5,
+        image=np.concatenate([spikes.image, dense.image + IMAGES + 1]),
+        step=np.concatenate([spikes.step, dense.step]),
+        unit=np.concatenate([spikes.unit, dense.unit]),
+    )
+    answer = golden.run(network, spikes)
+    simulator = Simulator.build(network, VERIFY, config=config)
+    for way in WAYS:
+        records = simulator.run(spikes, **way)
+        assert len(records) == spikes.count, way
+        assert not differs(answer, records).any(), way
+    records = simulator.run(spikes, alone=True)
+    taken = records["valid"].astype(int) - records["accepted"].astype(int)
+    np.testing.assert_array_equal(taken, cycles(network, spikes, answer, config))
+
+
+def test_too_many_events_are_reported(rng):
+    network = random_network(rng, (6, 4), 8, 90, 99)
+    spikes = random_spikes(rng, 8, 6, 8, rate=3)
+    simulator = Simulator.build(network, VERIFY, config=Config(most_events=5))
+    with pytest.raises(CoreError, match=r"^answer \d says that its input is broken, in cycle \d+$"):
+        simulator.run(spikes)
 
 
 def test_the_seed_decides_the_pauses(rng):

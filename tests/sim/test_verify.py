@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from cases import VERIFY, make, mixed_images
+from networks import random_network, random_spikes
 
 from sim import golden, verify
 from sim.cycles import cycles
@@ -67,6 +68,26 @@ def test_netlist(rng):
     assert classes.tolist() == answer.label.tolist()
     assert figures["cycles_max"] == cycles(network, images, answer).max()
     assert figures["hidden_units_compared"] == 0  # a netlist has no blocks to watch
+
+
+def test_events(rng):
+    network = random_network(rng, (20, 12, 5), 16, -1, 6)
+    spikes = random_spikes(rng, 70, 20, 16, rate=2)
+    figures, classes = verify.verify(network, spikes, folder=VERIFY, stalls=0.2)
+    answer = golden.run(network, spikes)
+    assert classes.tolist() == answer.label.tolist()
+    assert figures["cycles_max"] == cycles(network, spikes, answer).max()
+    assert figures["hidden_units_compared"] == 12
+
+
+def test_a_wrong_spike_of_events_is_noticed(rng, monkeypatch):
+    network = random_network(rng, (20, 12, 5), 16, -1, 6)
+    spikes = random_spikes(rng, 70, 20, 16, rate=2)
+    right = golden.run
+    other = dataclasses.replace(spikes, unit=(spikes.unit + 1) % 20)
+    monkeypatch.setattr(golden, "run", lambda n, _: right(n, other))
+    with pytest.raises(verify.MismatchError, match=r"the hardware differs"):
+        verify.verify(network, spikes, folder=VERIFY)
 
 
 def altered(network, part):
