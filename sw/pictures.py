@@ -74,7 +74,7 @@ def sweep(path: Path, rows: Sequence[dict[str, object]], label: str) -> None:
         axes.set_xticks(place, [str(row["value"]) for row in rows])
         axes.set(xlabel=label, ylabel="test set [%]")
         axes.grid(visible=True, alpha=0.3)
-        axes.legend(loc="lower right")
+        axes.legend(loc="best")
 
 
 def confusion(path: Path, matrix: np.ndarray, labels: Sequence[str], title: str) -> None:
