@@ -9,6 +9,9 @@ device, one step of Adam included, without augmentation:
   integrate without a leak, the loss is the cross-entropy of spike counts. They run eagerly, as they
   are used, and captured as a CUDA graph, which is how fast they could be.
 
+By ``torchrun --nproc-per-node N -m sw.bench_training --device cuda`` the timing rule alone is
+timed, each batch shared by N GPUs.
+
 ``step_bytes`` is the most that was allocated during a step beyond what lay there before it.
 ``roofline`` has, for the timing rule, what its equations need at least: ``operations`` (an addition
 or a comparison each) and ``bytes`` moved (weights, the state of Adam, spike times), each over the
@@ -27,9 +30,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sw import cli
+from sw import cli, distributed
 from sw.cli import UserError
-from sw.data import DATASETS, load
+from sw.data import DATASETS, Dataset, load
 from sw.encoder import LatencyEncoder
 from sw.rules import RULES
 
@@ -72,36 +75,46 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = torch.device(args.device)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
-    labels = torch.from_numpy(data.train_labels[: args.batch]).to(device)
-    encoder = LatencyEncoder(shape=data.shape, silent_below=16)
-    limits = _limits(device)
-    sizes = (encoder.inputs, args.hidden, _CLASSES)
-    rows = []
-    for steps in args.steps:
-        times = encoder.times(data.train_images[: args.batch], steps)
-        times = torch.from_numpy(times).long().to(device)
-        torch.manual_seed(args.seed)
-        for case in cases(sizes, steps, times, labels):
-            row = {"case": case.name, "steps": steps, "cuda_graph": case.captured}
-            row |= measure(case, args.batch, device)
-            if case.name == "bstdg" and limits:
-                row["roofline"] = _roofline(sizes, times, steps, row["images_per_second"], limits)
-            rows.append(row)
-            if args.profile and case.name == "bstdg" and not case.captured:
-                print(_profile(case))
-    figures = {
-        "network": "-".join(map(str, sizes)),
-        "dataset": args.dataset,
-        "batch": args.batch,
-        "device": torch.cuda.get_device_name() if limits else "CPU",
-        "torch": torch.__version__,
-        "limits": limits,
-        "rows": rows,
-    }
+    with distributed.joined(device) as device:
+        if args.batch % distributed.count():
+            raise UserError(f"--batch must be divisible by {distributed.count()}, not {args.batch}")
+        figures = _figures(args, data, device)
+        if not distributed.first():
+            return
     if args.json:
         cli.write_json(args.json, figures)
     if not args.quiet:
         print(json.dumps(figures))
+
+
+def _figures(args: argparse.Namespace, data: Dataset, device: torch.device) -> dict[str, object]:
+    encoder = LatencyEncoder(shape=data.shape, silent_below=16)
+    labels = distributed.part(torch.from_numpy(data.train_labels[: args.batch])).to(device)
+    limits = _limits(device)
+    sizes = (encoder.inputs, args.hidden, _CLASSES)
+    rows = []
+    for steps in args.steps:
+        times = torch.from_numpy(encoder.times(data.train_images[: args.batch], steps)).long()
+        times = distributed.part(times).to(device)
+        torch.manual_seed(args.seed)
+        for case in cases(sizes, steps, times, labels):
+            row = {"case": case.name, "steps": steps, "cuda_graph": case.captured}
+            row |= measure(case, args.batch, device)
+            if case.name == "bstdg" and limits and distributed.count() == 1:
+                row["roofline"] = _roofline(sizes, times, steps, row["images_per_second"], limits)
+            rows.append(row)
+            if args.profile and case.name == "bstdg" and not case.captured:
+                print(_profile(case))
+    return {
+        "network": "-".join(map(str, sizes)),
+        "dataset": args.dataset,
+        "batch": args.batch,
+        "device": torch.cuda.get_device_name() if limits else "CPU",
+        "processes": distributed.count(),
+        "torch": torch.__version__,
+        "limits": limits,
+        "rows": rows,
+    }
 
 
 def cases(sizes: Sequence[int], steps: int, times: Tensor, labels: Tensor) -> Iterator[Case]:
@@ -113,6 +126,8 @@ def cases(sizes: Sequence[int], steps: int, times: Tensor, labels: Tensor) -> It
     for name, setting in settings.items():
         if not times.is_cuda and name == "bstdg, plain":
             continue  # a CPU has no other
+        if distributed.count() > 1 and name != "bstdg":
+            return
         for captured in graphs:
             rule = RULES[name.split(",")[0]](sizes, steps, **setting).to(times.device)
             rule.start(times)
@@ -121,6 +136,7 @@ def cases(sizes: Sequence[int], steps: int, times: Tensor, labels: Tensor) -> It
 
             def step(rule: nn.Module = rule, optimizer: torch.optim.Optimizer = optimizer) -> None:
                 rule.backward(times, labels)
+                distributed.average([parameter.grad for parameter in rule.parameters()])
                 optimizer.step()
                 rule.constrain()
 
@@ -169,7 +185,9 @@ def measure(case: Case, batch: int, device: torch.device) -> dict[str, object]:
         for _ in range(count):
             step()
         wait()
-        seconds = time.perf_counter() - begin
+        clock = torch.tensor(time.perf_counter() - begin, device=device)
+        distributed.average([clock])  # so that all processes take as many steps
+        seconds = clock.item()
         if seconds < _SECONDS:
             count = max(count + 1, int(1.2 * count * _SECONDS / seconds))
         else:

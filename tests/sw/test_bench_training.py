@@ -1,0 +1,70 @@
+"""The benchmark runs what it says; its times are not looked at."""
+
+import json
+
+import pytest
+import torch
+
+from sw import bench_training
+from sw.cli import UserError
+
+ARGUMENTS = ["--hidden", "12", "--batch", "32", "--steps", "4"]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(bench_training, "_SECONDS", 0.001)
+    monkeypatch.setattr(bench_training, "_ROUNDS", 1)
+
+
+def test_prints_one_object(quick, capsys, tmp_path):
+    bench_training.main([*ARGUMENTS, "--json", str(tmp_path / "figures.json")])
+    figures = json.loads(capsys.readouterr().out)
+    assert figures == json.loads((tmp_path / "figures.json").read_text())
+    assert (figures["network"], figures["batch"], figures["device"]) == ("64-12-10", 32, "CPU")
+    cases = [row["case"] for row in figures["rows"]]
+    assert cases[:2] == ["bstdg", "surrogate"]  # and peers, where they are installed
+    assert all(row["images_per_second"] > 0 for row in figures["rows"])
+
+
+def test_every_case_learns():
+    """A step of each case changes its network: nothing is timed that does no work."""
+    torch.manual_seed(0)
+    times, labels = torch.randint(0, 9, (16, 20)), torch.randint(0, 10, (16,))
+    for case in bench_training.cases((20, 12, 10), 8, times, labels):
+        names = case.step.__defaults__[0]
+        before = [parameter.clone() for parameter in names.parameters()]
+        case.step()
+        after = list(names.parameters())
+        assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True)), case.name
+
+
+def test_a_case_that_cannot_run_says_why(monkeypatch):
+    def fails():
+        raise RuntimeError("no such thing\nand more")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    case = bench_training.Case("x", fails, captured=False)
+    assert bench_training.measure(case, 1, torch.device("cpu")) == {"error": "no such thing"}
+
+
+def test_roofline_by_hand():
+    """Two images of 3 inputs, 2 + 1 of which fire; 4 hidden units, 2 classes.
+
+    Forward 3 · 4 + 2 · 4 · 2 = 28, backward 2 · 2 · (12 + 6 · 8) = 240 operations. 20 weights in
+    four tensors, read and written, and 9 spike times an image: 658 bytes.
+    """
+    times = torch.tensor([[0, 1, 4], [4, 4, 3]])
+    limits = {"operations_per_second": 1000.0, "bytes_per_second": 1e9}
+    figures = bench_training._roofline((3, 4, 2), times, 4, 1.0, limits)
+    assert figures == {"operations": 268, "bytes": 658, "share": 0.134}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--batch", "0"], "--batch must be in"), (["--device", "cuda"], "PyTorch finds no GPU")],
+)
+def test_refuses(arguments, message, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=message):
+        bench_training.main(arguments)
