@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from hw import protocol
 from sw.cli import UserError, parser, run, table, write_json
-from sw.data import load
+from sw.data import load_images
 from sw.encoder import LatencyEncoder
 from sw.network import Network, find
 
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.image:
         images, truth = _raw_image(args.image, network), None
     else:
-        data = load(args.dataset or network.provenance["dataset"], args.data_dir)
+        data = load_images(args.dataset or network.provenance["dataset"], args.data_dir)
         images, truth = data.test_images[: args.images], data.test_labels[: args.images]
     session = Session(open_port(args.port, args.baud, args.timeout), network, name=args.port)
 

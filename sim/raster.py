@@ -12,7 +12,7 @@ import numpy as np
 from sim import golden
 from sw.answer import Answer
 from sw.cli import UserError, atomic_path, parser, run
-from sw.data import load
+from sw.data import load_images
 from sw.network import Network, find
 
 __all__ = ["draw"]
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--out", type=Path, required=True, metavar="FILE", help="a PNG file")
     args = options.parse_args(arguments)
     network = find(args.network)
-    data = load(str(network.provenance["dataset"]), args.data_dir)
+    data = load_images(str(network.provenance["dataset"]), args.data_dir)
     if not 0 <= args.image < len(data.test_images):
         raise UserError(f"--image must be in 0 … {len(data.test_images) - 1}, not {args.image}")
     label = int(data.test_labels[args.image])

@@ -68,22 +68,16 @@ def load(data_dir: Path | None = None) -> Dataset:
 
 
 def _archive(data_dir: Path | None) -> Path:
-    for place in data.places(data_dir):
-        for folder in (place / "caltech", place):
-            for name in _ARCHIVES:
-                if (folder / name).is_file():
-                    return folder / name
-    path = data.cache() / "caltech" / "caltech-101.zip"
-    data.fetch(_URL, path, "caltech/caltech-101.zip", _official)
+    path = data.find("caltech", _ARCHIVES, data_dir)
+    if path is None:
+        path = data.cache() / "caltech" / "caltech-101.zip"
+        data.fetch(
+            _URL,
+            path,
+            "caltech/caltech-101.zip",
+            lambda content: data.official(_URL, content, _ZIP_MD5, "try again later"),
+        )
     return path
-
-
-def _official(content: bytes) -> bytes:
-    """``content`` if it is the official archive."""
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != _ZIP_MD5:
-        raise UserError(f"{_URL}: content has md5 {found}, must be {_ZIP_MD5}; try again later")
-    return content
 
 
 def _files(path: Path) -> list[tuple[int, bytes]]:

@@ -18,18 +18,18 @@ _HEAD = """\
 # Networks that ship
 
 Written by `python -m sw.catalogue`; a test holds it against the files. Accuracy is strict
-(docs/spec.md), on the test images, which were used for these figures only. Of several seeds the one
-that ships did best on held-out training images. A step counts from 1.
+(docs/spec.md), on the test images or recordings, which were used for these figures only. Of several
+seeds the one that ships did best on held-out training data. A step counts from 1.
 """
 _ROW = """
 ## {name}
 {weight_bits:,} weights of one bit, {steps} steps, rule `{rule}`, {epochs} epochs, seed {seed}, \
 trained on {device} with PyTorch {torch}.
 
-| accuracy, strict | lenient | on held-out training images | mean decision step | hidden spikes, \
+| accuracy, strict | lenient | on held-out training data | mean decision step | hidden spikes, \
 whole window | to the decision |
 |---|---|---|---|---|---|
-| {accuracy:.2%} | {lenient_accuracy:.2%} | {validation_accuracy:.2%} | \
+| {accuracy:.2%} | {lenient_accuracy:.2%} | {held_out} | \
 {decision_step_mean:.2f} of {steps} | {hidden_spikes_mean:.1f} | \
 {hidden_spikes_before_decision_mean:.1f} |
 
@@ -57,10 +57,12 @@ def page(data_dir: Path | None = None) -> str:
                 f"{name}: test accuracy is {figures['accuracy']}, its provenance says "
                 f"{provenance['test_accuracy']}; train it again by its command"
             )
+        held_out = provenance["validation_accuracy"]
         parts.append(
             _ROW.format(
                 **{**provenance, **provenance["versions"], **figures},
                 name=name,
+                held_out="none held out" if held_out is None else f"{held_out:.2%}",
                 weight_bits=network.weight_bits,
                 steps=network.steps,
             )

@@ -20,19 +20,36 @@ import hashlib
 import os
 import urllib.request
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from sw.cli import UserError, atomic_path
+from sw.events import EventDataset
 
-__all__ = ["DATASETS", "Dataset", "cache", "fetch", "load", "places", "split"]
+__all__ = [
+    "DATASETS",
+    "EVENT_DATASETS",
+    "Dataset",
+    "cache",
+    "fetch",
+    "find",
+    "load",
+    "load_images",
+    "official",
+    "places",
+    "split",
+]
 
+_Checked = TypeVar("_Checked")
 _SYSTEM = Path("/usr/share/datasets")
 _TIMEOUT = 30  # seconds without a byte until a download gives up
 _DIGITS = tuple("0123456789")
+_REMEDY = "move it away or name another --data-dir"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +78,16 @@ class Dataset:
     def shape(self) -> tuple[int, int]:
         """Height and width of an image in pixels."""
         return self.train_images.shape[1:]
+
+    @property
+    def train_inputs(self) -> np.ndarray:
+        """``train_images``, by the name that data sets of both kinds have."""
+        return self.train_images
+
+    @property
+    def test_inputs(self) -> np.ndarray:
+        """``test_images``, likewise."""
+        return self.test_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +133,13 @@ _IDX = {
     ),
 }
 
-DATASETS = ("digits", *_IDX, "caltech")
+EVENT_DATASETS = ("fsdd", "shd")
+DATASETS = ("digits", *_IDX, "caltech", *EVENT_DATASETS)
+_MODULES = ("caltech", *EVENT_DATASETS)  # sw.<name> has a load() of its own
 
 
-def load(name: str, data_dir: Path | None = None) -> Dataset:
-    """The data set ``name``, one of :data:`DATASETS`.
+def load(name: str, data_dir: Path | None = None) -> Dataset | EventDataset:
+    """The data set ``name``, one of :data:`DATASETS`; those of :data:`EVENT_DATASETS` hold events.
 
     Raises
     ------
@@ -123,10 +152,8 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
         raise UserError(f"{data_dir}: no such folder; name one that exists with --data-dir")
     if name == "digits":
         return _digits()
-    if name == "caltech":
-        from sw import caltech
-
-        return caltech.load(data_dir)
+    if name in _MODULES:
+        return import_module(f"sw.{name}").load(data_dir)
     source = _IDX[name]
     parts = [_idx(_content(name, file, data_dir), images="images" in file) for file in source.md5]
     return Dataset(
@@ -137,6 +164,13 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
         test_labels=parts[3].astype(np.int64),
         labels=source.labels,
     )
+
+
+def load_images(name: str, data_dir: Path | None = None) -> Dataset:
+    """The data set ``name`` for who can take images only. As :func:`load`, which see."""
+    if name in EVENT_DATASETS:
+        raise UserError(f"{name}: holds events, not images; only images are taken here")
+    return load(name, data_dir)
 
 
 def split(labels: np.ndarray, fraction: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -201,12 +235,20 @@ def _idx(content: bytes, *, images: bool) -> np.ndarray:
 
 def _content(name: str, file: str, data_dir: Path | None) -> bytes:
     """Decompressed content of ``<file>.gz`` from the first place that has it."""
+    path = find(name, (f"{file}.gz",), data_dir)
+    if path is not None:
+        return _checked(path, path.read_bytes(), _IDX[name].md5[file])
+    return _download(name, file)
+
+
+def find(name: str, files: Sequence[str], data_dir: Path | None) -> Path | None:
+    """The first of ``files`` in the first place that has one for the data set ``name``."""
     for place in places(data_dir):
         for folder in (place / name, place / name.replace("_", "-"), place):
-            path = folder / f"{file}.gz"
-            if path.is_file():
-                return _checked(path, path.read_bytes(), _IDX[name].md5[file])
-    return _download(name, file)
+            for file in files:
+                if (folder / file).is_file():
+                    return folder / file
+    return None
 
 
 def places(data_dir: Path | None) -> list[Path]:
@@ -220,18 +262,21 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "firstspike"
 
 
-def _checked(
-    origin: object, packed: bytes, md5: str, remedy: str = "move it away or name another --data-dir"
-) -> bytes:
+def official(origin: object, content: bytes, md5: str, remedy: str = _REMEDY) -> bytes:
+    """``content``, read from ``origin``, if its checksum is ``md5``. Raises UserError if not."""
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise UserError(f"{origin}: content has md5 {found}, must be {md5}; {remedy}")
+    return content
+
+
+def _checked(origin: object, packed: bytes, md5: str, remedy: str = _REMEDY) -> bytes:
     """The decompressed content of ``packed``, if it is the official one."""
     try:
         content = gzip.decompress(packed)
     except (EOFError, zlib.error, OSError) as error:
         raise UserError(f"{origin}: is not whole as gzip ({error}); {remedy}") from None
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise UserError(f"{origin}: content has md5 {found}, must be {md5}; {remedy}")
-    return content
+    return official(origin, content, md5, remedy)
 
 
 def _download(name: str, file: str) -> bytes:
@@ -243,9 +288,7 @@ def _download(name: str, file: str) -> bytes:
     )
 
 
-def fetch(
-    url: str, path: Path, title: str, check: Callable[[bytes], bytes] = lambda content: content
-) -> bytes:
+def fetch(url: str, path: Path, title: str, check: Callable[[bytes], _Checked]) -> _Checked:
     """Fetches ``url`` into ``path`` with a progress bar, whole and passed by ``check`` or not at
     all. Returns what ``check`` makes of the content.
 

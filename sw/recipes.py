@@ -8,12 +8,14 @@ docs/training.md.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 
-from sw.batches import Augmentation
+from sw.batches import Augmentation, EventAugmentation
 from sw.cli import UserError
-from sw.data import DATASETS
+from sw.data import DATASETS, EVENT_DATASETS
 from sw.rules import RULES
 
 __all__ = ["PRESETS", "Recipe", "preset"]
+
+_IMAGES_ONLY = {"pool", "inputs", "silent_below"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,24 +28,25 @@ class Recipe:
     dataset : str
     hidden : tuple of int
         Units of each hidden layer.
-    steps : int, 1 … 256, a power of two
-        T.
+    steps : int, 1 … 256
+        T; a power of two where the data set holds images.
     rule : str
         One of ``sw.rules.RULES``.
     settings : dict
         Keyword arguments of the rule that differ from its defaults.
     epochs : int
     batch : int
-        Images per step of the optimizer.
+        Images, or recordings, per step of the optimizer.
     rate : float
         Learning rate of the weights at the start; falls to 0 as a half cosine.
-    augmentation : Augmentation, or None
+    augmentation : Augmentation, EventAugmentation, or None
+        The one for the data set's kind.
     pool, silent_below : int
-        As ``LatencyEncoder`` has them.
+        As ``LatencyEncoder`` has them; images only.
     inputs : int, or None
         Keep only this many pixels, those that tell most about the class; None keeps all.
     validation : float, 0 … below 1
-        Share of the training images that is held out.
+        Share of the training set that is held out.
     seed : int
 
     Raises
@@ -60,7 +63,7 @@ class Recipe:
     batch: int = 256
     rule: str = "bstdg"
     settings: Mapping[str, float] = field(default_factory=dict)
-    augmentation: Augmentation | None = None
+    augmentation: Augmentation | EventAugmentation | None = None
     pool: int = 1
     silent_below: int = 16
     inputs: int | None = None
@@ -72,8 +75,12 @@ class Recipe:
         _member("Rule", self.rule, tuple(RULES))
         for width in self.hidden:
             _least("Hidden", width, 1)
-        if not 1 <= self.steps <= 256 or self.steps & (self.steps - 1):
-            raise UserError(f"Steps must be a power of two in 1 … 256, not {self.steps!r}")
+        if not 1 <= self.steps <= 256:
+            raise UserError(f"Steps must be in 1 … 256, not {self.steps!r}")
+        if self.steps & (self.steps - 1) and self.dataset not in EVENT_DATASETS:
+            raise UserError(
+                f"Steps must be a power of two where pixels are encoded, not {self.steps!r}"
+            )
         _least("Epochs", self.epochs, 1)
         _least("Batch", self.batch, 1)
         _least("Seed", self.seed, 0)
@@ -138,7 +145,27 @@ PRESETS: dict[str, Recipe] = {
         silent_below=1,
         settings={"output_noise": 3.0, "later_gain": 4.0, "later_from_start": True},
     ),
+    "fsdd": Recipe(
+        dataset="fsdd",
+        hidden=(256,),
+        steps=16,
+        epochs=200,
+        batch=64,
+        rate=0.003,
+        settings={
+            "time_scale": 3.0,
+            "smoothing": 0.05,
+            "output_share": 0.02,
+            "margin_gain": 4.0,
+            "later_from_start": True,
+            "silent_decay": 1.0,
+            "threshold_factor": 30.0,
+        },
+        augmentation=EventAugmentation(),
+        validation=0.2,
+    ),
 }
+PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 
 
 def preset(
@@ -146,21 +173,27 @@ def preset(
 ) -> Recipe:
     """The preset for ``dataset`` with ``changes`` to its fields; None leaves a field as it is.
 
-    With ``augment``, images are augmented: by the data set's preset for it, and with the fields of
-    Augmentation that ``augment`` may name. A preset that augments anyway does so without it too.
-    Rate and settings of a preset go with its rule: another rule starts from its own.
+    With ``augment``, the data are augmented: by the data set's preset for it, and with the fields
+    of Augmentation (or EventAugmentation) that ``augment`` may name. A preset that augments anyway
+    does so without it too. Rate and settings of a preset go with its rule: another rule starts from
+    its own.
     """
     _member("Data set", dataset, DATASETS)
     recipe = PRESETS[dataset]
+    kind = EventAugmentation if dataset in EVENT_DATASETS else Augmentation
     if augment is not False and recipe.augmentation is None:
-        augmented = replace(recipe, augmentation=Augmentation())
+        augmented = replace(recipe, augmentation=kind())
         recipe = PRESETS.get(f"{dataset}-augmented", augmented)
     if isinstance(augment, Mapping):
-        known = [field.name for field in fields(Augmentation)]
+        known = [field.name for field in fields(kind)]
         for name in augment:
             _member("Augmentation", name, tuple(known))
         recipe = replace(recipe, augmentation=replace(recipe.augmentation, **augment))
     given = {name: value for name, value in changes.items() if value is not None}
+    if dataset in EVENT_DATASETS:
+        for name in _IMAGES_ONLY & set(given):
+            flag = "--" + name.replace("_", "-")
+            raise UserError(f"{dataset}: holds events, not images; leave out {flag}")
     settings = dict(given.pop("settings", {}))
     rule = given.get("rule", recipe.rule)
     if rule == recipe.rule:

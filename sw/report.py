@@ -1,4 +1,5 @@
-"""``python -m sw.report``: pictures of what a network does on a data set's test images.
+"""``python -m sw.report``: pictures of what a network does on a data set's test images or
+recordings.
 
 Writes ``accuracy_by_step.png`` and ``confusion.png``, and ``learning_curve.png`` if the log of the
 training run is named.
@@ -13,32 +14,34 @@ import numpy as np
 import torch
 
 from sw import cli, pictures
+from sw.batches import EventInputs
 from sw.cli import UserError
-from sw.data import DATASETS, load
-from sw.evaluate import check
-from sw.inference import run_images, run_layers, tensors
+from sw.data import DATASETS, Dataset, load
+from sw.evaluate import answer
+from sw.events import EventDataset
+from sw.inference import run_layers, tensors
 from sw.network import Network, find
 
 __all__ = ["confusion", "main", "stopped"]
 
 
-def stopped(network: Network, images: np.ndarray, labels: np.ndarray) -> list[float]:
-    """Strict accuracy of the answer when the network is stopped at the end of each step: [T].
+def stopped(network: Network, data: Dataset | EventDataset) -> list[float]:
+    """Strict accuracy on the test part of ``data``, of the answer when the network is stopped at
+    the end of each step: [T].
 
     Stopped at step s it answers by rule 5 of docs/spec.md with a window of s + 1 steps.
-
-    Parameters
-    ----------
-    network : Network
-        For images.
-    images : uint8 [B, height, width]
-    labels : int [B]
     """
-    times = torch.from_numpy(network.encoder.times(images, network.steps)).long()
-    layers = tensors(network, "cpu")
+    layers, labels = tensors(network, "cpu"), data.test_labels
+    if isinstance(data, EventDataset):
+        everything = torch.arange(len(labels))
+        counts = EventInputs(data.test_events, network.steps, torch.device("cpu")).take(everything)
+        seen = (counts[:, :steps] for steps in range(1, network.steps + 1))
+    else:
+        times = torch.from_numpy(network.encoder.times(data.test_images, network.steps)).long()
+        seen = (times.clamp(max=steps) for steps in range(1, network.steps + 1))
     return [
-        run_layers(layers, times.clamp(max=steps), steps).figures(labels).accuracy
-        for steps in range(1, network.steps + 1)
+        run_layers(layers, inputs, steps).figures(labels).accuracy
+        for steps, inputs in enumerate(seen, start=1)
     ]
 
 
@@ -49,7 +52,7 @@ def confusion(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarr
 
 def arguments() -> argparse.ArgumentParser:
     parser = cli.parser(
-        "Draw what a network does on a data set's test images.", data=True, build=True
+        "Draw what a network does on a data set's test part.", data=True, build=True
     )
     parser.add_argument("network", help="a .safetensors file, or a name in the zoo")
     parser.add_argument(
@@ -68,12 +71,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     network = find(args.network)
     data = load(args.dataset or network.provenance["dataset"], args.data_dir)
-    check(network, data)
     history = None if args.log is None else _history(args.log)
-    answer = run_images(network, data.test_images)
-    matrix = confusion(answer.label, data.test_labels, len(network.labels))
-    accuracy = stopped(network, data.test_images, data.test_labels)
-    decided = [float((answer.step <= step).mean()) for step in range(network.steps)]
+    given = answer(network, data)
+    matrix = confusion(given.label, data.test_labels, len(network.labels))
+    accuracy = stopped(network, data)
+    decided = [float((given.step <= step).mean()) for step in range(network.steps)]
     folder = args.out or args.build_dir / "report" / network.name
     pictures.accuracy_by_step(folder / "accuracy_by_step.png", accuracy, decided, network.name)
     pictures.confusion(folder / "confusion.png", matrix, network.labels, network.name)

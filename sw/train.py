@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sw import cli, pictures
+from sw import cli, distributed, pictures
 from sw.cli import UserError
 from sw.data import DATASETS, Dataset, load
-from sw.inference import run_images
+from sw.evaluate import answer
+from sw.events import EventDataset
 from sw.network import Network
 from sw.recipes import preset
 from sw.rules import RULES
@@ -44,21 +45,22 @@ def arguments() -> argparse.ArgumentParser:
         action="extend",
         help="units of the hidden layers, first to last; may be given once per layer",
     )
-    add("--steps", metavar="T", type=int, help="steps of the inference window, a power of two")
+    add("--steps", metavar="T", type=int, help="steps of the window; a power of two for images")
     add("--epochs", metavar="N", type=int)
-    add("--batch", metavar="N", type=int, help="images per step of the optimizer")
+    add("--batch", metavar="N", type=int, help="images or recordings per step of the optimizer")
     add("--rate", metavar="R", type=float, help="learning rate at the start")
     add(
         "--augment",
         metavar="NAME=VALUE",
         type=_setting,
         nargs="*",
-        help="change images at random; how may be named, such as degrees=5 shift=0.5 elastic=0.8",
+        help="change the training data at random; how may be named, such as degrees=5 elastic=0.8 "
+        "for images or stretch=0.1 for events",
     )
     add("--pool", metavar="P", type=int, help="mean-pool the image by 1, 2 or 4")
     add("--inputs", metavar="K", type=int, help="keep the K most informative pixels")
     add("--silent-below", metavar="X", type=int, help="pixels below X never fire")
-    add("--validation", metavar="F", type=float, help="share of the training images held out")
+    add("--validation", metavar="F", type=float, help="share of the training set held out")
     add(
         "--set",
         metavar="NAME=VALUE",
@@ -93,16 +95,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings=dict(args.set),
     )
     data = load(args.dataset, args.data_dir)
-    trainer = Trainer(recipe, data, _device(args.device))
-    if recipe.batch * recipe.steps * max(trainer.rule.sizes) < _SMALL:
-        torch.set_num_threads(1)  # several would wait for one another longer than they work
-    sizes = "-".join(map(str, trainer.rule.sizes))
-    name = args.out.stem if args.out else f"{args.dataset}-{sizes}-t{recipe.steps}"
-    folder = args.build_dir / "train" / name
-    if args.restart:
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
     command = shlex.join(["python", "-m", "sw.train", *argv])
-    network, figures = train(trainer, data, name, folder, command=command, quiet=args.quiet)
+    with distributed.joined(_device(args.device)) as device:
+        trainer = Trainer(recipe, data, device)
+        if recipe.batch * recipe.steps * max(trainer.rule.sizes) < _SMALL:
+            torch.set_num_threads(1)  # several would wait for one another longer than they work
+        sizes = "-".join(map(str, trainer.rule.sizes))
+        name = args.out.stem if args.out else f"{args.dataset}-{sizes}-t{recipe.steps}"
+        folder = args.build_dir / "train" / name
+        if args.restart:
+            (folder / "checkpoint.pt").unlink(missing_ok=True)
+        quiet = args.quiet or not distributed.first()
+        network, figures = train(trainer, data, name, folder, command=command, quiet=quiet)
+        if not distributed.first():
+            return
     out = args.out or args.build_dir / f"{name}.safetensors"
     if network is None:
         out = f"{name} (no file: {recipe.rule} has real weights)"
@@ -116,15 +122,21 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def train(
-    trainer: Trainer, data: Dataset, name: str, folder: Path, *, command: str, quiet: bool = False
+    trainer: Trainer,
+    data: Dataset | EventDataset,
+    name: str,
+    folder: Path,
+    *,
+    command: str,
+    quiet: bool = False,
 ) -> tuple[Network | None, dict[str, object]]:
-    """Trains to the end and measures once on the test images.
+    """Trains to the end and measures once on the test part of ``data``.
 
     Returns
     -------
     (Network or None, dict)
         The network with its provenance, None if the rule has real weights; and the figures of
-        ``sw.evaluate`` on the test images with ``validation_accuracy`` added.
+        ``sw.evaluate`` with ``validation_accuracy`` added.
     """
     recipe = trainer.recipe
     with tqdm(
@@ -150,11 +162,11 @@ def train(
     }
     network = None
     if trainer.rule.binary:
-        answer = run_images(trainer.network(name, provenance), data.test_images, trainer.device)
-        measured = answer.figures(data.test_labels)
+        trained = trainer.network(name, provenance)
+        measured = answer(trained, data, trainer.device).figures(data.test_labels)
         network = trainer.network(name, {**provenance, "test_accuracy": measured.accuracy})
     else:
-        measured = trainer.answer(data.test_images).figures(data.test_labels)
+        measured = trainer.answer(data).figures(data.test_labels)
     figures = {**measured.to_dict(), "validation_accuracy": validation}
     log = {
         "command": command,
@@ -162,8 +174,9 @@ def train(
         "figures": figures,
         "epochs": trainer.history,
     }
-    cli.write_json(folder / "log.json", log)
-    pictures.learning_curve(folder / "learning_curve.png", trainer.history, name)
+    if distributed.first():
+        cli.write_json(folder / "log.json", log)
+        pictures.learning_curve(folder / "learning_curve.png", trainer.history, name)
     return network, figures
 
 

@@ -16,11 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sw import distributed
 from sw.answer import Answer
-from sw.batches import encode, informative_inputs
+from sw.batches import EventInputs, ImageInputs, informative_inputs
 from sw.cli import UserError, atomic_path
 from sw.data import Dataset, split
-from sw.encoder import LatencyEncoder
+from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.events import EventDataset, Events
 from sw.inference import answer, run_layers, spiked
 from sw.network import Layer, Network
 from sw.recipes import Recipe
@@ -38,7 +40,7 @@ class Trainer:
     Parameters
     ----------
     recipe : Recipe
-    data : Dataset
+    data : Dataset or EventDataset
     device : str or torch.device
 
     Attributes
@@ -48,22 +50,22 @@ class Trainer:
     history : list of dict
         One per epoch done: epoch, rate, validation_accuracy (strict; None without validation),
         decision_step_mean, and spikes_mean, the spikes per image of each layer. Measured on the
-        validation part, or on as many training images without one.
+        validation part, or on up to 1,000 training images without one.
     """
 
-    def __init__(self, recipe: Recipe, data: Dataset, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, recipe: Recipe, data: Dataset | EventDataset, device: str | torch.device = "cpu"
+    ) -> None:
         self.recipe, self.labels = recipe, data.labels
         self.device = torch.device(device)
         learn, held_out = split(data.train_labels, recipe.validation)
         if len(learn) < recipe.batch:
             raise UserError(f"Batch must be at most {len(learn)} here, not {recipe.batch}")
         self.encoder = self._encoder(data, learn)
-        chosen = self.encoder.select
-        self._select = None if chosen is None else torch.tensor(chosen, device=self.device)
         self._validated = len(held_out) > 0
+        self._learn = self._on_device(data.train_inputs, data.train_labels, learn)
         probe = held_out if self._validated else learn[:1000]
-        self._images, self._labels = self._on_device(data.train_images, data.train_labels, learn)
-        self._probe = self._on_device(data.train_images, data.train_labels, probe)
+        self._probe = self._on_device(data.train_inputs, data.train_labels, probe)
 
         self._seed(0)
         sizes = (self.encoder.inputs, *recipe.hidden, len(data.labels))
@@ -71,10 +73,15 @@ class Trainer:
             rule = RULES[recipe.rule](sizes, recipe.steps, **recipe.settings)
         except TypeError as error:
             raise UserError(f"Rule {recipe.rule!r}: {error}") from None
+        if distributed.count() > 1 and (recipe.batch % distributed.count() or not rule.averages):
+            raise UserError(
+                f"{distributed.count()} processes: batch {recipe.batch} must be divisible by them, "
+                f"and rule {recipe.rule!r} learn from each image by itself"
+            )
         self.rule: Rule = rule.to(self.device)
         count = max(recipe.batch, min(4096, _VALUES // (recipe.steps * max(sizes))))
         sample = torch.randperm(len(learn))[:count].to(self.device)
-        self.rule.start(self._encode(self._images[sample]))
+        self.rule.start(self._learn[0].take(sample))
         self._optimizer = self._optimizer_for(self.rule)
         self.epoch = 0
         self.history: list[dict[str, object]] = []
@@ -98,14 +105,15 @@ class Trainer:
         """
         if checkpoint is not None and checkpoint.exists():
             self._resume(checkpoint)
-        index = torch.zeros(self.recipe.batch, dtype=torch.int64, device=self.device)
+        size = self.recipe.batch
+        index = torch.zeros(size // distributed.count(), dtype=torch.int64, device=self.device)
         step = self._captured(index) if self.device.type == "cuda" else None
         while self.epoch < self.recipe.epochs:
             self._seed(self.epoch + 1)
-            order = torch.randperm(len(self._labels)).to(self.device)
+            order = torch.randperm(len(self._learn[1])).to(self.device)
             rate = self._set_rate()
             for batch in range(self.batches):
-                index.copy_(order[batch * len(index) : (batch + 1) * len(index)])
+                index.copy_(distributed.part(order[batch * size : (batch + 1) * size]))
                 if step is None:
                     self._step(self.rule, self._optimizer, index)
                 else:
@@ -114,7 +122,7 @@ class Trainer:
                     watch(self.epoch, batch + 1)
             self.epoch += 1
             self.history.append({"epoch": self.epoch, "rate": rate, **self._validate()})
-            if checkpoint is not None:
+            if checkpoint is not None and distributed.first():
                 self._save(checkpoint)
             if watch:
                 watch(self.epoch, 0)
@@ -131,20 +139,25 @@ class Trainer:
             provenance=provenance,
         )
 
-    def answer(self, images: np.ndarray) -> Answer:
-        """What the rule answers now to ``images`` uint8 [B, height, width], also with real
-        weights. Then a margin is a float.
+    def answer(self, data: Dataset | EventDataset) -> Answer:
+        """What the rule answers now to the test part of ``data``, also with real weights. Then a
+        margin is a float.
         """
-        times = torch.from_numpy(self.encoder.times(images, self.recipe.steps)).long()
-        return run_layers(self.rule.layers(), times.to(self.device), self.recipe.steps)
+        inputs = self._inputs(data.test_inputs)
+        everything = inputs.take(torch.arange(len(inputs), device=self.device))
+        return run_layers(self.rule.layers(), everything, self.recipe.steps)
 
     @property
     def batches(self) -> int:
         """Steps of the optimizer in one epoch. Images that fill no batch wait for another epoch."""
-        return len(self._labels) // self.recipe.batch
+        return len(self._learn[1]) // self.recipe.batch
 
-    def _encoder(self, data: Dataset, learn: np.ndarray) -> LatencyEncoder:
+    def _encoder(
+        self, data: Dataset | EventDataset, learn: np.ndarray
+    ) -> LatencyEncoder | EventsEncoder:
         recipe = self.recipe
+        if isinstance(data, EventDataset):
+            return EventsEncoder(channels=data.channels)
         fields = {"shape": data.shape, "pool": recipe.pool, "silent_below": recipe.silent_below}
         try:
             encoder = LatencyEncoder(**fields)
@@ -157,22 +170,26 @@ class Trainer:
         return LatencyEncoder(**fields, select=select)
 
     def _on_device(
-        self, images: np.ndarray, labels: np.ndarray, index: np.ndarray
-    ) -> tuple[Tensor, Tensor]:
-        parts = (torch.from_numpy(array[index]).to(self.device) for array in (images, labels))
-        return tuple(parts)
+        self, examples: np.ndarray | Events, labels: np.ndarray, index: np.ndarray
+    ) -> tuple[ImageInputs | EventInputs, Tensor]:
+        """Inputs and labels int64 [R] of the examples ``index`` [R]."""
+        return self._inputs(examples[index]), torch.from_numpy(labels[index]).to(self.device)
+
+    def _inputs(self, examples: np.ndarray | Events) -> ImageInputs | EventInputs:
+        if isinstance(examples, Events):
+            return EventInputs(examples, self.recipe.steps, self.device)
+        return ImageInputs(examples, self.encoder, self.recipe.steps, self.device)
 
     def _seed(self, epoch: int) -> None:
         """Everything random up to the next call follows from the recipe's seed and ``epoch``."""
         torch.manual_seed(self.recipe.seed * 1_000_003 + epoch)
 
-    def _encode(self, images: Tensor) -> Tensor:
-        return encode(images, self.encoder, self._select, self.recipe.steps)
-
-    def _optimizer_for(self, rule: Rule) -> torch.optim.Adam:
-        """Adam with its state already made, so that a graph can be captured around it."""
+    def _optimizer_for(self, rule: Rule) -> torch.optim.Optimizer:
+        """The rule's optimizer with its state already made, so that a graph can be captured around
+        it.
+        """
         groups = [{**group, "lr": torch.zeros((), device=self.device)} for group in rule.groups()]
-        optimizer = torch.optim.Adam(groups, eps=1e-10, capturable=self.device.type == "cuda")
+        optimizer = rule.optimizer(groups)
         for parameter in rule.parameters():
             parameter.grad = torch.zeros_like(parameter)
         optimizer.step()  # with rate 0 and no gradient it only makes the state
@@ -187,11 +204,10 @@ class Trainer:
             group["lr"].fill_(rate * group["factor"])
         return rate
 
-    def _step(self, rule: Rule, optimizer: torch.optim.Adam, index: Tensor) -> None:
-        images = self._images[index]
-        if self.recipe.augmentation is not None:
-            images = self.recipe.augmentation(images)
-        rule.backward(self._encode(images), self._labels[index])
+    def _step(self, rule: Rule, optimizer: torch.optim.Optimizer, index: Tensor) -> None:
+        inputs, labels = self._learn
+        rule.backward(inputs.take(index, self.recipe.augmentation), labels[index])
+        distributed.average([parameter.grad for parameter in rule.parameters()])
         optimizer.step()
         rule.constrain()
 
@@ -217,14 +233,14 @@ class Trainer:
                 raise UserError(
                     f"Epoch {self.epoch}: {name} is no longer finite; lower --rate and start again"
                 )
-        images, labels = self._probe
+        inputs, labels = self._probe
         layers = self.rule.layers()
         size = max(1, _VALUES // (self.recipe.steps * max(self.rule.sizes)))
         correct, steps, spikes = 0, 0, [0] * len(layers)
-        for start in range(0, len(labels), size):
-            fired = spiked(self._encode(images[start : start + size]), self.recipe.steps)
+        for part in torch.arange(len(labels), device=self.device).split(size):
+            fired = spiked(inputs.take(part), self.recipe.steps)
             times, label, step, _ = answer(layers, fired)
-            correct += int((label == labels[start : start + size]).sum())
+            correct += int((label == labels[part]).sum())
             steps += int((step + 1).sum())
             for index, layer in enumerate(times):
                 spikes[index] += int((layer < self.recipe.steps).sum())
@@ -232,7 +248,7 @@ class Trainer:
             if not count:
                 raise UserError(
                     f"Epoch {self.epoch}: hidden layer {index} is dead, no unit fires on "
-                    f"{len(labels)} images; lower --rate or change --seed"
+                    f"{len(labels)} examples; lower --rate or change --seed"
                 )
         return {
             "validation_accuracy": correct / len(labels) if self._validated else None,

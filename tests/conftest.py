@@ -27,6 +27,11 @@ def caltech():
     return _on_this_machine("caltech")
 
 
+@pytest.fixture(scope="session")
+def fsdd():
+    return _on_this_machine("fsdd")
+
+
 def _on_this_machine(name):
     """A data set, never downloaded; skips where its files are not on this machine."""
 

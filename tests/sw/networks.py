@@ -1,10 +1,11 @@
-"""Random networks and spikes for tests."""
+"""Random networks, spikes and recordings for tests."""
 
 import itertools
 
 import numpy as np
 
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.events import EventDataset, Events
 from sw.network import Layer, Network
 
 PROVENANCE = {
@@ -50,3 +51,33 @@ def random_spikes(rng, count, inputs, steps, rate=0.6):
 def image_network(rng, shape=(8, 8), hidden=5, steps=16, **encoder):
     encoder = LatencyEncoder(shape=shape, **encoder)
     return random_network(rng, (encoder.inputs, hidden, 10), steps, encoder=encoder)
+
+
+def random_events(rng, count, channels, most=30, **fields):
+    """Recordings of 0 … ``most`` events in 1.2 s, of which the first second is heard."""
+    sizes = rng.integers(0, most + 1, count)
+    pairs = ((1.2 * rng.random(size), rng.integers(0, channels, size)) for size in sizes)
+    return Events.collect(pairs, **{"channels": channels, "window": 1.0, **fields})
+
+
+def speech(rng, train=120, test=60):
+    """A data set of three easy words: 12 channels, where a third is loud first, then the next."""
+
+    def part(count):
+        labels = np.arange(count) % 3
+        pairs = []
+        for label in labels:
+            loud = (4 * label + 4 * (np.arange(40) >= 20) + rng.integers(0, 4, 40)) % 12
+            pairs.append((rng.random(40) / 2 + (np.arange(40) >= 20) / 2, loud))
+        return Events.collect(pairs, channels=12, window=1.0, stride=2), labels
+
+    train_events, train_labels = part(train)
+    test_events, test_labels = part(test)
+    return EventDataset(
+        name="fsdd",
+        train_events=train_events,
+        train_labels=train_labels,
+        test_events=test_events,
+        test_labels=test_labels,
+        labels=("one", "two", "three"),
+    )

@@ -3,9 +3,22 @@
 import numpy as np
 import pytest
 import torch
+from networks import random_events
 
-from sw.batches import Augmentation, encode, informative_inputs
+from sw.batches import (
+    Augmentation,
+    EventAugmentation,
+    EventInputs,
+    ImageInputs,
+    encode,
+    informative_inputs,
+)
 from sw.encoder import LatencyEncoder
+from sw.events import Events
+from sw.inference import counts, spiked
+
+CPU = torch.device("cpu")
+STILL = {"stretch": 0.0, "shift": 0.0, "pitch": 0.0, "drop": 0.0}
 
 
 @pytest.mark.parametrize("steps", [1, 8, 256])
@@ -81,3 +94,88 @@ def test_flip_mirrors_half_of_the_images(rng):
     mirrored = (out == images.flip(2)).all(dim=(1, 2))
     assert (same ^ mirrored).all()
     assert 60 < same.sum() < 140
+
+
+def test_image_inputs(rng):
+    encoder = LatencyEncoder(shape=(8, 8), silent_below=9, select=(3, 5, 60))
+    images = rng.integers(0, 256, (20, 8, 8)).astype(np.uint8)
+    inputs = ImageInputs(images, encoder, 16, CPU)
+    index = torch.tensor([7, 0, 7])
+    assert len(inputs) == 20
+    np.testing.assert_array_equal(inputs.take(index), encoder.times(images[[7, 0, 7]], 16))
+    inverted = inputs.take(index, lambda images: 255 - images)
+    np.testing.assert_array_equal(inverted, encoder.times(255 - images[[7, 0, 7]], 16))
+
+
+@pytest.mark.parametrize("steps", [1, 7, 64, 256])
+@pytest.mark.parametrize("window", [1.0, 0.3, 1.4])
+def test_event_inputs_equal_the_binning(rng, steps, window):
+    events = random_events(rng, 20, 9, most=200, window=window)
+    inputs = EventInputs(events, steps, CPU)
+    index = rng.permutation(20)[:13]
+    taken = inputs.take(torch.from_numpy(index))
+    expected = counts(events[index].spikes(steps), 9, steps)
+    assert taken.dtype == torch.int16
+    assert torch.equal(spiked(taken, steps), expected)
+    assert len(inputs) == 20
+
+
+def test_event_inputs_of_silence():
+    nothing = np.zeros(0)
+    events = Events.collect([(nothing, nothing)] * 3, channels=4, window=1.0)
+    assert not EventInputs(events, 5, CPU).take(torch.tensor([2, 0])).any()
+
+
+def changed(augment, *, time=0.5, unit=6, channels=16, stride=1, count=400):
+    """Times and units of one event after ``augment``, that each of ``count`` recordings has."""
+    torch.manual_seed(0)
+    shape = (count, 1)
+    result = augment(
+        torch.full(shape, time),
+        torch.full(shape, unit),
+        torch.ones(shape, dtype=torch.bool),
+        stride,
+    )
+    return tuple(part[:, 0] for part in result)
+
+
+def test_stretch_is_a_share_of_the_time():
+    time, unit, heard = changed(EventAugmentation(**{**STILL, "stretch": 0.2}))
+    assert 0.4 <= time.min() < 0.41
+    assert 0.59 < time.max() <= 0.6
+    assert (unit == 6).all()
+    assert heard.all()
+
+
+def test_event_shift_is_in_seconds():
+    time, _, _ = changed(EventAugmentation(**{**STILL, "shift": 0.1}))
+    assert 0.4 <= time.min() < 0.41
+    assert 0.59 < time.max() <= 0.6
+
+
+def test_pitch_keeps_the_kind_of_unit():
+    _, unit, _ = changed(EventAugmentation(**{**STILL, "pitch": 2.0}), stride=2)
+    assert sorted(set(unit.tolist())) == [2, 4, 6, 8, 10]
+
+
+def test_drop_is_a_share():
+    _, _, heard = changed(EventAugmentation(**{**STILL, "drop": 0.25}))
+    assert 0.2 < 1 - heard.float().mean() < 0.3
+
+
+def test_what_leaves_window_or_units_is_lost(rng):
+    events = Events.collect([([0.0, 0.5, 0.9999999], [0, 2, 3])] * 200, channels=4, window=1.0)
+    inputs = EventInputs(events, 4, CPU)
+    torch.manual_seed(0)
+    taken = inputs.take(torch.arange(200), EventAugmentation(**{**STILL, "shift": 0.3})).sum(2)
+    # earlier loses the first event, later the last one: one of three, whatever the shift
+    assert set(taken.sum(1).tolist()) == {2}
+    moved = inputs.take(torch.arange(200), EventAugmentation(**{**STILL, "pitch": 1.0})).sum(1)
+    found = {tuple(row.tolist()) for row in moved}
+    assert found == {(1, 0, 1, 1), (0, 1, 0, 1), (0, 1, 1, 0)}
+
+
+def test_no_event_augmentation_changes_nothing(rng):
+    inputs = EventInputs(random_events(rng, 9, 5), 8, CPU)
+    index = torch.arange(9)
+    assert torch.equal(inputs.take(index, EventAugmentation(**STILL)), inputs.take(index))

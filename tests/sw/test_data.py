@@ -142,10 +142,22 @@ def test_download_of_something_else(tiny, tmp_path, monkeypatch):
 
 
 def test_refuses_unknown_names_and_folders(tmp_path):
-    with pytest.raises(UserError, match=r"Data set must be one of digits, mnist, .* not 'cifar'"):
+    with pytest.raises(
+        UserError, match=r"Data set must be one of digits, mnist, .*, fsdd, shd, not 'cifar'"
+    ):
         data.load("cifar")
     with pytest.raises(UserError, match="nowhere: no such folder"):
         data.load("digits", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", data.EVENT_DATASETS)
+def test_events_are_no_images(name):
+    with pytest.raises(UserError, match=f"{name}: holds events, not images; only images"):
+        data.load_images(name)
+
+
+def test_images(digits):
+    assert data.load_images("digits").test_images.shape == digits.test_images.shape
 
 
 @pytest.mark.parametrize("fraction", [0, 0.1, 0.25])

@@ -3,14 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
-from networks import image_network, random_network
+from networks import image_network, random_network, speech
 
 from sim import golden
 from sw import evaluate
 from sw.cli import UserError
-from sw.inference import run_images
+from sw.data import EVENT_DATASETS
 from sw.network import find, zoo_names
 
 NAMES = {
@@ -46,18 +47,35 @@ def test_command(saved, tmp_path, capsys, digits):
 def test_zoo_equals_the_golden_model(name, request):
     network = find(name)
     dataset = request.getfixturevalue(network.provenance["dataset"])
-    images, labels = dataset.test_images[:1000], dataset.test_labels[:1000]
-    mine, theirs = (run(network, images).figures(labels) for run in (run_images, golden.run_images))
-    assert mine == theirs
+    if dataset.name in EVENT_DATASETS:
+        theirs = golden.run(network, dataset.test_events.spikes(network.steps))
+    else:
+        dataset = replace(
+            dataset, test_images=dataset.test_images[:1000], test_labels=dataset.test_labels[:1000]
+        )
+        theirs = golden.run_images(network, dataset.test_images)
+    assert evaluate.evaluate(network, dataset) == theirs.figures(dataset.test_labels).to_dict()
+
+
+def test_events_equal_the_golden_model(rng):
+    words = speech(rng)
+    network = random_network(rng, (12, 9, 3), 7)
+    network = replace(network, labels=words.labels)
+    theirs = golden.run(network, words.test_events.spikes(7)).figures(words.test_labels)
+    assert evaluate.evaluate(network, words) == theirs.to_dict()
 
 
 def test_refuses_another_kind_of_data(rng, digits):
-    for network, takes in (
-        (image_network(rng, shape=(28, 28)), r"\(28, 28\)"),
-        (random_network(rng, (64, 10), 16), "events"),
+    words = speech(rng)
+    small, large = r"images \(8, 8\)", r"images \(28, 28\)"
+    for network, data, takes, has in (
+        (image_network(rng, shape=(28, 28)), digits, large, f"digits has {small}"),
+        (random_network(rng, (64, 10), 16), digits, "events of 64 channels", f"digits has {small}"),
+        (image_network(rng), words, small, "fsdd has events of 12 channels"),
+        (random_network(rng, (9, 3), 16), words, "events of 9 channels", "fsdd has events of 12"),
     ):
-        with pytest.raises(UserError, match=rf"takes {takes}, digits has images \(8, 8\)"):
-            evaluate.evaluate(network, digits)
+        with pytest.raises(UserError, match=f"takes {takes}, {has}"):
+            evaluate.evaluate(network, data)
     other = random_network(rng, (64, 3), 16, encoder=image_network(rng).encoder)
     with pytest.raises(UserError, match="its classes are not those of digits"):
         evaluate.evaluate(other, digits)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from sw.batches import Augmentation
+from sw.batches import Augmentation, EventAugmentation
 from sw.cli import UserError
-from sw.data import DATASETS
+from sw.data import DATASETS, EVENT_DATASETS
 from sw.recipes import PRESETS, preset
 from sw.rules import RULES
 
@@ -42,6 +42,30 @@ def test_augment_by_name():
         preset("mnist", augment={"blur": 1})
 
 
+@pytest.mark.parametrize("dataset", EVENT_DATASETS)
+def test_events_are_augmented_in_their_own_way(dataset):
+    recipe = preset(dataset, augment={"stretch": 0.3})
+    assert isinstance(recipe.augmentation, EventAugmentation)
+    assert recipe.augmentation.stretch == 0.3
+    with pytest.raises(UserError, match=r"Augmentation must be one of stretch, .*, not 'elastic'"):
+        preset(dataset, augment={"elastic": 1})
+
+
+@pytest.mark.parametrize("dataset", EVENT_DATASETS)
+def test_events_take_any_number_of_steps(dataset):
+    assert [preset(dataset, steps=steps).steps for steps in (1, 12, 255, 256)] == [1, 12, 255, 256]
+    for steps in (0, 257):
+        with pytest.raises(UserError, match=f"Steps must be in 1 … 256, not {steps}"):
+            preset(dataset, steps=steps)
+
+
+@pytest.mark.parametrize("name", ["pool", "inputs", "silent_below"])
+def test_events_refuse_what_is_for_images(name):
+    flag = name.replace("_", "-")
+    with pytest.raises(UserError, match=f"shd: holds events, not images; leave out --{flag}"):
+        preset("shd", **{name: 1})
+
+
 def test_changes():
     recipe = preset("fashion_mnist", hidden=(5, 4), steps=None, settings={"smoothing": 0.1})
     assert (recipe.hidden, recipe.steps) == ((5, 4), PRESETS["fashion_mnist"].steps)
@@ -53,8 +77,8 @@ def test_changes():
     [
         ({"rule": "hebb"}, r"Rule must be one of bstdg, .*, not 'hebb'"),
         ({"hidden": (5, 0)}, "Hidden must be at least 1, not 0"),
-        ({"steps": 12}, "Steps must be a power of two in 1 … 256, not 12"),
-        ({"steps": 512}, "Steps must be a power of two in 1 … 256, not 512"),
+        ({"steps": 12}, "Steps must be a power of two where pixels are encoded, not 12"),
+        ({"steps": 512}, "Steps must be in 1 … 256, not 512"),
         ({"epochs": 0}, "Epochs must be at least 1, not 0"),
         ({"batch": 0}, "Batch must be at least 1, not 0"),
         ({"seed": -1}, "Seed must be at least 0, not -1"),

@@ -1,14 +1,16 @@
 """The command ``python -m sw.report``: the answer at each step, confusion, pictures."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import image_network
+from networks import image_network, random_network, speech
 
 from sim import golden
 from sw import report
 from sw.cli import UserError
+from sw.encoder import Spikes
 from sw.inference import run_images
 
 PNG = b"\x89PNG"
@@ -36,9 +38,27 @@ def by_hand(network, images, labels, step):
 def test_stopped_by_hand(rng, digits):
     network = image_network(rng, hidden=12, steps=8)
     images, labels = digits.test_images[:60], digits.test_labels[:60]
-    accuracy = report.stopped(network, images, labels)
+    accuracy = report.stopped(network, replace(digits, test_images=images, test_labels=labels))
     assert accuracy == [by_hand(network, images, labels, step) for step in range(8)]
     assert accuracy[-1] == run_images(network, images).figures(labels).accuracy
+
+
+def test_stopped_events_are_a_shorter_window(rng):
+    words = speech(rng)
+    network = replace(random_network(rng, (12, 9, 3), 6, low=2), labels=words.labels)
+    accuracy = report.stopped(network, words)
+    spikes = words.test_events.spikes(6)
+    for step in range(6):
+        seen = spikes.step <= step
+        shorter = Spikes(
+            count=spikes.count,
+            image=spikes.image[seen],
+            step=spikes.step[seen],
+            unit=spikes.unit[seen],
+        )
+        answered = golden.run(replace(network, steps=step + 1), shorter)
+        assert accuracy[step] == answered.figures(words.test_labels).accuracy
+    assert len(set(accuracy)) > 1
 
 
 def test_confusion_by_hand():

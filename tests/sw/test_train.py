@@ -8,9 +8,11 @@ import sys
 import time
 
 import pytest
+from networks import speech
 
 from sw import train
 from sw.cli import UserError
+from sw.encoder import EventsEncoder
 from sw.evaluate import evaluate
 from sw.network import Network
 
@@ -47,6 +49,26 @@ def test_writes_the_network_and_its_log(tmp_path, digits, capsys):
     out = capsys.readouterr().out
     assert "epoch 1/2  validation" in out
     assert f"{figures['accuracy']:.2%} strict" in out
+
+
+def test_events(tmp_path, rng, monkeypatch):
+    words = speech(rng)
+    monkeypatch.setattr(train, "load", lambda name, data_dir: words)
+    flags = ["--dataset", "fsdd", "--steps", "9", "--batch", "16", "--augment", "pitch=0"]
+    train.main([*QUICK, *flags, "--json", "figures.json"])
+    network = Network.load(tmp_path / "build" / "fsdd-12-20-3-t9.safetensors")
+    assert network.encoder == EventsEncoder(channels=12)
+    assert network.provenance["dataset"] == "fsdd"
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert network.provenance["validation_accuracy"] == figures.pop("validation_accuracy")
+    assert evaluate(network, words) == figures
+
+
+@pytest.mark.parametrize("flag", ["--pool", "--inputs", "--silent-below"])
+def test_what_makes_no_sense_for_events_is_refused(flag):
+    message = f"^fsdd: holds events, not images; leave out {flag}$"
+    with pytest.raises(UserError, match=message):
+        train.main(["--dataset", "fsdd", flag, "2"])
 
 
 def test_quiet(capsys):
@@ -89,7 +111,7 @@ def test_changed_command_is_refused_until_restart(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "run_images", interrupt)  # after training, before the file
+        patch.setattr(train, "answer", interrupt)  # after training, before the file
         with pytest.raises(KeyboardInterrupt):
             train.main([*QUICK, "-q"])
     with pytest.raises(UserError, match=r"another run \(seed 0, not 1\)"):

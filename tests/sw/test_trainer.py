@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from networks import PROVENANCE
+from networks import PROVENANCE, speech
 
+from sw.batches import EventAugmentation
 from sw.cli import UserError
-from sw.inference import run_images
+from sw.data import split
+from sw.encoder import EventsEncoder
+from sw.evaluate import answer
+from sw.inference import run, run_images
 from sw.recipes import preset
 from sw.rules import RULES
 from sw.trainer import Trainer
@@ -14,6 +18,28 @@ from sw.trainer import Trainer
 
 def small(**changes):
     return preset("digits", **{"hidden": (20,), "epochs": 3, "batch": 32, "rate": 0.02} | changes)
+
+
+class KilledError(Exception):
+    pass
+
+
+def _kill_at(*when):
+    def kill(*now):
+        if now == when:
+            raise KilledError
+
+    return kill
+
+
+def small_events(**changes):
+    fields = {"hidden": (20,), "steps": 10, "epochs": 8, "batch": 16, "rate": 0.01, "settings": {}}
+    return preset("fsdd", **{**fields, "augmentation": EventAugmentation(pitch=0.0)} | changes)
+
+
+@pytest.fixture
+def words(rng):
+    return speech(rng)
 
 
 def state(trainer):
@@ -45,8 +71,46 @@ def test_every_rule_learns(digits, rule):
     trainer = Trainer(recipe, digits)
     trainer.fit()
     assert trainer.history[-1]["validation_accuracy"] > 0.3  # chance is 0.1
-    figures = trainer.answer(digits.test_images).figures(digits.test_labels)
+    figures = trainer.answer(digits).figures(digits.test_labels)
     assert figures.accuracy > 0.3
+
+
+@pytest.mark.parametrize("rule", ["bstdg", "stdg", "surrogate"])
+def test_rules_that_take_events_learn_them(words, rule):
+    recipe = small_events(rule=rule, rate=RULES[rule].rate, epochs=20)
+    trainer = Trainer(recipe, words)
+    assert trainer.encoder == EventsEncoder(channels=12)
+    trainer.fit()
+    figures = trainer.answer(words).figures(words.test_labels)
+    assert figures.images == 60
+    assert figures.accuracy > 0.6  # chance is 0.33
+
+
+def test_events_validation_is_what_the_network_does(words):
+    trainer = Trainer(small_events(), words)
+    trainer.fit()
+    _, held_out = split(words.train_labels, trainer.recipe.validation)
+    assert len(held_out)
+    network = trainer.network("x", PROVENANCE)
+    answered = run(network, words.train_events[held_out].spikes(network.steps))
+    figures = answered.figures(words.train_labels[held_out])
+    assert trainer.history[-1]["validation_accuracy"] == figures.accuracy
+    assert trainer.history[-1]["decision_step_mean"] == pytest.approx(figures.decision_step_mean)
+    mine, same = trainer.answer(words), answer(network, words)
+    np.testing.assert_array_equal(mine.label, same.label)
+    np.testing.assert_array_equal(mine.times[0], same.times[0])
+
+
+def test_events_resume_with_the_same_bits(words, tmp_path):
+    whole = Trainer(small_events(epochs=3), words)
+    whole.fit()
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KilledError):
+        Trainer(small_events(epochs=3), words).fit(path, _kill_at(2, 1))
+    again = Trainer(small_events(epochs=3), words)
+    again.fit(path)
+    for one, other in zip(state(whole), state(again), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_same_seed_same_bits(digits):
@@ -62,7 +126,8 @@ def test_validation_is_what_the_network_does(digits):
     """The figure of the last epoch is the accuracy of the exported network on the same images."""
     trainer = Trainer(small(), digits)
     trainer.fit()
-    images, labels = (part.numpy() for part in trainer._probe)
+    _, held_out = split(digits.train_labels, trainer.recipe.validation)
+    images, labels = digits.train_images[held_out], digits.train_labels[held_out]
     figures = run_images(trainer.network("x", PROVENANCE), images).figures(labels)
     assert trainer.history[-1]["validation_accuracy"] == figures.accuracy
     assert trainer.history[-1]["decision_step_mean"] == pytest.approx(figures.decision_step_mean)
@@ -71,8 +136,10 @@ def test_validation_is_what_the_network_does(digits):
 
 def test_validation_images_are_not_learnt_from(digits):
     trainer = Trainer(small(), digits)
-    learnt = {image.tobytes() for image in trainer._images.numpy()}
-    held_out = {image.tobytes() for image in trainer._probe[0].numpy()}
+    learnt, held_out = (
+        {image.tobytes() for image in inputs._images.numpy()}
+        for inputs, _ in (trainer._learn, trainer._probe)
+    )
     assert len(held_out) == 288
     assert not learnt & held_out
     assert not learnt & {image.tobytes() for image in digits.test_images}
@@ -92,21 +159,13 @@ def test_inputs_are_chosen_from_what_is_learnt_from(digits):
     assert not {0, 8, 16, 24} & set(encoder.select)
 
 
-class KilledError(Exception):
-    pass
-
-
 @pytest.mark.parametrize("when", [(1, 0), (1, 5), (2, 0)], ids=str)
 def test_resumes_with_the_same_bits(digits, tmp_path, when):
-    def kill(epoch, batch):
-        if (epoch, batch) == when:
-            raise KilledError
-
     whole = Trainer(small(), digits)
     whole.fit()
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(KilledError):
-        Trainer(small(), digits).fit(path, kill)
+        Trainer(small(), digits).fit(path, _kill_at(*when))
     again = Trainer(small(), digits)
     epochs = []
     again.fit(path, lambda epoch, batch: epochs.append(epoch))
@@ -140,7 +199,7 @@ def test_dead_layer_stops(digits):
     trainer = Trainer(small(rate=1e-9), digits)
     with torch.no_grad():
         trainer.rule.thresholds[0].fill_(1000)
-    with pytest.raises(UserError, match=r"Epoch 1: hidden layer 0 is dead, .* 288 images; lower"):
+    with pytest.raises(UserError, match=r"Epoch 1: hidden layer 0 is dead, .* 288 examples; lower"):
         trainer.fit()
 
 
