@@ -61,6 +61,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--steps", metavar="T", type=int, nargs="+", default=[8, 64, 256])
     add("--batch", metavar="N", type=int, default=256, help="(default: %(default)s)")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
+    add("--only", metavar="CASE", help="time one case, such as bstdg or spikingjelly")
     add("--profile", action="store_true", help="also print where the timing rule spends its time")
     return parser
 
@@ -97,7 +98,7 @@ def _figures(args: argparse.Namespace, data: Dataset, device: torch.device) -> d
         times = torch.from_numpy(encoder.times(data.train_images[: args.batch], steps)).long()
         times = distributed.part(times).to(device)
         torch.manual_seed(args.seed)
-        for case in cases(sizes, steps, times, labels):
+        for case in cases(sizes, steps, times, labels, args.only):
             row = {"case": case.name, "steps": steps, "cuda_graph": case.captured}
             row |= measure(case, args.batch, device)
             if case.name == "bstdg" and limits and distributed.count() == 1:
@@ -117,15 +118,17 @@ def _figures(args: argparse.Namespace, data: Dataset, device: torch.device) -> d
     }
 
 
-def cases(sizes: Sequence[int], steps: int, times: Tensor, labels: Tensor) -> Iterator[Case]:
+def cases(
+    sizes: Sequence[int], steps: int, times: Tensor, labels: Tensor, only: str | None = None
+) -> Iterator[Case]:
     """Everything that can be timed on the device of ``times`` int64 [B, N_in], one after the other,
-    so that only one lies in memory.
+    so that only one lies in memory; or what is called ``only``.
     """
     graphs = (True, False) if times.is_cuda else (False,)
     settings = {"bstdg": {}, "bstdg, plain": {"fused": False}, "surrogate": {}}
     for name, setting in settings.items():
-        if not times.is_cuda and name == "bstdg, plain":
-            continue  # a CPU has no other
+        if only not in (None, name) or (not times.is_cuda and name == "bstdg, plain"):
+            continue  # a CPU has no other than the plain one
         if distributed.count() > 1 and name != "bstdg":
             return
         for captured in graphs:
@@ -142,7 +145,7 @@ def cases(sizes: Sequence[int], steps: int, times: Tensor, labels: Tensor) -> It
 
             yield Case(name, step, captured)
     for name, peer in (("snntorch", _snntorch), ("spikingjelly", _spikingjelly)):
-        for captured in graphs:
+        for captured in graphs if only in (None, name) else ():
             try:
                 network = peer(sizes)
             except ImportError:

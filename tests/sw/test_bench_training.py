@@ -26,6 +26,10 @@ def test_prints_one_object(quick, capsys, tmp_path):
     assert cases[:2] == ["bstdg", "surrogate"]  # and peers, where they are installed
     assert all(row["images_per_second"] > 0 for row in figures["rows"])
 
+    bench_training.main([*ARGUMENTS, "--only", "surrogate"])
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["case"] == "surrogate"
+
 
 def test_every_case_learns():
     """A step of each case changes its network: nothing is timed that does no work."""
