@@ -6,7 +6,7 @@ from sw.cli import UserError
 from sw.encoder import EventsEncoder
 from sw.network import Network
 
-__all__ = ["DEFAULT", "PRESETS", "Config", "Event", "engine_names", "find_config"]
+__all__ = ["DEFAULT", "PRESETS", "Config", "Event", "Popcount", "engine_names", "find_config"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +32,40 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Popcount:
+    """The popcount engine: at the end of a step, XNOR and popcount of who has fired so far.
+
+    Parameters
+    ----------
+    flags : int, optional
+        Flags of the layer before that are looked at in a cycle, W, with weights in block RAM.
+        Without it, all at once, and the weights become logic.
+    """
+
+    flags: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.flags is not None and self.flags < 1:
+            raise UserError(f"Flags must be at least 1, not {self.flags!r}")
+
+    @property
+    def banks(self) -> int:
+        """Spikes taken in a cycle."""
+        return 1
+
+    @property
+    def name(self) -> str:
+        """As :data:`PRESETS` calls it, if it is one."""
+        return "popcount" if self.flags is None else f"popcount-{self.flags}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """How a network becomes hardware.
 
     Parameters
     ----------
-    engines : tuple of Event
+    engines : tuple of Event and Popcount
         The engine of each layer; the last one stands for all that follow.
     pixels : 1, 2 or 4
         Pixels taken in a cycle; no more than the first layer has banks.
@@ -45,7 +73,7 @@ class Config:
         Where inputs are events, that many of an inference at most: what potentials have room for.
     """
 
-    engines: tuple[Event, ...] = (Event(),)
+    engines: tuple[Event | Popcount, ...] = (Event(),)
     pixels: int = 1
     most_events: int = 4095
 
@@ -67,7 +95,7 @@ class Config:
         """As :func:`find_config` takes it; it does not tell of ``pixels``."""
         return ",".join(engine.name for engine in self.engines)
 
-    def engine(self, layer: int) -> Event:
+    def engine(self, layer: int) -> Event | Popcount:
         """The engine of layer ``layer``, counted from 0."""
         return self.engines[min(layer, len(self.engines) - 1)]
 
@@ -79,7 +107,13 @@ class Config:
                 f"for {len(self.engines)}; name as many or fewer"
             )
         for index, layer in enumerate(network.layers):
-            banks = self.engine(index).banks
+            engine = self.engine(index)
+            banks = engine.banks
+            if isinstance(engine, Popcount) and (engine.flags or 0) > layer.inputs:
+                raise UserError(
+                    f"network {network.name!r}: layer {index} has {layer.inputs} flags, not "
+                    f"{engine.flags}; take fewer a cycle"
+                )
             if banks > layer.inputs:
                 raise UserError(
                     f"network {network.name!r}: {banks} banks cannot share the {layer.inputs} "
@@ -87,6 +121,11 @@ class Config:
                 )
         encoder = network.encoder
         if isinstance(encoder, EventsEncoder):
+            if isinstance(self.engines[0], Popcount):
+                raise UserError(
+                    f"network {network.name!r} takes events, where an input may fire more than "
+                    "once; popcount cannot be the engine of its first layer, take event"
+                )
             if self.pixels > 1 or self.engines[0].banks > 1:
                 raise UserError(
                     f"network {network.name!r} takes events, one a cycle; the first layer has use "
@@ -100,7 +139,14 @@ class Config:
 
 
 DEFAULT = Config()
-PRESETS = {engine.name: engine for engine in (Event(), Event(banks=2), Event(banks=4))}
+PRESETS = {
+    engine.name: engine
+    for engine in (
+        *(Event(banks=banks) for banks in (1, 2, 4)),
+        Popcount(),
+        *(Popcount(flags=flags) for flags in (8, 16, 32)),
+    )
+}
 
 
 def find_config(names: str) -> Config:

@@ -4,8 +4,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw import popcount
 from hw.bypass import Bypass, SourceLayout
-from hw.config import DEFAULT, Config
+from hw.config import DEFAULT, Config, Popcount
 from hw.decide import Decide, ResultLayout
 from hw.encoder import LatencyEncoder
 from hw.fire import Fire
@@ -111,10 +112,7 @@ class Core(wiring.Component):
         events = source.events
         for index, layer in enumerate(network.layers):
             last = index == len(network.layers) - 1
-            integrate = Integrate(
-                layer=layer, steps=steps, margins=last, banks=banks[index], most=self._most[index]
-            )
-            integrate = self._place(m, f"integrate_{index}", integrate)
+            integrate = self._place(m, f"integrate_{index}", self._integrate(index))
             wiring.connect(m, events, integrate.events)
             m.d.comb += integrate.restart.eq(restart)
             if not last:
@@ -126,6 +124,19 @@ class Core(wiring.Component):
         wiring.connect(m, integrate.potentials, decide.potentials)
         wiring.connect(m, decide.result, wiring.flipped(self.result))
         return m
+
+    def _integrate(self, index):
+        """The engine of layer ``index``."""
+        layers, engine = self.network.layers, self.config.engine(index)
+        what = {
+            "layer": layers[index],
+            "steps": self.network.steps,
+            "margins": index == len(layers) - 1,
+            "banks": engine.banks,
+        }
+        if isinstance(engine, Popcount):
+            return popcount.Popcount(**what, flags=engine.flags)
+        return Integrate(**what, most=self._most[index])
 
     def _source(self, m, decide, steps, banks):
         """What brings the input's events in time order."""

@@ -13,7 +13,7 @@ from math import ceil
 from amaranth.utils import bits_for, ceil_log2
 
 from hw.boards import BOARDS, Board
-from hw.config import DEFAULT, Config
+from hw.config import DEFAULT, Config, Event
 from hw.core import check_images, check_network
 from hw.event import potential_shapes
 from hw.integrate import bank_depth
@@ -82,8 +82,13 @@ class Need:
         """Block RAMs: weights, the orderer's links, heads (twice) and ends, the pool's sums."""
         weights = 0
         for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
-            banks = self.config.engine(index).banks
-            weights += banks * block_rams(family, bank_depth(inputs, banks), outputs)
+            engine = self.config.engine(index)
+            if isinstance(engine, Event):
+                depth = bank_depth(inputs, engine.banks)
+                weights += engine.banks * block_rams(family, depth, outputs)
+            elif engine.flags:
+                depth, width = ceil(inputs / engine.flags), engine.flags * outputs
+                weights += block_rams(family, depth, width) if depth > 1 else 0
         banks, lanes = self.config.engine(0).banks, self.config.pixels
         rows = -(-self.sizes[0] // banks)
         link = bits_for(rows - 1) + (banks == 1)

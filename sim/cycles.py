@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hw.config import DEFAULT, Config
+from hw.config import DEFAULT, Config, Event, Popcount
 from hw.decide import decide_latency
 from hw.fire import group_size
 from sw.answer import Answer
@@ -67,7 +67,12 @@ def cycles(
         streams = [_stream(total, np.zeros_like(total), visited)]
         for layer, each in zip(hidden, banks[1:], strict=True):
             streams.append(_stream(*_fired(layer, bound, network.steps, each), visited))
-        result[part] = before + _run(streams, _Source if events else _Orderer) + decide
+        layers = [
+            _layer(config.engine(index), layer.inputs, len(bound))
+            for index, layer in enumerate(network.layers)
+        ]
+        kind = _Source if events else _Orderer
+        result[part] = before + _run(streams, kind, layers) + decide
     return result
 
 
@@ -284,8 +289,12 @@ class _Integrate:
         self.last = np.zeros(images, bool)
         self.valid = np.zeros(images, bool)  # potentials are offered
 
-    def clock(self, advance: np.ndarray, source: _Source) -> None:
-        """One cycle; nothing moves where ``advance`` is clear."""
+    def ready(self, taken: np.ndarray) -> np.ndarray:
+        """Where an event is taken; ``taken`` is where potentials are if there are any."""
+        return ~self.valid | taken
+
+    def clock(self, advance: np.ndarray, source: _Source, taken: np.ndarray) -> None:
+        """One cycle; ``advance`` is what :meth:`ready` said."""
         self.valid = np.where(advance, self.event & self.last, self.valid)
         self.event = np.where(advance, source.valid, self.event)
         self.last = np.where(advance, source.last, self.last)
@@ -294,16 +303,47 @@ class _Integrate:
         self.event, self.last, self.valid = self.event[rows], self.last[rows], self.valid[rows]
 
 
-def _run(streams: list[_Stream], kind: type[_Source]) -> np.ndarray:
+class _Popcount:
+    """hw.popcount: after a step's last event the rounds, then the potentials."""
+
+    def __init__(self, images: int, rounds: int) -> None:
+        self.rounds = rounds
+        self.left = np.zeros(images, np.int64)  # rounds still to do
+        self.valid = np.zeros(images, bool)  # potentials are offered
+
+    def ready(self, taken: np.ndarray) -> np.ndarray:
+        """Where an event is taken; ``taken`` is where potentials are if there are any."""
+        return (self.left == 0) & (~self.valid | taken)
+
+    def clock(self, advance: np.ndarray, source: _Source, taken: np.ndarray) -> None:
+        """One cycle; ``taken`` as for :meth:`ready`, ``advance`` what it said."""
+        done = self.left == 1
+        self.valid = (self.valid & ~taken) | done
+        self.left = np.where(self.left > 0, self.left - 1, self.left)
+        self.left = np.where(advance & source.valid & source.last, self.rounds, self.left)
+
+    def keep(self, rows: np.ndarray) -> None:
+        self.left, self.valid = self.left[rows], self.valid[rows]
+
+
+def _layer(engine: Event | Popcount, inputs: int, images: int) -> _Integrate | _Popcount:
+    """The model of one layer's engine."""
+    if isinstance(engine, Popcount):
+        return _Popcount(images, -(-inputs // (engine.flags or inputs)))
+    return _Integrate(images)
+
+
+def _run(
+    streams: list[_Stream], kind: type[_Source], layers: list[_Integrate | _Popcount]
+) -> np.ndarray:
     """Cycles from the first event offered to the decisive potentials offered, int64 [B]."""
     # Potentials still to come before the decision's: one per step of the last source.
     steps = np.concatenate([[0], np.cumsum(streams[-1].final)])
     awaited = steps[streams[-1].end] - steps[streams[-1].next]
     images = len(awaited)
-    fires = [_Fire(stream) for stream in streams[1:]]
     source = kind(streams[0])
+    fires = [_Fire(stream) for stream in streams[1:]]
     sources = [source, *fires]
-    layers = [_Integrate(images) for _ in streams]
     result = np.zeros(images, np.int64)
     row = np.arange(images)
     cycle = 0
@@ -311,14 +351,12 @@ def _run(streams: list[_Stream], kind: type[_Source]) -> np.ndarray:
         awaited = awaited - layers[-1].valid
         decided = (awaited == 0) & layers[-1].valid
         result[row[decided]] = cycle
-        # From the end to the start: a block moves if the one after it takes what it offers.
-        ready = [
-            ~layer.valid | ~fire.searching for layer, fire in zip(layers[:-1], fires, strict=True)
-        ]
-        ready.append(np.ones(len(row), bool))  # nothing holds up the decision
+        # Nothing holds up the decision.
+        taken = [*(~fire.searching for fire in fires), np.ones(len(row), bool)]
+        ready = [layer.ready(each) for layer, each in zip(layers, taken, strict=True)]
         offered = [layer.valid for layer in layers]
-        for layer, before, advance in zip(layers, sources, ready, strict=True):
-            layer.clock(advance, before)
+        for layer, before, advance, each in zip(layers, sources, ready, taken, strict=True):
+            layer.clock(advance, before, each)
         source.clock(ready[0])
         for fire, advance, potentials in zip(fires, ready[1:], offered[:-1], strict=True):
             fire.clock(advance, potentials=potentials)

@@ -6,12 +6,20 @@ from dataclasses import FrozenInstanceError
 import pytest
 from samples import events_network, image_network
 
-from hw.config import DEFAULT, PRESETS, Config, Event, engine_names, find_config
+from hw.config import DEFAULT, PRESETS, Config, Event, Popcount, engine_names, find_config
 from sw.cli import UserError
 
 
 def test_presets():
-    assert {"event": Event(), "event-2": Event(banks=2), "event-4": Event(banks=4)} == PRESETS
+    assert PRESETS == {
+        "event": Event(),
+        "event-2": Event(banks=2),
+        "event-4": Event(banks=4),
+        "popcount": Popcount(),
+        "popcount-8": Popcount(flags=8),
+        "popcount-16": Popcount(flags=16),
+        "popcount-32": Popcount(flags=32),
+    }
     assert find_config("event") == DEFAULT == Config() == Config(engines=(Event(banks=1),))
     assert all(name in engine_names() for name in PRESETS)
 
@@ -34,8 +42,10 @@ REFUSED = {
     "4 pixels a cycle need as many banks in the first layer, which has 2": lambda: Config(
         engines=(Event(banks=2),), pixels=4
     ),
-    "engine 'vent' is not known; choose of event, event-2, event-4": lambda: find_config(
-        "event,vent"
+    "Flags must be at least 1, not 0": lambda: Popcount(flags=0),
+    "engine 'vent' is not known; choose of "
+    "event, event-2, event-4, popcount, popcount-8, popcount-16, popcount-32": (
+        lambda: find_config("event,vent")
     ),
 }
 
@@ -51,6 +61,7 @@ CONTRADICTIONS = {
         "event,event,event",
         {"hidden": (4,)},
     ),
+    "layer 1 has 3 flags, not 8; take fewer a cycle": ("event,popcount-8", {"hidden": (3,)}),
     "4 banks cannot share the 3 inputs of layer 1; take at most one bank an input": (
         "event,event-4",
         {"hidden": (3,)},
@@ -69,6 +80,8 @@ def test_events_come_one_a_cycle(rng):
     find_config("event").check(events_network(rng))
     with pytest.raises(UserError, match=r"takes events, one a cycle; the first layer has use for"):
         find_config("event-2").check(events_network(rng))
+    with pytest.raises(UserError, match=r"popcount cannot be the engine of its first layer, take"):
+        find_config("popcount").check(events_network(rng))
 
 
 @pytest.mark.parametrize("how", [{"shape": (3, 5)}, {"shape": (4, 4), "pool": 2}])

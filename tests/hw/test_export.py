@@ -2,13 +2,14 @@
 
 import json
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from samples import command, events_network, image_network, unfinished  # noqa: F401
 
 from hw import export
-from hw.config import Config, Event, find_config
+from hw.config import Config, Event, Popcount, find_config
 from hw.core import Core
 from sim import verilator
 from sw.cli import UserError
@@ -40,14 +41,19 @@ def test_verilator_has_nothing_to_say(network, tmp_path):
 
 @pytest.mark.parametrize(
     "config",
-    [find_config("event-2"), Config(engines=(Event(banks=4), Event()), pixels=4)],
-    ids=["two banks", "four pixels"],
+    [
+        find_config("event-2"),
+        Config(engines=(Event(banks=4), Event()), pixels=4),
+        find_config("popcount"),
+        Config(engines=(Popcount(flags=10), Popcount(flags=7))),
+    ],
+    ids=["two banks", "four pixels", "popcount", "popcount of words"],
 )
 def test_nor_of_another_config(rng, config, tmp_path):
-    network = image_network(rng, shape=(8, 12), hidden=(40,), classes=12, steps=16)
+    network = image_network(rng, shape=(8, 12), hidden=(20,), classes=12, steps=16)
     lint(export.export(network, tmp_path, config))
     manifest = json.loads((tmp_path / "firstspike.json").read_text())
-    assert manifest["config"]["engines"][0] == {"banks": config.engines[0].banks}
+    assert manifest["config"]["engines"] == [asdict(engine) for engine in config.engines]
     assert manifest["ports"][2]["width"] == 8 * config.pixels
 
 

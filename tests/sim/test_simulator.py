@@ -7,7 +7,7 @@ import pytest
 from cases import CASES, VERIFY, make, mixed_images
 from networks import random_network, random_spikes
 
-from hw.config import Config, Event, find_config
+from hw.config import Config, Event, Popcount, find_config
 from hw.export import to_verilog
 from sim import golden
 from sim.cycles import cycles
@@ -55,6 +55,8 @@ def test_every_kind_of_network(rng, name):
         find_config("event-2"),
         find_config("event-4,event,event-2"),
         Config(engines=(Event(banks=4), Event()), pixels=4),
+        find_config("popcount"),
+        Config(engines=(Event(banks=2), Popcount(flags=3), Popcount())),
     ],
     ids=str,
 )
