@@ -65,7 +65,8 @@ def test_learns(digits, changes):
     assert len(trainer.history[-1]["spikes_mean"]) == len(trainer.rule.weights)
 
 
-@pytest.mark.parametrize("rule", RULES)
+# The published baselines are slow learners: tests/sw/rules has them learn, with settings for it
+@pytest.mark.parametrize("rule", ["bstdg", "stdg", "surrogate"])
 def test_every_rule_learns(digits, rule):
     recipe = preset("digits", rule=rule, hidden=(30,), epochs=8, batch=32)
     trainer = Trainer(recipe, digits)
