@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from amaranth.build import Attrs, PinsN, Resource, TemplatedPlatform
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.icebreaker import ICEBreakerPlatform
+from amaranth_boards.icestick import ICEStickPlatform
 from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform
 from amaranth_boards.resources import LEDResources, UARTResource
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
@@ -42,6 +43,8 @@ class Board:
         Network of the zoo that is built unless another is named.
     pll : str
         Primitive that makes the clock. A pad PLL where the crystal's pin is the PLL's own.
+    route : str
+        Options of place and route.
     idle : tuple of str
         Outputs that are held inactive: chips that share pins with what is used.
     note : str
@@ -60,6 +63,7 @@ class Board:
     clock: int
     network: str
     pll: str
+    route: str = ""
     idle: tuple[str, ...] = ()
     note: str = ""
 
@@ -135,6 +139,22 @@ BOARDS = {
             clock=66_000_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
+        ),
+        Board(
+            name="icestick",
+            title="Lattice iCEstick",
+            platform=ICEStickPlatform,
+            part="iCE40HX1K-TQ144",
+            family="ice40",
+            logic_cells=1280,
+            memories=16,
+            spram=0,
+            crystal=12_000_000,
+            clock=84_000_000,
+            network="digits-64-36-10-t4",
+            pll="SB_PLL40_CORE",
+            # The first router never ends where nearly all cells are taken.
+            route="--router router2",
         ),
         Board(
             name="ulx3s",

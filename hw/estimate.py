@@ -1,13 +1,15 @@
 """``python -m hw.estimate NETWORK --board B``: what a build would give, before any synthesis."""
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from hw import search
 from hw.boards import Board, board_names, find_board
 from hw.build import measure, performance
 from hw.config import DEFAULT, Config, engine_names, find_config
 from hw.fit import need, remedies, shortage
-from sw.cli import parser, run, table, write_json
+from sw.cli import UserError, parser, run, table, write_json
 from sw.network import Network, find
 
 __all__ = ["estimate"]
@@ -51,10 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Estimate a network on a board, before any synthesis.", data=True)
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
-    options.add_argument("--board", required=True, help=board_names())
-    options.add_argument("--engine", default="event", help=engine_names())
+    options.add_argument("--board", help=f"{board_names()} (a search: default all)")
+    options.add_argument("--engine", default="event", help=f"auto, or {engine_names()}")
+    search.add_flags(options)
+    options.add_argument("--picture", metavar="FILE", type=Path, help="draw a search's result")
     args = options.parse_args(arguments)
-    board = find_board(args.board)
+    board = find_board(args.board) if args.board else None
+    if search.asked(args):
+        _search(args, board)
+        return
+    if board is None:
+        raise UserError(f"--board is missing; name one of {board_names()}")
     network = find(args.network or board.network)
     figures = estimate(network, board, args.data_dir, find_config(args.engine))
     if args.json:
@@ -75,6 +84,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lines.append(("fits", f"no: it needs {' and '.join(figures['shortage'])}"))
         lines += [("would fit", remedy) for remedy in figures["remedies"]]
     print(table(lines))
+
+
+def _search(args: argparse.Namespace, board: Board | None) -> None:
+    """Prints, writes and draws what is worth having."""
+    say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
+    there, chosen = search.from_flags(args, board, say)
+    if args.json:
+        write_json(args.json, search.figures(there, chosen))
+    if args.picture:
+        search.picture(args.picture, there, chosen)
+    say(search.report(there, chosen))
 
 
 if __name__ == "__main__":

@@ -47,13 +47,28 @@ def find_tool(name: str) -> str:
     return path
 
 
-def run_tool(name: str, arguments: Sequence[str | Path], *, cwd: Path, log: Path) -> None:
-    """Runs a tool in ``cwd``, its output in ``log``. A failure is one line with the tool's own."""
+def run_tool(
+    name: str, arguments: Sequence[str | Path], *, cwd: Path, log: Path, minutes: float = 120
+) -> None:
+    """Runs a tool in ``cwd``, its output in ``log``. A failure is one line with the tool's own, and
+    so is a tool that is not over after ``minutes``: a router may never find its way.
+    """
     command = [find_tool(name), *map(str, arguments)]
     with log.open("w") as output:
-        status = subprocess.run(
-            command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, check=False
-        ).returncode
+        try:
+            status = subprocess.run(
+                command,
+                cwd=cwd,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=60 * minutes,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise UserError(
+                f"{name} was not over after {minutes:g} minutes (its log: {log}); a smaller "
+                "network leaves it more room"
+            ) from None
     if status:
         lines = log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if "ERROR" in line.upper()] or lines[-1:] or ["no output"]

@@ -86,18 +86,19 @@ def test_no_better_network_of_the_zoo_fits(board):
 
     for other in map(find, zoo_names()):
         if other.provenance["dataset"] == ours.provenance["dataset"]:
-            fits = not shortage(need(other), board)
-            assert not fits or held_out(other) <= held_out(ours), other.name
+            known = held_out(other) is not None and held_out(ours) is not None
+            if known and not shortage(need(other), board):
+                assert held_out(other) <= held_out(ours), other.name
 
 
 def test_the_interval_is_what_the_rtl_takes(rng, tmp_path, monkeypatch):
-    """64 pixels and a cycle of rest, if an answer takes less than that."""
+    """A cycle for each of 64 pixels, if an answer takes less than that."""
     network = image_network(rng, shape=(8, 8), hidden=(4,), classes=10, steps=2, name="tiny")
     monkeypatch.setattr(table, "_STREAMED", 20)
     images = load("digits").test_images
     count = cycles.cycles(network, images, golden.run_images(network, images))
     assert count.max() < 64
-    assert interval(network, build_dir=tmp_path) == 65
+    assert interval(network, build_dir=tmp_path) == 64
 
 
 def test_the_command_builds_every_board(rng, tmp_path, monkeypatch, capsys):

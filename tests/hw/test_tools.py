@@ -117,3 +117,11 @@ def test_run(monkeypatch, tmp_path):
     monkeypatch.setenv("YOSYS", script(tmp_path / "tool", 'pwd; echo "$@" >&2'))
     run_tool("yosys", ["-q", Path("a b")], cwd=tmp_path, log=tmp_path / "log")
     assert (tmp_path / "log").read_text() == f"{tmp_path}\n-q a b\n"
+
+
+def test_a_tool_that_is_never_over(monkeypatch, tmp_path):
+    monkeypatch.setenv("YOSYS", script(tmp_path / "tool", "exec sleep 60"))
+    log = tmp_path / "log"
+    message = rf"^yosys was not over after 0.01 minutes \(its log: {log}\); a smaller network "
+    with pytest.raises(UserError, match=message):
+        run_tool("yosys", [], cwd=tmp_path, log=log, minutes=0.01)

@@ -1,0 +1,178 @@
+"""``python -m hw.energy NETWORK``: an estimate of the energy an image takes on an iCE40 UP5K.
+
+Never measured here: no board was attached. The activity is counted in the netlist, on real images
+(sim/toggles.py); what each change costs comes from currents that others measured and published:
+
+- tinyVision.ai, "iCE40 Power Testing" (github.com/tinyvision-ai-inc/ice40_power): currents of an
+  iCE40UP5K-SG48, core at 1.219 V. Blank design 85.6 µA; a clock of 12 MHz with 1, 2, 4 and 8
+  counters of 28 bits 613.5, 616.65, 624.2 and 641.3 µA; two counters of 8 bits multiplied in logic
+  996 µA, without the multiplier 645 µA; PLL at 16, 32 and 48 MHz 1,419, 2,029 and 2,573 µA, and
+  138.6 µA on its own rail.
+- M. Horowitz, "Computing's energy problem", ISSCC 2014: 10 pJ for 64 bits from 8 KiB in 45 nm at
+  0.9 V; a quarter of the bits at 1.2 V is 4.4 pJ.
+
+A counter of 28 bits changes two wires a cycle. The multiplier changes 38.4 (its netlist, counted as
+ours) but also glitches, which the count does not see. So a change costs between the two; we take
+the geometric mean.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hw.boards import find_board
+from sw.cli import UserError, parser, run, table, write_json
+from sw.encoder import LatencyEncoder
+from sw.network import Network, find
+
+__all__ = ["COEFFICIENTS", "Range", "energy", "measure"]
+
+_VOLTS = 1.219
+_COUNTER = (641.3 - 613.5) / 7 / 12 * _VOLTS  # pJ a cycle, of one more counter of 28 bits
+_MULTIPLIER = (996 - 645) / 12 * _VOLTS  # pJ a cycle
+_MULTIPLIER_CHANGES = 38.4
+
+
+class Range(NamedTuple):
+    """An estimate with what it may be at least and at most."""
+
+    value: float
+    low: float
+    high: float
+
+    def __mul__(self, amount: float) -> "Range":
+        return Range(*(each * amount for each in self))
+
+
+_LEAST, _MOST = _COUNTER / 2, _MULTIPLIER / _MULTIPLIER_CHANGES
+
+COEFFICIENTS = {
+    # pJ: change of a wire; cycle of a flip-flop's clock, nothing or all that a counter takes
+    "wire": Range((_LEAST * _MOST) ** 0.5, _LEAST, _MOST),
+    "flip_flop": Range(_COUNTER / 28 / 2, 0.0, _COUNTER / 28),
+    # pJ: cycle of the clock's trunk; access of a block RAM, within a factor of two
+    "clock": Range(1.0, 0.8, 1.2) * ((613.5 - 85.6) / 12 * _VOLTS),
+    "access": Range(1.0, 0.5, 2.0) * 4.4,
+    # µW: the part at rest; the PLL without the clock that it drives, and its own rail
+    "rest": Range(1.0, 0.8, 2.0) * (85.6 * _VOLTS),
+    "pll": Range(1.0, 0.8, 1.2) * ((1419 - 16 * (2573 - 1419) / 32 - 85.6 + 138.6) * _VOLTS),
+}
+
+
+def energy(activity: "Activity", *, clock: float) -> dict[str, Range]:  # noqa: F821
+    """Energy an image in nJ, by what takes it; ``core`` is the sum of all but the PLL.
+
+    Parameters
+    ----------
+    activity : sim.toggles.Activity
+        Of a core, with images.
+    clock : Hz
+        Matters only for what flows without activity.
+    """
+    cycles = activity.cycles / activity.images
+    flip_flops = sum(activity.flip_flops.values())
+    picojoules = {
+        "clock": cycles,
+        "flip_flop": cycles * flip_flops,
+        "wire": sum(activity.wires.values()) / activity.images,
+        "access": sum(activity.accesses.values()) / activity.images,
+    }
+    parts = {name: COEFFICIENTS[name] * (1e-3 * n) for name, n in picojoules.items()}
+    parts["rest"] = COEFFICIENTS["rest"] * (1e3 * cycles / clock)
+    core = Range(*map(sum, zip(*parts.values(), strict=True)))
+    return parts | {"core": core, "pll": COEFFICIENTS["pll"] * (1e3 * cycles / clock)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser("Estimate a network's energy on an iCE40 UP5K.", data=True, build=True)
+    options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
+    options.add_argument(
+        "--images",
+        metavar="N",
+        type=int,
+        default=22,
+        help="first test images, two of them not counted (default: %(default)s)",
+    )
+    args = options.parse_args(arguments)
+    board = find_board("icebreaker")
+    network = find(args.network or board.network)
+    activity = measure(network, args.images, build_dir=args.build_dir, data_dir=args.data_dir)
+    parts = energy(activity, clock=board.clock)
+    if args.json:
+        write_json(args.json, _figures(network, activity, parts))
+    if not args.quiet:
+        print(_summary(network, activity, parts))
+
+
+def measure(
+    network: Network, images: int, *, build_dir: Path, data_dir: Path | None = None
+) -> "Activity":  # noqa: F821
+    """The activity of a network's core on the first ``images`` test images of its data set."""
+    from sim.toggles import core_activity
+    from sw.data import load
+
+    if not isinstance(network.encoder, LatencyEncoder):
+        raise UserError(f"network {network.name!r} takes events; energy is estimated on images")
+    data = load(str(network.provenance["dataset"]), data_dir)
+    if data.shape != network.encoder.shape:
+        raise UserError(
+            f"{network.provenance['dataset']}: its images are not "
+            f"{' × '.join(map(str, network.encoder.shape))} pixels"
+        )
+    return core_activity(network, data.test_images[:images], folder=build_dir / "verify")
+
+
+def _figures(
+    network: Network,
+    activity: "Activity",  # noqa: F821
+    parts: dict[str, Range],
+) -> dict[str, object]:
+    return {
+        "network": network.name,
+        "network_sha256": network.sha256,
+        "images": activity.images,
+        "cycles_mean": activity.cycles / activity.images,
+        "wires_mean": {b: n / activity.images for b, n in activity.wires.items()},
+        "accesses_mean": {b: n / activity.images for b, n in activity.accesses.items()},
+        "energy_nanojoules": {name: part._asdict() for name, part in parts.items()},
+        "note": "an estimate, from published currents; nothing was measured on a board",
+    }
+
+
+_TITLES = {
+    "clock": "clock's trunk",
+    "flip_flop": "clock, flip-flops",
+    "wire": "wires",
+    "access": "block RAMs",
+    "rest": "at rest",
+    "core": "core, estimate",
+    "pll": "PLL, estimate",
+}
+
+
+def _summary(
+    network: Network,
+    activity: "Activity",  # noqa: F821
+    parts: dict[str, Range],
+) -> str:
+    images = activity.images
+    wires = ", ".join(f"{b or 'top'} {n / images:,.0f}" for b, n in activity.wires.most_common(4))
+    lines = [
+        ("network", f"{network.name}, {network.structure}, {network.steps} steps"),
+        (
+            "activity",
+            f"{images} test images back to back, {activity.cycles / images:.1f} cycles each",
+        ),
+        ("wires' changes", f"{sum(activity.wires.values()) / images:,.0f} an image: {wires}, …"),
+        ("RAM accesses", f"{sum(activity.accesses.values()) / images:,.0f} an image"),
+    ]
+    lines += [
+        (_TITLES[name], f"{part.value:6.1f} nJ an image ({part.low:.1f} … {part.high:.1f})")
+        for name, part in parts.items()
+    ]
+    return table(lines)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,115 @@
+// Runs a netlist and counts how often each of its wires changes.
+//
+// program OUT CYCLES                  a design with the port clk alone, for CYCLES cycles
+// program OUT IMAGES PIXELS SKIPPED   a core: every image of the file IMAGES, back to back
+//
+// With images, counting begins when the first SKIPPED answers have come, and ends with the last
+// answer: whole images in the steady state, each with the loading of another, the last with the
+// first again. Values are taken once a cycle, when all has settled: glitches do not show.
+//
+// OUT gets 64-bit numbers: the cycles counted, for each bit of the port "wires" how often it
+// changed, for each bit of "enables" in how many cycles it was 1. Exits 3 if no answer comes.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "Dut.h"
+#include "verilated.h"
+
+namespace {
+
+constexpr uint64_t kPatience = 1 << 20;  // cycles without an answer
+
+// Both ports are wider than 64 bits, so that Verilator makes words of 32 bits of them.
+class Counter {
+  public:
+    explicit Counter(Dut& dut)
+        : dut_(dut), before_(WIRES / 32), changes_(WIRES), ones_(ENABLES) {}
+
+    void cycle(bool counted) {
+        for (size_t word = 0; word < before_.size(); ++word) {
+            const uint32_t now = dut_.wires[word];
+            if (counted) add(changes_, word, now ^ before_[word]);
+            before_[word] = now;
+        }
+        for (size_t word = 0; counted && word < ENABLES / 32; ++word)
+            add(ones_, word, dut_.enables[word]);
+        cycles_ += counted;
+    }
+
+    bool write(const char* path) const {
+        FILE* file = std::fopen(path, "wb");
+        if (!file) return false;
+        std::fwrite(&cycles_, 8, 1, file);
+        std::fwrite(changes_.data(), 8, changes_.size(), file);
+        std::fwrite(ones_.data(), 8, ones_.size(), file);
+        return std::fclose(file) == 0;
+    }
+
+  private:
+    static void add(std::vector<uint64_t>& counts, size_t word, uint32_t bits) {
+        for (; bits; bits &= bits - 1) ++counts[32 * word + __builtin_ctz(bits)];
+    }
+
+    Dut& dut_;
+    std::vector<uint32_t> before_;
+    std::vector<uint64_t> changes_, ones_;
+    uint64_t cycles_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto context = std::make_unique<VerilatedContext>();
+    const auto dut = std::make_unique<Dut>(context.get());
+    Counter counter(*dut);
+#ifdef CLOCK_ALONE
+    if (argc != 3) return 2;
+    const uint64_t cycles = std::strtoull(argv[2], nullptr, 10);
+    for (uint64_t cycle = 0; cycle <= cycles; ++cycle) {
+        dut->clk = 0;
+        dut->eval();
+        dut->clk = 1;
+        dut->eval();
+        counter.cycle(cycle > 0);
+    }
+#else
+    if (argc != 5) return 2;
+    FILE* file = std::fopen(argv[2], "rb");
+    if (!file) return 2;
+    const uint64_t pixels = std::strtoull(argv[3], nullptr, 10);
+    const uint64_t skipped = std::strtoull(argv[4], nullptr, 10);
+    std::vector<uint8_t> data;
+    for (uint8_t block[1 << 16]; size_t got = std::fread(block, 1, sizeof block, file);)
+        data.insert(data.end(), block, block + got);
+    std::fclose(file);
+    const uint64_t images = data.size() / pixels;
+
+    uint64_t sent = 0, answers = 0, last = 0;
+    for (uint64_t cycle = 0; answers < images; ++cycle) {
+        dut->rst = cycle < 2;
+        dut->pixel_valid = 1;
+        dut->pixel_data = data[sent % data.size()];
+        dut->result_ready = 1;
+        dut->clk = 0;
+        dut->eval();
+        const bool send = !dut->rst && dut->pixel_ready;
+        const bool answer = !dut->rst && dut->result_valid;
+        counter.cycle(answers >= skipped);
+        dut->clk = 1;
+        dut->eval();
+        sent += send;
+        answers += answer;
+        if (answer) last = cycle;
+        if (cycle - last > kPatience) {
+            std::fprintf(stderr, "no answer %llu\n", static_cast<unsigned long long>(answers));
+            return 3;
+        }
+    }
+#endif
+    dut->final();
+    return counter.write(argv[1]) ? 0 : 2;
+}

@@ -1,0 +1,105 @@
+"""The estimate of energy: its coefficients, its sums, its command."""
+
+import json
+from collections import Counter
+
+import pytest
+from samples import command, events_network, image_network
+
+from hw.energy import COEFFICIENTS, Range, energy
+from sim.toggles import Activity, clocked_activity
+
+ACTIVITY = Activity(
+    cycles=8000,
+    images=10,
+    flip_flops=Counter({"a": 1500, "b": 500}),
+    luts=Counter({"a": 3000}),
+    rams=Counter({"a": 30}),
+    wires=Counter({"a": 900_000, "": 100_000}),
+    accesses=Counter({"a": 20_000}),
+)
+
+
+def test_coefficients():
+    """By hand, from the currents in the docstring."""
+    counter = 27.8 / 7 / 12 * 1.219  # pJ: eight counters less one, seven, at 12 MHz
+    assert COEFFICIENTS["wire"].low == pytest.approx(counter / 2) == pytest.approx(0.2017, abs=1e-4)
+    assert COEFFICIENTS["wire"].high == pytest.approx(351 / 12 * 1.219 / 38.4)
+    assert COEFFICIENTS["flip_flop"].high == pytest.approx(counter / 28)
+    assert COEFFICIENTS["clock"].value == pytest.approx(53.6, abs=0.1)
+    assert COEFFICIENTS["rest"].value == pytest.approx(104.3, abs=0.1)
+    assert COEFFICIENTS["pll"].value == pytest.approx((1419 - 577 - 85.6 + 138.6) * 1.219)
+    for low, value, high in ((c.low, c.value, c.high) for c in COEFFICIENTS.values()):
+        assert 0 <= low < value < high
+
+
+def test_energy():
+    """800 cycles an image; at 20 MHz that is 40 µs."""
+    parts = energy(ACTIVITY, clock=20e6)
+    for bound in Range._fields:
+        one = {name: getattr(c, bound) for name, c in COEFFICIENTS.items()}
+        expected = {
+            "clock": 800 * one["clock"] / 1000,
+            "flip_flop": 800 * 2000 * one["flip_flop"] / 1000,
+            "wire": 100_000 * one["wire"] / 1000,
+            "access": 2000 * one["access"] / 1000,
+            "rest": 40 * one["rest"] / 1000,
+        }
+        expected |= {"core": sum(expected.values()), "pll": 40 * one["pll"] / 1000}
+        found = {name: getattr(part, bound) for name, part in parts.items()}
+        assert found == pytest.approx(expected)
+
+
+def test_only_what_flows_without_activity_depends_on_the_clock():
+    slow, fast = (energy(ACTIVITY, clock=clock) for clock in (10e6, 40e6))
+    assert {name for name in slow if slow[name] != fast[name]} == {"rest", "core", "pll"}
+    assert slow["pll"].value == pytest.approx(4 * fast["pll"].value)
+
+
+def test_the_multiplier_changes_as_the_coefficient_says(tmp_path):
+    """Two counters of 8 bits and their product, as measured by tinyVision.ai."""
+    design = """
+        module top(input clk);
+            reg [7:0] a = 0, b = 0;
+            (* keep *) reg [15:0] product;
+            always @(posedge clk) begin a <= a + 1; b <= b + 1; product <= a * b; end
+        endmodule
+    """
+    activity = clocked_activity(design, top="top", cycles=4096, folder=tmp_path)
+    assert sum(activity.wires.values()) / 4096 == pytest.approx(38.4, rel=0.02)
+    assert 160 <= sum(activity.luts.values()) <= 200  # 180 logic cells were measured
+
+
+def test_the_command(rng, tmp_path):
+    network = image_network(rng, shape=(8, 8), hidden=(4,), classes=10, steps=4, name="tiny")
+    network.save(tmp_path / "tiny.safetensors")
+    out = tmp_path / "energy.json"
+    arguments = ("hw.energy", tmp_path / "tiny.safetensors", "--images", 6)
+    result = command(*arguments, "--build-dir", tmp_path, "--json", out)
+    assert (result.returncode, result.stderr) == (0, "")
+    figures = json.loads(out.read_text())
+    assert figures["images"] == 4
+    assert figures["cycles_mean"] == pytest.approx(64, abs=4)  # as long as its loading
+    assert "estimate" in figures["note"]
+    core = figures["energy_nanojoules"]["core"]
+    assert 0 < core["low"] < core["value"] < core["high"]
+    assert f"core, estimate:{core['value']:9.1f} nJ an image" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tiny", "--images", 2), "Images must be at least 3, not 2"),
+        (("events",), "network 'events' takes events"),
+        (("large",), "digits: its images are not 9 × 9 pixels"),
+    ],
+)
+def test_bad_input(rng, tmp_path, arguments, message):
+    image_network(rng, shape=(8, 8), hidden=(), classes=10).save(tmp_path / "tiny")
+    image_network(rng, shape=(9, 9), hidden=(), classes=10).save(tmp_path / "large")
+    events_network(rng).save(tmp_path / "events")
+    name, *rest = arguments
+    result = command("hw.energy", tmp_path / name, *rest, "--build-dir", tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: {message}")
+    assert result.stderr.count("\n") == 1
