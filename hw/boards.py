@@ -9,6 +9,7 @@ from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.icestick import ICEStickPlatform
 from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform
 from amaranth_boards.resources import LEDResources, UARTResource
+from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
@@ -29,11 +30,11 @@ class Board:
         As people call it.
     platform : function returning an Amaranth platform
     part : str
-    family : "ice40" or "ecp5"
+    family : "ice40", "ecp5" or "gowin"
     logic_cells : int
         Pairs of a 4-input look-up table and a flip-flop.
     memories : int
-        Block RAMs: EBR of 4,096 bits (iCE40), DP16KD of 18,432 bits (ECP5).
+        Block RAMs: EBR of 4,096 bits (iCE40), DP16KD (ECP5) and BSRAM (Gowin) of 18,432 bits.
     spram : int
         Single-port RAMs of 256 Kibit.
     crystal : Hz
@@ -83,6 +84,28 @@ def _lattice(
         command_templates = vendor.command_templates
 
     return Platform
+
+
+class _TangNano9k(TangNano9kPlatform):
+    """With the place and route that has replaced the one Amaranth 0.5 calls."""
+
+    required_tools = ("yosys", "nextpnr-himbaechel-gowin", "gowin_pack")
+
+    @property
+    def command_templates(self) -> list[str]:
+        """Amaranth's own, but for place and route."""
+        synthesis, _, pack = super().command_templates
+        route = r"""
+        {{invoke_tool("nextpnr-himbaechel-gowin")}}
+            {{get_override("nextpnr_opts")|options}}
+            --log {{name}}.tim
+            --device {{platform.part}}
+            --vopt family={{platform._chipdb_device}}
+            --vopt cst={{name}}.cst
+            --json {{name}}.syn.json
+            --write {{name}}.pnr.json
+        """
+        return [synthesis, route, pack]
 
 
 BOARDS = {
@@ -188,6 +211,20 @@ BOARDS = {
             network="mnist-784-600-10-t8",
             pll="EHXPLLL",
             note="connect a USB-UART of 3.3 V, since it has none: TX to pin 0, RX to pin 1",
+        ),
+        Board(
+            name="tangnano9k",
+            title="Sipeed Tang Nano 9K",
+            platform=_TangNano9k,
+            part="GW1NR-LV9QN88PC6/I5",
+            family="gowin",
+            logic_cells=8640,
+            memories=26,
+            spram=0,
+            crystal=27_000_000,
+            clock=67_500_000,
+            network="digits-64-192-10-t16",
+            pll="rPLL",
         ),
     )
 }
