@@ -34,7 +34,7 @@ class Bs4nn(RelativeTargets):
     Parameters
     ----------
     scale : float
-        α at the start.
+        α at the start; with θ / α beyond the units of the layer before, no unit could ever fire.
     scale_factor : float
         Learning rate of α over that of weights.
     """
