@@ -16,8 +16,8 @@ class Rule(nn.Module, ABC):
     """A network while it learns: latent weights and thresholds, and how an error changes them.
 
     A subclass sets ``name`` (what ``--rule`` takes), ``rate`` (a learning rate that works) and,
-    with real weights, ``binary = False``, and ``averages = False`` if the gradient of a batch is not
-    the mean of those of its parts; it has its own settings as further keyword arguments.
+    with real weights, ``binary = False``, and ``averages = False`` if the gradient of a batch is
+    not the mean of those of its parts; it has its own settings as further keyword arguments.
     Its parameters and buffers are all of its state, so a checkpoint is complete.
 
     Parameters
