@@ -59,7 +59,8 @@ def page(reports: Sequence[dict[str, object]]) -> str:
         f"| {round(1e6 * r['clock_mhz'] / r['interval_cycles_mean'], -2):,.0f} |"
         for r in reports
     ]
-    notes = [(r["board"], BOARDS[r["board"]].note) for r in reports]
+    notes = [(r["board"], BOARDS[r["board"]].note) for r in reports if BOARDS[r["board"]].note]
+    notes = [f"- {board}: {note}." for board, note in notes]
     tools = sorted({text for report in reports for text in _tools(report)})
     return (
         _HEAD
@@ -67,8 +68,7 @@ def page(reports: Sequence[dict[str, object]]) -> str:
         + _missing(reports)
         + _STEADY.format(images=_STREAMED)
         + "\n".join(steady)
-        + "\n\n## What to do first\n"
-        + "\n".join(f"- {board}: {note}." for board, note in notes if note)
+        + "\n".join(["\n\n## What to do first", *notes] if notes else [])
         + "\n\n## Made with\n"
         + "\n".join(f"- {text}" for text in tools)
         + "\n"
