@@ -159,7 +159,7 @@ BOARDS = {
             memories=32,
             spram=0,
             crystal=12_000_000,
-            clock=66_000_000,
+            clock=76_500_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
         ),
@@ -173,7 +173,7 @@ BOARDS = {
             memories=16,
             spram=0,
             crystal=12_000_000,
-            clock=84_000_000,
+            clock=76_500_000,
             network="digits-64-36-10-t4",
             pll="SB_PLL40_CORE",
             # The first router never ends where nearly all cells are taken.
