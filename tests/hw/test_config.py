@@ -11,7 +11,7 @@ from sw.cli import UserError
 
 
 def test_presets():
-    assert PRESETS == {
+    assert {
         "event": Event(),
         "event-2": Event(banks=2),
         "event-4": Event(banks=4),
@@ -19,7 +19,7 @@ def test_presets():
         "popcount-8": Popcount(flags=8),
         "popcount-16": Popcount(flags=16),
         "popcount-32": Popcount(flags=32),
-    }
+    } == PRESETS
     assert find_config("event") == DEFAULT == Config() == Config(engines=(Event(banks=1),))
     assert all(name in engine_names() for name in PRESETS)
 
