@@ -15,7 +15,8 @@ import numpy as np
 
 from hw.boards import Board, find_board
 from hw.build import plan, used_cells
-from hw.fit import need
+from hw.config import Config, find_config
+from hw.fit import need, shortage
 from hw.tools import run_tool, tool_version
 from sw.cli import atomic_path, parser, run
 from sw.encoder import LatencyEncoder
@@ -25,13 +26,16 @@ __all__ = ["DESIGNS", "Design", "design_network"]
 
 
 class Design(NamedTuple):
-    """A network with random weights; ``chosen`` pixels are its inputs, 0 means all."""
+    """A network with random weights; ``chosen`` pixels are its inputs, 0 means all. ``engine`` as
+    :func:`hw.config.find_config` takes it.
+    """
 
     shape: tuple[int, int]
     layers: tuple[int, ...]
     steps: int
     pool: int = 1
     chosen: int = 0
+    engine: str = "event"
 
 
 DESIGNS = (
@@ -49,11 +53,23 @@ DESIGNS = (
     Design((28, 28), (192, 10), 8, chosen=512),
     Design((28, 28), (100, 10), 32, pool=2),
     Design((28, 28), (40, 26), 64, pool=4),
+    Design((16, 16), (100, 10), 8, engine="event-2"),
+    Design((28, 28), (128, 10), 8, chosen=512, engine="event-2,event"),
+    Design((16, 32), (64, 32, 10), 8, engine="event-2"),
+    Design((8, 8), (72, 10), 16, engine="event-4,event-2"),
+    Design((16, 16), (48, 10), 8, engine="event-4"),
+    Design((8, 8), (64, 10), 16, engine="event,popcount"),
+    Design((8, 8), (24, 10), 16, engine="popcount-8,event"),
+    Design((12, 12), (64, 10), 8, engine="folded-8,event"),
+    Design((12, 12), (96, 10), 8, engine="folded-16,event"),
 )
 _PACK = {
     "icebreaker": ("nextpnr-ice40", "--up5k --package sg48 --pcf top.pcf"),
-    "ice40hx8k": ("nextpnr-ice40", "--hx8k --package ct256 --pcf top.pcf"),
     "ulx3s": ("nextpnr-ecp5", "--85k --package CABGA381 --speed 6 --lpf top.lpf"),
+    "tangnano9k": (
+        "nextpnr-himbaechel-gowin",
+        "--device GW1NR-LV9QN88PC6/I5 --vopt family=GW1N-9C --vopt cst=top.cst",
+    ),
 }
 
 
@@ -84,11 +100,11 @@ def design_network(design: Design) -> Network:
     )
 
 
-def _built(network: Network, board: Board) -> tuple[int, int]:
+def _built(network: Network, config: Config, board: Board) -> tuple[int, int]:
     """Logic cells and block RAMs after synthesis and packing; placing would not change them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plan(network, board).extract(folder)
+        plan(network, board, config=config).extract(folder)
         run_tool("yosys", ["-q", "-l", "top.rpt", "top.ys"], cwd=folder, log=folder / "log")
         tool, options = _PACK[board.name]
         netlist = "top.syn.json" if board.family == "gowin" else "top.json"
@@ -106,9 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     for board in map(find_board, _PACK):
         for index, design in enumerate(DESIGNS):
-            network = design_network(design)
-            cells, memories = _built(network, board)
-            guess = need(network).logic_cells(board.family)
+            network, config = design_network(design), find_config(design.engine)
+            if shortage(need(network, config), board):
+                continue  # a small board builds those that fit
+            cells, memories = _built(network, config, board)
+            guess = need(network, config).logic_cells(board.family)
             rows.append([board.name, index, cells, memories])
             if not args.quiet:
                 error = guess / cells - 1

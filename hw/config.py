@@ -6,7 +6,16 @@ from sw.cli import UserError
 from sw.encoder import EventsEncoder
 from sw.network import Network
 
-__all__ = ["DEFAULT", "PRESETS", "Config", "Event", "Popcount", "engine_names", "find_config"]
+__all__ = [
+    "DEFAULT",
+    "PRESETS",
+    "Config",
+    "Event",
+    "Folded",
+    "Popcount",
+    "engine_names",
+    "find_config",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +69,39 @@ class Popcount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Folded:
+    """The folded engine, for hidden layers: potentials in block RAM, a pass over them per spike.
+
+    Parameters
+    ----------
+    lanes : int
+        Units in a cycle, P; at most half of the layer's.
+    """
+
+    lanes: int = 16
+
+    def __post_init__(self) -> None:
+        if self.lanes < 1:
+            raise UserError(f"Lanes must be at least 1, not {self.lanes!r}")
+
+    @property
+    def banks(self) -> int:
+        """Spikes taken in a cycle, at most."""
+        return 1
+
+    @property
+    def name(self) -> str:
+        """As :data:`PRESETS` calls it, if it is one."""
+        return f"folded-{self.lanes}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """How a network becomes hardware.
 
     Parameters
     ----------
-    engines : tuple of Event and Popcount
+    engines : tuple of Event, Popcount and Folded
         The engine of each layer; the last one stands for all that follow.
     pixels : 1, 2 or 4
         Pixels taken in a cycle; no more than the first layer has banks.
@@ -73,7 +109,7 @@ class Config:
         Where inputs are events, that many of an inference at most: what potentials have room for.
     """
 
-    engines: tuple[Event | Popcount, ...] = (Event(),)
+    engines: tuple[Event | Popcount | Folded, ...] = (Event(),)
     pixels: int = 1
     most_events: int = 4095
 
@@ -95,7 +131,7 @@ class Config:
         """As :func:`find_config` takes it; it does not tell of ``pixels``."""
         return ",".join(engine.name for engine in self.engines)
 
-    def engine(self, layer: int) -> Event | Popcount:
+    def engine(self, layer: int) -> Event | Popcount | Folded:
         """The engine of layer ``layer``, counted from 0."""
         return self.engines[min(layer, len(self.engines) - 1)]
 
@@ -114,6 +150,8 @@ class Config:
                     f"network {network.name!r}: layer {index} has {layer.inputs} flags, not "
                     f"{engine.flags}; take fewer a cycle"
                 )
+            if isinstance(engine, Folded):
+                self._check_folded(network, index)
             if banks > layer.inputs:
                 raise UserError(
                     f"network {network.name!r}: {banks} banks cannot share the {layer.inputs} "
@@ -121,10 +159,11 @@ class Config:
                 )
         encoder = network.encoder
         if isinstance(encoder, EventsEncoder):
-            if isinstance(self.engines[0], Popcount):
+            if not isinstance(self.engines[0], Event):
                 raise UserError(
                     f"network {network.name!r} takes events, where an input may fire more than "
-                    "once; popcount cannot be the engine of its first layer, take event"
+                    f"once; {self.engines[0].name} cannot be the engine of its first layer, take "
+                    "event"
                 )
             if self.pixels > 1 or self.engines[0].banks > 1:
                 raise UserError(
@@ -137,6 +176,24 @@ class Config:
                 f"{encoder.pixels} and have no pool; take 1"
             )
 
+    def _check_folded(self, network: Network, index: int) -> None:
+        layer, lanes = network.layers[index], self.engine(index).lanes
+        if index == len(network.layers) - 1:
+            raise UserError(
+                f"network {network.name!r}: its last layer has to show all margins at once; folded "
+                "is for hidden layers, add ',event'"
+            )
+        if 2 * lanes > layer.outputs + 1:
+            raise UserError(
+                f"network {network.name!r}: {lanes} lanes are more than half of the "
+                f"{layer.outputs} units of layer {index}; take fewer"
+            )
+        if self.engine(index + 1).banks > 1:
+            raise UserError(
+                f"network {network.name!r}: folded layer {index} sends one spike a cycle; the "
+                "layer after it has use for one bank"
+            )
+
 
 DEFAULT = Config()
 PRESETS = {
@@ -145,6 +202,7 @@ PRESETS = {
         *(Event(banks=banks) for banks in (1, 2, 4)),
         Popcount(),
         *(Popcount(flags=flags) for flags in (8, 16, 32)),
+        *(Folded(lanes=lanes) for lanes in (8, 16, 32)),
     )
 }
 

@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw import popcount
+from hw import folded, popcount
 from hw.bypass import Bypass, SourceLayout
-from hw.config import DEFAULT, Config, Popcount
+from hw.config import DEFAULT, Config, Folded, Popcount
 from hw.decide import Decide, ResultLayout
 from hw.encoder import LatencyEncoder
 from hw.fire import Fire
@@ -112,6 +112,14 @@ class Core(wiring.Component):
         events = source.events
         for index, layer in enumerate(network.layers):
             last = index == len(network.layers) - 1
+            if isinstance(self.config.engine(index), Folded):
+                lanes = self.config.engine(index).lanes
+                block = folded.Folded(layer=layer, steps=steps, lanes=lanes)
+                block = self._place(m, f"folded_{index}", block)
+                wiring.connect(m, events, block.events)
+                m.d.comb += block.restart.eq(restart)
+                events = block.spikes
+                continue
             integrate = self._place(m, f"integrate_{index}", self._integrate(index))
             wiring.connect(m, events, integrate.events)
             m.d.comb += integrate.restart.eq(restart)
@@ -150,7 +158,8 @@ class Core(wiring.Component):
         lanes = self.config.pixels
         encoder = LatencyEncoder(encoder=self.network.encoder, steps=steps, lanes=lanes)
         encoder = self._place(m, "encoder", encoder)
-        orderer = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes)
+        at_once = not isinstance(self.config.engine(0), Folded)
+        orderer = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes, at_once=at_once)
         orderer = self._place(m, "orderer", orderer)
         wiring.connect(m, wiring.flipped(self.pixels), encoder.pixels)
         wiring.connect(m, encoder.arrivals, orderer.arrivals)

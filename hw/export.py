@@ -35,7 +35,7 @@ TOP = "firstspike"
 # operators of one width and cases without overlap, as `verilator -Wall` and other linters ask.
 _PASSES = """
     hierarchy -top {top}; setattr -mod -set keep_hierarchy 1 {blocks}; flatten -noscopeinfo;
-    delete t:$memwr_v2 %m t:$meminit_v2 %i;
+    delete t:$meminit_v2 r:MEMID=*rows* r:MEMID=*starts* %u %d;
     proc; pmuxtree; wreduce; opt_expr; opt_clean -purge; setattr -unset init;
     techmap -map widths.v; opt_clean -purge; memory_collect; splitnets -driver; opt_clean -purge;
     write_verilog -noattr out.v

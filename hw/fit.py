@@ -13,9 +13,10 @@ from math import ceil
 from amaranth.utils import bits_for, ceil_log2
 
 from hw.boards import BOARDS, Board
-from hw.config import DEFAULT, Config, Event
+from hw.config import DEFAULT, Config, Event, Folded, Popcount
 from hw.core import check_images, check_network
 from hw.event import potential_shapes
+from hw.folded import lane_width
 from hw.integrate import bank_depth
 from sw.cli import UserError
 from sw.network import Network
@@ -30,14 +31,25 @@ _CONFIGURATIONS = {
     "gowin": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 }
 
-# Logic cells per: bit of a potential, hidden unit, bit of the decision's tree, step, step times its
-# address bits, address bit of inputs and pixels, hidden layer, chosen pixels at all, a pool at all;
-# and what every design has (UART, link, control). Least squares of relative errors over the
-# designs of hw/calibrate.py.
+# Logic cells per: bit of a potential, hidden unit, bit of the decision's tree; step, step times its
+# address bits, address bit of inputs and pixels, hidden layer, chosen pixels at all, a pool at all,
+# and what every design has (UART, link, control); bank more than one of the first and of the other
+# layers, slot of a unit, weight that a popcount looks at in a cycle, its flag, bit of folded lanes.
+# Least squares of relative errors over the designs of hw/calibrate.py, none below 0.
 _CELLS = {
-    "ice40": (1.07, 4.49, 1.60, 13.40, 0.0, 12.69, 42.7, 108.0, 5.7, 219.0),
-    "ecp5": (1.86, 8.10, 1.83, 0.0, 2.27, 0.0, 25.1, 179.0, 64.6, 360.0),
-    "gowin": (2.69, 8.93, 2.88, 0.0, 2.20, 0.0, 0.0, 0.0, 0.0, 515.0),  # 9 designs, within 10 %
+    "ice40": (
+        *(0.87, 6.35, 1.97, 13.09, 0.0, 14.39, 43.4, 99.0, 6.6, 203.0),
+        *(68.5, 5.2, 1.30, 3.53, 0.0, 5.06),
+    ),
+    "ecp5": (
+        *(1.90, 7.83, 1.87, 7.33, 1.38, 0.0, 25.5, 196.0, 24.3, 355.0),
+        *(96.8, 0.0, 1.73, 3.40, 0.0, 4.58),
+    ),
+    # From nine designs with one bank, within 10 %; the engines' as on ECP5.
+    "gowin": (
+        *(2.69, 8.93, 2.88, 0.0, 2.20, 0.0, 0.0, 0.0, 0.0, 515.0),
+        *(96.8, 0.0, 1.73, 3.40, 0.0, 4.58),
+    ),
 }
 _ERROR = 0.05  # the estimate's largest error that was seen, rounded up
 
@@ -64,6 +76,8 @@ class Need:
         Bits of an average unit's potential, for each layer after the inputs.
     margin : int
         Bits of the output's margins.
+    lane_bits : tuple of int
+        Bits of a potential where it lies in memory, for each layer after the inputs.
     config : Config
         How it is made.
     """
@@ -76,6 +90,7 @@ class Need:
     chosen: bool
     bits: tuple[float, ...]
     margin: int
+    lane_bits: tuple[int, ...]
     config: Config = DEFAULT
 
     def block_rams(self, family: str) -> int:
@@ -86,6 +101,10 @@ class Need:
             if isinstance(engine, Event):
                 depth = bank_depth(inputs, engine.banks)
                 weights += engine.banks * block_rams(family, depth, outputs)
+            elif isinstance(engine, Folded):
+                chunks, bits = ceil(outputs / engine.lanes), self.lane_bits[index]
+                weights += block_rams(family, inputs * chunks, engine.lanes)
+                weights += block_rams(family, chunks, engine.lanes * bits)
             elif engine.flags:
                 depth, width = ceil(inputs / engine.flags), engine.flags * outputs
                 weights += block_rams(family, depth, width) if depth > 1 else 0
@@ -108,15 +127,29 @@ class Need:
 
     def amounts(self) -> tuple[float, ...]:
         """What the logic cells are linear in, in the order of the coefficients."""
-        outputs = self.sizes[-1]
-        tree, candidates = outputs * self.margin, outputs
+        return (*self._units(), *self._around(), *self._engines())
+
+    def _units(self) -> tuple[float, ...]:
+        """Bits of potentials in registers; hidden units that fire all at once; the decision's
+        tree, of whose four candidates at a time all pairs are compared.
+        """
+        layers = range(len(self.sizes) - 1)
+        unfolded = [k for k in layers if not isinstance(self.config.engine(k), Folded)]
+        tree, candidates = 0, self.sizes[-1]
+        label = ceil_log2(candidates)
         while candidates > 1:
-            candidates = -(-candidates // 2)
-            tree += candidates * (self.margin + ceil_log2(outputs))
+            fours = [min(4, candidates - k) for k in range(0, candidates, 4)]
+            tree += sum(n * (n - 1) // 2 * self.margin + self.margin + label for n in fours)
+            candidates = len(fours)
         return (
-            sum(n * bits for n, bits in zip(self.sizes[1:], self.bits, strict=True)),
-            sum(self.sizes[1:-1]),
+            sum(self.sizes[k + 1] * self.bits[k] for k in unfolded),
+            sum(self.sizes[k + 1] for k in unfolded if k < len(layers) - 1),
             tree,
+        )
+
+    def _around(self) -> tuple[float, ...]:
+        """Steps, addresses, hidden layers, chosen pixels, a pool, and what every design has."""
+        return (
             self.steps,
             self.steps * ceil_log2(self.steps),
             ceil_log2(self.sizes[0]) + ceil_log2(self.pixels),
@@ -125,6 +158,26 @@ class Need:
             self.pool > 1,
             1,
         )
+
+    def _engines(self) -> tuple[float, ...]:
+        """Banks more than one: the orderer's, the fire blocks', and the slots of the units; the
+        weights that a popcount looks at in a cycle, and its flags; the bits of folded lanes.
+        """
+        slots, looked_at, flags, folded = 0, 0.0, 0, 0
+        for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
+            engine = self.config.engine(index)
+            if isinstance(engine, Folded):
+                folded += engine.lanes * self.lane_bits[index]
+            elif isinstance(engine, Popcount):
+                # Of all flags at once only the rarer sign is counted.
+                looked_at += outputs * (engine.flags or inputs / 2 - 0.4 * inputs**0.5)
+                flags += inputs
+            elif engine.banks > 1:
+                rows = -(-inputs // engine.banks)
+                mixed = engine.banks * (bank_depth(inputs, engine.banks) == rows)
+                slots += outputs * (mixed + 4 * (engine.banks == 4))
+        banks = [self.config.engine(index).banks - 1 for index in range(len(self.sizes) - 1)]
+        return banks[0], sum(banks[1:]), slots, looked_at, flags, folded
 
 
 def need(network: Network, config: Config = DEFAULT) -> Need:
@@ -143,6 +196,7 @@ def need(network: Network, config: Config = DEFAULT) -> Need:
         chosen=encoder.select is not None,
         bits=tuple(sum(s.width for s in layer) / len(layer) for layer in shapes),
         margin=max(s.width for s in shapes[-1]),
+        lane_bits=tuple(lane_width(layer) for layer in network.layers),
         config=config,
     )
 

@@ -41,6 +41,8 @@ class BucketQueue(wiring.Component):
         Spikes of an event.
     lanes : int, power of two, at most ``banks``
         Arrivals that come at once.
+    at_once : bool
+        Let step 0 go out as it comes; else it goes by the lists, and may be held back.
 
     Members
     -------
@@ -52,11 +54,14 @@ class BucketQueue(wiring.Component):
         The image being drained is decided: drop the rest of it. Then the next image follows.
     """
 
-    def __init__(self, *, units: int, steps: int, banks: int = 1, lanes: int = 1):
+    def __init__(
+        self, *, units: int, steps: int, banks: int = 1, lanes: int = 1, at_once: bool = True
+    ):
         self._units = units
         self._steps = steps
         self._banks = banks
         self._lanes = lanes
+        self._at_once = at_once
         super().__init__(
             {
                 "arrivals": In(stream.Signature(ArrivalLayout(units, steps, lanes))),
@@ -104,7 +109,7 @@ class BucketQueue(wiring.Component):
             side_ahead.eq(load_side ^ (arrived & final)),
             self.arrivals.ready.eq(~full[side_ahead]),
             accept.eq(self.arrivals.valid & self.arrivals.ready),
-            idle.eq(~active & ~full[drain_side]),
+            idle.eq(~active & ~full[drain_side] & self._at_once),
         ]
         m.d.sync += arrived.eq(accept)
         with m.If(accept):
@@ -146,7 +151,7 @@ class BucketQueue(wiring.Component):
 
             m.submodules[f"links_{bank}"] = links = _memory(link, 2 * rows)
             link_write, link_drain = links.write_port(), links.read_port()
-            begun = Array(loaded)[new.step]  # the list is not empty
+            begun = _select(loaded, new.step)  # the list is not empty
             head = head_writes[lane]
             m.d.comb += [
                 head.data[place].row.eq(new_row),
@@ -238,6 +243,14 @@ class BucketQueue(wiring.Component):
         ]
         m.d.comb += came.eq(reduce(or_, ours))
         return came
+
+
+def _select(bits, index):
+    """The bit of that number, by a tree: an Array of 256 was too much for synthesis on ECP5."""
+    level = list(bits)
+    for place in index:
+        level = [Mux(place, level[k + 1], level[k]) for k in range(0, len(level) - 1, 2)]
+    return level[0]
 
 
 def _memory(shape, depth):

@@ -142,13 +142,13 @@ class Popcount(wiring.Component):
         weight = np.ones((layer.outputs, len(fired)), bool)
         weight[:, : layer.inputs] = layer.weight
         words = weight.reshape(layer.outputs, self.rounds, flags).transpose(1, 0, 2)
-        m.submodules.words = words = memory.Memory(
+        m.submodules.rows = rows = memory.Memory(
             shape=flags * layer.outputs,
             depth=self.rounds,
             attrs={"ram_style": "block"},
             init=[sum(1 << int(k) for k in word.reshape(-1).nonzero()[0]) for word in words],
         )
-        word = words.read_port()
+        word = rows.read_port()
         turn = Signal(range(self.rounds))
         m.d.comb += [
             done.eq(busy & (turn == self.rounds - 1)),

@@ -10,7 +10,7 @@ import numpy as np
 from amaranth.hdl import Fragment
 from amaranth.utils import exact_log2
 
-from hw.config import DEFAULT, Config
+from hw.config import DEFAULT, Config, Folded
 from hw.core import Core
 from hw.event import EventLayout
 from hw.export import TOP, to_verilog
@@ -199,6 +199,7 @@ def probes(network: Network, config: Config) -> str:
     offset = 0
     for index, units in enumerate(network.sizes[1:-1]):
         banks = config.engine(index + 1).banks
+        block = "folded" if isinstance(config.engine(index), Folded) else "fire"
         layout = EventLayout(units, network.steps, banks)
         spike, row_width = layout["spike"].offset, layout["row"].width // banks
         step = _bits("payload", layout["step"].offset, layout["step"].width)
@@ -215,7 +216,7 @@ def probes(network: Network, config: Config) -> str:
         text += [
             "  end",
             "endmodule",
-            f"bind {TOP}_fire_{index} probe_fire_{index} probe (.clk(clk), .rst(rst),",
+            f"bind {TOP}_{block}_{index} probe_fire_{index} probe (.clk(clk), .rst(rst),",
             "    .restart(restart), .valid(spikes__valid), .ready(spikes__ready),",
             "    .payload(spikes__payload));",
         ]

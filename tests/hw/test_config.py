@@ -6,7 +6,16 @@ from dataclasses import FrozenInstanceError
 import pytest
 from samples import events_network, image_network
 
-from hw.config import DEFAULT, PRESETS, Config, Event, Popcount, engine_names, find_config
+from hw.config import (
+    DEFAULT,
+    PRESETS,
+    Config,
+    Event,
+    Folded,
+    Popcount,
+    engine_names,
+    find_config,
+)
 from sw.cli import UserError
 
 
@@ -19,6 +28,9 @@ def test_presets():
         "popcount-8": Popcount(flags=8),
         "popcount-16": Popcount(flags=16),
         "popcount-32": Popcount(flags=32),
+        "folded-8": Folded(lanes=8),
+        "folded-16": Folded(lanes=16),
+        "folded-32": Folded(lanes=32),
     } == PRESETS
     assert find_config("event") == DEFAULT == Config() == Config(engines=(Event(banks=1),))
     assert all(name in engine_names() for name in PRESETS)
@@ -42,11 +54,11 @@ REFUSED = {
     "4 pixels a cycle need as many banks in the first layer, which has 2": lambda: Config(
         engines=(Event(banks=2),), pixels=4
     ),
+    "Lanes must be at least 1, not 0": lambda: Folded(lanes=0),
     "Flags must be at least 1, not 0": lambda: Popcount(flags=0),
     "engine 'vent' is not known; choose of "
-    "event, event-2, event-4, popcount, popcount-8, popcount-16, popcount-32": (
-        lambda: find_config("event,vent")
-    ),
+    "event, event-2, event-4, popcount, popcount-8, popcount-16, popcount-32, folded-8, folded-16, "
+    "folded-32": (lambda: find_config("event,vent")),
 }
 
 
@@ -62,6 +74,18 @@ CONTRADICTIONS = {
         {"hidden": (4,)},
     ),
     "layer 1 has 3 flags, not 8; take fewer a cycle": ("event,popcount-8", {"hidden": (3,)}),
+    "its last layer has to show all margins at once; folded is for hidden layers, add ',event'": (
+        "folded-8",
+        {"hidden": (16,)},
+    ),
+    "8 lanes are more than half of the 14 units of layer 0; take fewer": (
+        "folded-8,event",
+        {"hidden": (14,)},
+    ),
+    "folded layer 0 sends one spike a cycle; the layer after it has use for one bank": (
+        "folded-8,event-2",
+        {"hidden": (16,)},
+    ),
     "4 banks cannot share the 3 inputs of layer 1; take at most one bank an input": (
         "event,event-4",
         {"hidden": (3,)},

@@ -13,7 +13,7 @@ from samples import (  # noqa: F401
     unfinished,
 )
 
-from hw.config import DEFAULT, Config, Event, Popcount, find_config
+from hw.config import DEFAULT, Config, Event, Folded, Popcount, find_config
 from hw.core import Core
 from sim import golden
 from sim.cycles import cycles
@@ -26,6 +26,8 @@ CONFIGS = {
     "another engine per layer": find_config("event-4,event,event-2"),
     "popcount": find_config("popcount"),
     "popcount of words": Config(engines=(Popcount(flags=2), Popcount(flags=1))),
+    "folded": Config(engines=(Folded(lanes=2), Event())),
+    "folded, then popcount": Config(engines=(Event(banks=2), Folded(lanes=1), Popcount())),
     "event, then popcount": Config(engines=(Event(banks=2), Popcount())),
     "popcount, then event": Config(engines=(Popcount(flags=3), Event(banks=2))),
     "two pixels": Config(engines=(Event(banks=2), Event()), pixels=2),

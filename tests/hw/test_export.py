@@ -9,7 +9,7 @@ import pytest
 from samples import command, events_network, image_network, unfinished  # noqa: F401
 
 from hw import export
-from hw.config import Config, Event, Popcount, find_config
+from hw.config import Config, Event, Folded, Popcount, find_config
 from hw.core import Core
 from sim import verilator
 from sw.cli import UserError
@@ -46,8 +46,9 @@ def test_verilator_has_nothing_to_say(network, tmp_path):
         Config(engines=(Event(banks=4), Event()), pixels=4),
         find_config("popcount"),
         Config(engines=(Popcount(flags=10), Popcount(flags=7))),
+        Config(engines=(Folded(lanes=7), Event())),
     ],
-    ids=["two banks", "four pixels", "popcount", "popcount of words"],
+    ids=["two banks", "four pixels", "popcount", "popcount of words", "folded"],
 )
 def test_nor_of_another_config(rng, config, tmp_path):
     network = image_network(rng, shape=(8, 12), hidden=(20,), classes=12, steps=16)

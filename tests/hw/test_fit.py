@@ -13,6 +13,7 @@ from hw.boards import BOARDS
 from hw.build import plan
 from hw.calibrate import DESIGNS, design_network
 from hw.config import find_config
+from hw.event import potential_shapes
 from hw.fit import Need, block_rams, check_fit, need, shortage
 from hw.tools import run_tool
 from sw.cli import UserError
@@ -28,6 +29,7 @@ NEED = Need(
     chosen=True,
     bits=(9.0, 8.0),
     margin=8,
+    lane_bits=(10, 9),
 )
 
 
@@ -97,19 +99,20 @@ def test_what_a_network_needs():
 @pytest.mark.parametrize(("board", "index", "cells", "memories"), BUILT)
 def test_the_estimate_meets_what_was_built(board, index, cells, memories):
     """Designs that were synthesised and packed by ``python -m hw.calibrate``."""
-    what = need(design_network(DESIGNS[index]))
-    family = BOARDS[board].family
+    design, family = DESIGNS[index], BOARDS[board].family
+    what = need(design_network(design), find_config(design.engine))
     assert what.block_rams(family) == memories
     assert (
         abs(what.logic_cells(family) / cells - 1)
-        < {"ice40": 0.02, "ecp5": 0.05, "gowin": 0.1}[family]
+        < {"ice40": 0.04, "ecp5": 0.04, "gowin": 0.1}[family]
     )
 
 
 def test_enough_designs_were_built():
-    boards = {row[0] for row in BUILT}
-    assert {BOARDS[name].family for name in boards} >= {"ice40", "ecp5"}
-    assert len(BUILT) == len(boards) * len(DESIGNS) >= 12
+    for family in ("ice40", "ecp5"):
+        built = {index for board, index, *_ in BUILT if BOARDS[board].family == family}
+        assert built <= set(range(len(DESIGNS)))
+        assert len(built) >= 12
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -179,7 +182,9 @@ def test_far_too_large(rng, hidden, classes, shortage, remedy):
         check_fit(network, BOARDS["icebreaker"])
 
 
-@pytest.mark.parametrize("engine", ["event", "event-2,event", "event-4,event-2"])
+@pytest.mark.parametrize(
+    "engine", ["event-2,event", "event-4,event-2", "popcount-8,event", "folded-8,event"]
+)
 @pytest.mark.parametrize(
     ("board", "cell"), [("icebreaker", "SB_RAM40_4K"), ("ulx3s", "DP16KD")], ids=["ice40", "ecp5"]
 )
@@ -193,6 +198,19 @@ def test_yosys_needs_as_many_block_rams(rng, tmp_path, board, cell, engine):
     cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
     rams = [name for name, what in cells.items() if what["type"] == cell]
     assert len(rams) == need(network, config).block_rams(board.family)
+
+
+def test_block_rams_of_a_folded_layer(rng):
+    """20 units in three chunks of 8: a row of weights for each input and chunk."""
+    network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
+    with_event, with_folded = need(network), need(network, find_config("folded-8,event"))
+    assert with_folded.lane_bits[0] == max(s.width for s in potential_shapes(network.layers[0]))
+    saved = block_rams("ice40", 300, 20)
+    needed = block_rams("ice40", 900, 8) + block_rams("ice40", 3, 8 * with_folded.lane_bits[0])
+    assert with_folded.block_rams("ice40") - with_event.block_rams("ice40") == needed - saved
+    assert with_folded.logic_cells("ice40") < need(
+        image_network(rng, shape=(15, 20), hidden=(200,), classes=3)
+    ).logic_cells("ice40")
 
 
 def test_block_rams_of_each_memory(rng):

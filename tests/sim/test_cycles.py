@@ -7,7 +7,7 @@ from networks import random_network
 
 from hw.config import Config, Event
 from sim import cycles as module
-from sim import golden
+from sim import golden, stages
 from sim.cycles import cycles, traffic
 
 
@@ -17,7 +17,7 @@ def test_pieces_change_nothing(rng, monkeypatch):
     answer = golden.run_images(network, images)
     whole = cycles(network, images, answer)
     monkeypatch.setattr(module, "_CHUNK", 7)
-    monkeypatch.setattr(module, "_COMPACT", 1)
+    monkeypatch.setattr(stages, "_COMPACT", 1)
     np.testing.assert_array_equal(cycles(network, images, answer), whole)
     assert whole.dtype == np.int64
     assert cycles(network, images[:0], golden.run_images(network, images[:0])).shape == (0,)

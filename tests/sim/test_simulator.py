@@ -7,7 +7,7 @@ import pytest
 from cases import CASES, VERIFY, make, mixed_images
 from networks import random_network, random_spikes
 
-from hw.config import Config, Event, Popcount, find_config
+from hw.config import Config, Event, Folded, Popcount, find_config
 from hw.export import to_verilog
 from sim import golden
 from sim.cycles import cycles
@@ -57,6 +57,8 @@ def test_every_kind_of_network(rng, name):
         Config(engines=(Event(banks=4), Event()), pixels=4),
         find_config("popcount"),
         Config(engines=(Event(banks=2), Popcount(flags=3), Popcount())),
+        Config(engines=(Folded(lanes=3), Event())),
+        Config(engines=(Folded(lanes=4), Folded(lanes=4), Popcount())),
     ],
     ids=str,
 )
@@ -69,6 +71,8 @@ def test_every_config(rng, name, config):
         config = replace(config, pixels=1)
     if len(config.engines) > len(network.layers):
         config = replace(config, engines=config.engines[: len(network.layers)])
+    if isinstance(config.engine(len(network.layers) - 1), Folded):
+        config = replace(config, engines=(*config.engines[:-1], Event()))
     images = mixed_images(rng, network, IMAGES)
     answer = golden.run_images(network, images)
     simulator = Simulator.build(network, VERIFY, config=config)
