@@ -11,6 +11,10 @@ Never measured here: no board was attached. The activity is counted in the netli
 - M. Horowitz, "Computing's energy problem", ISSCC 2014: 10 pJ for 64 bits from 8 KiB in 45 nm at
   0.9 V; a quarter of the bits at 1.2 V is 4.4 pJ.
 
+A block RAM takes the energy of an access in a cycle whose clock enable is set, and nothing else:
+RCLKE and WCLKE (Lattice TN1250, "Memory Usage Guide for iCE40 Devices"), where Yosys puts the
+enables of reads and writes. The clock up to there is part of the clock's trunk.
+
 A counter of 28 bits changes two wires a cycle. The multiplier changes 38.4 (its netlist, counted as
 ours) but also glitches, which the count does not see. So a change costs between the two; we take
 the geometric mean.

@@ -159,7 +159,7 @@ class Integrate(wiring.Component):
         )
         row = rows.read_port()
         event = self.events.payload
-        m.d.comb += [row.addr.eq(event.row[bank]), row.en.eq(advance)]
+        m.d.comb += [row.addr.eq(event.row[bank]), row.en.eq(advance & self.events.valid)]
         if banks == 1:
             return row.data
         if depth > count:

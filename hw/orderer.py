@@ -122,6 +122,7 @@ class BucketQueue(wiring.Component):
             arrival.append(Signal(came.shape(), name=f"arrival_{lane}"))
             m.d.comb += [
                 head_loads[lane].addr.eq(Cat(side_ahead, came.step)),
+                head_loads[lane].en.eq(accept & came.spike),
             ]
             with m.If(accept):
                 m.d.sync += arrival[lane].eq(came)

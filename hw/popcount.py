@@ -153,6 +153,7 @@ class Popcount(wiring.Component):
         m.d.comb += [
             done.eq(busy & (turn == self.rounds - 1)),
             word.addr.eq(Mux(busy & ~done, turn + 1, 0)),
+            word.en.eq(accept | busy),
         ]
         m.d.sync += turn.eq(word.addr)
         start = -layer.threshold.astype(int) - (~layer.weight).sum(axis=1)

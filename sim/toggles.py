@@ -25,8 +25,9 @@ from sw.network import Network
 
 __all__ = ["Activity", "clocked_activity", "core_activity"]
 
+# The export says nothing of what a memory is made of; in a board's build all are block RAMs.
 _SCRIPT = (
-    "read_verilog source.v; synth_ice40 -top {top} -flatten; "
+    'read_verilog source.v; setattr -set ram_style "block" m:*; synth_ice40 -top {top} -flatten; '
     "write_verilog -noattr netlist.v; write_json netlist.json"
 )
 _HARNESS = Path(__file__).parent / "toggles.cpp"

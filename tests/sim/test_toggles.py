@@ -84,6 +84,11 @@ def test_a_core(rng, tmp_path):
     )
     assert idle.wires["integrate_0"] < four.wires["integrate_0"]
     assert idle.flip_flops == four.flip_flops
+    # Weights are read for an event only: each of 24 inputs and the end of step 0, all inputs firing
+    # in it; on a blank image the end of the first and of the final step.
+    assert four.rams["integrate_0"] == 1
+    assert four.accesses["integrate_0"] == 4 * (24 + 1)
+    assert idle.accesses["integrate_0"] == 4 * 2
 
 
 def doubled(counter):
