@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Adam", "gradients"]
 
 _UNIT = 1 << 16  # a key is step · 2¹⁶ + unit
-_SHARES = 16  # of the images, summed one by one: enough blocks to fill a GPU
+_SORTED = 4096  # inputs that a kernel sorts by itself
+_SHARES = 8  # of the images, each summed by itself
 
 
 class _Layer(NamedTuple):
@@ -76,11 +77,11 @@ class Adam(torch.optim.Adam):
         if not self.state:
             super().step()  # makes the state
             return
+        torch._foreach_add_([state["step"] for state in self.state.values()], 1)
         for group in self.param_groups:
             for parameter in group["params"]:
                 state = self.state[parameter]
                 count = parameter.numel()
-                state["step"] += 1
                 _adam[(triton.cdiv(count, 1024),)](
                     parameter,
                     parameter.grad.contiguous(),
@@ -99,16 +100,21 @@ class Adam(torch.optim.Adam):
 def _forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> _Layer:
     images, width = inputs.shape
     units = rule.sizes[index + 1]
-    keys = torch.empty(images, width, dtype=torch.int32, device=inputs.device)
-    _keys[(images, triton.cdiv(width, 1024))](inputs, keys, width, BLOCK=1024, UNIT=_UNIT)
+    rows = torch.empty(
+        width, units, dtype=torch.int8 if rule.binary else torch.float32, device=inputs.device
+    )
+    grid = (triton.cdiv(units, 32), triton.cdiv(width, 64))
+    _rows[grid](
+        rule.weights[index], rows, units, width, BINARY=rule.binary, BLOCK_OUT=32, BLOCK_IN=64
+    )
     times, effective = (
         torch.empty(images, units, dtype=torch.int32, device=inputs.device) for _ in range(2)
     )
     margin = torch.empty(images, units, device=inputs.device)
     block = min(64, triton.next_power_of_2(units))
     _trace[(images, triton.cdiv(units, block))](
-        keys.sort(dim=1).values,
-        rule.weights[index].T.contiguous(),
+        _ordered(inputs),
+        rows,
         rule.thresholds[index],
         noise,
         rule.spread[index],
@@ -119,13 +125,25 @@ def _forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> _Layer
         units,
         rule.steps,
         *noise.expand(images, units).stride(),
-        BINARY=rule.binary,
-        LOT=8,
+        LOT=16,
         BLOCK=block,
         UNIT=_UNIT,
         num_warps=1,
     )
     return _Layer(inputs, times, effective, margin)
+
+
+def _ordered(inputs: Tensor) -> Tensor:
+    """Keys of the spikes of each image in the order in which they fire, int32 [B, N_in]."""
+    images, width = inputs.shape
+    keys = torch.empty(images, width, dtype=torch.int32, device=inputs.device)
+    block = triton.next_power_of_2(width)
+    at_once = block <= _SORTED  # one program holds an image
+    if not at_once:
+        block = _SORTED
+    grid = (images, triton.cdiv(width, block))
+    _keys[grid](inputs, keys, width, SORT=at_once, BLOCK=block, UNIT=_UNIT)
+    return keys if at_once else keys.sort(dim=1).values
 
 
 def _output_error(
@@ -160,7 +178,7 @@ def _output_error(
         SHARES=labels.is_floating_point(),
         BINARY=rule.binary,
         UNITS=triton.next_power_of_2(units),
-        BLOCK=max(16, 2048 // triton.next_power_of_2(units)),
+        BLOCK=max(16, 8192 // triton.next_power_of_2(units)),
     )
     return error, step
 
@@ -192,9 +210,11 @@ def _hidden_error(rule: "Bstdg", index: int, error: Tensor, step: Tensor, before
 
 def _weight_error(error: Tensor, step: Tensor, inputs: Tensor) -> Tensor:
     (parts, images, units), width = error.shape, inputs.shape[1]
-    shares = min(images, _SHARES if units > 32 else 8 * _SHARES)
+    # Enough blocks to fill a GPU, and as few sums of parts as that allows
+    block, shares = (32, _SHARES) if units > 32 else (16, 8 * _SHARES)
+    shares = min(images, shares)
     total = error.new_empty(shares, units, width)
-    grid = (triton.cdiv(units, 32), triton.cdiv(width, 128), shares)
+    grid = (triton.cdiv(units, block), triton.cdiv(width, 64), shares)
     _weight[grid](
         error,
         step,
@@ -206,19 +226,42 @@ def _weight_error(error: Tensor, step: Tensor, inputs: Tensor) -> Tensor:
         triton.cdiv(images, shares),
         PARTS=parts,
         UNROLL=4,
-        BLOCK_OUT=32,
-        BLOCK_IN=128,
+        BLOCK_OUT=block,
+        BLOCK_IN=64,
+        num_warps=2,
     )
     return total.sum(dim=0)
 
 
 @triton.jit
-def _keys(inputs, keys, width, BLOCK: tl.constexpr, UNIT: tl.constexpr):
-    """What sorts the spikes of one image by step, then by unit."""
+def _keys(inputs, keys, width, SORT: tl.constexpr, BLOCK: tl.constexpr, UNIT: tl.constexpr):
+    """What sorts the spikes of one image by step, then by unit; sorted if BLOCK holds them all."""
     unit = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     place = tl.program_id(0) * width + unit
-    step = tl.load(inputs + place, mask=unit < width, other=0).to(tl.int32)
-    tl.store(keys + place, step * UNIT + unit, mask=unit < width)
+    step = tl.load(inputs + place, mask=unit < width, other=UNIT // 2 - 1).to(tl.int32)
+    key = step * UNIT + unit
+    if SORT:
+        key = tl.sort(key)
+    tl.store(keys + place, key, mask=unit < width)
+
+
+@triton.jit
+def _rows(
+    weight,
+    rows,
+    units,
+    width,
+    BINARY: tl.constexpr,
+    BLOCK_OUT: tl.constexpr,
+    BLOCK_IN: tl.constexpr,
+):
+    """The weights that spikes meet, a row for each input: [N_in, N_out]."""
+    row = tl.program_id(0) * BLOCK_OUT + tl.arange(0, BLOCK_OUT)
+    column = tl.program_id(1) * BLOCK_IN + tl.arange(0, BLOCK_IN)
+    real = (row < units)[:, None] & (column < width)[None, :]
+    used = _used(tl.load(weight + row[:, None] * width + column[None, :], mask=real), BINARY)
+    used = tl.trans(used).to(rows.dtype.element_ty)
+    tl.store(rows + column[:, None] * units + row[None, :], used, mask=tl.trans(real))
 
 
 @triton.jit
@@ -230,7 +273,7 @@ def _used(weight, BINARY: tl.constexpr):
 @triton.jit
 def _trace(
     keys,
-    weight,
+    rows,
     threshold,
     noise,
     spread,
@@ -242,12 +285,11 @@ def _trace(
     steps,
     noise_row,
     noise_column,
-    BINARY: tl.constexpr,
     LOT: tl.constexpr,
     BLOCK: tl.constexpr,
     UNIT: tl.constexpr,
 ):
-    """One image, BLOCK units of a layer; ``weight`` is [N_in, N_out]."""
+    """One image, BLOCK units of a layer; ``rows`` as :func:`_rows` makes them."""
     image = tl.program_id(0)
     unit = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     real = unit < units
@@ -264,28 +306,30 @@ def _trace(
     best = tl.where(idle, potential, float("-inf"))  # V(e) so far
     start = 0
     while key < steps * UNIT:
+        # All loads first: they wait for memory together
+        lot = (key,)
+        for slot in tl.static_range(1, LOT + 1):
+            place = start + slot
+            lot += (tl.load(keys + place, mask=place < width, other=steps * UNIT),)
+        row = ()
         for slot in tl.static_range(LOT):
-            here = tl.load(keys + start + slot, mask=start + slot < width, other=steps * UNIT)
-            after = tl.load(
-                keys + start + slot + 1, mask=start + slot + 1 < width, other=steps * UNIT
-            )
-            spike = here < steps * UNIT
-            row = tl.load(
-                weight + (here % UNIT) * units + unit,
-                mask=unit < tl.where(spike, units, 0),
-                other=0,
-            )
-            potential += tl.where(spike, _used(row, BINARY), 0.0)
+            here = lot[slot]
+            there = rows + (here % UNIT) * units + unit
+            limit = tl.where(here < steps * UNIT, units, 0)
+            row += (tl.load(there, mask=unit < limit, other=0),)
+        for slot in tl.static_range(LOT):
+            potential += row[slot].to(tl.float32)
+            now = lot[slot] // UNIT
             # V is compared after the last spike of a step only
-            ends = spike & (after // UNIT != here // UNIT)
-            waits = ends & (time == steps)
-            fires = waits & (potential >= theta)
-            changes = fires | (waits & (potential > best))
-            time = tl.where(fires, here // UNIT, time)
-            step = tl.where(changes, here // UNIT, step)
-            best = tl.where(changes, potential, best)
+            if now != lot[slot + 1] // UNIT:
+                waits = time == steps
+                fires = waits & (potential >= theta)
+                changes = fires | (waits & (potential > best))
+                time = tl.where(fires, now, time)
+                step = tl.where(changes, now, step)
+                best = tl.where(changes, potential, best)
         start += LOT
-        key = tl.load(keys + start, mask=start < width, other=steps * UNIT)
+        key = lot[LOT]
     place = image * units + unit
     tl.store(times + place, time, mask=real)
     tl.store(effective + place, step, mask=real)

@@ -87,6 +87,16 @@ def test_shares_of_each_class():
     torch.testing.assert_close(mine, rule.gradients(inputs, unsure, draws), **CLOSE)
 
 
+def test_more_inputs_than_a_kernel_sorts(monkeypatch):
+    inputs, _ = batch((40, 3), 8, 5)
+    alone = fused._ordered(inputs)
+    monkeypatch.setattr(fused, "_SORTED", 16)
+    assert torch.equal(fused._ordered(inputs), alone)
+    step, unit = alone // fused._UNIT, alone % fused._UNIT
+    assert torch.equal(step.long(), inputs.gather(1, unit.long()))
+    assert (alone[:, 1:] > alone[:, :-1]).all()
+
+
 def test_more_images_than_shares():
     """The sum over images is made in parts, the last of which is not full."""
     inputs, labels = batch((5, 40, 3), 4, 21)
