@@ -44,6 +44,9 @@ class Augmentation:
         this many pixels, and the image between them smoothly with it (after Simard et al. 2003).
     flip : bool
         Mirrored left to right, half of the images.
+    light : float, 0 … 1
+        Contrast, about the middle grey, changed by up to this share, and brightness by up to this
+        share of half the range, either way.
     """
 
     degrees: float = 10.0
@@ -51,6 +54,7 @@ class Augmentation:
     shift: float = 0.7
     elastic: float = 0.0
     flip: bool = False
+    light: float = 0.0
 
     def __call__(self, images: Tensor) -> Tensor:
         """Changed ``images``, uint8 [B, height, width] in and out; what comes in from outside is 0.
@@ -79,6 +83,10 @@ class Augmentation:
             sign = 1 - 2 * (drawn < 0.5).float()
             grid = torch.stack([grid[..., 0] * sign, grid[..., 1]], dim=3)
         moved = grid_sample(images[:, None].float(), grid, align_corners=False)
+        if self.light:
+            drawn = draw(lambda n: torch.rand(n, 2, 1, 1, device=images.device), count)
+            contrast, brightness = (self.light * (2 * drawn - 1)).unbind(dim=1)
+            moved = 128 + (1 + contrast[:, None]) * (moved - 128) + 128 * brightness[:, None]
         return moved[:, 0].round().clamp(0, 255).to(torch.uint8)
 
 

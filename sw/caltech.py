@@ -3,10 +3,10 @@
 By Li, Andreeto, Ranzato and Perona, CC BY 4.0.
 
 435 photographs of faces (with background: the category ``Faces``) and 798 of motorbikes, as grey
-images of 28 × 28 pixels. Motorbikes mostly stand before white; images are inverted, so that ink
-is bright and fires early, as in MNIST. There is no official split: every second image of each
-category, by name, is for testing (616 of 1,233). Photographs of one person lie on both sides of
-it, as they do in a random split.
+images of 48 × 72 pixels, about the shape of the photographs. Motorbikes mostly stand before white;
+images are inverted, so that ink is bright and fires early, as in MNIST. There is no official split:
+every second image of each category, by name, is for testing (616 of 1,233). Photographs of one
+person lie on both sides of it, as they do in a random split.
 
 Read from ``caltech-101.zip``, the official archive, or from a plain tar with the same folders,
 ``caltech101_faceseasy_faces_motorbikes.tar``. What proves the files whole is one md5 over the
@@ -33,7 +33,7 @@ _URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip?downl
 _ZIP_MD5 = "3138e1922a9193bfa496528edbbc45d0"
 _CATEGORIES = ("Faces", "Motorbikes")
 _MD5 = "960704df9d6ca54fca44e75b1b8f8a3c"
-_EDGE = 28
+_HEIGHT, _WIDTH = 48, 72
 
 
 def load(data_dir: Path | None = None) -> Dataset:
@@ -110,7 +110,7 @@ def _members(archive: tarfile.TarFile) -> list[tuple[int, bytes]]:
 
 
 def _image(content: bytes) -> np.ndarray:
-    """uint8 [28, 28], grey and inverted, from a JPEG file."""
+    """uint8 [48, 72], grey and inverted, from a JPEG file."""
     try:
         from PIL import Image
     except ImportError:
@@ -118,5 +118,5 @@ def _image(content: bytes) -> np.ndarray:
             "caltech: Pillow reads its images and is not installed; pip install 'firstspike[learn]'"
         ) from None
     with Image.open(io.BytesIO(content)) as photograph:
-        grey = photograph.convert("L").resize((_EDGE, _EDGE), Image.Resampling.BILINEAR)
+        grey = photograph.convert("L").resize((_WIDTH, _HEIGHT), Image.Resampling.BILINEAR)
     return 255 - np.asarray(grey)

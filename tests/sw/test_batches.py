@@ -96,6 +96,31 @@ def test_flip_mirrors_half_of_the_images(rng):
     assert 60 < same.sum() < 140
 
 
+def test_light_changes_contrast_and_brightness():
+    """A line from 0 to 255 stays one: about 128 its slope changes, and it moves as a whole."""
+    torch.manual_seed(0)
+    ramp = torch.arange(60, 200, 4, dtype=torch.uint8).expand(400, 1, 35)
+    out = Augmentation(degrees=0, scale=0, shift=0, light=0.2)(ramp).double()[:, 0]
+    slope = (out[:, -1] - out[:, 0]) / 136
+    middle = out[:, 17]  # of 128
+    assert 0.79 < slope.min() < 0.82
+    assert 1.18 < slope.max() < 1.21
+    assert 101 < middle.min() < 107
+    assert 149 < middle.max() < 155
+    straight = out[:, :1] + slope[:, None] * 4 * torch.arange(35)
+    assert (out - straight).abs().max() <= 1.01
+    assert abs(torch.corrcoef(torch.stack([slope, middle]))[0, 1]) < 0.15
+
+
+def test_light_stays_in_range():
+    torch.manual_seed(0)
+    out = Augmentation(degrees=0, scale=0, shift=0, light=1.0)(
+        torch.tensor([[0, 255]], dtype=torch.uint8).expand(300, 1, 2)
+    )
+    assert out.min() == 0
+    assert out.max() == 255
+
+
 def test_image_inputs(rng):
     encoder = LatencyEncoder(shape=(8, 8), silent_below=9, select=(3, 5, 60))
     images = rng.integers(0, 256, (20, 8, 8)).astype(np.uint8)
