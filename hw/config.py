@@ -75,14 +75,20 @@ class Folded:
     Parameters
     ----------
     lanes : int
-        Units in a cycle, P; at most half of the layer's.
+        Units in a cycle, P; less than half of the layer's.
+    loaded : bool
+        Weights are no part of the bitstream: they are loaded at start-up into two copies, so that
+        a pass adds two spikes. On an iCE40 UP5K these are in SPRAM. 16, 32 or 64 lanes.
     """
 
     lanes: int = 16
+    loaded: bool = False
 
     def __post_init__(self) -> None:
         if self.lanes < 1:
             raise UserError(f"Lanes must be at least 1, not {self.lanes!r}")
+        if self.loaded and self.lanes not in (16, 32, 64):
+            raise UserError(f"Lanes of loaded weights must be 16, 32 or 64, not {self.lanes!r}")
 
     @property
     def banks(self) -> int:
@@ -90,9 +96,14 @@ class Folded:
         return 1
 
     @property
+    def copies(self) -> int:
+        """Memories that each hold all weights: spikes of a pass, at most."""
+        return 2 if self.loaded else 1
+
+    @property
     def name(self) -> str:
         """As :data:`PRESETS` calls it, if it is one."""
-        return f"folded-{self.lanes}"
+        return f"folded-{self.lanes}{'-spram' if self.loaded else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +146,11 @@ class Config:
         """The engine of layer ``layer``, counted from 0."""
         return self.engines[min(layer, len(self.engines) - 1)]
 
+    def loaded_layer(self, network: Network) -> int | None:
+        """The layer whose weights are loaded at start-up, if there is one."""
+        layers = range(len(network.layers))
+        return next((k for k in layers if getattr(self.engine(k), "loaded", False)), None)
+
     def check(self, network: Network) -> None:
         """Raises :class:`UserError` if ``network`` cannot be made in this way."""
         if len(self.engines) > len(network.layers):
@@ -142,6 +158,7 @@ class Config:
                 f"network {network.name!r} has {len(network.layers)} layers, the config engines "
                 f"for {len(self.engines)}; name as many or fewer"
             )
+        self._check_loaded(network)
         for index, layer in enumerate(network.layers):
             engine = self.engine(index)
             banks = engine.banks
@@ -176,6 +193,15 @@ class Config:
                 f"{encoder.pixels} and have no pool; take 1"
             )
 
+    def _check_loaded(self, network: Network) -> None:
+        layers = range(len(network.layers))
+        loaded = [k for k in layers if getattr(self.engine(k), "loaded", False)]
+        if len(loaded) > 1:
+            raise UserError(
+                f"network {network.name!r}: the weights of layers {' and '.join(map(str, loaded))} "
+                "cannot both be loaded; take folded without spram for one"
+            )
+
     def _check_folded(self, network: Network, index: int) -> None:
         layer, lanes = network.layers[index], self.engine(index).lanes
         if index == len(network.layers) - 1:
@@ -183,9 +209,9 @@ class Config:
                 f"network {network.name!r}: its last layer has to show all margins at once; folded "
                 "is for hidden layers, add ',event'"
             )
-        if 2 * lanes > layer.outputs + 1:
+        if 2 * lanes >= layer.outputs:
             raise UserError(
-                f"network {network.name!r}: {lanes} lanes are more than half of the "
+                f"network {network.name!r}: {lanes} lanes are not less than half of the "
                 f"{layer.outputs} units of layer {index}; take fewer"
             )
         if self.engine(index + 1).banks > 1:
@@ -203,6 +229,7 @@ PRESETS = {
         Popcount(),
         *(Popcount(flags=flags) for flags in (8, 16, 32)),
         *(Folded(lanes=lanes) for lanes in (8, 16, 32)),
+        *(Folded(lanes=lanes, loaded=True) for lanes in (16, 32)),
     )
 }
 

@@ -1,5 +1,6 @@
 """The core: pixels in, class, decision step and margin out."""
 
+import numpy as np
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -17,7 +18,7 @@ from sw.encoder import EventsEncoder
 from sw.encoder import LatencyEncoder as Encoder
 from sw.network import Network
 
-__all__ = ["Core", "check_images", "check_network", "place"]
+__all__ = ["Core", "check_images", "check_network", "loaded_words", "place"]
 
 
 def check_network(network: Network) -> None:
@@ -35,6 +36,16 @@ def check_images(network: Network) -> None:
             f"network {network.name!r} takes events; the hardware so far has no board that is sent "
             "them: export it as Verilog, or train with a latency encoder"
         )
+
+
+def loaded_words(network: Network, config: Config = DEFAULT) -> np.ndarray | None:
+    """What is to be written by the core's ``load``, uint16 in rising order of addresses; None if
+    no weights are loaded.
+    """
+    index = config.loaded_layer(network)
+    if index is None:
+        return None
+    return folded.weight_words(network.layers[index], config.engine(index).lanes)
 
 
 def place(m: Module, name: str, component: wiring.Component) -> wiring.PureInterface:
@@ -66,6 +77,8 @@ class Core(wiring.Component):
         Images, row-major, one after the other, without a gap or a mark.
     source : stream of SourceLayout
         In place of ``pixels`` where inputs are events: inferences, each with its end mark.
+    load : stream of hw.folded.LoadLayout
+        Where the config has a loaded layer: its weights, before the first image.
     result : stream of ResultLayout
         One answer per image, in the order of the images; with ``fault`` where inputs are events.
 
@@ -91,6 +104,12 @@ class Core(wiring.Component):
             source = {"source": In(stream.Signature(SourceLayout(network.sizes[0], network.steps)))}
         else:
             source = {"pixels": In(stream.Signature(8 * config.pixels))}
+        self._loaded = config.loaded_layer(network)
+        if self._loaded is not None:
+            layout = folded.LoadLayout(
+                network.layers[self._loaded], config.engine(self._loaded).lanes
+            )
+            source["load"] = In(stream.Signature(layout, always_ready=True))
         super().__init__({**source, "result": Out(stream.Signature(result))})
 
     def elaborate(self, platform):
@@ -113,11 +132,16 @@ class Core(wiring.Component):
         for index, layer in enumerate(network.layers):
             last = index == len(network.layers) - 1
             if isinstance(self.config.engine(index), Folded):
-                lanes = self.config.engine(index).lanes
-                block = folded.Folded(layer=layer, steps=steps, lanes=lanes)
-                block = self._place(m, f"folded_{index}", block)
+                block = self._place(m, f"folded_{index}", self._folded(index))
                 wiring.connect(m, events, block.events)
                 m.d.comb += block.restart.eq(restart)
+                if index == 0:
+                    m.d.comb += source.room.eq(block.room)
+                if index == self._loaded:
+                    m.d.comb += [
+                        block.load.payload.eq(self.load.payload),
+                        block.load.valid.eq(self.load.valid),
+                    ]
                 events = block.spikes
                 continue
             integrate = self._place(m, f"integrate_{index}", self._integrate(index))
@@ -133,8 +157,19 @@ class Core(wiring.Component):
         wiring.connect(m, decide.result, wiring.flipped(self.result))
         return m
 
+    def _folded(self, index):
+        """The folded engine of hidden layer ``index``."""
+        engine = self.config.engine(index)
+        return folded.Folded(
+            layer=self.network.layers[index],
+            steps=self.network.steps,
+            lanes=engine.lanes,
+            copies=engine.copies,
+            loaded=engine.loaded,
+        )
+
     def _integrate(self, index):
-        """The engine of layer ``index``."""
+        """The engine of layer ``index`` that is not folded."""
         layers, engine = self.network.layers, self.config.engine(index)
         what = {
             "layer": layers[index],
@@ -158,9 +193,10 @@ class Core(wiring.Component):
         lanes = self.config.pixels
         encoder = LatencyEncoder(encoder=self.network.encoder, steps=steps, lanes=lanes)
         encoder = self._place(m, "encoder", encoder)
-        at_once = not isinstance(self.config.engine(0), Folded)
-        orderer = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes, at_once=at_once)
+        orderer = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes)
         orderer = self._place(m, "orderer", orderer)
         wiring.connect(m, wiring.flipped(self.pixels), encoder.pixels)
         wiring.connect(m, encoder.arrivals, orderer.arrivals)
+        if not isinstance(self.config.engine(0), Folded):
+            m.d.comb += orderer.room.eq(1)
         return orderer

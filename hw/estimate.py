@@ -35,7 +35,7 @@ def estimate(
         "engine": config.name,
         "logic_cells": what.logic_cells(board.family),
         "ebr": what.block_rams(board.family),
-        "spram": 0,
+        "spram": what.spram(),
         "available": {
             "logic_cells": board.logic_cells,
             "ebr": board.memories,
@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ("board", f"{board.name} ({board.part})"),
         ("logic cells", f"about {figures['logic_cells']:,} of {there['logic_cells']:,}"),
         ("block RAMs", f"{figures['ebr']} of {there['ebr']}"),
+        ("SPRAM", f"{figures['spram']} of {there['spram']}"),
     ]
     lines += performance(figures)
     if figures["fits"]:

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Fragment, Instance, Module, ResetSignal
+from amaranth.hdl import ClockSignal, Const, Fragment, Instance, Module, ResetSignal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,6 +53,9 @@ class FlatCore(wiring.Component):
     event_unit, event_step, event_end : range(inputs), range(steps), 1
     event_valid, event_ready : 1
         In place of the pixels where inputs are events: spikes in time order, then the end mark.
+    load_address, load_data, load_valid
+        Where the config has a loaded layer: words of its weights (hw.folded.weight_words), one in
+        each cycle in which valid is set, before the first image.
     result_label, result_step, result_margin
         Index of the class, decision step, and ``V − θ`` of the winner (signed).
     result_valid, result_ready : 1
@@ -80,6 +83,14 @@ class FlatCore(wiring.Component):
                 "pixel_data": In(core.pixels.payload.shape()),
                 "pixel_valid": In(1),
                 "pixel_ready": Out(1),
+            }
+        self._load = "load" in core.signature.members
+        if self._load:
+            word = core.load.payload.shape()
+            source |= {
+                "load_address": In(max(1, word["address"].width)),
+                "load_data": In(word["data"].width),
+                "load_valid": In(1),
             }
         super().__init__(
             {
@@ -111,6 +122,12 @@ class FlatCore(wiring.Component):
                 core.pixels.valid.eq(self.pixel_valid),
                 self.pixel_ready.eq(core.pixels.ready),
             ]
+        if self._load:
+            m.d.comb += [
+                core.load.payload.address.eq(self.load_address),
+                core.load.payload.data.eq(self.load_data),
+                core.load.valid.eq(self.load_valid),
+            ]
         m.d.comb += [
             self.result_label.eq(core.result.payload.label),
             self.result_step.eq(core.result.payload.step),
@@ -130,9 +147,8 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
         # of a top module are exactly its signature. So each block is converted on its own.
         interface = component.signature.create(path=(name,))
         ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
-        for path, member, value in component.signature.flatten(interface):
-            direction = "i" if member.flow == wiring.In else "o"
-            ports[f"{direction}_{'__'.join(path)}"] = value
+        for name_of_port, (flow, value) in _ports(component.signature, interface).items():
+            ports[f"{'i' if flow == wiring.In else 'o'}_{name_of_port}"] = value
         m.submodules[name] = Instance(f"{TOP}_{name}", **ports)
         waiting.append((f"{TOP}_{name}", component))
         return interface
@@ -143,7 +159,11 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
     while waiting:  # the core brings further blocks
         name, component = waiting.pop(0)
         names.append(name)
-        texts.append(rtlil.convert(component, name=name, emit_src=False))
+        ports = {
+            port: (value, None)  # the direction follows from whether the block drives it
+            for port, (_, value) in _ports(component.signature, component).items()
+        }
+        texts.append(rtlil.convert(component, name=name, ports=ports, emit_src=False))
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -153,6 +173,17 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
         run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "log")
         text = (folder / "out.v").read_text()
     return _header(network) + _plain_names(text.split("\n", 1)[1])
+
+
+def _ports(
+    signature: wiring.Signature, interface: wiring.PureInterface
+) -> dict[str, tuple[wiring.Flow, Value]]:
+    """The ports by name, without what is constant: the ready of a stream that is always ready."""
+    return {
+        "__".join(path): (member.flow, Value.cast(value))
+        for path, member, value in signature.flatten(interface)
+        if not isinstance(value, Const)
+    }
 
 
 def _header(network: Network) -> str:

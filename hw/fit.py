@@ -18,18 +18,18 @@ from hw.core import check_images, check_network
 from hw.event import potential_shapes
 from hw.folded import lane_width
 from hw.integrate import bank_depth
+from hw.spram import COLUMN, spram_blocks
 from sw.cli import UserError
 from sw.network import Network
 
 __all__ = ["Need", "block_rams", "check_fit", "need", "shortage"]
 
-# Depth and width of a block RAM with independent read and write ports. On an iCE40 Yosys also
-# shares a row of 16 bits between three words of 5, and so on, by the mask of the write port.
+# Depth and width of a block RAM with independent read and write ports.
 _CONFIGURATIONS = {
-    "ice40": tuple((256 * words, 16 // words) for words in range(1, 17)),
     "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
     "gowin": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 }
+_ICE40_ROWS, _ICE40_BITS = 256, 16  # of a block RAM; Yosys puts up to 16 words into a row
 
 # Logic cells per: bit of a potential, hidden unit, bit of the decision's tree; step, step times its
 # address bits, address bit of inputs and pixels, hidden layer, chosen pixels at all, a pool at all,
@@ -103,8 +103,9 @@ class Need:
                 weights += engine.banks * block_rams(family, depth, outputs)
             elif isinstance(engine, Folded):
                 chunks, bits = ceil(outputs / engine.lanes), self.lane_bits[index]
-                weights += block_rams(family, inputs * chunks, engine.lanes)
                 weights += block_rams(family, chunks, engine.lanes * bits)
+                if not engine.loaded:
+                    weights += block_rams(family, inputs * chunks, engine.lanes)
             elif engine.flags:
                 depth, width = ceil(inputs / engine.flags), engine.flags * outputs
                 weights += block_rams(family, depth, width) if depth > 1 else 0
@@ -119,6 +120,16 @@ class Need:
         pooled = bits_for(255 * self.pool**2 + self.pool**2 // 2)
         pool = block_rams(family, self.columns, pooled) if self.pool > 1 else 0
         return weights + links + heads + pool
+
+    def spram(self) -> int:
+        """Single-port RAMs: the copies of the weights that are loaded at start-up."""
+        result = 0
+        for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
+            engine = self.config.engine(index)
+            if isinstance(engine, Folded) and engine.loaded:
+                rows = inputs * ceil(outputs / engine.lanes)
+                result += engine.copies * spram_blocks(rows, engine.lanes // COLUMN)
+        return result
 
     def logic_cells(self, family: str) -> int:
         """Logic cells, estimated; UART and link included."""
@@ -202,16 +213,27 @@ def need(network: Network, config: Config = DEFAULT) -> Need:
 
 
 def block_rams(family: str, depth: int, width: int) -> int:
-    """Block RAMs of a memory of ``depth`` words of ``width`` bits in its best configuration."""
+    """Block RAMs of a memory of ``depth`` words of ``width`` bits in its best configuration.
+
+    On an iCE40 a row may hold any number of words: the write port has a mask for each bit.
+    """
+    if family == "ice40":
+        return min(
+            ceil(depth / (_ICE40_ROWS * words)) * ceil(words * width / _ICE40_BITS)
+            for words in range(1, 17)
+        )
     return min(ceil(depth / d) * ceil(width / w) for d, w in _CONFIGURATIONS[family])
 
 
 def shortage(what: Need, board: Board) -> list[str]:
     """What the board has too little of, as text; empty if the network fits."""
     memories, cells = what.block_rams(board.family), what.logic_cells(board.family)
+    spram = what.spram()
     short = []
     if memories > board.memories:
         short.append(f"{memories} block RAMs of {board.memories}")
+    if spram > board.spram:
+        short.append(f"{spram} SPRAM of {board.spram}")
     if cells * (1 - _ERROR) > board.logic_cells:
         short.append(f"about {cells} logic cells of {board.logic_cells}")
     return short

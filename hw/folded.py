@@ -1,39 +1,100 @@
 """Folded: a hidden layer whose potentials lie in block RAM and share a few adders."""
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
 
-from hw.event import EventLayout, potential_shapes
+from hw.event import EventLayout
 from hw.priority import LowestBit
+from hw.spram import COLUMN, SinglePortMemory
 from sw.network import Layer
 
-__all__ = ["Folded", "lane_width"]
+__all__ = ["Folded", "LoadLayout", "lane_width", "weight_words"]
 
 
 def lane_width(layer: Layer) -> int:
-    """Bits of a potential in memory: all that V − θ can be, and one value that it cannot."""
-    bits = max(shape.width for shape in potential_shapes(layer))
+    """Bits of half of V − θ, rounded down, with one value more than it can have."""
     plus = layer.weight.sum(axis=1).astype(np.int64)
-    lowest = int((plus - layer.inputs - layer.threshold).min())
-    return bits + (lowest == -1 << bits - 1)
+    highest, lowest = plus - layer.threshold, plus - layer.inputs - layer.threshold
+    return max(
+        bits_for(int(highest.max()) >> 1, True), bits_for((int(lowest.min()) >> 1) - 1, True)
+    )
+
+
+def weight_words(layer: Layer, lanes: int) -> np.ndarray:
+    """What a loaded memory of weights holds, word by word in the order of its addresses.
+
+    A row is ``lanes / 16`` words, one for each column of the memory. Row i · K + k has the weights
+    of input i to the units of chunk k; bit b of column c is set if that to unit
+    ``k · lanes + 16 · c + b`` is −1. Lanes without a unit have 0.
+
+    Parameters
+    ----------
+    layer : Layer
+    lanes : int, multiple of 16
+
+    Returns
+    -------
+    uint16 [inputs · K · lanes / 16]
+    """
+    bits = _minus(layer, lanes).reshape(-1, COLUMN)
+    return np.packbits(bits, axis=1, bitorder="little").view("<u2")[:, 0].astype(np.uint16)
+
+
+def _minus(layer: Layer, lanes: int) -> np.ndarray:
+    """Bool [inputs, K, lanes]: the weight is −1."""
+    spare = -layer.outputs % lanes
+    minus = np.concatenate([~layer.weight, np.zeros((spare, layer.inputs), bool)])
+    return np.ascontiguousarray(minus.T).reshape(layer.inputs, -1, lanes)
+
+
+class LoadLayout(data.StructLayout):
+    """A word of weights on its way into the memory.
+
+    Parameters
+    ----------
+    layer : Layer
+    lanes : int, multiple of 16
+
+    Members
+    -------
+    address : range(len(weight_words(layer, lanes)))
+    data : 16
+    """
+
+    def __init__(self, layer: Layer, lanes: int):
+        words = layer.inputs * -(-layer.outputs // lanes) * lanes // COLUMN
+        super().__init__({"address": range(words), "data": COLUMN})
+
+
+class _Pass(data.StructLayout):
+    """What a pass over all units adds: of each copy of the weights whether a spike's are taken.
+
+    ``odd`` is set if the number of spikes before it is, ``fresh`` if there was no pass before.
+    """
+
+    def __init__(self, copies: int, steps: int):
+        super().__init__({"spike": copies, "last": 1, "step": range(steps), "odd": 1, "fresh": 1})
 
 
 class Folded(wiring.Component):
-    """One hidden layer: integrates an event in one pass over its units, ``lanes`` a cycle, and in
-    the last pass of a step sends the units that fire.
+    """One hidden layer: integrates spikes in passes over its units, ``lanes`` a cycle, and in the
+    last pass of a step sends the units that fire.
 
-    Unit j is lane j mod P of chunk j // P. The first pass of an inference takes −θ in place of what
-    the memory of potentials holds. A unit that has fired holds the least value of all, which V − θ
-    never is, and keeps it.
+    Unit j is lane j mod P of chunk j // P. With two copies of the weights a pass adds two spikes of
+    a step, whichever they are; it begins when there are two or the step ends.
 
-    A step ends with an event without a spike.
+    The memory of potentials holds half of V − θ, rounded down; the lowest bit follows from the
+    number of spikes, as in hw.integrate, and an empty place for a spike counts as that bit. The
+    first pass of an inference takes −θ in place of what the memory holds. A unit that has fired
+    holds the least value of all, which V − θ never is, and keeps it.
 
-    Latency: of a step with ``chunks`` = K chunks, the first spike may come 3 cycles after its last
-    event was accepted, the end of the step K + 2 cycles after it if nobody fires.
-    Throughput: an event every K cycles; after a step's last, the next once the end of the step has
-    been taken. One spike a cycle.
+    Latency: of a step with ``chunks`` = K chunks, the first spike may come 5 cycles after its last
+    event was accepted, its last event K + 4 cycles after it if nobody fires.
+    Throughput: ``copies`` spikes every K cycles. One spike a cycle out; a chunk in which units fire
+    waits for those of the chunk before.
 
     Parameters
     ----------
@@ -42,154 +103,228 @@ class Folded(wiring.Component):
     steps : int
         T.
     lanes : int
-        Units in a cycle, P; at most half of all, so that a pass has two chunks at least.
+        Units in a cycle, P; less than half of all, so that a pass has three chunks at least. Where
+        weights are loaded 16, 32 or 64.
+    copies : 1 or 2
+        Memories that each hold all weights.
+    loaded : bool
+        The weights are not known to the hardware: they come through ``load``.
 
     Members
     -------
     events : stream of EventLayout
         Of the layer before, in time order.
     spikes : stream of EventLayout
-        Of the units that reach their threshold for the first time.
+        Of the units that reach their threshold for the first time. The last event of a step may
+        come without a spike.
+    room : 1
+        An event that is offered is taken.
     restart : 1
         A new inference begins: nothing is in flight, all potentials are −θ.
+    load : stream of LoadLayout
+        Only where ``loaded``. Words may come while no inference runs, each at any time.
     """
 
-    def __init__(self, *, layer: Layer, steps: int, lanes: int):
-        if not 1 <= 2 * lanes <= layer.outputs + 1:
-            raise ValueError(f"Lanes must be at most half of {layer.outputs}, not {lanes!r}")
+    def __init__(
+        self, *, layer: Layer, steps: int, lanes: int, copies: int = 1, loaded: bool = False
+    ):
+        if not 1 <= 2 * lanes < layer.outputs:
+            raise ValueError(f"Lanes must be less than half of {layer.outputs}, not {lanes!r}")
+        if copies not in (1, 2):
+            raise ValueError(f"Copies must be 1 or 2, not {copies!r}")
+        if loaded and lanes not in (16, 32, 64):
+            raise ValueError(f"Lanes of loaded weights must be 16, 32 or 64, not {lanes!r}")
         self._layer = layer
+        self._steps = steps
         self._lanes = lanes
-        super().__init__(
-            {
-                "events": In(stream.Signature(EventLayout(layer.inputs, steps))),
-                "spikes": Out(stream.Signature(EventLayout(layer.outputs, steps))),
-                "restart": In(1),
-            }
-        )
+        self._copies = copies
+        self._loaded = loaded
+        members = {
+            "events": In(stream.Signature(EventLayout(layer.inputs, steps))),
+            "spikes": Out(stream.Signature(EventLayout(layer.outputs, steps))),
+            "room": Out(1),
+            "restart": In(1),
+        }
+        if loaded:
+            layout = LoadLayout(layer, lanes)
+            members["load"] = In(stream.Signature(layout, always_ready=True))
+        super().__init__(members)
 
     @property
     def chunks(self) -> int:
-        """Cycles of a pass over all units."""
+        """Cycles of a pass over all units, K."""
         return -(-self._layer.outputs // self._lanes)
 
     def elaborate(self, platform):
         m = Module()
-        lanes, chunks = self._lanes, self.chunks
+        chunks, copies = self.chunks, self._copies
         width = lane_width(self._layer)
-        rows, starts, potentials = self._memories(m, width)
-        weight, start = rows.read_port(), starts.read_port()
-        old, new = potentials.read_port(), potentials.write_port()
+        advance = Signal()
 
-        # Stage 1 asks the memories for a chunk of units, stage 2 adds to it and writes it back.
-        asking, fresh = Signal(), Signal()
-        event = Signal(self.events.payload.shape())
+        # Gather the spikes of a pass.
+        waiting = Signal(_Pass(copies, self._steps))
+        rows = Signal(data.ArrayLayout(range(self._layer.inputs), copies))
+        event, begin = self.events.payload, Signal()
+        m.d.comb += [
+            self.room.eq(~(waiting.spike.all() | waiting.last)),
+            self.events.ready.eq(self.room),
+        ]
+        with m.If(self.events.valid & self.room):
+            m.d.sync += [waiting.last.eq(event.last), waiting.step.eq(event.step)]
+            for copy in range(copies):
+                with m.If(~waiting.spike[copy] & waiting.spike[:copy].all()):
+                    m.d.sync += [waiting.spike[copy].eq(event.spike), rows[copy].eq(event.row[0])]
+        with m.If(begin):
+            m.d.sync += [
+                waiting.spike.eq(0),
+                waiting.last.eq(0),
+                waiting.odd.eq(waiting.odd ^ waiting.spike.xor()),
+                waiting.fresh.eq(0),
+            ]
+
+        # Stage 1 asks the memories for a chunk of units.
+        asking, final = Signal(), Signal()
+        asked = Signal.like(waiting)
         chunk = Signal(range(chunks))
-        address = Signal.like(weight.addr)
-        adding, added_spike, added_last, added_fresh = (Signal() for _ in range(4))
-        added_chunk = Signal.like(chunk)
-        accept, advance, final = Signal(), Signal(), Signal()
-        closing = Signal()  # the last pass of a step is over, its end is still to be sent
+        addresses = [
+            Signal(range(self._layer.inputs * chunks), name=f"address_{copy}")
+            for copy in range(copies)
+        ]
         m.d.comb += [
             final.eq(chunk == chunks - 1),
-            self.events.ready.eq(
-                Mux(
-                    asking,
-                    final & advance & ~event.last,
-                    ~(adding & added_last) & ~closing,
-                )
-            ),
-            accept.eq(self.events.valid & self.events.ready),
-            weight.addr.eq(address),
-            start.addr.eq(chunk),
-            old.addr.eq(chunk),
-            *(port.en.eq(advance) for port in (weight, start, old)),
+            begin.eq(~self.room & (~asking | (final & advance))),
         ]
+        with m.If(asking & advance):
+            m.d.sync += [address.eq(address + 1) for address in addresses]
+            m.d.sync += [chunk.eq(Mux(final, 0, chunk + 1)), asking.eq(~final)]
+        with m.If(begin):
+            m.d.sync += [asking.eq(1), asked.eq(waiting)]
+            m.d.sync += [
+                address.eq(row * chunks) for address, row in zip(addresses, rows, strict=True)
+            ]
+        minus = [self._weights(m, copy, address, advance) for copy, address in enumerate(addresses)]
+        starts, potentials = self._memories(m, width)
+        start = starts.read_port()
+        old, new = potentials.read_port(), potentials.write_port()
+        m.d.comb += [port.addr.eq(chunk) for port in (start, old)]
+        m.d.comb += [port.en.eq(advance) for port in (start, old)]
+
+        # Stage 2 adds to it, stage 3 writes it back, and who fires goes to a window.
+        adding, added, added_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
+        writing, written, written_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
         with m.If(advance):
             m.d.sync += [
                 adding.eq(asking),
+                added.eq(asked),
                 added_chunk.eq(chunk),
-                added_spike.eq(event.spike),
-                added_last.eq(event.last),
-                added_fresh.eq(fresh),
+                writing.eq(adding),
+                written.eq(added),
+                written_chunk.eq(added_chunk),
             ]
-            with m.If(asking):
-                m.d.sync += [address.eq(address + 1), chunk.eq(Mux(final, 0, chunk + 1))]
-                with m.If(final):
-                    m.d.sync += [asking.eq(0), fresh.eq(0)]
-        with m.If(accept):
-            m.d.sync += [
-                asking.eq(1),
-                event.eq(self.events.payload),
-                address.eq(self.events.payload.row[0] * chunks),
-            ]
-
-        # Stage 2. The units of a chunk that fire go to a window, if it is free.
-        hits = Signal(lanes)
-        m.d.comb += [new.addr.eq(added_chunk), new.en.eq(adding & advance)]
-        fired = -1 << width - 1
-        for lane in range(lanes):
+        m.d.comb += [new.addr.eq(written_chunk), new.en.eq(writing & advance)]
+        hits, fired = Signal(self._lanes), -1 << width - 1
+        for lane in range(self._lanes):
+            total = Signal(signed(width), name=f"total_{lane}", reset_less=True)
+            gone = Signal(name=f"gone_{lane}", reset_less=True)
             potential = Signal(signed(width), name=f"potential_{lane}")
-            total = Signal(signed(width), name=f"total_{lane}")
-            gone = Signal(name=f"gone_{lane}")
-            minus = weight.data[lane] & added_spike
+            filler, carry = Signal(name=f"filler_{lane}"), Signal(name=f"carry_{lane}")
             m.d.comb += [
-                potential.eq(Mux(added_fresh, start.data[lane], old.data[lane])),
-                gone.eq(potential == fired),
-                total.eq(potential + Cat(added_spike, minus).as_signed()),
-                hits[lane].eq(adding & added_last & ~total[-1] & ~gone),
-                new.data[lane].eq(Mux(gone | hits[lane], fired, total)),
+                potential.eq(Mux(added.fresh, start.data[lane].half, old.data[lane])),
+                # Where one spike comes alone.
+                filler.eq(added.spike[0] & (added.odd ^ start.data[lane].odd)),
+                carry.eq(Mux(added.spike[1], ~minus[1][lane], filler) if copies == 2 else filler),
+                hits[lane].eq(~total[-1] & ~gone),
+                new.data[lane].eq(Mux(gone | (written.last & ~total[-1]), fired, total)),
             ]
-
-        window, window_first = Signal(lanes), Signal(range(self._layer.outputs))
-        m.submodules.unit = unit = LowestBit(lanes)
-        spike, moves = self.spikes.payload, Signal()
-        m.d.comb += [
-            unit.i.eq(window),
-            moves.eq(self.spikes.valid & self.spikes.ready),
-            advance.eq(~hits.any() | ~unit.any | (moves & ~unit.rest.any())),
-            self.spikes.valid.eq(unit.any | closing),
-            spike.row[0].eq(window_first + unit.index),
-            spike.spike.eq(unit.any),
-            spike.last.eq(~unit.any),
-            spike.step.eq(event.step),
-        ]
-        with m.If(moves):
-            m.d.sync += window.eq(unit.rest)
-            with m.If(spike.last):
-                m.d.sync += closing.eq(0)
-        with m.If(hits.any() & advance):
-            m.d.sync += [window.eq(hits), window_first.eq(added_chunk * lanes)]
-        with m.If(adding & added_last & (added_chunk == chunks - 1) & advance):
-            m.d.sync += closing.eq(1)
+            less = (minus[0][lane] & added.spike[0]).replicate(width)
+            with m.If(advance):
+                m.d.sync += [total.eq(potential + less + carry), gone.eq(potential == fired)]
+        self._send(m, hits, writing, written, written_chunk, advance)
         with m.If(self.restart):
             m.d.sync += [
-                *(each.eq(0) for each in (asking, adding, closing, window, chunk)),
-                fresh.eq(1),
+                *(each.eq(0) for each in (asking, adding, writing, chunk)),
+                *(waiting[name].eq(0) for name in ("spike", "last", "odd")),
+                waiting.fresh.eq(1),
             ]
         return m
 
-    def _memories(self, m, width):
-        """The weights of a chunk of units and one input, the −θ of a chunk, and its potentials."""
-        layer, lanes, chunks = self._layer, self._lanes, self.chunks
-        spare = chunks * lanes - layer.outputs  # lanes of the last chunk that no unit has
-        minus = np.concatenate([~layer.weight, np.zeros((spare, layer.inputs), bool)]).T
-        m.submodules.rows = rows = memory.Memory(
-            shape=lanes,
-            depth=layer.inputs * chunks,
+    def _send(self, m, hits, writing, written, chunk, advance):
+        """The units of a chunk that fire go to a window once it is empty; till then all wait."""
+        window, first = Signal(self._lanes), Signal(range(self._layer.outputs))
+        closing = Signal()  # the window is the last of its step
+        new, free = Signal(), Signal()
+        m.submodules.unit = unit = LowestBit(self._lanes)
+        spike = self.spikes.payload
+        m.d.comb += [
+            unit.i.eq(window),
+            new.eq(writing & written.last & (hits.any() | (chunk == self.chunks - 1))),
+            free.eq(~self.spikes.valid | (self.spikes.ready & ~unit.rest.any())),
+            advance.eq(~new | free),
+            self.spikes.valid.eq(unit.any | closing),
+            spike.row[0].eq(first + unit.index),
+            spike.spike.eq(unit.any),
+            spike.last.eq(closing & ~unit.rest.any()),
+        ]
+        with m.If(self.spikes.ready):
+            m.d.sync += window.eq(unit.rest)
+            with m.If(spike.last):
+                m.d.sync += closing.eq(0)
+        with m.If(new & free):
+            m.d.sync += [
+                window.eq(hits),
+                first.eq(chunk * self._lanes),
+                closing.eq(chunk == self.chunks - 1),
+                spike.step.eq(written.step),
+            ]
+        with m.If(self.restart):
+            m.d.sync += [window.eq(0), closing.eq(0)]
+
+    def _weights(self, m, copy, address, advance):
+        """A memory of weights, read at ``address``: a bit per lane, set for −1."""
+        depth = self._layer.inputs * self.chunks
+        if self._loaded:
+            columns = self._lanes // COLUMN
+            rows = SinglePortMemory(depth=depth, columns=columns)
+            m.submodules[f"loaded_{copy}"] = rows
+            word = self.load.payload
+            column = word.address[: exact_log2(columns)]
+            m.d.comb += [
+                rows.address.eq(Mux(self.load.valid, word.address >> exact_log2(columns), address)),
+                rows.enable.eq(self.load.valid | advance),
+                rows.write.eq(self.load.valid << column),
+                rows.word.eq(word.data),
+            ]
+            return rows.data
+        words = _minus(self._layer, self._lanes).reshape(depth, -1)
+        m.submodules[f"rows_{copy}"] = rows = memory.Memory(
+            shape=self._lanes,
+            depth=depth,
             attrs={"ram_style": "block"},
-            init=[
-                sum(1 << int(lane) for lane in row.nonzero()[0]) for row in minus.reshape(-1, lanes)
-            ],
+            init=[sum(1 << int(lane) for lane in row.nonzero()[0]) for row in words],
         )
-        values = [-theta for theta in layer.threshold.tolist()] + [-1 << width - 1] * spare
-        shape = data.ArrayLayout(signed(width), lanes)
+        port = rows.read_port()
+        m.d.comb += [port.addr.eq(address), port.en.eq(advance)]
+        return port.data
+
+    def _memories(self, m, width):
+        """The −θ of a chunk, as half of it and its lowest bit; and the potentials."""
+        lanes, chunks = self._lanes, self.chunks
+        values = [
+            {"half": -theta >> 1, "odd": theta % 2} for theta in self._layer.threshold.tolist()
+        ]
+        # A lane of the last chunk that no unit has counts as one that has fired.
+        values += [{"half": -1 << width - 1, "odd": 0}] * (-self._layer.outputs % lanes)
+        layout = data.StructLayout({"half": signed(width), "odd": 1})
         m.submodules.starts = starts = memory.Memory(
-            shape=shape,
+            shape=data.ArrayLayout(layout, lanes),
             depth=chunks,
             attrs={"rom_style": "logic"},
             init=[values[k * lanes : (k + 1) * lanes] for k in range(chunks)],
         )
         m.submodules.potentials = potentials = memory.Memory(
-            shape=shape, depth=chunks, init=[], attrs={"ram_style": "block"}
+            shape=data.ArrayLayout(signed(width), lanes),
+            depth=chunks,
+            init=[],
+            attrs={"ram_style": "block"},
         )
-        return rows, starts, potentials
+        return starts, potentials

@@ -23,11 +23,11 @@ class BucketQueue(wiring.Component):
     sides, each with all lists: the next image is loaded while this one is drained.
 
     Spikes of step 0 need no list if no other image is being drained: they are first in any case,
-    and go out as they come. So does the end of step 0, with the image's last arrival. They are not
-    held back: the block after this one takes what comes of step 0, as integrate does.
+    and go out as they come, if the block after this one has room for them. So does the end of step
+    0, with the image's last arrival, if no list has a spike of it.
 
     Latency: if the image before is finished by then, the end of step 0 is offered one cycle after
-    the image's last arrival was accepted, the next step's first event two cycles later.
+    the image's last arrival was accepted, the first event of the lists two cycles later.
     Throughput: one arrival of each lane a cycle in; one event a cycle out, with a spike of each
     bank. No gap between images or steps.
 
@@ -41,8 +41,6 @@ class BucketQueue(wiring.Component):
         Spikes of an event.
     lanes : int, power of two, at most ``banks``
         Arrivals that come at once.
-    at_once : bool
-        Let step 0 go out as it comes; else it goes by the lists, and may be held back.
 
     Members
     -------
@@ -50,22 +48,23 @@ class BucketQueue(wiring.Component):
         Of one image after the other. Those that come at once are of units that follow each other.
     events : stream of EventLayout
         Of one image: its non-empty steps, and in any case the first and the final step.
+    room : 1
+        The block after this one takes an event if it is offered one. Set where it always does so
+        in step 0.
     finish : 1
         The image being drained is decided: drop the rest of it. Then the next image follows.
     """
 
-    def __init__(
-        self, *, units: int, steps: int, banks: int = 1, lanes: int = 1, at_once: bool = True
-    ):
+    def __init__(self, *, units: int, steps: int, banks: int = 1, lanes: int = 1):
         self._units = units
         self._steps = steps
         self._banks = banks
         self._lanes = lanes
-        self._at_once = at_once
         super().__init__(
             {
                 "arrivals": In(stream.Signature(ArrivalLayout(units, steps, lanes))),
                 "events": Out(stream.Signature(EventLayout(units, steps, banks))),
+                "room": In(1, init=1),
                 "finish": In(1),
             }
         )
@@ -109,7 +108,7 @@ class BucketQueue(wiring.Component):
             side_ahead.eq(load_side ^ (arrived & final)),
             self.arrivals.ready.eq(~full[side_ahead]),
             accept.eq(self.arrivals.valid & self.arrivals.ready),
-            idle.eq(~active & ~full[drain_side] & self._at_once),
+            idle.eq(~active & ~full[drain_side] & self.room),
         ]
         m.d.sync += arrived.eq(accept)
         with m.If(accept):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hw.config import DEFAULT, Config, Folded, Popcount
+from hw.config import DEFAULT, Config, Event, Folded, Popcount
 from hw.decide import decide_latency
 from sim import stages
 from sim.stages import Stage
@@ -21,7 +21,6 @@ __all__ = ["Traffic", "cycles", "traffic"]
 
 _CHUNK = 1024  # images at a time
 _ARRIVAL = 2  # cycles from the last pixel to the end of step 0: encoder 1, orderer 1
-_LISTS = 2  # cycles more until the lists are drained
 _FIRST_ITEM = 1  # cycles from the first item of events to its event
 
 
@@ -52,6 +51,9 @@ def cycles(
     if events != isinstance(inputs, Spikes):
         raise ValueError(f"Inputs must be what {network.encoder!r} takes, not {type(inputs)}")
     before = _FIRST_ITEM if events else _ARRIVAL + (network.encoder.pool > 1)
+    loading = isinstance(config.engine(0), Folded)  # it is not done with step 0 by the last pixel
+    if loading:
+        before -= network.encoder.pixels - 1
     decide = decide_latency(network.layers[-1].outputs)
     result = np.zeros(len(answer.step), np.int64)
     for start in range(0, len(result), _CHUNK):
@@ -64,14 +66,27 @@ def cycles(
         total = counts.max(axis=1)
         if events:
             chain: list[Stage] = [stages.Bypass(total, visited)]
-        elif isinstance(config.engine(0), Folded):
-            chain = [stages.Lists(total, visited)]
+        elif loading:
+            chain = [stages.Loading(total, visited, _arrives(network, inputs[part]))]
         else:
             chain = [stages.Orderer(total, visited)]
         for index, layer in enumerate(network.layers):
             chain += _layer(config, index, layer, times[index : index + 1], visited)
-        late = _LISTS if isinstance(chain[0], stages.Lists) else 0
-        result[part] = before + late + stages.run(chain, visited.sum(axis=1)) + decide
+        result[part] = before + stages.run(chain, visited.sum(axis=1)) + decide
+    return result
+
+
+def _arrives(network: Network, images: np.ndarray) -> np.ndarray:
+    """Bool [B, pixels]: with the pixel an input spike of step 0 is complete."""
+    encoder = network.encoder
+    height, width = encoder.shape
+    spikes = encoder.times(images, network.steps).reshape(len(images), -1) == 0
+    pixels = np.arange(height * width).reshape(height, width)
+    pixels = pixels[encoder.pool - 1 :: encoder.pool, encoder.pool - 1 :: encoder.pool].reshape(-1)
+    if encoder.select is not None:
+        pixels = pixels[list(encoder.select)]
+    result = np.zeros((len(images), height * width), bool)
+    result[:, pixels] = spikes
     return result
 
 
@@ -81,7 +96,7 @@ def _layer(
     """The stages of one layer; ``times`` are those of its units if it is a hidden one."""
     engine, images = config.engine(index), len(visited)
     if isinstance(engine, Folded):
-        return [stages.Folded(times[0], engine.lanes, visited)]
+        return [stages.Folded(times[0], engine.lanes, engine.copies, visited)]
     if isinstance(engine, Popcount):
         result = [stages.Popcount(images, -(-layer.inputs // (engine.flags or layer.inputs)))]
     else:
@@ -134,8 +149,15 @@ def traffic(
     return Traffic(
         needed=sum(count * width for count, width in zip(counts, outputs, strict=True)),
         early=early * outputs[0],
-        width=sum(config.engine(index).banks * width for index, width in enumerate(outputs)),
+        width=sum(_width(config.engine(index), width) for index, width in enumerate(outputs)),
     )
+
+
+def _width(engine: Event | Folded | Popcount, outputs: int) -> int:
+    """Weight bits that an engine's memories give in a cycle."""
+    if isinstance(engine, Folded):
+        return engine.copies * engine.lanes
+    return engine.banks * outputs
 
 
 def _counts(network: Network, inputs: np.ndarray | Spikes, part: slice, banks: int) -> np.ndarray:

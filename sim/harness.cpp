@@ -2,9 +2,10 @@
 // which it came and the step in which each hidden unit fired. An item is what goes in in a cycle:
 // pixels, a spike or an end mark; an image is all items of one input.
 //
-// program ITEMS ENDS HIDDEN MODE STALLS SEED RESET LIMIT
+// program ITEMS ENDS WORDS HIDDEN MODE STALLS SEED RESET LIMIT
 //   ITEMS   file of 4 bytes each: pixels, the first in the lowest byte, or unit | step << 16 | end << 24
 //   ENDS    file of 8 bytes per image: the index after its last item
+//   WORDS   file of 2 bytes each: weights that are loaded before the first image
 //   HIDDEN  hidden units that probes watch, 0 without probes
 //   MODE    "alone": an image is offered once the answer before it is taken; "stream": at any time
 //   STALLS  probability of a pause after each item and after each answer
@@ -92,6 +93,23 @@ void offer_item(Dut& dut, bool valid, uint32_t item) {
 #endif
 }
 
+// Loads the weights, if they are no part of the core; they outlast a reset.
+void load(Dut& dut, const std::vector<uint16_t>& words) {
+#if LOADED
+    for (size_t cycle = 0; cycle < words.size() + 3; ++cycle) {
+        const size_t address = cycle - 2;
+        dut.rst = cycle < 2;
+        dut.load_valid = cycle >= 2 && address < words.size();
+        dut.load_address = address;
+        dut.load_data = dut.load_valid ? words[address] : 0xbad;
+        dut.clk = 0;
+        dut.eval();
+        dut.clk = 1;
+        dut.eval();
+    }
+#endif
+}
+
 bool takes_item(const Dut& dut) {
 #if EVENTS
     return dut.event_ready;
@@ -122,17 +140,18 @@ extern "C" void inference_ends() {
 }
 
 int main(int argc, char** argv) {
-    if (argc != 9) return 2;
+    if (argc != 10) return 2;
     const auto items = content<uint32_t>(argv[1]);
     const auto ends = content<uint64_t>(argv[2]);
+    const auto words = content<uint16_t>(argv[3]);
     const uint64_t images = ends.size();
     const uint64_t typical = images ? items.size() / images : 1;
-    const size_t hidden = std::strtoull(argv[3], nullptr, 10);
-    const bool alone = std::strcmp(argv[4], "alone") == 0;
-    const double stalls = std::strtod(argv[5], nullptr);
-    const uint64_t seed = std::strtoull(argv[6], nullptr, 10);
-    const uint64_t reset_at = std::strtoull(argv[7], nullptr, 10);
-    const uint64_t limit = std::strtoull(argv[8], nullptr, 10);
+    const size_t hidden = std::strtoull(argv[4], nullptr, 10);
+    const bool alone = std::strcmp(argv[5], "alone") == 0;
+    const double stalls = std::strtod(argv[6], nullptr);
+    const uint64_t seed = std::strtoull(argv[7], nullptr, 10);
+    const uint64_t reset_at = std::strtoull(argv[8], nullptr, 10);
+    const uint64_t limit = std::strtoull(argv[9], nullptr, 10);
 
     const auto context = std::make_unique<VerilatedContext>();
     context->randReset(2);  // what is not reset starts at random
@@ -145,6 +164,9 @@ int main(int argc, char** argv) {
     std::deque<uint64_t> accepted;             // of images whose answer is not yet taken
     bool waiting = false;                      // an answer was valid before and was not taken
     Record record{};
+    offer_item(*dut, false, 0);
+    dut->result_ready = 0;
+    load(*dut, words);
     uint64_t last_progress = 0;
     bool reset_done = reset_at == 0;
 

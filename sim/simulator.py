@@ -11,7 +11,7 @@ from amaranth.hdl import Fragment
 from amaranth.utils import exact_log2
 
 from hw.config import DEFAULT, Config, Folded
-from hw.core import Core
+from hw.core import Core, loaded_words
 from hw.event import EventLayout
 from hw.export import TOP, to_verilog
 from sim import verilator
@@ -93,7 +93,8 @@ class Simulator:
         width = core.result.payload.margin.shape().width
         files = dict(sources or {"core.v": to_verilog(network, config)})
         events = int(isinstance(network.encoder, EventsEncoder))
-        defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n"
+        loaded = int(loaded_words(network, config) is not None)
+        defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n#define LOADED {loaded}\n"
         files["harness.cpp"] = defines + _HARNESS.read_text()
         if probed:
             files["probes.sv"] = probes(network, config)
@@ -144,13 +145,19 @@ class Simulator:
         longest = int(np.diff(ends, prepend=0).max(initial=1))
         # Twice over: every item, every unit and every step, each with the longest of pauses.
         work = longest + sum(self.network.sizes) + 4 * len(self.network.layers) * self.network.steps
+        work += sum(map(self._passes, range(len(self.network.layers))))
         limit = 4 * work + 100 + (20 * longest if stalls else 0)
         with tempfile.TemporaryDirectory() as name:
-            items_file, ends_file = Path(name) / "items", Path(name) / "ends"
+            items_file, ends_file, words_file = (
+                Path(name) / file for file in ("items", "ends", "words")
+            )
+            words = loaded_words(self.network, self.config)
+            words_file.write_bytes(b"" if words is None else words.astype("<u2").tobytes())
             items_file.write_bytes(items.astype("<u4").tobytes())
             ends_file.write_bytes(ends.astype("<u8").tobytes())
             mode = "alone" if alone else "stream"
-            fields = [items_file, ends_file, self.hidden, mode, stalls, seed, reset, limit]
+            files = [items_file, ends_file, words_file]
+            fields = [*files, self.hidden, mode, stalls, seed, reset, limit]
             process = subprocess.Popen(
                 [self.program, *map(str, fields)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
@@ -169,6 +176,13 @@ class Simulator:
             raise CoreError(message)
         if status:
             raise UserError(f"{self.program}: exit status {status}; {message or 'remove it'}")
+
+    def _passes(self, index: int) -> int:
+        """Cycles of a folded layer if all its inputs fire in steps of their own."""
+        engine, layer = self.config.engine(index), self.network.layers[index]
+        if not isinstance(engine, Folded):
+            return 0
+        return (layer.inputs + self.network.steps) * -(-layer.outputs // engine.lanes)
 
     def _items(self, inputs: np.ndarray | Spikes) -> tuple[np.ndarray, np.ndarray]:
         """What goes in cycle by cycle, one number each, and the index after each input's last.

@@ -9,19 +9,30 @@ import numpy as np
 
 from hw.fire import group_size
 
-__all__ = ["Bypass", "Fire", "Folded", "Integrate", "Lists", "Orderer", "Popcount", "Stage", "run"]
+__all__ = [
+    "Bypass",
+    "Fire",
+    "Folded",
+    "Integrate",
+    "Loading",
+    "Orderer",
+    "Popcount",
+    "Stage",
+    "run",
+]
 
 _COMPACT = 32  # cycles after which images that are decided are left out
 
 
 class Stage:
     """A block. Its state is arrays, named ``state``, with one entry per image. It offers something
-    where ``valid`` is set; ``last`` marks what ends a step.
+    where ``valid`` is set; ``last`` marks what ends a step. Events have a spike where ``spike`` is.
     """
 
     state: tuple[str, ...]
     valid: np.ndarray
     last: np.ndarray
+    spike: np.ndarray
 
     def ready(self, taken: np.ndarray) -> np.ndarray:
         """Where it takes what it is offered; ``taken`` is where what it offers would be taken."""
@@ -81,18 +92,20 @@ class _Windows(Stage):
         Steps up to the decision that have events; without a spike it is one all the same.
     """
 
-    state: tuple[str, ...] = ("valid", "left", "final", "_next", "_end")
+    state: tuple[str, ...] = ("valid", "spike", "left", "final", "_next", "_end")
 
     def __init__(self, total: np.ndarray, early: np.ndarray, visited: np.ndarray) -> None:
+        spikes = total > 0
         total = np.where(visited, np.maximum(total, 1), 0)
         early = np.where(visited, early, 0)
         size = np.stack([early, total - early], axis=2)
         image, step, part = np.nonzero(size)
         self._size, self._final = size[image, step, part], part == 1
+        self._spike = spikes[image, step]
         # The window that each image takes next, and the one after its last.
         self._end = np.searchsorted(image, np.arange(len(total)), side="right")
         self._next = np.concatenate([[0], self._end[:-1]])
-        self.valid = np.zeros(len(total), bool)
+        self.valid = self.spike = np.zeros(len(total), bool)
         self.left = np.zeros(len(total), np.int64)  # events of the window, with the one offered
         self.final = np.zeros(len(total), bool)  # the window is the last one of its step
 
@@ -108,6 +121,7 @@ class _Windows(Stage):
         self.valid = self.valid | take
         self.left = np.where(take, self._size[window], self.left)
         self.final = np.where(take, self._final[window], self.final)
+        self.spike = np.where(take, self._spike[window], self.spike)
         self._next = self._next + take
 
     def send(self, taken: np.ndarray) -> np.ndarray:
@@ -133,10 +147,6 @@ class Bypass(_Windows):
         self.load(self.send(taken))
 
 
-class Lists(Bypass):
-    """hw.orderer where nothing goes out before the lists are drained; from their first event on."""
-
-
 class Orderer(Bypass):
     """hw.orderer: ends step 0, whose spikes went out before, then sends the other steps."""
 
@@ -153,6 +163,57 @@ class Orderer(Bypass):
             self.load(~self.valid)
         elif self._cycle > 2:
             self.load(done)
+
+
+class Loading(_Windows):
+    """hw.orderer from the image's first pixel on, before a block that has not always room.
+
+    Parameters
+    ----------
+    total, visited
+        As for :class:`Bypass`.
+    arrives : bool [B, cycles]
+        A spike of step 0 arrives in the cycle; the image's last arrival comes in the last one.
+    """
+
+    state = (*_Windows.state, "_arrives", "_listed")
+
+    def __init__(self, total: np.ndarray, visited: np.ndarray, arrives: np.ndarray) -> None:
+        super().__init__(total, np.zeros_like(total), visited)
+        self._arrives = arrives
+        self._listed = np.zeros(len(total), np.int64)  # spikes of step 0 on their list
+        self._cycle = 0
+        self._offer()
+
+    def _offer(self) -> None:
+        """What comes in this cycle goes out if there is room."""
+        final = self._cycle == self._arrives.shape[1] - 1
+        self.spike = self._arrives[:, self._cycle]
+        self.valid = self.spike | final
+        self.left = np.ones_like(self.left)
+        self.final = final & (self._listed == 0)
+
+    def ready(self, taken: np.ndarray) -> np.ndarray:
+        return taken  # nobody is before it
+
+    def clock(self, before: Stage, ready: np.ndarray, taken: np.ndarray) -> None:
+        self._cycle += 1
+        loaded = self._cycle - self._arrives.shape[1]
+        if loaded <= 0:
+            closed = self.final & taken
+            self._listed = self._listed + (self.spike & ~taken)
+        if loaded < 0:
+            self._offer()
+        elif loaded == 0:
+            # The first window is step 0; it has what is listed, or has gone out before.
+            self._size[self._next] = np.maximum(self._listed, 1)
+            self._spike[self._next] = self._listed > 0
+            self._next = self._next + closed
+            self.valid = np.zeros_like(self.valid)
+        elif loaded == 1:
+            self.load(np.ones_like(self.valid))
+        else:
+            self.load(self.send(taken))
 
 
 class Integrate(Stage):
@@ -225,7 +286,7 @@ class Fire(_Windows):
 
 
 class Folded(Stage):
-    """hw.folded: passes over chunks of units; the last one of a step stops where units fire.
+    """hw.folded: passes over chunks of units; chunks of a step's last pass wait where units fire.
 
     Parameters
     ----------
@@ -233,24 +294,28 @@ class Folded(Stage):
         As for :class:`Fire`.
     lanes : int
         Units of a chunk.
+    copies : int
+        Spikes of a pass.
     """
 
     state = (
-        *("_asking", "_ends", "_chunk", "_adding", "_added_ends", "_added_chunk"),
-        *("_window", "_closing", "_next", "_now"),
+        *("_waiting", "_ends", "_asking", "_asked_ends", "_chunk"),
+        *("_adding", "_added_ends", "_added_chunk", "_writing", "_written_ends", "_written_chunk"),
+        *("_window", "_closing", "_step"),
     )
 
-    def __init__(self, times: np.ndarray, lanes: int, visited: np.ndarray) -> None:
+    def __init__(self, times: np.ndarray, lanes: int, copies: int, visited: np.ndarray) -> None:
         spikes = _per_group(times, lanes, visited)
         images, self._chunks = len(times), spikes.shape[2]
+        self._copies = copies
         image, step = np.nonzero(visited)
         self._spikes = spikes[image, step]  # of each visited step and chunk
-        self._next = np.searchsorted(image, np.arange(images))  # the step that ends next
-        self._now = self._next
-        self._chunk = self._added_chunk = np.zeros(images, np.int64)
-        self._window = np.zeros(images, np.int64)  # spikes still to be sent
-        self._asking = self._ends = self._adding = np.zeros(images, bool)
-        self._added_ends = self._closing = np.zeros(images, bool)
+        self._step = np.searchsorted(image, np.arange(images))  # whose last pass is next
+        self._waiting = self._window = np.zeros(images, np.int64)  # spikes to be added, to be sent
+        self._chunk = self._added_chunk = self._written_chunk = np.zeros(images, np.int64)
+        self._ends = self._asking = self._asked_ends = np.zeros(images, bool)
+        self._adding = self._added_ends = self._writing = np.zeros(images, bool)
+        self._written_ends = self._closing = np.zeros(images, bool)
 
     @property
     def valid(self) -> np.ndarray:
@@ -260,42 +325,49 @@ class Folded(Stage):
     @property
     def last(self) -> np.ndarray:
         """It is the end."""
-        return self._window == 0
+        return self._closing & (self._window <= 1)
 
-    def _hits(self) -> np.ndarray:
-        """Units that fire in the chunk that is being added to."""
-        at = np.minimum(self._now, len(self._spikes) - 1)
-        return np.where(self._adding & self._added_ends, self._spikes[at, self._added_chunk], 0)
-
-    def _advance(self, taken: np.ndarray) -> np.ndarray:
-        return (self._hits() == 0) | (self._window == 0) | (taken & (self._window == 1))
+    @property
+    def spike(self) -> np.ndarray:
+        """It is a spike."""
+        return self._window > 0
 
     def ready(self, taken: np.ndarray) -> np.ndarray:
-        final = self._chunk == self._chunks - 1
-        return np.where(
-            self._asking,
-            final & self._advance(taken) & ~self._ends,
-            ~(self._adding & self._added_ends) & ~self._closing,
-        )
+        return (self._waiting < self._copies) & ~self._ends
 
     def clock(self, before: Stage, ready: np.ndarray, taken: np.ndarray) -> None:
-        hits, advance = self._hits(), self._advance(taken)
-        moves = self.valid & taken
-        over = self._adding & self._added_ends & (self._added_chunk == self._chunks - 1)
-        self._closing = (self._closing & ~(moves & self.last)) | (over & advance)
-        self._window = np.where((hits > 0) & advance, hits, np.maximum(self._window - moves, 0))
-        self._adding = np.where(advance, self._asking, self._adding)
-        self._added_ends = np.where(advance, self._ends, self._added_ends)
-        self._added_chunk = np.where(advance, self._chunk, self._added_chunk)
-        step = advance & self._asking
-        done = step & (self._chunk == self._chunks - 1)
-        self._chunk = np.where(done, 0, self._chunk + step)
+        final, over = (chunk == self._chunks - 1 for chunk in (self._chunk, self._written_chunk))
+        firing = self._writing & self._written_ends
+        at = np.where(firing, self._step, 0), self._written_chunk
+        hits = np.where(firing, self._spikes[at], 0)
+        new = firing & ((hits > 0) | over)
+        free = ~self.valid | (taken & (self._window <= 1))
+        advance, new = ~new | free, new & free
+
+        sent = self.valid & taken
+        self._closing = np.where(new, over, self._closing & ~(sent & self.last))
+        self._window = np.where(new, hits, np.maximum(self._window - sent, 0))
+        self._step = self._step + (new & over)
+
+        def move(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+            return np.where(advance, new, old)
+
+        self._writing = move(self._adding, self._writing)
+        self._written_ends = move(self._added_ends, self._written_ends)
+        self._written_chunk = move(self._added_chunk, self._written_chunk)
+        self._adding = move(self._asking, self._adding)
+        self._added_ends = move(self._asked_ends, self._added_ends)
+        self._added_chunk = move(self._chunk, self._added_chunk)
+
+        begins = ~ready & (~self._asking | (final & advance))
+        step = self._asking & advance
+        self._chunk = np.where(step, np.where(final, 0, self._chunk + 1), self._chunk)
+        self._asking = (self._asking & ~(step & final)) | begins
+        self._asked_ends = np.where(begins, self._ends, self._asked_ends)
+
         accept = before.valid & ready
-        ends = accept & before.last
-        self._asking = (self._asking & ~done) | accept
-        self._ends = np.where(accept, before.last, self._ends)
-        self._now = np.where(ends, self._next, self._now)
-        self._next = self._next + ends
+        self._waiting = np.where(begins, 0, self._waiting + (accept & before.spike))
+        self._ends = ~begins & (self._ends | (accept & before.last))
 
 
 def _groups(times: np.ndarray, visited: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,8 @@ def test_presets():
         "folded-8": Folded(lanes=8),
         "folded-16": Folded(lanes=16),
         "folded-32": Folded(lanes=32),
+        "folded-16-spram": Folded(lanes=16, loaded=True),
+        "folded-32-spram": Folded(lanes=32, loaded=True),
     } == PRESETS
     assert find_config("event") == DEFAULT == Config() == Config(engines=(Event(banks=1),))
     assert all(name in engine_names() for name in PRESETS)
@@ -55,10 +57,11 @@ REFUSED = {
         engines=(Event(banks=2),), pixels=4
     ),
     "Lanes must be at least 1, not 0": lambda: Folded(lanes=0),
+    "Lanes of loaded weights must be 16, 32 or 64, not 8": lambda: Folded(lanes=8, loaded=True),
     "Flags must be at least 1, not 0": lambda: Popcount(flags=0),
     "engine 'vent' is not known; choose of "
     "event, event-2, event-4, popcount, popcount-8, popcount-16, popcount-32, folded-8, folded-16, "
-    "folded-32": (lambda: find_config("event,vent")),
+    "folded-32, folded-16-spram, folded-32-spram": (lambda: find_config("event,vent")),
 }
 
 
@@ -76,15 +79,19 @@ CONTRADICTIONS = {
     "layer 1 has 3 flags, not 8; take fewer a cycle": ("event,popcount-8", {"hidden": (3,)}),
     "its last layer has to show all margins at once; folded is for hidden layers, add ',event'": (
         "folded-8",
+        {"hidden": (17,)},
+    ),
+    "8 lanes are not less than half of the 16 units of layer 0; take fewer": (
+        "folded-8,event",
         {"hidden": (16,)},
     ),
-    "8 lanes are more than half of the 14 units of layer 0; take fewer": (
-        "folded-8,event",
-        {"hidden": (14,)},
+    "the weights of layers 0 and 1 cannot both be loaded; take folded without spram for one": (
+        "folded-16-spram,folded-16-spram,event",
+        {"hidden": (40, 40)},
     ),
     "folded layer 0 sends one spike a cycle; the layer after it has use for one bank": (
         "folded-8,event-2",
-        {"hidden": (16,)},
+        {"hidden": (17,)},
     ),
     "4 banks cannot share the 3 inputs of layer 1; take at most one bank an input": (
         "event,event-4",

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from amaranth.utils import bits_for
 from samples import command, events_network, image_network, unfinished  # noqa: F401
 
 from hw import export
@@ -56,6 +57,20 @@ def test_nor_of_another_config(rng, config, tmp_path):
     manifest = json.loads((tmp_path / "firstspike.json").read_text())
     assert manifest["config"]["engines"] == [asdict(engine) for engine in config.engines]
     assert manifest["ports"][2]["width"] == 8 * config.pixels
+
+
+def test_nor_of_a_loaded_layer(rng, tmp_path):
+    """Its memory has no contents, and words come in through ports."""
+    network = image_network(rng, shape=(4, 4), hidden=(40,))
+    config = find_config("folded-16-spram,event")
+    lint(export.export(network, tmp_path, config))
+    manifest = json.loads((tmp_path / "firstspike.json").read_text())
+    ports = {port["name"]: port["width"] for port in manifest["ports"]}
+    assert ports["load_valid"] == 1
+    assert (ports["load_address"], ports["load_data"]) == (bits_for(16 * 3 - 1), 16)
+    text = (tmp_path / "firstspike.v").read_text()
+    block = re.search(r"^module firstspike_folded_0\(.*?^endmodule", text, re.M | re.S)[0]
+    assert block.count("initial") == 1  # the thresholds
 
 
 def test_nor_of_a_network_for_events(rng, tmp_path):

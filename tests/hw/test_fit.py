@@ -13,8 +13,8 @@ from hw.boards import BOARDS
 from hw.build import plan
 from hw.calibrate import DESIGNS, design_network
 from hw.config import find_config
-from hw.event import potential_shapes
 from hw.fit import Need, block_rams, check_fit, need, shortage
+from hw.folded import lane_width
 from hw.tools import run_tool
 from sw.cli import UserError
 from sw.network import find
@@ -126,13 +126,13 @@ def test_what_fits(board):
         (
             "mnist-784-600-10-t8",
             "icebreaker",
-            r"160 block RAMs of 30 and about (\d+) logic cells of 5280",
+            r"159 block RAMs of 30 and about (\d+) logic cells of 5280",
             ("train with", "take --board ulx3s"),
         ),
         (
             "mnist-784-600-10-t8",
             "ice40hx8k",
-            r"160 block RAMs of 32",
+            r"159 block RAMs of 32",
             ("train with", "take --board ulx3s"),
         ),
     ],
@@ -200,17 +200,47 @@ def test_yosys_needs_as_many_block_rams(rng, tmp_path, board, cell, engine):
     assert len(rams) == need(network, config).block_rams(board.family)
 
 
+MEMORY = """module top(
+    input clk, we, input [10:0] ra, wa, input [{high}:0] d, output reg [{high}:0] q);
+    (* ram_style = "block" *) reg [{high}:0] words [0:{depth} - 1];
+    always @(posedge clk) begin q <= words[ra]; if (we) words[wa] <= d; end
+endmodule"""
+
+
+@pytest.mark.parametrize(("depth", "width"), [(1568, 11), (1280, 7), (2000, 13), (300, 5)])
+def test_yosys_packs_words_into_rows(tmp_path, depth, width):
+    (tmp_path / "top.v").write_text(MEMORY.format(high=width - 1, depth=depth))
+    script = "read_verilog top.v; synth_ice40 -top top -json top.json"
+    run_tool("yosys", ["-q", "-p", script], cwd=tmp_path, log=tmp_path / "log")
+    cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
+    found = sum(what["type"] == "SB_RAM40_4K" for what in cells.values())
+    assert block_rams("ice40", depth, width) == found
+
+
 def test_block_rams_of_a_folded_layer(rng):
     """20 units in three chunks of 8: a row of weights for each input and chunk."""
     network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
     with_event, with_folded = need(network), need(network, find_config("folded-8,event"))
-    assert with_folded.lane_bits[0] == max(s.width for s in potential_shapes(network.layers[0]))
+    assert with_folded.lane_bits[0] == lane_width(network.layers[0])
     saved = block_rams("ice40", 300, 20)
     needed = block_rams("ice40", 900, 8) + block_rams("ice40", 3, 8 * with_folded.lane_bits[0])
     assert with_folded.block_rams("ice40") - with_event.block_rams("ice40") == needed - saved
     assert with_folded.logic_cells("ice40") < need(
         image_network(rng, shape=(15, 20), hidden=(200,), classes=3)
     ).logic_cells("ice40")
+
+
+def test_a_network_in_spram():
+    """Two copies of 784 · 19 rows of two columns; its weights take no block RAM."""
+    network = find("mnist-784-600-10-t8")
+    what = need(network, find_config("folded-32-spram,event"))
+    assert what.spram() == 4
+    assert what.block_rams("ice40") == 29  # as hw.build counts them
+    check_fit(network, BOARDS["icebreaker"], what.config)
+    reason = r"^network '.*' does not fit ice40hx8k: it needs 4 SPRAM of 0; take --board icebreaker"
+    with pytest.raises(UserError, match=reason):
+        check_fit(network, BOARDS["ice40hx8k"], what.config)
+    assert need(network).spram() == 0
 
 
 def test_block_rams_of_each_memory(rng):

@@ -69,9 +69,14 @@ def by_step(events):
 
 @pytest.mark.parametrize(("idle", "pause"), PACES)
 @pytest.mark.parametrize("name", TABLE)
-@pytest.mark.parametrize(("banks", "lanes"), [(1, 1), (2, 1), (2, 2), (4, 2), (4, 4)])
-def test_sorts(name, banks, lanes, idle, pause):
-    """Image after image, each finished in the cycle after its final event."""
+@pytest.mark.parametrize(
+    ("banks", "lanes", "room"),
+    [(1, 1, 1), (2, 1, 1), (2, 2, 1), (4, 2, 1), (4, 4, 1), (1, 1, 0.5), (2, 2, 0.2), (1, 1, 0)],
+)
+def test_sorts(name, banks, lanes, room, idle, pause):
+    """Image after image, each finished in the cycle after its final event. ``room`` is how often
+    the block after it takes what comes.
+    """
     units, steps, images = TABLE[name]
     dut = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes)
     arrivals = [arrival for times in images for arrival in arrivals_of(times, steps, lanes)]
@@ -84,8 +89,11 @@ def test_sorts(name, banks, lanes, idle, pause):
             if len(got) > len(images):
                 return
             offering = sent[0] < len(arrivals) and (offering or chance.random() >= idle)
-            # What goes out as it comes is not held back.
-            ready = not got[-1] or got[-1][-1]["step"] == 0 or chance.random() >= pause
+            roomy = chance.random() < room
+            # Where there is room, what goes out as it comes is not held back.
+            at_once = roomy and (not got[-1] or got[-1][-1]["step"] == 0)
+            ready = at_once or chance.random() >= pause
+            ctx.set(dut.room, roomy)
             ctx.set(dut.arrivals.valid, offering)
             if offering:
                 ctx.set(dut.arrivals.payload, arrivals[sent[0]])
@@ -114,6 +122,21 @@ def test_step_0_goes_out_as_it_comes_then_an_event_a_cycle():
     first = [item.cycle for item in taken if item.value["step"] == 0]
     assert first == [accepted[1] + 1, accepted[5] + 1, accepted[7] + 1]
     assert [item.cycle for item in taken[3:]] == [accepted[-1] + 3 + k for k in range(5)]
+    assert by_step([item.value for item in taken]) == visited(times, 8)
+
+
+def test_without_room_step_0_goes_by_its_list():
+    times = [3, 0, 7, 3, 3, 0, 8, 5]
+    dut = BucketQueue(units=8, steps=8)
+    accepted, taken = exchange(
+        dut,
+        dut.arrivals,
+        dut.events,
+        arrivals_of(times, 8),
+        7,
+        before=lambda ctx, cycle: ctx.set(dut.room, 0),
+    )
+    assert [item.cycle for item in taken] == [accepted[-1] + 3 + k for k in range(7)]
     assert by_step([item.value for item in taken]) == visited(times, 8)
 
 

@@ -57,8 +57,6 @@ def test_every_kind_of_network(rng, name):
         Config(engines=(Event(banks=4), Event()), pixels=4),
         find_config("popcount"),
         Config(engines=(Event(banks=2), Popcount(flags=3), Popcount())),
-        Config(engines=(Folded(lanes=3), Event())),
-        Config(engines=(Folded(lanes=4), Folded(lanes=4), Popcount())),
     ],
     ids=str,
 )
@@ -71,8 +69,11 @@ def test_every_config(rng, name, config):
         config = replace(config, pixels=1)
     if len(config.engines) > len(network.layers):
         config = replace(config, engines=config.engines[: len(network.layers)])
-    if isinstance(config.engine(len(network.layers) - 1), Folded):
-        config = replace(config, engines=(*config.engines[:-1], Event()))
+    check(rng, network, config)
+
+
+def check(rng, network, config):
+    """Answers, spikes and cycles are those of the models."""
     images = mixed_images(rng, network, IMAGES)
     answer = golden.run_images(network, images)
     simulator = Simulator.build(network, VERIFY, config=config)
@@ -81,6 +82,30 @@ def test_every_config(rng, name, config):
     records = simulator.run(images, alone=True)
     taken = records["valid"].astype(int) - records["accepted"].astype(int)
     np.testing.assert_array_equal(taken, cycles(network, images, answer, config))
+
+
+# name of the network: its engines; the last chunk of units is full or ragged
+FOLDED = {
+    "three hidden layers": (Folded(lanes=3), Folded(lanes=8), Popcount(), Event()),
+    "ties": (Folded(lanes=16, loaded=True), Event(banks=1)),
+    "pool of two": (Folded(lanes=3), Event()),
+    "pool of four, selected": (Folded(lanes=2), Event()),
+    "selected to the last": (Folded(lanes=1), Event()),
+    "most steps": (Folded(lanes=6), Event()),
+    "nobody fires": (Folded(lanes=2), Popcount()),
+    "everybody at once": (Folded(lanes=2), Event()),
+    "extremes": (Folded(lanes=4), Event()),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_folded_layers(rng, name):
+    check(rng, make(rng, name), Config(engines=FOLDED[name]))
+
+
+def test_a_folded_layer_behind_another(rng):
+    network = make(rng, "three hidden layers")
+    check(rng, network, Config(engines=(Event(banks=2), Folded(lanes=5), Folded(lanes=2), Event())))
 
 
 # name: (units of the layers, T, lowest threshold, highest threshold)
