@@ -15,6 +15,7 @@ __all__ = [
     "Popcount",
     "engine_names",
     "find_config",
+    "whole_configs",
 ]
 
 
@@ -242,6 +243,13 @@ def find_config(names: str) -> Config:
     if unknown:
         raise UserError(f"engine {unknown[0]!r} is not known; choose of {', '.join(PRESETS)}")
     return Config(engines=tuple(PRESETS[name] for name in names.split(",")))
+
+
+def whole_configs() -> list[Config]:
+    """A config of each engine: for all layers, or for the first with ``event`` behind it."""
+    folded = (isinstance(engine, Folded) for engine in PRESETS.values())
+    names = zip(PRESETS, folded, strict=True)
+    return [find_config(f"{name},event" if behind else name) for name, behind in names]
 
 
 def engine_names() -> str:

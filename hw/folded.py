@@ -258,12 +258,12 @@ class Folded(wiring.Component):
         m.d.comb += [
             unit.i.eq(window),
             new.eq(writing & written.last & (hits.any() | (chunk == self.chunks - 1))),
-            free.eq(~self.spikes.valid | (self.spikes.ready & ~unit.rest.any())),
+            free.eq(~self.spikes.valid | (self.spikes.ready & ~unit.several)),
             advance.eq(~new | free),
             self.spikes.valid.eq(unit.any | closing),
             spike.row[0].eq(first + unit.index),
             spike.spike.eq(unit.any),
-            spike.last.eq(closing & ~unit.rest.any()),
+            spike.last.eq(closing & ~unit.several),
         ]
         with m.If(self.spikes.ready):
             m.d.sync += window.eq(unit.rest)

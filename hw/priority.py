@@ -1,6 +1,6 @@
 """Priority encoder: finds the lowest set bit of a vector, and clears it."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,6 +25,8 @@ class LowestBit(wiring.Component):
         The lowest set bit alone.
     rest : width
         ``i`` without its lowest set bit.
+    several : 1
+        ``rest`` has a set bit, known sooner.
     """
 
     def __init__(self, width: int):
@@ -38,6 +40,7 @@ class LowestBit(wiring.Component):
                 "index": Out(range(width)),
                 "onehot": Out(width),
                 "rest": Out(width),
+                "several": Out(1),
             }
         )
 
@@ -52,6 +55,7 @@ class LowestBit(wiring.Component):
             m.d.comb += further.eq(upto | (upto << reach))
             upto = further
             reach *= 2
+        m.d.comb += self.several.eq(_several(self.i))
         below = Signal(self._width)
         m.d.comb += below.eq(upto << 1)
         first = [self.i[k] & ~below[k] for k in range(self._width)]
@@ -67,3 +71,11 @@ class LowestBit(wiring.Component):
             ),
         ]
         return m
+
+
+def _several(bits):
+    """Two bits are set, by halves: in one of them two, or in both one."""
+    if len(bits) < 2:
+        return Const(0)
+    low, high = bits[: len(bits) // 2], bits[len(bits) // 2 :]
+    return _several(low) | _several(high) | (low.any() & high.any())

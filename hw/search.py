@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hw.boards import BOARDS, Board
 from hw.build import measure
-from hw.config import PRESETS, Config, find_config
+from hw.config import Config, find_config, whole_configs
 from hw.fit import need, shortage
 from sw.cli import UserError, atomic_path
 from sw.network import Network, find, zoo_names
@@ -121,7 +121,7 @@ def search(
     networks: Iterable[Network],
     boards: Iterable[Board],
     *,
-    configs: Iterable[Config] = tuple(map(find_config, PRESETS)),
+    configs: Iterable[Config] = tuple(whole_configs()),
     data_dir: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> list[Candidate]:
@@ -248,9 +248,7 @@ def from_flags(
     found = search(
         _networks(args.network, board),
         [board] if board else BOARDS.values(),
-        configs=[
-            find_config(name) for name in (PRESETS if args.engine == "auto" else [args.engine])
-        ],
+        configs=whole_configs() if args.engine == "auto" else [find_config(args.engine)],
         data_dir=args.data_dir,
         say=say,
     )

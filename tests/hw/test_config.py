@@ -15,6 +15,7 @@ from hw.config import (
     Popcount,
     engine_names,
     find_config,
+    whole_configs,
 )
 from sw.cli import UserError
 
@@ -46,6 +47,14 @@ def test_the_last_engine_stands_for_all_that_follow():
 def test_a_config_does_not_change():
     with pytest.raises(FrozenInstanceError):
         DEFAULT.pixels = 2
+
+
+def test_a_config_of_each_engine():
+    names = [config.name for config in whole_configs()]
+    assert [name.removesuffix(",event") for name in names] == list(PRESETS)
+    assert {name for name in names if name.endswith(",event")} == {
+        f"{name},event" for name in PRESETS if name.startswith("folded")
+    }
 
 
 REFUSED = {

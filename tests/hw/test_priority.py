@@ -18,7 +18,8 @@ def look(width, values):
     async def process(ctx):
         for value in values:
             ctx.set(dut.i, value)
-            seen.append(tuple(map(ctx.get, (dut.any, dut.index, dut.onehot, dut.rest))))
+            outputs = (dut.any, dut.index, dut.onehot, dut.rest, dut.several)
+            seen.append(tuple(map(ctx.get, outputs)))
 
     cycle_by_cycle(m, process)
     return seen
@@ -26,9 +27,9 @@ def look(width, values):
 
 def expected(value):
     if value == 0:
-        return (0, 0, 0, 0)
+        return (0, 0, 0, 0, 0)
     lowest = value & -value
-    return (1, lowest.bit_length() - 1, lowest, value ^ lowest)
+    return (1, lowest.bit_length() - 1, lowest, value ^ lowest, value != lowest)
 
 
 @pytest.mark.parametrize("width", range(1, 8))

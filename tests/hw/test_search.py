@@ -10,7 +10,7 @@ from samples import command, image_network
 
 from hw import search as searching
 from hw.boards import BOARDS
-from hw.config import DEFAULT, PRESETS, find_config
+from hw.config import DEFAULT, whole_configs
 from hw.fit import need, shortage
 from hw.search import (
     Candidate,
@@ -147,15 +147,16 @@ def test_search_tries_all_that_fits(measured, rng, tmp_path):
     said = []
     found = search([small, large], boards, data_dir=tmp_path, say=said.append)
     expected = [
-        (network.name, name, board.name)
+        (network.name, config.name, board.name)
         for network in (small, large)
-        for name in PRESETS
+        for config in whole_configs()
         for board in boards
-        if fits(network, find_config(name), board)
+        if fits(network, config, board)
     ]
     assert [(c.network.name, c.config.name, c.board.name) for c in found] == expected
     assert ("large", "event", "ulx3s") in expected
     assert ("large", "event", "icebreaker") not in expected
+    assert ("large", "folded-32-spram,event", "icebreaker") in expected
     assert len(measured) == len(said) == len({pair[:2] for pair in expected})
     assert all(data_dir == tmp_path for *_, data_dir in measured)
     for one in found:
@@ -170,7 +171,7 @@ def test_an_engine_that_is_not_for_a_network_is_left_out(measured, rng):
     network = image_network(rng, hidden=(2,))
     found = search([network], [BOARDS["icebreaker"]], say=lambda text: None)
     names = {c.config.name for c in found}
-    assert names == {n for n in PRESETS if fits(network, find_config(n), BOARDS["icebreaker"])}
+    assert names == {c.name for c in whole_configs() if fits(network, c, BOARDS["icebreaker"])}
     assert {"event", "event-2"} <= names
     assert "event-4" not in names
 
