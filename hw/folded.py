@@ -204,16 +204,19 @@ class Folded(wiring.Component):
             ]
         minus = [self._weights(m, copy, address, advance) for copy, address in enumerate(addresses)]
         starts, potentials = self._memories(m, width)
-        start = starts.read_port()
-        old, new = potentials.read_port(), potentials.write_port()
-        m.d.comb += [port.addr.eq(chunk) for port in (start, old)]
-        m.d.comb += [port.en.eq(advance) for port in (start, old)]
+        start, new = starts.read_port(), potentials.write_port()
+        # This way synthesis is told that no chunk is read while it is written, which three stages
+        # and three chunks rule out.
+        stored = potentials.read_port(domain="comb")
+        old = Signal.like(stored.data, reset_less=True)
+        m.d.comb += [start.addr.eq(chunk), start.en.eq(advance), stored.addr.eq(chunk)]
 
         # Stage 2 adds to it, stage 3 writes it back, and who fires goes to a window.
         adding, added, added_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
         writing, written, written_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
         with m.If(advance):
             m.d.sync += [
+                old.eq(stored.data),
                 adding.eq(asking),
                 added.eq(asked),
                 added_chunk.eq(chunk),
@@ -229,7 +232,7 @@ class Folded(wiring.Component):
             potential = Signal(signed(width), name=f"potential_{lane}")
             filler, carry = Signal(name=f"filler_{lane}"), Signal(name=f"carry_{lane}")
             m.d.comb += [
-                potential.eq(Mux(added.fresh, start.data[lane].half, old.data[lane])),
+                potential.eq(Mux(added.fresh, start.data[lane].half, old[lane])),
                 # Where one spike comes alone.
                 filler.eq(added.spike[0] & (added.odd ^ start.data[lane].odd)),
                 carry.eq(Mux(added.spike[1], ~minus[1][lane], filler) if copies == 2 else filler),
@@ -325,6 +328,6 @@ class Folded(wiring.Component):
             shape=data.ArrayLayout(signed(width), lanes),
             depth=chunks,
             init=[],
-            attrs={"ram_style": "block"},
+            attrs={"ram_style": "block", "no_rw_check": 1},
         )
         return starts, potentials
