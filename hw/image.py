@@ -1,0 +1,78 @@
+"""The image of weights that are loaded: one format for the flash and for the link.
+
+All numbers are little-endian.
+
+| bytes | content |
+|---|---|
+| 4 | :data:`MAGIC` |
+| 4 | :data:`VERSION` |
+| 8 | the identity: of the network and of its weights in the order in which they are stored |
+| 4 | number of words, N |
+| 2 N | the words, in rising order of their addresses |
+| 4 | CRC-32 (that of zip, ISO-HDLC) of all before it |
+
+The header is the same for all images that suit a bitstream, so the board knows it beforehand.
+
+Plain Python and NumPy, so that the host needs no hardware library.
+"""
+
+import hashlib
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from sw.cli import UserError
+from sw.network import Network
+
+__all__ = ["CHECKSUM", "HEADER", "IDENTITY", "MAGIC", "VERSION", "header", "pack", "read"]
+
+MAGIC = b"1SPW"
+VERSION = 1
+HEADER = struct.Struct("<4sI8sI")
+IDENTITY = slice(8, 16)  # in the header
+CHECKSUM = struct.Struct("<I")
+
+
+def header(network: Network, words: np.ndarray) -> bytes:
+    """What an image of ``network`` begins with, if ``words`` uint16 [N] are to be loaded."""
+    return HEADER.pack(
+        MAGIC, VERSION, _identity(network, words.astype("<u2").tobytes()), len(words)
+    )
+
+
+def pack(network: Network, words: np.ndarray) -> bytes:
+    """The image of ``words`` uint16 [N] of ``network``."""
+    content = header(network, words) + words.astype("<u2").tobytes()
+    return content + CHECKSUM.pack(zlib.crc32(content))
+
+
+def read(path: Path, network: Network) -> bytes:
+    """The content of an image file.
+
+    Raises
+    ------
+    UserError
+        It cannot be read, is no image, is damaged, or is not of ``network``.
+    """
+    remedy = "name the one that hw.build wrote beside the bitstream"
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+    if len(content) < HEADER.size or not content.startswith(MAGIC):
+        raise UserError(f"{path}: is no image of weights; {remedy}")
+    _, version, identity, words = HEADER.unpack_from(content)
+    if version != VERSION:
+        raise UserError(f"{path}: has format {version}, not {VERSION}; {remedy}")
+    payload, checksum = content[HEADER.size : -CHECKSUM.size], content[-CHECKSUM.size :]
+    if len(payload) != 2 * words or checksum != CHECKSUM.pack(zlib.crc32(content[:-4])):
+        raise UserError(f"{path}: is damaged, its checksum or length is wrong; {remedy}")
+    if identity != _identity(network, payload):
+        raise UserError(f"{path}: is not of network {network.name}; {remedy}")
+    return content
+
+
+def _identity(network: Network, payload: bytes) -> bytes:
+    return hashlib.sha256(bytes.fromhex(network.sha256) + payload).digest()[:8]

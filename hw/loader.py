@@ -1,0 +1,148 @@
+"""The loader: brings an image of weights into the core's memory, and says what became of it."""
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from amaranth.lib.wiring import In, Out
+
+from hw import image
+from hw.protocol import Status
+
+__all__ = ["Loader", "WordLayout"]
+
+
+class _Part(enum.Enum, shape=2):
+    """Of an image: what comes next."""
+
+    HEADER = 0
+    WORDS = 1
+    CHECKSUM = 2
+    VERDICT = 3
+
+
+class WordLayout(data.StructLayout):
+    """A word of the weights and where it goes.
+
+    Members
+    -------
+    address : range(words)
+    data : 16
+    """
+
+    def __init__(self, words: int):
+        super().__init__({"address": range(words), "data": 16})
+
+
+class Loader(wiring.Component):
+    """Takes an image of weights (hw/image.py) byte by byte, from the flash after reset or from the
+    host when it says so, and writes its words.
+
+    It knows the header that it must find and stops at the first byte that differs. Words are
+    written before the checksum is known: weights count only while ``status`` is READY.
+
+    Latency: a word is written in the cycle of its second byte; ``status`` tells of the checksum two
+    cycles after its last byte.
+    Throughput: one byte a cycle.
+
+    Parameters
+    ----------
+    header : bytes
+        Of the one image that suits this network and this hardware.
+    flash : bool
+        There is a flash to be read after reset. Without, the status is NO_IMAGE until the host
+        brings one.
+
+    Members
+    -------
+    flash : stream of 8
+        From the image's first byte on.
+    reading : 1
+        The flash is wanted.
+    begin : 1
+        An image comes from the host from the next cycle on, whatever was before.
+    host : stream of 8
+    hearing : 1
+        The host's bytes are for the loader: set from ``begin`` to the image's last byte, and for
+        good if its header is wrong, since it is not known how many follow.
+    words : stream of WordLayout, always ready
+        In rising order of addresses.
+    status : Status
+    """
+
+    def __init__(self, *, header: bytes, flash: bool = True):
+        self._header = header
+        *_, self._words = image.HEADER.unpack(header)
+        self._has_flash = flash
+        super().__init__(
+            {
+                "flash": In(stream.Signature(8)),
+                "reading": Out(1),
+                "begin": In(1),
+                "host": In(stream.Signature(8)),
+                "hearing": Out(1),
+                "words": Out(stream.Signature(WordLayout(self._words), always_ready=True)),
+                "status": Out(Status, init=Status.LOADING if flash else Status.NO_IMAGE),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.checksum = checksum = CRC32_ISO_HDLC().create()
+        part = Signal(_Part)
+        taking = Signal(init=self._has_flash)  # an image is on its way
+        from_host = Signal(init=not self._has_flash)
+        byte, accept = Signal(8), Signal()
+        m.d.comb += [
+            self.reading.eq(taking & ~from_host),
+            self.flash.ready.eq(1),
+            self.host.ready.eq(1),
+            byte.eq(Mux(from_host, self.host.payload, self.flash.payload)),
+            accept.eq(taking & Mux(from_host, self.host.valid, self.flash.valid)),
+            checksum.start.eq(self.begin),
+            checksum.valid.eq(accept),
+            checksum.data.eq(byte),
+        ]
+
+        position = Signal(range(len(self._header)))  # in the header or in the checksum
+        expected = Array(Const(each, 8) for each in self._header)[position]
+        address = Signal(range(self._words))
+        low, odd = Signal(8), Signal()  # of a word, and whether its upper half is due
+        m.d.comb += [
+            self.words.valid.eq(accept & (part == _Part.WORDS) & odd),
+            self.words.payload.address.eq(address),
+            self.words.payload.data.eq(Cat(low, byte)),
+        ]
+        with m.If(part == _Part.VERDICT):
+            m.d.sync += [
+                part.eq(_Part.HEADER),
+                self.status.eq(Mux(checksum.match_detected, Status.READY, Status.DAMAGED)),
+            ]
+        with m.Elif(accept):
+            m.d.sync += position.eq(position + 1)
+            with m.Switch(part):
+                with m.Case(_Part.HEADER):
+                    with m.If(byte != expected):
+                        m.d.sync += [taking.eq(0), self.status.eq(_fault(position))]
+                    with m.Elif(position == image.HEADER.size - 1):
+                        m.d.sync += [part.eq(_Part.WORDS), address.eq(0), odd.eq(0)]
+                with m.Case(_Part.WORDS):
+                    m.d.sync += [low.eq(byte), odd.eq(~odd), address.eq(address + odd)]
+                    with m.If(odd & (address == self._words - 1)):
+                        m.d.sync += [part.eq(_Part.CHECKSUM), position.eq(0)]
+                with m.Case(_Part.CHECKSUM), m.If(position == image.CHECKSUM.size - 1):
+                    m.d.sync += [part.eq(_Part.VERDICT), taking.eq(0), self.hearing.eq(0)]
+        with m.If(self.begin):
+            m.d.sync += [
+                part.eq(_Part.HEADER),
+                position.eq(0),
+                *(each.eq(1) for each in (taking, from_host, self.hearing)),
+                self.status.eq(Status.LOADING),
+            ]
+        return m
+
+
+def _fault(position: Signal):
+    """What is wrong if the header's byte at ``position`` is."""
+    identity = image.IDENTITY
+    known = Mux(position < identity.stop, Status.OTHER_NETWORK, Status.DAMAGED)
+    return Mux(position < identity.start, Status.NO_IMAGE, known)
