@@ -48,6 +48,9 @@ class Board:
         Options of place and route.
     idle : tuple of str
         Outputs that are held inactive: chips that share pins with what is used.
+    weights_at : int, optional
+        Address in the board's SPI flash of weights that are loaded, behind the bitstream. Without
+        it, the design cannot reach the flash, and they come from the host.
     note : str
         What a user has to do or connect before it works; empty if nothing.
     """
@@ -66,6 +69,7 @@ class Board:
     pll: str
     route: str = ""
     idle: tuple[str, ...] = ()
+    weights_at: int | None = None
     note: str = ""
 
 
@@ -124,6 +128,7 @@ BOARDS = {
             clock=29_250_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_PAD",
+            weights_at=1 << 20,
         ),
         Board(
             name="upduino3",

@@ -18,9 +18,11 @@ from pathlib import Path
 
 from amaranth.build.run import BuildPlan
 
+from hw import image
 from hw.boards import Board, board_names, find_board
 from hw.clock import check_clock, fastest_clock
 from hw.config import DEFAULT, Config, engine_names, find_config
+from hw.core import loaded_words
 from hw.fit import check_fit
 from hw.tools import find_tool, run_tool, tool_version
 from hw.top import BoardTop
@@ -190,6 +192,7 @@ def build(
         }
     else:
         say(f"{bitstream} is up to date")
+    report |= write_weights(network, board, config, bitstream)
     if report.get("accuracy") is None:
         report |= measure(network, data_dir, config)
         for key in ("mean", "max"):
@@ -198,6 +201,35 @@ def build(
             report[f"microseconds_at_fmax_{key}"] = cycles and cycles / report["fmax_mhz"]
     write_json(report_path, report)
     return report
+
+
+def write_weights(
+    network: Network, board: Board, config: Config, bitstream: Path
+) -> dict[str, object]:
+    """Where weights are loaded: writes their image beside the bitstream, and what the flash is to
+    hold if the board can read it.
+
+    Returns
+    -------
+    dict
+        Paths ``weights`` and ``flash``, and the ``commands`` that bring them to the board, of which
+        one is enough; else empty.
+    """
+    words = loaded_words(network, config)
+    if words is None:
+        return {}
+    content = image.pack(network, words)
+    weights, flash = (bitstream.with_suffix(suffix) for suffix in (".weights", ".flash"))
+    files = {weights: content}
+    commands = {"host": f"python -m hw.host {network.name} --port PORT --load {weights}"}
+    if board.weights_at is not None:
+        files[flash] = image.with_bitstream(bitstream.read_bytes(), content, board.weights_at)
+        commands["flash"] = f"iceprog {flash}"
+        commands["weights"] = f"iceprog -o {board.weights_at} {weights}"
+    for path, content in files.items():
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
+    return {**{path.suffix[1:]: str(path) for path in files}, "commands": commands}
 
 
 def _finished(
@@ -384,6 +416,12 @@ def summary(report: dict[str, object]) -> str:
     lines += performance(report)
     lines += [("tool", f"{name}: {text}") for name, text in report["tools"].items()]
     lines.append(("bitstream", report["bitstream"]))
+    meaning = {
+        "host": "weights by link",
+        "flash": "all to flash",
+        "weights": "weights to flash",
+    }
+    lines += [(meaning[name], text) for name, text in report.get("commands", {}).items()]
     return table(lines)
 
 

@@ -1,6 +1,8 @@
 """Exports a network as one self-contained Verilog file, with a JSON manifest.
 
-``python -m hw.export NETWORK --out DIR`` writes ``firstspike.v`` and ``firstspike.json``.
+``python -m hw.export NETWORK --out DIR`` writes ``firstspike.v`` and ``firstspike.json``, and
+``firstspike.hex`` where weights are loaded: a word a line, for ``$readmemh``, in the order of
+``load_address``.
 
 The file has one module per block, named ``firstspike_<block>``, whose ports are the block's
 signature. It has no initial values but the weight ROMs: all that must start known is reset.
@@ -19,7 +21,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import DEFAULT, Config, engine_names, find_config
-from hw.core import Core, place
+from hw.core import Core, loaded_words, place
 from hw.tools import run_tool, tool_version
 from sw.cli import atomic_path, parser, run, write_json
 from sw.encoder import EventsEncoder
@@ -227,6 +229,7 @@ def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
                 "signed": value.shape().signed,
             }
         )
+    words = loaded_words(network, config)
     return {
         "top": TOP,
         "file": f"{TOP}.v",
@@ -239,6 +242,7 @@ def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
         "labels": list(network.labels),
         "weight_bits": network.weight_bits,
         "ports": ports,
+        **({} if words is None else {"load": {"file": f"{TOP}.hex", "words": len(words)}}),
         "tools": {"amaranth": version("amaranth"), "yosys": tool_version("yosys")},
     }
 
@@ -251,10 +255,16 @@ def _inputs(network: Network) -> dict[str, object]:
 
 
 def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:
-    """Writes the Verilog and its manifest into ``folder``; returns the Verilog's path."""
+    """Writes the Verilog, its manifest and the words to load, if any, into ``folder``; returns the
+    Verilog's path.
+    """
     path = folder / f"{TOP}.v"
     text = to_verilog(network, config)
     write_json(folder / f"{TOP}.json", manifest(network, config))
+    words = loaded_words(network, config)
+    if words is not None:
+        with atomic_path(folder / f"{TOP}.hex") as temporary:
+            temporary.write_text("".join(f"{word:04x}\n" for word in words))
     with atomic_path(path) as temporary:
         temporary.write_text(text)
     return path

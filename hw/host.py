@@ -11,6 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from hw import protocol
+from hw.image import read_image
+from hw.protocol import Status
 from sw.cli import UserError, parser, run, table, write_json
 from sw.data import load_images
 from sw.encoder import LatencyEncoder
@@ -19,6 +21,14 @@ from sw.network import Network, find
 __all__ = ["Line", "Session", "open_port"]
 
 _DEFAULT = "mnist-512-192-10-t8"
+
+_FAULTS = {
+    Status.READY: "its weights came in only now",
+    Status.LOADING: "its weights are still coming in",
+    Status.NO_IMAGE: "its flash is silent or holds no image of weights",
+    Status.OTHER_NETWORK: "the weights that it found are not those of its bitstream",
+    Status.DAMAGED: "its weights are damaged, their checksum is wrong",
+}
 
 
 class Line(Protocol):
@@ -87,10 +97,30 @@ class Session:
                 f"({expected[4:].hex()}…); name its network, or load the bitstream"
             )
 
+    def load(self, content: bytes) -> None:
+        """Loads an image of weights (hw/image.py) into a board that has room for one.
+
+        Raises
+        ------
+        UserError
+            The board did not take it.
+        """
+        with self._connected():
+            self._line.write(protocol.LOAD + content)
+        reply = self._reply()
+        if reply.cycles:
+            raise UserError(f"{self._name}: the board has its weights built in; leave out --load")
+        if reply.label != Status.READY:
+            raise UserError(
+                f"{self._name}: the board did not take the image ({_fault(reply)}); load it once "
+                "more, and the bitstream beside it if that does not help"
+            )
+
     def classify(self, images: np.ndarray) -> Iterator[protocol.Reply]:
         """The board's answers to ``images`` uint8 [B, height, width], one after the other.
 
-        The next image is sent before the answer to this one is read: the line never idles.
+        The next image is sent before the answer to this one is read: the line never idles. Raises
+        :class:`UserError` if the board answers with a status.
         """
         shape = self._network.encoder.shape
         if images.dtype != np.uint8 or images.shape[1:] != shape:
@@ -104,10 +134,19 @@ class Session:
                 self._line.write(protocol.IMAGE + image.tobytes())
             waiting += 1
             if waiting == 2:
-                yield self._reply()
+                yield self._class()
                 waiting -= 1
         for _ in range(waiting):
-            yield self._reply()
+            yield self._class()
+
+    def _class(self) -> protocol.Reply:
+        reply = self._reply()
+        if not reply.cycles:
+            raise UserError(
+                f"{self._name}: the board has no class for an image ({_fault(reply)}); write the "
+                "flash as hw.build says, or load its image of weights with --load"
+            )
+        return reply
 
     def _reply(self) -> protocol.Reply:
         return protocol.parse(self._read(protocol.ANSWER.size))
@@ -130,6 +169,11 @@ class Session:
             raise UserError(f"{self._name}: connection lost ({error}); check the cable") from None
 
 
+def _fault(reply: protocol.Reply) -> str:
+    """What the board says in place of a class."""
+    return _FAULTS.get(reply.label, f"status {reply.label}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Classify a data set's test images on a board.", data=True)
@@ -142,6 +186,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=2.0,
         metavar="SECONDS",
         help="longest wait for an answer (default: %(default)s)",
+    )
+    options.add_argument(
+        "--load",
+        type=Path,
+        metavar="FILE",
+        help="first load this image of weights, which hw.build wrote",
     )
     options.add_argument("--dataset", help="default: the one the network was trained on")
     options.add_argument("--images", type=int, metavar="N", help="only the first N test images")
@@ -157,7 +207,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         data = load_images(args.dataset or network.provenance["dataset"], args.data_dir)
         images, truth = data.test_images[: args.images], data.test_labels[: args.images]
+    weights = read_image(args.load, network) if args.load else None
     session = Session(open_port(args.port, args.baud, args.timeout), network, name=args.port)
+    if weights:
+        session.load(weights)
 
     start = time.monotonic()
     bar = tqdm(session.classify(images), total=len(images), unit="image", disable=args.quiet)

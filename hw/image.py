@@ -26,7 +26,17 @@ import numpy as np
 from sw.cli import UserError
 from sw.network import Network
 
-__all__ = ["CHECKSUM", "HEADER", "IDENTITY", "MAGIC", "VERSION", "header", "pack", "read"]
+__all__ = [
+    "CHECKSUM",
+    "HEADER",
+    "IDENTITY",
+    "MAGIC",
+    "VERSION",
+    "header",
+    "pack",
+    "read_image",
+    "with_bitstream",
+]
 
 MAGIC = b"1SPW"
 VERSION = 1
@@ -48,7 +58,17 @@ def pack(network: Network, words: np.ndarray) -> bytes:
     return content + CHECKSUM.pack(zlib.crc32(content))
 
 
-def read(path: Path, network: Network) -> bytes:
+def with_bitstream(bitstream: bytes, content: bytes, address: int) -> bytes:
+    """What a flash holds from 0 on: a bitstream, and an image from ``address`` on.
+
+    Raises :class:`ValueError` if the bitstream reaches that far.
+    """
+    if len(bitstream) > address:
+        raise ValueError(f"Bitstream must be at most {address} bytes, not {len(bitstream)}")
+    return bitstream.ljust(address, b"\xff") + content
+
+
+def read_image(path: Path, network: Network) -> bytes:
     """The content of an image file.
 
     Raises

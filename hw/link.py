@@ -4,9 +4,12 @@ from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw import protocol
+from hw import image, protocol
 from hw.config import DEFAULT, Config
-from hw.core import Core, check_images
+from hw.core import Core, check_images, loaded_words
+from hw.flash import FlashReader, SpiSignature
+from hw.loader import Loader, LoadingSignature
+from hw.protocol import Status
 from hw.uart import Receiver, Transmitter
 from sw.cli import UserError
 from sw.network import Network
@@ -22,6 +25,8 @@ class Link(wiring.Component):
     network : sw.network.Network
         At most 256 classes; margins of at most 32 bits.
     result : shape of the core's result
+    loads : bool
+        Weights are loaded: images get no class before that, and the host may load them.
 
     Members
     -------
@@ -33,9 +38,11 @@ class Link(wiring.Component):
         From the core.
     label : 8
         The last answer's class, for the LEDs.
+    loading : LoadingSignature
+        To the loader, if ``loads``. What the core was computing when it begins must be dropped.
     """
 
-    def __init__(self, network: Network, *, result):
+    def __init__(self, network: Network, *, result, loads: bool = False):
         if len(network.labels) > 256 or result["margin"].shape.width > 32:
             raise UserError(
                 f"network {network.name!r}: the link carries at most 256 classes and margins of "
@@ -43,6 +50,7 @@ class Link(wiring.Component):
             )
         self._pixels = network.encoder.pixels
         self._identity = protocol.identity(network.sha256)
+        self._loads = loads
         super().__init__(
             {
                 "received": In(stream.Signature(8)),
@@ -50,29 +58,52 @@ class Link(wiring.Component):
                 "pixels": Out(stream.Signature(8)),
                 "result": In(stream.Signature(result)),
                 "label": Out(8),
+                **({"loading": Out(LoadingSignature())} if loads else {}),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        command = self.received.payload
+        # Without weights to load, these signals keep what they begin with: all is ready.
+        loading = self.loading if self._loads else LoadingSignature().flip().create()
+        known = Signal()  # what became of the weights
+        command, accept = self.received.payload, Signal()
         left = Signal(range(self._pixels + 1))  # pixels of this image still to come
+        dropped = Signal()  # this image came before the weights
         asked = Signal()  # an identification is due
+        refused, loaded = Signal(), Signal()  # a status is due, at once or once it is known
         last_pixel = Signal()
         identify = command == ord(protocol.IDENTIFY)
         m.d.comb += [
+            known.eq(loading.status != Status.LOADING),
+            loading.image.payload.eq(command),
+            loading.image.valid.eq(self.received.valid & loading.hearing),
             self.pixels.payload.eq(command),
-            self.pixels.valid.eq(self.received.valid & (left != 0)),
-            self.received.ready.eq(Mux(left == 0, ~(asked & identify), self.pixels.ready)),
+            self.pixels.valid.eq(self.received.valid & (left != 0) & ~dropped),
+            accept.eq(self.received.valid & self.received.ready),
             last_pixel.eq(self.pixels.valid & self.pixels.ready & (left == 1)),
         ]
-        with m.If(self.received.valid & self.received.ready):
+        with m.If(loading.hearing):
+            m.d.comb += self.received.ready.eq(1)
+        with m.Elif(left == 0):
+            m.d.comb += self.received.ready.eq(~(asked & identify))
+        with m.Else():
+            m.d.comb += self.received.ready.eq(Mux(dropped, ~refused, self.pixels.ready))
+        with m.If(accept & ~loading.hearing):
             with m.If(left != 0):
                 m.d.sync += left.eq(left - 1)
+                with m.If(dropped & (left == 1)):
+                    m.d.sync += refused.eq(1)
             with m.Elif(command == ord(protocol.IMAGE)):
                 m.d.sync += left.eq(self._pixels)
+                m.d.sync += dropped.eq(loading.status != Status.READY)
             with m.Elif(identify):
                 m.d.sync += asked.eq(1)
+        if self._loads:
+            here = self.received.valid & ~loading.hearing & (left == 0)
+            m.d.comb += loading.begin.eq(here & (command == ord(protocol.LOAD)))
+        with m.If(loading.begin):
+            m.d.sync += loaded.eq(1)
 
         # Counts in the cycle of the last pixel too, so it shows the cycles between the two.
         cycles = Signal(16)
@@ -93,13 +124,17 @@ class Link(wiring.Component):
         m.d.comb += [
             self.sent.payload.eq(shift[:8]),
             self.sent.valid.eq(count != 0),
-            self.result.ready.eq((count == 0) & ~asked),
+            self.result.ready.eq((count == 0) & ~asked & ~refused & ~loaded),
         ]
         with m.If(count != 0), m.If(self.sent.ready):
             m.d.sync += [shift.eq(shift[8:]), count.eq(count - 1)]
-        with m.Elif(asked):
+        with m.Elif(asked & known):
             identity = Const(int.from_bytes(self._identity, "little"), 8 * size)
             m.d.sync += [shift.eq(identity), count.eq(len(self._identity)), asked.eq(0)]
+        with m.Elif(refused | (loaded & known)):
+            m.d.sync += [shift.eq(loading.status), count.eq(size), refused.eq(0)]
+            with m.If(~refused):
+                m.d.sync += loaded.eq(0)
         with m.Elif(self.result.valid):
             m.d.sync += [
                 shift.eq(Cat(label, step, cycles, margin)),  # as protocol.ANSWER
@@ -110,7 +145,8 @@ class Link(wiring.Component):
 
 
 class Accelerator(wiring.Component):
-    """Core, link and UART: all of a board's design but its clock and pins.
+    """Core, link and UART, and the loader where weights are loaded: all of a board's design but its
+    clock and pins.
 
     Parameters
     ----------
@@ -119,6 +155,8 @@ class Accelerator(wiring.Component):
         Clock cycles per bit on the line.
     config : Config
         How the core is made; it takes one pixel a cycle, as bytes come.
+    flash : FlashReader, optional
+        Where weights are loaded: brings their image after reset. Without, the host brings it.
 
     Members
     -------
@@ -126,17 +164,37 @@ class Accelerator(wiring.Component):
         Serial lines, idle high.
     label : 8
         The last answer's class.
+    flash : SpiSignature
+        If there is one.
     """
 
-    def __init__(self, network: Network, *, divisor: int, config: Config = DEFAULT):
+    def __init__(
+        self,
+        network: Network,
+        *,
+        divisor: int,
+        config: Config = DEFAULT,
+        flash: FlashReader | None = None,
+    ):
         check_images(network)
         if config.pixels != 1:
             raise UserError(f"The link brings one pixel at a time, not {config.pixels}; take 1")
         self._core = Core(network, config=config)
-        self._link = Link(network, result=self._core.result.payload.shape())
+        self._reader = flash
+        self._loader = None
+        words = loaded_words(network, config)
+        if words is not None:
+            self._loader = Loader(
+                header=image.header(network, words),
+                layout=self._core.load.payload.shape(),
+                flash=flash is not None,
+            )
+        result = self._core.result.payload.shape()
+        self._link = Link(network, result=result, loads=words is not None)
         self._receiver = Receiver(divisor=divisor)
         self._transmitter = Transmitter(divisor=divisor)
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "label": Out(8)})
+        wires = {"flash": Out(SpiSignature())} if flash else {}
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "label": Out(8), **wires})
 
     def elaborate(self, platform):
         m = Module()
@@ -144,9 +202,12 @@ class Accelerator(wiring.Component):
         core, link = self._core, self._link
         # A break resets all but the receiver, which has to see it end.
         reset = ResetInserter(receiver.broken)
+        restart = receiver.broken
+        if self._loader:
+            restart |= self._load(m)
         m.submodules.receiver = receiver
         m.submodules.transmitter = reset(transmitter)
-        m.submodules.core = reset(core)
+        m.submodules.core = ResetInserter(restart)(core)
         m.submodules.link = reset(link)
         wiring.connect(m, receiver.bytes, link.received)
         wiring.connect(m, link.pixels, core.pixels)
@@ -158,3 +219,21 @@ class Accelerator(wiring.Component):
             self.label.eq(link.label),
         ]
         return m
+
+    def _load(self, m):
+        """Connects the loader; returns what resets the core: what it computes is not to be used."""
+        loader, loading = self._loader, self._link.loading
+        # A break leaves weights that are there, and has the flash read again otherwise.
+        there = (loading.status == Status.READY) & ~loading.begin
+        again = self._receiver.broken & ~there
+        m.submodules.loader = ResetInserter(again)(loader)
+        wiring.connect(m, loading, loader.host)
+        wiring.connect(m, loader.words, self._core.load)
+        if self._reader:
+            reader = self._reader
+            m.submodules.flash = ResetInserter(again | ~loader.reading)(reader)
+            wiring.connect(m, reader.bytes, loader.flash)
+            wiring.connect(m, wiring.flipped(self.flash), reader.wires)
+        begun = Signal()
+        m.d.sync += begun.eq(loading.begin)
+        return begun

@@ -1,14 +1,14 @@
 """The loader: brings an image of weights into the core's memory, and says what became of it."""
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import enum, stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from hw import image
 from hw.protocol import Status
 
-__all__ = ["Loader", "WordLayout"]
+__all__ = ["Loader", "LoadingSignature"]
 
 
 class _Part(enum.Enum, shape=2):
@@ -20,17 +20,31 @@ class _Part(enum.Enum, shape=2):
     VERDICT = 3
 
 
-class WordLayout(data.StructLayout):
-    """A word of the weights and where it goes.
+class LoadingSignature(wiring.Signature):
+    """How the host loads weights, from the side of the link.
 
     Members
     -------
-    address : range(words)
-    data : 16
+    begin : 1
+        An image comes from the next cycle on, whatever was before.
+    image : stream of 8, always ready
+        Its bytes.
+    hearing : 1
+        Bytes are for the loader: set from ``begin`` to the image's last byte, and for good if its
+        header is wrong, since it is not known how many follow.
+    status : Status
+        Weights count only while this is READY.
     """
 
-    def __init__(self, words: int):
-        super().__init__({"address": range(words), "data": 16})
+    def __init__(self):
+        super().__init__(
+            {
+                "begin": Out(1),
+                "image": Out(stream.Signature(8, always_ready=True)),
+                "hearing": In(1),
+                "status": In(Status),
+            }
+        )
 
 
 class Loader(wiring.Component):
@@ -38,16 +52,18 @@ class Loader(wiring.Component):
     host when it says so, and writes its words.
 
     It knows the header that it must find and stops at the first byte that differs. Words are
-    written before the checksum is known: weights count only while ``status`` is READY.
+    written before the checksum is known: weights count only while the status is READY.
 
-    Latency: a word is written in the cycle of its second byte; ``status`` tells of the checksum two
-    cycles after its last byte.
+    Latency: a word is written in the cycle of its second byte; the status tells of the checksum two
+    cycles after its last byte was taken.
     Throughput: one byte a cycle.
 
     Parameters
     ----------
     header : bytes
         Of the one image that suits this network and this hardware.
+    layout : structure of ``address`` and ``data`` of 16 bits
+        What the memory takes.
     flash : bool
         There is a flash to be read after reset. Without, the status is NO_IMAGE until the host
         brings one.
@@ -58,18 +74,12 @@ class Loader(wiring.Component):
         From the image's first byte on.
     reading : 1
         The flash is wanted.
-    begin : 1
-        An image comes from the host from the next cycle on, whatever was before.
-    host : stream of 8
-    hearing : 1
-        The host's bytes are for the loader: set from ``begin`` to the image's last byte, and for
-        good if its header is wrong, since it is not known how many follow.
-    words : stream of WordLayout, always ready
+    host : LoadingSignature
+    words : stream of layout, always ready
         In rising order of addresses.
-    status : Status
     """
 
-    def __init__(self, *, header: bytes, flash: bool = True):
+    def __init__(self, *, header: bytes, layout, flash: bool = True):
         self._header = header
         *_, self._words = image.HEADER.unpack(header)
         self._has_flash = flash
@@ -77,17 +87,16 @@ class Loader(wiring.Component):
             {
                 "flash": In(stream.Signature(8)),
                 "reading": Out(1),
-                "begin": In(1),
-                "host": In(stream.Signature(8)),
-                "hearing": Out(1),
-                "words": Out(stream.Signature(WordLayout(self._words), always_ready=True)),
-                "status": Out(Status, init=Status.LOADING if flash else Status.NO_IMAGE),
+                "host": In(LoadingSignature()),
+                "words": Out(stream.Signature(layout, always_ready=True)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.checksum = checksum = CRC32_ISO_HDLC().create()
+        host = self.host
+        status = Signal(Status, init=Status.LOADING if self._has_flash else Status.NO_IMAGE)
         part = Signal(_Part)
         taking = Signal(init=self._has_flash)  # an image is on its way
         from_host = Signal(init=not self._has_flash)
@@ -95,10 +104,10 @@ class Loader(wiring.Component):
         m.d.comb += [
             self.reading.eq(taking & ~from_host),
             self.flash.ready.eq(1),
-            self.host.ready.eq(1),
-            byte.eq(Mux(from_host, self.host.payload, self.flash.payload)),
-            accept.eq(taking & Mux(from_host, self.host.valid, self.flash.valid)),
-            checksum.start.eq(self.begin),
+            host.status.eq(status),
+            byte.eq(Mux(from_host, host.image.payload, self.flash.payload)),
+            accept.eq(taking & Mux(from_host, host.image.valid, self.flash.valid)),
+            checksum.start.eq(host.begin),
             checksum.valid.eq(accept),
             checksum.data.eq(byte),
         ]
@@ -115,14 +124,14 @@ class Loader(wiring.Component):
         with m.If(part == _Part.VERDICT):
             m.d.sync += [
                 part.eq(_Part.HEADER),
-                self.status.eq(Mux(checksum.match_detected, Status.READY, Status.DAMAGED)),
+                status.eq(Mux(checksum.match_detected, Status.READY, Status.DAMAGED)),
             ]
         with m.Elif(accept):
             m.d.sync += position.eq(position + 1)
             with m.Switch(part):
                 with m.Case(_Part.HEADER):
                     with m.If(byte != expected):
-                        m.d.sync += [taking.eq(0), self.status.eq(_fault(position))]
+                        m.d.sync += [taking.eq(0), status.eq(_fault(position))]
                     with m.Elif(position == image.HEADER.size - 1):
                         m.d.sync += [part.eq(_Part.WORDS), address.eq(0), odd.eq(0)]
                 with m.Case(_Part.WORDS):
@@ -130,13 +139,13 @@ class Loader(wiring.Component):
                     with m.If(odd & (address == self._words - 1)):
                         m.d.sync += [part.eq(_Part.CHECKSUM), position.eq(0)]
                 with m.Case(_Part.CHECKSUM), m.If(position == image.CHECKSUM.size - 1):
-                    m.d.sync += [part.eq(_Part.VERDICT), taking.eq(0), self.hearing.eq(0)]
-        with m.If(self.begin):
+                    m.d.sync += [part.eq(_Part.VERDICT), taking.eq(0), host.hearing.eq(0)]
+        with m.If(host.begin):
             m.d.sync += [
                 part.eq(_Part.HEADER),
                 position.eq(0),
-                *(each.eq(1) for each in (taking, from_host, self.hearing)),
-                self.status.eq(Status.LOADING),
+                *(each.eq(1) for each in (taking, from_host, host.hearing)),
+                status.eq(Status.LOADING),
             ]
         return m
 

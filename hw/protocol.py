@@ -46,7 +46,7 @@ ANSWER = struct.Struct("<BBHi")
 class Status(IntEnum):
     """What a board says of weights that are loaded."""
 
-    READY = 0  # all is there, and its checksum is right
+    READY = 0  # all is there, and its checksum is right; of an image: but it began before that
     LOADING = 1  # on the way
     NO_IMAGE = 2  # the flash is silent, or what came is no image of weights
     OTHER_NETWORK = 3  # an image of weights, but not of those that this bitstream needs

@@ -8,6 +8,8 @@ from hw import protocol
 from hw.boards import Board
 from hw.clock import ClockGenerator
 from hw.config import DEFAULT, Config
+from hw.core import loaded_words
+from hw.flash import FlashReader
 from hw.link import Accelerator
 from sw.network import Network
 
@@ -20,8 +22,11 @@ class BoardTop(Elaboratable):
     def __init__(self, network: Network, board: Board, *, clock: int, config: Config = DEFAULT):
         self._board = board
         self._clock = clock
+        flash = None
+        if board.weights_at is not None and loaded_words(network, config) is not None:
+            flash = FlashReader(address=board.weights_at, clock=clock)
         self._accelerator = Accelerator(
-            network, divisor=round(clock / protocol.BAUD), config=config
+            network, divisor=round(clock / protocol.BAUD), config=config, flash=flash
         )
 
     def elaborate(self, platform):
@@ -33,6 +38,8 @@ class BoardTop(Elaboratable):
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += [accelerator.rx.eq(rx.i), tx.o.eq(accelerator.tx)]
+        if "flash" in accelerator.signature.members:
+            self._flash(m, platform, accelerator.flash)
         for name in self._board.idle:
             m.submodules[name] = io.Buffer("o", platform.request(name, dir="-"))
         for bit in range(8):
@@ -43,3 +50,18 @@ class BoardTop(Elaboratable):
             m.submodules[f"led_{bit}"] = led = io.Buffer("o", port)
             m.d.comb += led.o.eq(accelerator.label[bit])
         return m
+
+    def _flash(self, m, platform, wires):
+        """The flash's pins; those for write protection and hold stay inactive."""
+        port = platform.request("spi_flash_1x", 0, dir="-")
+        for name, value in (
+            ("cs", wires.select),
+            ("clk", wires.clock),
+            ("copi", wires.copi),
+            ("wp", 0),
+            ("hold", 0),
+        ):
+            m.submodules[f"flash_{name}"] = buffer = io.Buffer("o", getattr(port, name))
+            m.d.comb += buffer.o.eq(value)
+        m.submodules.flash_cipo = buffer = io.Buffer("i", port.cipo)
+        m.d.comb += wires.cipo.eq(buffer.i)

@@ -3,13 +3,17 @@
 from collections import deque
 
 from amaranth.sim import Simulator
+from simulated_flash import SimulatedFlash
 
 from hw import protocol
+from hw.config import DEFAULT
+from hw.flash import FlashReader
 from hw.link import Accelerator
 
-__all__ = ["CYCLE", "SimulatedLine", "ask", "hear", "say"]
+__all__ = ["CYCLE", "WEIGHTS_AT", "SimulatedLine", "ask", "hear", "say"]
 
 CYCLE = 1e-6  # seconds of simulated time
+WEIGHTS_AT = 0x1230  # where the flash holds an image of weights
 
 
 async def say(ctx, line, byte, bit):
@@ -41,6 +45,9 @@ class SimulatedLine:
     Parameters
     ----------
     network : sw.network.Network
+    config : hw.config.Config
+    flash : bytes, 0 or 1, optional
+        Where weights are loaded: what the board's flash holds from 0 on; a bit if it is silent.
     divisor : int
         Clock cycles per bit.
     mismatch : float
@@ -51,8 +58,19 @@ class SimulatedLine:
         Record in ``cycles`` what the core's own ports show of each image.
     """
 
-    def __init__(self, network, *, divisor=4, mismatch=0.0, patience=2000, watch=False):
-        self.accelerator = Accelerator(network, divisor=divisor)
+    def __init__(
+        self,
+        network,
+        *,
+        config=DEFAULT,
+        flash=None,
+        divisor=4,
+        mismatch=0.0,
+        patience=2000,
+        watch=False,
+    ):
+        reader = None if flash is None else FlashReader(address=WEIGHTS_AT, clock=round(1 / CYCLE))
+        self.accelerator = Accelerator(network, divisor=divisor, config=config, flash=reader)
         self.cycles = []
         self.label = 0
         self._bit = divisor * (1 + mismatch) * CYCLE
@@ -66,9 +84,17 @@ class SimulatedLine:
         self._simulator.add_testbench(self._speak, background=True)
         self._simulator.add_testbench(self._listen, background=True)
         self._simulator.add_testbench(self._look, background=True)
+        if flash is not None:
+            how = {"stuck": flash, "content": b""} if flash in (0, 1) else {"content": flash}
+            self.flash = SimulatedFlash(self.accelerator.flash, **how, wakes_after=35)
+            self._simulator.add_testbench(self.flash.serve, background=True)
         if watch:
             self._pixels = network.encoder.pixels
             self._simulator.add_testbench(self._watch, background=True)
+
+    def add_testbench(self, look):
+        """Has ``async def look(ctx)`` watch the accelerator; before time passes."""
+        self._simulator.add_testbench(look, background=True)
 
     def write(self, data):
         self._to_send.extend(data)

@@ -3,11 +3,13 @@
 import re
 
 import pytest
+from amaranth.build import ResourceError
 from samples import image_network
 
 from hw.boards import ALIASES, BOARDS, find_board
 from hw.build import plan
 from hw.clock import clocks
+from hw.config import find_config
 from hw.fit import check_fit
 from sw.cli import UserError
 from sw.network import find, zoo_names
@@ -115,10 +117,44 @@ def test_pins_that_we_named():
             assert (pins(led), led.invert) == ([pin], (True,))
 
 
+def test_the_flash_of_weights(rng):
+    """Only a design that loads weights has its pins."""
+    network = image_network(rng, hidden=(34,))
+    loaded = plan(network, BOARDS["icebreaker"], config=find_config("folded-16-spram,event"))
+    constraints = as_text(loaded.files["top.pcf"])
+    flash = {"cs": 16, "clk": 15, "copi": 14, "cipo": 17, "wp": 12, "hold": 13}
+    for name, pin in flash.items():
+        assert f"set_io spi_flash_1x_0__{name}__io {pin}\n" in constraints
+    built_in = plan(network, BOARDS["icebreaker"])
+    assert "flash" not in as_text(built_in.files["top.pcf"])
+
+
+@EVERY
+def test_weights_lie_behind_the_bitstream(board):
+    if board.weights_at is not None:
+        assert board.spram
+        assert board.weights_at >= 1 << 17  # an iCE40's bitstream is smaller
+        assert "spi_flash_1x" in {name for name, _ in board.platform().resources}
+
+
+def test_the_flash_shares_its_lines_with_the_uart():
+    """So on this board it cannot be read while a host listens."""
+    platform = BOARDS["upduino3"].platform()
+    platform.request("uart", 0, dir="-")
+    with pytest.raises(
+        ResourceError, match=r"spi_flash_1x_0\.clk uses physical pin 15, but it is al"
+    ):
+        platform.request("spi_flash_1x", 0, dir="-")
+    assert BOARDS["upduino3"].weights_at is None
+
+
+def as_text(file):
+    return file if isinstance(file, str) else file.decode()
+
+
 def test_an_idle_chip_is_not_selected(rng):
     """Its buffer's input stays 0, and the pin is inverted: the flash sees a 1."""
-    design = plan(image_network(rng), BOARDS["upduino3"]).files["top.il"]
-    text = design if isinstance(design, str) else design.decode()
+    text = as_text(plan(image_network(rng), BOARDS["upduino3"]).files["top.il"])
     module = text[text.index("module \\top.flash\n") :].split("\nend\n")[0]
     inverter = r"cell \$not .*?connect \\A 1'0\n\s+connect \\Y (\S+)\n"
     output = re.search(inverter, module, re.DOTALL)[1]

@@ -15,9 +15,12 @@ import pytest
 from samples import command, events_network, image_network
 
 from hw import build as builder
+from hw import image
 from hw.boards import BOARDS
 from hw.build import build, measure, plan
 from hw.clock import clocks, fastest_clock
+from hw.config import find_config
+from hw.core import loaded_words
 from hw.tools import tool_version
 from sim import cycles, golden
 from sw.cli import UserError
@@ -272,6 +275,56 @@ def test_a_search_goes_on_where_it_was_stopped(stubs, network, tmp_path):
     reaches(stubs, 31)
     assert quiet_build(network, tmp_path, SEARCHED)["clock_mhz"] == 29.25
     assert stubs.take_runs() == ALL
+
+
+LOADED = find_config("folded-16-spram,event")
+
+
+@pytest.fixture
+def loaded(rng):
+    """A network with room for lanes."""
+    return image_network(rng, shape=(8, 8), hidden=(34,), classes=10, steps=4, pool=4, name="tiny")
+
+
+@pytest.mark.parametrize("board", ["icebreaker", "upduino3"])
+def test_weights_that_are_loaded(stubs, loaded, tmp_path, board):
+    """Image and flash lie beside the bitstream, the same every time, and are mended."""
+    board = BOARDS[board]
+    report = quiet_build(loaded, tmp_path, board, config=LOADED)
+    bitstream = Path(report["bitstream"])
+    weights, flash = bitstream.with_suffix(".weights"), bitstream.with_suffix(".flash")
+    content = image.pack(loaded, loaded_words(loaded, LOADED))
+    assert report["weights"] == str(weights)
+    assert image.read_image(weights, loaded) == content
+    commands = {"host": f"python -m hw.host tiny --port PORT --load {weights}"}
+    if board.weights_at is None:
+        assert not flash.exists()
+        assert "flash" not in report
+    else:
+        assert report["flash"] == str(flash)
+        assert flash.read_bytes() == b"whole\n" + b"\xff" * ((1 << 20) - 6) + content
+        commands["flash"] = f"iceprog {flash}"
+        commands["weights"] = f"iceprog -o 1048576 {weights}"
+    assert report["commands"] == commands
+    assert json.loads(bitstream.with_name("report.json").read_text()) == report
+    text = builder.summary(report)
+    assert all(f" {command}\n" in f"{text}\n" for command in commands.values())
+
+    stubs.take_runs()
+    files = {path: path.read_bytes() for path in bitstream.parent.iterdir() if path.is_file()}
+    assert len(files) == 3 + (board.weights_at is not None)
+    weights.write_bytes(b"else")
+    flash.unlink(missing_ok=True)
+    assert quiet_build(loaded, tmp_path, board, config=LOADED) == report
+    assert stubs.take_runs() == []
+    assert {path: path.read_bytes() for path in files} == files
+
+
+def test_no_weights_to_load(stubs, network, tmp_path):
+    report = quiet_build(network, tmp_path)
+    assert not {"weights", "flash", "commands"} & set(report)
+    names = {path.name for path in Path(report["bitstream"]).parent.iterdir()}
+    assert names == {"tiny.bin", "report.json", "work"}
 
 
 def other_network(network):

@@ -11,7 +11,7 @@ from samples import command, events_network, image_network, unfinished  # noqa: 
 
 from hw import export
 from hw.config import Config, Event, Folded, Popcount, find_config
-from hw.core import Core
+from hw.core import Core, loaded_words
 from sim import verilator
 from sw.cli import UserError
 from sw.network import find
@@ -71,6 +71,10 @@ def test_nor_of_a_loaded_layer(rng, tmp_path):
     text = (tmp_path / "firstspike.v").read_text()
     block = re.search(r"^module firstspike_folded_0\(.*?^endmodule", text, re.M | re.S)[0]
     assert block.count("initial") == 1  # the thresholds
+    assert manifest["load"] == {"file": "firstspike.hex", "words": 16 * 3}
+    lines = (tmp_path / "firstspike.hex").read_text().split()
+    assert [int(line, 16) for line in lines] == loaded_words(network, config).tolist()
+    assert {len(line) for line in lines} == {4}
 
 
 def test_nor_of_a_network_for_events(rng, tmp_path):

@@ -13,7 +13,11 @@ from samples import command, events_network, image_network, random_images
 from simulated_line import SimulatedLine
 
 from hw import host, protocol
+from hw.config import find_config
+from hw.core import loaded_words
 from hw.host import Session
+from hw.image import pack
+from hw.protocol import Status
 from sim import golden
 from sw.cli import UserError
 from sw.data import load
@@ -164,6 +168,62 @@ def test_wrong_images(network, shape, kind, message):
         list(session.classify(np.zeros(shape, kind)))
 
 
+STATUSES = [
+    (Status.READY, "its weights came in only now"),
+    (Status.LOADING, "its weights are still coming in"),
+    (Status.NO_IMAGE, "its flash is silent or holds no image of weights"),
+    (Status.OTHER_NETWORK, "the weights that it found are not those of its bitstream"),
+    (Status.DAMAGED, "its weights are damaged, their checksum is wrong"),
+    (9, "status 9"),
+]
+
+
+@pytest.mark.parametrize(("status", "text"), STATUSES)
+def test_a_status_in_place_of_a_class(rng, network, status, text):
+    answers = protocol.ANSWER.pack(1, 2, 3, 4) + protocol.ANSWER.pack(status, 0, 0, 0)
+    line = Canned(protocol.identity(network.sha256) + answers)
+    replies = Session(line, network).classify(random_images(rng, network, 3))
+    assert next(replies) == (1, 2, 3, 4)
+    message = rf"^port: the board has no class for an image \({text}\); write the flash as hw.build"
+    with pytest.raises(UserError, match=message):
+        next(replies)
+
+
+class Loaded(Canned):
+    """A line that notes what is written."""
+
+    def __init__(self, network, *answer):
+        super().__init__(protocol.identity(network.sha256) + protocol.ANSWER.pack(*answer))
+        self.written = []
+
+    def write(self, data):
+        self.written.append(data)
+
+
+def test_load(network):
+    line = Loaded(network, Status.READY, 0, 0, 0)
+    Session(line, network).load(b"the image")
+    assert line.written == [b"?", b"Wthe image"]
+
+
+@pytest.mark.parametrize(("status", "text"), STATUSES[1:])
+def test_an_image_that_the_board_does_not_take(network, status, text):
+    session = Session(Loaded(network, status, 0, 0, 0), network)
+    message = (
+        rf"^port: the board did not take the image \({text}\); load it once more, and the bits"
+    )
+    with pytest.raises(UserError, match=message):
+        session.load(b"the image")
+
+
+def test_a_board_that_loads_nothing(network):
+    """What it takes for images may get an answer."""
+    session = Session(Loaded(network, 0, 2, 30, 4), network)
+    message = "^port: the board has its weights built in; leave out --load$"
+    with pytest.raises(UserError, match=message):
+        session.load(b"IIIIII")
+
+
 @contextmanager
 def board(simulated):
     """The path of a pseudo-terminal behind which ``simulated`` answers; a silent one for None.
@@ -248,6 +308,42 @@ def test_command_with_one_image(rng, small, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+LOADED = find_config("folded-16-spram,event")
+
+
+@pytest.fixture
+def loaded(rng, tmp_path):
+    """A network whose weights are loaded, and its image in a file."""
+    network = image_network(rng, shape=(8, 8), hidden=(34,), classes=10, steps=4, pool=4)
+    network.save(tmp_path / "small.safetensors")
+    (tmp_path / "small.weights").write_bytes(pack(network, loaded_words(network, LOADED)))
+    return network
+
+
+def test_command_that_loads(loaded, tmp_path):
+    """A board without its weights says so; then it gets them."""
+    simulated = SimulatedLine(loaded, config=LOADED)
+    arguments = ["hw.host", tmp_path / "small.safetensors", "--timeout", 100, "--images", 3]
+    with board(simulated) as port:
+        result = command(*arguments, "-q", "--port", port)
+        refused(result, f"{port}: the board has no class for an image (its flash is silent or")
+        load = ("--load", tmp_path / "small.weights", "--json", tmp_path / "out.json")
+        result = command(*arguments, "--port", port, *load)
+    assert result.returncode == 0, result.stderr
+    figures = json.loads((tmp_path / "out.json").read_text())
+    expected = figures_of(loaded, 3)
+    assert {key: figures[key] for key in expected} == expected
+
+
+def test_command_with_a_damaged_image(loaded, tmp_path):
+    content = bytearray((tmp_path / "small.weights").read_bytes())
+    content[30] ^= 1
+    (tmp_path / "small.weights").write_bytes(content)
+    arguments = ("--images", 1, "--port", "/nonexistent", "--load", tmp_path / "small.weights")
+    result = command("hw.host", tmp_path / "small.safetensors", *arguments)
+    refused(result, f"{tmp_path}/small.weights: is damaged, its checksum or length is wrong; name")
+
+
 def refused(result, message):
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1, result.stderr
@@ -279,6 +375,8 @@ def test_a_port_that_is_none(tmp_path, monkeypatch):
         (["--images", "0"], r"^--images must be at least 1, not 0$"),
         (["--images", "-3"], r"^--images must be at least 1, not -3$"),
         (["--dataset", "cifar"], r"cifar"),
+        (["--load", "missing"], r"missing: cannot be read \(No such file.*\); name the one that"),
+        (["--load", "short"], r"short: is no image of weights; name the one that hw.build wrote"),
     ],
 )
 def test_bad_arguments(tmp_path, monkeypatch, arguments, message):

@@ -49,7 +49,7 @@ def test_the_identity_tells_networks_and_layouts_apart(rng, network):
 def test_reads_what_was_written(network, tmp_path):
     content = image.pack(network, WORDS)
     (tmp_path / "image").write_bytes(content)
-    assert image.read(tmp_path / "image", network) == content
+    assert image.read_image(tmp_path / "image", network) == content
 
 
 def flipped(content, bit):
@@ -78,15 +78,22 @@ def test_refuses(network, tmp_path, change, message):
     path = tmp_path / "image"
     path.write_bytes(change(image.pack(network, WORDS)))
     with pytest.raises(UserError, match=rf"^.*image: {message}"):
-        image.read(path, network)
+        image.read_image(path, network)
 
 
 def test_refuses_the_image_of_another_network(rng, network, tmp_path):
     (tmp_path / "image").write_bytes(image.pack(image_network(rng), WORDS))
     with pytest.raises(UserError, match=r"image: is not of network random; name the one that hw"):
-        image.read(tmp_path / "image", network)
+        image.read_image(tmp_path / "image", network)
 
 
 def test_refuses_what_is_not_there(network, tmp_path):
     with pytest.raises(UserError, match=r"missing: cannot be read \(No such file.*\); name the"):
-        image.read(tmp_path / "missing", network)
+        image.read_image(tmp_path / "missing", network)
+
+
+def test_beside_a_bitstream():
+    assert image.with_bitstream(b"bits", b"image", 8) == b"bits\xff\xff\xff\xffimage"
+    assert image.with_bitstream(b"bits", b"image", 4) == b"bitsimage"
+    with pytest.raises(ValueError, match=r"^Bitstream must be at most 3 bytes, not 4$"):
+        image.with_bitstream(b"bits", b"image", 3)

@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 from samples import events_network, image_network, random_images, unfinished  # noqa: F401
-from simulated_line import SimulatedLine, ask
+from simulated_line import WEIGHTS_AT, SimulatedLine, ask
+from simulated_loading import WORDS, converse
 
 from hw import protocol
+from hw.config import find_config
+from hw.core import loaded_words
+from hw.image import pack
 from hw.link import Accelerator
+from hw.protocol import Status
 from sim import golden
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
@@ -227,3 +232,290 @@ def one_layer(rng, *, classes=3, threshold=0):
         labels=network.labels,
         provenance=network.provenance,
     )
+
+
+LOADING, READY, NO_IMAGE, OTHER_NETWORK, DAMAGED = (
+    protocol.ANSWER.pack(status, 0, 0, 0)
+    for status in (
+        Status.LOADING,
+        Status.READY,
+        Status.NO_IMAGE,
+        Status.OTHER_NETWORK,
+        Status.DAMAGED,
+    )
+)
+PICTURE = protocol.IMAGE + bytes(range(16))  # whatever is in it
+
+
+def labels(content):
+    """Of each answer with a class, the class; of each status, the status as bytes."""
+    answers = [content[k : k + 8] for k in range(0, len(content), 8)]
+    return [protocol.parse(each).label if any(each[2:4]) else each for each in answers]
+
+
+class TestLoading:
+    """Link and loader, with a core that a test plays: its class is the sum of pixels."""
+
+    label = sum(range(16)) % 3
+
+    @pytest.fixture
+    def weights(self, network):
+        return pack(network, WORDS)
+
+    @pytest.fixture
+    def identity(self, network):
+        return protocol.identity(network.sha256)
+
+    @pytest.mark.parametrize(
+        ("every", "before"),
+        [(2, [LOADING, LOADING]), (9, [LOADING, READY]), (40, [READY, label])],
+    )
+    def test_images_before_and_after_the_flash_is_read(self, network, weights, every, before):
+        """An image that begins before the weights are there gets no class, however it ends."""
+        script = [PICTURE, PICTURE, 400, PICTURE, PICTURE]
+        sent, memory = converse(network, script, flash=weights, every=every)
+        assert labels(sent) == [*before, self.label, self.label]
+        assert memory == WORDS.tolist()
+
+    def test_an_identification_waits_for_the_flash(self, network, weights, identity):
+        sent, _ = converse(network, [b"?"], flash=weights[:-1])
+        assert sent == b""
+        assert converse(network, [b"?", 300, PICTURE], flash=weights)[0][:8] == identity
+
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [
+            (lambda weights: b"\xff", NO_IMAGE),
+            (lambda weights: b"\x00", NO_IMAGE),
+            (lambda weights: weights[:8] + b"????????", OTHER_NETWORK),
+            (lambda weights: weights[:-1] + bytes([weights[-1] ^ 4]), DAMAGED),
+            (lambda weights: weights[:25] + bytes([weights[25] ^ 1]) + weights[26:], DAMAGED),
+        ],
+    )
+    def test_a_fault_of_the_flash_gives_no_class(self, network, weights, identity, change, status):
+        script = [250, b"?", PICTURE, PICTURE, b"?", 100, protocol.LOAD + weights, PICTURE, b"?"]
+        sent, memory = converse(network, script, flash=change(weights))
+        assert sent[:8] == identity
+        assert sent.count(identity) == 3
+        answers = labels(sent.replace(identity, b""))
+        assert answers == [status, status, READY, self.label]
+        assert memory == WORDS.tolist()
+
+    def test_without_a_flash(self, network, weights, identity):
+        script = [b"?", 80, PICTURE, protocol.LOAD + weights, PICTURE]
+        sent, _ = converse(network, script)
+        assert sent[:8] == identity
+        assert labels(sent[8:]) == [NO_IMAGE, READY, self.label]
+
+    def test_loading_drops_what_is_being_computed(self, network, weights):
+        """Only an answer that is already on its way comes."""
+        script = [protocol.LOAD + weights, 100, PICTURE * 3 + protocol.LOAD + weights, PICTURE]
+        sent, _ = converse(network, script, every=2)
+        answers = labels(sent)
+        assert answers[0] == READY
+        assert answers[-2:] == [READY, self.label]
+        assert set(answers[1:-2]) <= {self.label}
+        assert len(answers) < 6
+
+    def test_a_damaged_image_from_the_host(self, network, weights):
+        bad = weights[:30] + bytes([weights[30] ^ 0x80]) + weights[31:]
+        script = [protocol.LOAD + weights, PICTURE, 100, protocol.LOAD + bad, PICTURE]
+        sent, _ = converse(network, [*script, protocol.LOAD + weights, PICTURE])
+        assert labels(sent) == [READY, self.label, DAMAGED, DAMAGED, READY, self.label]
+
+    @pytest.mark.parametrize("length", [20, 33, 300])
+    def test_after_a_wrong_header_nothing_is_a_command(self, network, weights, length):
+        other = weights[:8] + bytes(8) + bytes(range(ord("?"), ord("X"))) * 20
+        script = [protocol.LOAD + weights, protocol.LOAD + other[:length], PICTURE, b"?"]
+        sent, memory = converse(network, script)
+        assert labels(sent) == [READY, OTHER_NETWORK]
+        assert memory == WORDS.tolist()
+
+
+class TestLoadedAccelerator:
+    """A whole board with a small network whose weights are loaded: only the pins are left out."""
+
+    config = find_config("folded-16-spram,event")
+
+    @pytest.fixture
+    def network(self, rng):
+        return image_network(rng, hidden=(37,))
+
+    @pytest.fixture
+    def weights(self, network):
+        return pack(network, loaded_words(network, self.config))
+
+    def line(self, network, flash, **how):
+        if isinstance(flash, bytes):
+            flash = b"bitstream".ljust(WEIGHTS_AT, b"\xff") + flash
+        how = {"patience": 600, **how}
+        return SimulatedLine(network, config=self.config, flash=flash, **how)
+
+    def answers(self, line, images):
+        return split(line.converse(image_bytes(images)))
+
+    def right(self, line, network, images):
+        return without_cycles(self.answers(line, images)) == meaning(network, images)
+
+    def test_from_the_flash(self, rng, network, weights):
+        line = self.line(network, weights, watch=True)
+        images = random_images(rng, network, 8)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        replies = ask(line, images)
+        assert without_cycles(replies) == meaning(network, images)
+        assert [reply.cycles for reply in replies] == line.cycles
+        assert line.flash.commands == [b"\xab", b"\x03" + WEIGHTS_AT.to_bytes(3, "big")]
+
+    @pytest.mark.parametrize(
+        ("flash", "status"),
+        [
+            (0, Status.NO_IMAGE),
+            (1, Status.NO_IMAGE),
+            (b"", Status.NO_IMAGE),
+            (lambda weights: weights[1:], Status.NO_IMAGE),
+            (lambda weights: flipped(weights, 8 * 9), Status.OTHER_NETWORK),
+            (lambda weights: flipped(weights, 8 * 16), Status.DAMAGED),
+            (lambda weights: flipped(weights, 8 * 20), Status.DAMAGED),
+            (lambda weights: flipped(weights, 8 * len(weights) - 1), Status.DAMAGED),
+            (lambda weights: weights[:-1], Status.DAMAGED),
+        ],
+    )
+    def test_never_a_wrong_class(self, rng, network, weights, flash, status):
+        """A status in place of each answer, until the host has loaded the weights."""
+        line = self.line(network, flash(weights) if callable(flash) else flash)
+        images = random_images(rng, network, 3)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert self.answers(line, images) == [(status, 0, 0, 0)] * 3
+        assert line.converse(protocol.LOAD + weights) == READY
+        assert self.right(line, network, images)
+
+    def test_another_networks_image(self, rng, network, weights):
+        other = image_network(rng, hidden=(37,))
+        line = self.line(network, pack(other, loaded_words(other, self.config)))
+        images = random_images(rng, network, 2)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert self.answers(line, images) == [(Status.OTHER_NETWORK, 0, 0, 0)] * 2
+        assert line.converse(protocol.LOAD + weights) == READY
+        assert self.right(line, network, images)
+
+    def test_the_image_of_another_number_of_lanes(self, rng):
+        network = image_network(rng, hidden=(70,))
+        words = loaded_words(network, find_config("folded-32-spram,event"))
+        line = self.line(network, pack(network, words))
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        images = random_images(rng, network, 1)
+        assert self.answers(line, images) == [(Status.OTHER_NETWORK, 0, 0, 0)]
+
+    def test_a_break_keeps_the_weights_that_the_host_brought(self, rng, network, weights):
+        line = self.line(network, 1)
+        images = random_images(rng, network, 2)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert line.converse(protocol.LOAD + weights) == READY
+        line.send_break(0.01)
+        assert self.right(line, network, images)
+
+    def test_a_break_reads_the_flash_again(self, rng, network, weights):
+        line = self.line(network, flipped(weights, 200))
+        images = random_images(rng, network, 2)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert line.converse(image_bytes(images[:1])) == DAMAGED
+        line.flash.content = line.flash.content[:WEIGHTS_AT] + weights
+        line.send_break(0.01)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert self.right(line, network, images)
+
+    @pytest.mark.parametrize("count", [1, 20, 21, 60])
+    def test_a_break_ends_an_image_of_weights(self, rng, network, weights, count):
+        """What the flash holds comes back."""
+        line = self.line(network, weights)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        line.write(protocol.LOAD + weights[:count])
+        line.send_break(0.01)
+        line.reset_input_buffer()
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert self.right(line, network, random_images(rng, network, 2))
+
+    def test_a_break_while_the_flash_is_read(self, rng, network, weights):
+        line = self.line(network, weights)
+        line.advance(100)  # some words are in
+        line.send_break(0.01)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert self.right(line, network, random_images(rng, network, 2))
+
+    def test_without_a_flash(self, rng, network, weights):
+        line = self.line(network, None)
+        images = random_images(rng, network, 2)
+        assert self.answers(line, images) == [(Status.NO_IMAGE, 0, 0, 0)] * 2
+        assert line.converse(protocol.LOAD + weights) == READY
+        assert self.right(line, network, images)
+
+    def test_a_damaged_line(self, rng, network, weights):
+        line = self.line(network, weights)
+        images = random_images(rng, network, 2)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert line.converse(protocol.LOAD + flipped(weights, 300)) == DAMAGED
+        assert self.answers(line, images) == [(Status.DAMAGED, 0, 0, 0)] * 2
+        assert line.converse(protocol.LOAD + weights) == READY
+        assert self.right(line, network, images)
+
+    def test_loading_drops_what_is_being_computed(self, rng):
+        network = image_network(rng, hidden=(200,), low=50, high=60)  # nobody fires
+        weights = pack(network, loaded_words(network, self.config))
+        line = self.line(network, weights, watch=True, patience=2000)
+        images = np.linspace(32, 255, 16).astype(np.uint8).reshape(1, 4, 4)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert self.right(line, network, images)
+        assert line.cycles[0] > 2 * 40  # of which the command takes half
+        assert line.converse(image_bytes(images) + protocol.LOAD + b"?") == NO_IMAGE
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_no_pixel_meets_wrong_weights(self, network, weights, seed):
+        """Whatever comes over the link and from the flash."""
+        rng = np.random.default_rng(seed)
+        words = loaded_words(network, self.config).tolist()
+        bits = 8 * len(weights)
+        line = self.line(network, flipped(weights, rng.integers(bits)) if seed % 2 else weights)
+        pixels = watch(line, words)
+        actions = (
+            lambda: random_images(rng, network, 1).tobytes(),
+            lambda: protocol.IMAGE + rng.bytes(16),
+            lambda: protocol.LOAD + weights,
+            lambda: protocol.LOAD + flipped(weights, rng.integers(160, bits)),
+            lambda: protocol.LOAD + weights[: rng.integers(len(weights))],
+        )
+        line.advance(rng.integers(1000))
+        for _ in range(10):
+            line.write(actions[rng.integers(len(actions))]())
+            if rng.random() < 0.3:
+                line.send_break(0.01)
+        line.converse(b"")
+        line.send_break(0.01)
+        line.converse(b"?")
+        line.converse(protocol.LOAD + weights)
+        images = random_images(rng, network, 2)
+        assert self.right(line, network, images)
+        assert len(pixels) >= 2 * 16
+        assert all(pixels)
+
+
+def watch(line, words):
+    """A list that grows with each pixel that the core takes: whether it held ``words`` then."""
+    core, memory, right = line.accelerator._core, {}, []
+    expected = dict(enumerate(words))
+
+    async def look(ctx):
+        ports = (core.load.valid, core.load.payload, core.pixels.valid, core.pixels.ready)
+        async for _, _, loads, word, valid, ready in ctx.tick().sample(*ports):
+            if valid and ready:
+                right.append(memory == expected)
+            if loads:
+                memory[word.address] = word.data
+
+    line.add_testbench(look)
+    return right
+
+
+def flipped(content, bit):
+    content = bytearray(content)
+    content[bit // 8] ^= 1 << bit % 8
+    return bytes(content)

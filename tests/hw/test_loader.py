@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from amaranth.lib import data
 from amaranth.sim import Simulator
 from samples import image_network
 
@@ -30,7 +31,8 @@ class Bench:
     """A loader whose streams a test drives; notes each word that is written."""
 
     def __init__(self, network, scenario, *, words=WORDS, idle=0.0, flash=True):
-        self.dut = Loader(header=image.header(network, words), flash=flash)
+        layout = data.StructLayout({"address": range(len(words)), "data": 16})
+        self.dut = Loader(header=image.header(network, words), layout=layout, flash=flash)
         self.written = []
         self._idle = idle
         self._chance = random.Random(2)
@@ -48,27 +50,26 @@ class Bench:
 
     async def send(self, ctx, port, content):
         """Bytes by ``flash`` or ``host``, with idle cycles between."""
-        port = getattr(self.dut, port)
+        port = {"flash": self.dut.flash, "host": self.dut.host.image}[port]
         for byte in content:
             while self._chance.random() < self._idle:
                 await ctx.tick()
             ctx.set(port.payload, byte)
             ctx.set(port.valid, 1)
-            assert ctx.get(port.ready)
             await ctx.tick()
             ctx.set(port.valid, 0)
             ctx.set(port.payload, 0xA5)
 
     async def begin(self, ctx):
         """What a host does before it sends."""
-        ctx.set(self.dut.begin, 1)
+        ctx.set(self.dut.host.begin, 1)
         await ctx.tick()
-        ctx.set(self.dut.begin, 0)
+        ctx.set(self.dut.host.begin, 0)
 
     def state(self, ctx):
         """(status, reading, hearing)."""
         dut = self.dut
-        return ctx.get(dut.status), ctx.get(dut.reading), ctx.get(dut.hearing)
+        return ctx.get(dut.host.status), ctx.get(dut.reading), ctx.get(dut.host.hearing)
 
 
 def flipped(content, bit):
@@ -97,7 +98,7 @@ def test_from_flash(network, content, idle):
 def test_from_the_host_whatever_was_before(network, content, idle, flash, came):
     async def scenario(bench, ctx):
         await bench.send(ctx, "flash", content[:came])
-        assert ctx.get(bench.dut.status) == (Status.LOADING if flash else Status.NO_IMAGE)
+        assert ctx.get(bench.dut.host.status) == (Status.LOADING if flash else Status.NO_IMAGE)
         bench.written.clear()
         await bench.begin(ctx)
         assert bench.state(ctx) == (Status.LOADING, 0, 1)
@@ -136,7 +137,7 @@ def test_a_wrong_header(network, content, port, bit, status):
         if port == "host":
             await bench.begin(ctx)
         await bench.send(ctx, port, content[: bit // 8])
-        assert ctx.get(bench.dut.status) == Status.LOADING
+        assert ctx.get(bench.dut.host.status) == Status.LOADING
         await bench.send(ctx, port, flipped(content, bit)[bit // 8 :][:1])
         assert bench.state(ctx) == (status, 0, port == "host")
         await bench.send(ctx, port, content + content)  # is dropped
@@ -152,7 +153,7 @@ def test_a_flipped_bit(network, content, port, bit):
         if port == "host":
             await bench.begin(ctx)
         await bench.send(ctx, port, flipped(content, bit))
-        assert ctx.get(bench.dut.status) == Status.LOADING
+        assert ctx.get(bench.dut.host.status) == Status.LOADING
         await ctx.tick()
         assert bench.state(ctx) == (Status.DAMAGED, 0, 0)
 

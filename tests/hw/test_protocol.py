@@ -36,4 +36,12 @@ def test_identity():
 
 
 def test_commands():
-    assert (protocol.IDENTIFY, protocol.IMAGE, protocol.BAUD) == (b"?", b"I", 1_000_000)
+    assert (protocol.IDENTIFY, protocol.IMAGE, protocol.LOAD) == (b"?", b"I", b"W")
+    assert protocol.BAUD == 1_000_000
+
+
+def test_statuses():
+    names = ["READY", "LOADING", "NO_IMAGE", "OTHER_NETWORK", "DAMAGED"]
+    assert [(status.name, status.value) for status in protocol.Status] == [
+        (name, value) for value, name in enumerate(names)
+    ]
