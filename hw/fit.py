@@ -29,7 +29,7 @@ _CONFIGURATIONS = {
     "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
     "gowin": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 }
-_ICE40_ROWS, _ICE40_BITS = 256, 16  # of a block RAM; Yosys puts up to 16 words into a row
+_ICE40_BITS, _ICE40_WIDTHS = 4096, (2, 4, 8, 16)  # of a block RAM
 
 # Logic cells per: bit of a potential, hidden unit, bit of the decision's tree; step, step times its
 # address bits, address bit of inputs and pixels, hidden layer, chosen pixels at all, a pool at all,
@@ -215,16 +215,25 @@ def need(network: Network, config: Config = DEFAULT) -> Need:
 
 
 def block_rams(family: str, depth: int, width: int) -> int:
-    """Block RAMs of a memory of ``depth`` words of ``width`` bits in its best configuration.
-
-    On an iCE40 a row may hold any number of words: the write port has a mask for each bit.
-    """
+    """Block RAMs of a memory of ``depth`` words of ``width`` bits, as Yosys makes it."""
     if family == "ice40":
-        return min(
-            ceil(depth / (_ICE40_ROWS * words)) * ceil(words * width / _ICE40_BITS)
-            for words in range(1, 17)
-        )
+        return _ice40_block_rams(depth, width)
     return min(ceil(depth / d) * ceil(width / w) for d, w in _CONFIGURATIONS[family])
+
+
+def _ice40_block_rams(depth: int, width: int) -> int:
+    """What the pass memory_libmap of Yosys finds the cheapest: a block RAM costs 64, a bit that is
+    selected of two half of one. Words that are too deep for a block RAM lie side by side, so that
+    bits of several share one. Of equal costs the narrowest counts.
+    """
+    best, result = None, 0
+    for narrow in _ICE40_WIDTHS:
+        parts = ceil(depth * narrow / _ICE40_BITS)
+        blocks = ceil(parts * width / narrow)
+        cost = 64 * blocks + (parts - 1) * width / 2
+        if best is None or cost < best:
+            best, result = int(cost), blocks
+    return result
 
 
 def shortage(what: Need, board: Board) -> list[str]:

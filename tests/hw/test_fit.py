@@ -200,16 +200,27 @@ def test_yosys_needs_as_many_block_rams(rng, tmp_path, board, cell, engine):
     assert len(rams) == need(network, config).block_rams(board.family)
 
 
-MEMORY = """module top(
-    input clk, we, input [10:0] ra, wa, input [{high}:0] d, output reg [{high}:0] q);
+RAM = """module top(
+    input clk, we, input [15:0] ra, wa, input [{high}:0] d, output reg [{high}:0] q);
     (* ram_style = "block" *) reg [{high}:0] words [0:{depth} - 1];
     always @(posedge clk) begin q <= words[ra]; if (we) words[wa] <= d; end
 endmodule"""
+ROM = """module top(input clk, en, input [15:0] ra, output reg [{high}:0] q);
+    (* ram_style = "block" *) reg [{high}:0] words [0:{depth} - 1];
+    initial $readmemh("words.hex", words);
+    always @(posedge clk) if (en) q <= words[ra];
+endmodule"""
+MEMORIES = [
+    *((RAM, *shape) for shape in ((1568, 11), (1280, 7), (2000, 13), (300, 5))),
+    *((ROM, *shape) for shape in ((2736, 16), (1216, 32), (1100, 10), (768, 10), (4000, 8))),
+]
 
 
-@pytest.mark.parametrize(("depth", "width"), [(1568, 11), (1280, 7), (2000, 13), (300, 5)])
-def test_yosys_packs_words_into_rows(tmp_path, depth, width):
-    (tmp_path / "top.v").write_text(MEMORY.format(high=width - 1, depth=depth))
+@pytest.mark.parametrize(("verilog", "depth", "width"), MEMORIES)
+def test_yosys_packs_words_into_rows(rng, tmp_path, verilog, depth, width):
+    (tmp_path / "top.v").write_text(verilog.format(high=width - 1, depth=depth))
+    words = "\n".join(f"{word:x}" for word in rng.integers(0, 1 << width, depth).tolist())
+    (tmp_path / "words.hex").write_text(words)
     script = "read_verilog top.v; synth_ice40 -top top -json top.json"
     run_tool("yosys", ["-q", "-p", script], cwd=tmp_path, log=tmp_path / "log")
     cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
