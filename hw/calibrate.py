@@ -62,6 +62,8 @@ DESIGNS = (
     Design((8, 8), (24, 10), 16, engine="popcount-8,event"),
     Design((12, 12), (64, 10), 8, engine="folded-8,event"),
     Design((12, 12), (96, 10), 8, engine="folded-16,event"),
+    Design((12, 12), (300, 10), 8, engine="folded-16,event"),
+    Design((8, 8), (600, 10), 8, engine="folded-32,event"),
 )
 _PACK = {
     "icebreaker": ("nextpnr-ice40", "--up5k --package sg48 --pcf top.pcf"),

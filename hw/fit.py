@@ -35,21 +35,22 @@ _ICE40_BITS, _ICE40_WIDTHS = 4096, (2, 4, 8, 16)  # of a block RAM
 # address bits, address bit of inputs and pixels, hidden layer, chosen pixels at all, a pool at all,
 # and what every design has (UART, link, control); bank more than one of the first and of the other
 # layers, slot of a unit, weight that a popcount looks at in a cycle, its flag, bit of folded lanes,
-# weights that are loaded at all (loader and flash reader; on ECP5 and Gowin as on iCE40).
+# bit of their thresholds for each 16 chunks after the first, weights that are loaded at all (loader
+# and flash reader; on ECP5 and Gowin as on iCE40).
 # Least squares of relative errors over the designs of hw/calibrate.py, none below 0.
 _CELLS = {
     "ice40": (
         *(0.87, 6.35, 1.97, 13.09, 0.0, 14.39, 43.4, 99.0, 6.6, 203.0),
-        *(68.5, 5.2, 1.30, 3.53, 0.0, 5.06, 392.0),
+        *(68.5, 5.2, 1.30, 3.53, 0.0, 5.6, 1.1, 392.0),
     ),
     "ecp5": (
         *(1.90, 7.83, 1.87, 7.33, 1.38, 0.0, 25.5, 196.0, 24.3, 355.0),
-        *(96.8, 0.0, 1.73, 3.40, 0.0, 4.58, 392.0),
+        *(96.8, 0.0, 1.73, 3.40, 0.0, 7.5, 1.0, 392.0),
     ),
     # From nine designs with one bank, within 10 %; the engines' as on ECP5.
     "gowin": (
         *(2.69, 8.93, 2.88, 0.0, 2.20, 0.0, 0.0, 0.0, 0.0, 515.0),
-        *(96.8, 0.0, 1.73, 3.40, 0.0, 4.58, 392.0),
+        *(96.8, 0.0, 1.73, 3.40, 0.0, 7.5, 1.0, 392.0),
     ),
 }
 _ERROR = 0.05  # the estimate's largest error that was seen, rounded up
@@ -173,14 +174,17 @@ class Need:
 
     def _engines(self) -> tuple[float, ...]:
         """Banks more than one: the orderer's, the fire blocks', and the slots of the units; the
-        weights that a popcount looks at in a cycle, and its flags; the bits of folded lanes; the
-        loader of weights.
+        weights that a popcount looks at in a cycle, and its flags; the bits of folded lanes and
+        of their thresholds; the loader of weights.
         """
-        slots, looked_at, flags, folded = 0, 0.0, 0, 0
+        slots, looked_at, flags, folded, thresholds = 0, 0.0, 0, 0, 0
         for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
             engine = self.config.engine(index)
             if isinstance(engine, Folded):
-                folded += engine.lanes * self.lane_bits[index]
+                lanes, bits = engine.lanes, self.lane_bits[index]
+                folded += lanes * bits
+                # Of 16 chunks a bit is one cell's table.
+                thresholds += lanes * (bits + 1) * (ceil(outputs / lanes / 16) - 1)
             elif isinstance(engine, Popcount):
                 # Of all flags at once only the rarer sign is counted.
                 looked_at += outputs * (engine.flags or inputs / 2 - 0.4 * inputs**0.5)
@@ -190,7 +194,9 @@ class Need:
                 mixed = engine.banks * (bank_depth(inputs, engine.banks) == rows)
                 slots += outputs * (mixed + 4 * (engine.banks == 4))
         banks = [self.config.engine(index).banks - 1 for index in range(len(self.sizes) - 1)]
-        return banks[0], sum(banks[1:]), slots, looked_at, flags, folded, self.spram() > 0
+        orderer, fire = banks[0], sum(banks[1:])
+        loader = self.spram() > 0
+        return orderer, fire, slots, looked_at, flags, folded, thresholds, loader
 
 
 def need(network: Network, config: Config = DEFAULT) -> Need:
