@@ -43,7 +43,7 @@ def estimate(
         },
         "fits": not short,
         "shortage": short,
-        "remedies": remedies(what, board) if short else [],
+        "remedies": remedies(network, what, board) if short else [],
         "clock_mhz": board.clock / 1e6,
     }
     return figures | measure(network, data_dir, config)

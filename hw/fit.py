@@ -13,7 +13,7 @@ from math import ceil
 from amaranth.utils import bits_for, ceil_log2
 
 from hw.boards import BOARDS, Board
-from hw.config import DEFAULT, Config, Event, Folded, Popcount
+from hw.config import DEFAULT, Config, Event, Folded, Popcount, whole_configs
 from hw.core import check_images, check_network
 from hw.event import potential_shapes
 from hw.folded import lane_width
@@ -263,12 +263,14 @@ def check_fit(network: Network, board: Board, config: Config = DEFAULT) -> None:
     if short:
         raise UserError(
             f"network {network.name!r} does not fit {board.name}: it needs {' and '.join(short)}; "
-            + ", or ".join(remedies(what, board))
+            + ", or ".join(remedies(network, what, board))
         )
 
 
-def remedies(what: Need, board: Board) -> list[str]:
-    """The nearest networks that would fit the board, and the boards that this one would fit."""
+def remedies(network: Network, what: Need, board: Board) -> list[str]:
+    """The nearest networks that would fit the board, the engines with which this one would, and the
+    boards that it would fit as it is. ``what`` is its need.
+    """
     inputs, hidden, *rest = what.sizes
     result = []
     fewer = _largest(inputs, lambda n: replace(what, sizes=(n, hidden, *rest)), board)
@@ -278,10 +280,20 @@ def remedies(what: Need, board: Board) -> list[str]:
         fewer = _largest(hidden, lambda n: replace(what, sizes=(inputs, n, *rest)), board)
         if fewer:
             result.append(f"train with {fewer} units in the first hidden layer")
+    engines = [config.name for config in whole_configs() if _fits(network, board, config)]
+    if engines:
+        result.append(f"take --engine {' or '.join(engines)}")
     larger = [b.name for b in BOARDS.values() if not shortage(what, b)]
     if larger:
         result.append(f"take --board {' or '.join(larger)}")
     return result or ["make the network much smaller"]
+
+
+def _fits(network: Network, board: Board, config: Config) -> bool:
+    try:
+        return not shortage(need(network, config), board)
+    except UserError:
+        return False  # the engine is not for this network
 
 
 def _largest(limit: int, variant: Callable[[int], Need], board: Board) -> int | None:

@@ -127,7 +127,7 @@ def test_what_fits(board):
             "mnist-784-600-10-t8",
             "icebreaker",
             r"159 block RAMs of 30 and about (\d+) logic cells of 5280",
-            ("train with", "take --board ulx3s"),
+            ("train with", " or folded-32-spram,event", "take --board ulx3s"),
         ),
         (
             "mnist-784-600-10-t8",
