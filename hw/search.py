@@ -259,13 +259,13 @@ def from_flags(
 def report(candidates: Sequence[Candidate], chosen: Candidate) -> str:
     """The candidates as a table for people, the chosen one marked."""
     lines = [
-        f"  {'network':24}{'engine':16}{'board':12}{'accuracy':>9}{'cells':>8}{'RAMs':>6}"
+        f"  {'network':24}{'engine':24}{'board':12}{'accuracy':>9}{'cells':>8}{'RAMs':>6}"
         f"{'cycles':>9}{'worst':>7}{'µs':>8}{'work':>9}"
     ]
     for c in sorted(candidates, key=lambda c: (c.microseconds, c.cells)):
         mark = "*" if c == chosen else " "
         lines.append(
-            f"{mark} {c.network.name:24}{c.config.name:16}{c.board.name:12}{c.accuracy:9.2%}"
+            f"{mark} {c.network.name:24}{c.config.name:24}{c.board.name:12}{c.accuracy:9.2%}"
             f"{c.cells:8,}{c.memories:6}{c.cycles_mean:9.1f}{c.cycles_max:7}"
             f"{c.microseconds:8.2f}{c.work:9,.0f}"
         )
