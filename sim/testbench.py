@@ -6,7 +6,7 @@ A test module has ``@cocotb.test`` functions that begin with ``await Testbench.s
 
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from sw.network import Network
 if TYPE_CHECKING:
     from cocotb.handle import SimHandleBase
 
-__all__ = ["Testbench", "simulate"]
+__all__ = ["Testbench", "simulate", "what_is_simulated"]
 
 _NETWORK, _IMAGES = "FIRSTSPIKE_NETWORK", "FIRSTSPIKE_IMAGES"
 # One file, optimised little: compiling takes longer than running.
@@ -58,8 +58,8 @@ class Testbench:
     @classmethod
     async def start(cls, dut: "SimHandleBase") -> "Testbench":
         """Starts the clock and resets the core."""
-        network = Network.load(Path(os.environ[_NETWORK]))
-        bench = cls(dut=dut, network=network, images=np.load(os.environ[_IMAGES]))
+        network, images = what_is_simulated()
+        bench = cls(dut=dut, network=network, images=images)
         dut.pixel_valid.value = 0
         dut.result_ready.value = 0
         Clock(dut.clk, 10, unit="ns").start()
@@ -162,7 +162,21 @@ class Testbench:
             offset += units
 
 
-def simulate(network: Network, images: np.ndarray, *, tests: str, folder: Path) -> None:
+def what_is_simulated() -> tuple[Network, np.ndarray]:
+    """In a test: network and images that were given to :func:`simulate`."""
+    return Network.load(Path(os.environ[_NETWORK])), np.load(os.environ[_IMAGES])
+
+
+def simulate(
+    network: Network,
+    images: np.ndarray,
+    *,
+    tests: str,
+    folder: Path,
+    sources: Mapping[str, str] | None = None,
+    top: str = TOP,
+    options: Sequence[str] = (),
+) -> None:
     """Runs the cocotb tests of module ``tests`` on ``network``'s Verilog.
 
     Parameters
@@ -175,6 +189,11 @@ def simulate(network: Network, images: np.ndarray, *, tests: str, folder: Path) 
         An importable module with ``@cocotb.test`` functions.
     folder : Path
         Compiled here, afresh only if the network's Verilog changed.
+    sources : dict of str to str
+        Name and content of other files, with module ``top``, in place of what is exported.
+    top : str
+    options : sequence of str
+        More of them for Verilator.
 
     Raises
     ------
@@ -185,7 +204,8 @@ def simulate(network: Network, images: np.ndarray, *, tests: str, folder: Path) 
 
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
-    source, verilog = folder / f"{TOP}.v", to_verilog(network)
+    sources = sources or {f"{TOP}.v": to_verilog(network)}
+    options = [*_OPTIONS, *options]
     network.save(folder / "network.safetensors")
     np.save(folder / "images.npy", images)
     tool = verilator.find()
@@ -201,22 +221,23 @@ def simulate(network: Network, images: np.ndarray, *, tests: str, folder: Path) 
     with _environment(variables):
         runner = get_runner("verilator")
         # The runner compiles again whatever it finds: the stamp says what was compiled last.
-        stamp, content = folder / "compiled", f"{tool.version}\n{_OPTIONS}\n{verilog}"
+        stamp, content = folder / "compiled", repr([tool.version, options, sources])
         if not stamp.is_file() or stamp.read_text() != content:
             stamp.unlink(missing_ok=True)
-            source.write_text(verilog)
+            for name, text in sources.items():
+                (folder / name).write_text(text)
             runner.build(
-                sources=[source],
-                hdl_toplevel=TOP,
+                sources=[folder / name for name in sources],
+                hdl_toplevel=top,
                 build_dir=folder / "model",
-                build_args=_OPTIONS,
+                build_args=options,
                 timescale=("1ns", "1ps"),
                 log_file=folder / "build.log",
             )
             stamp.write_text(content)
         with suppress(SystemExit):  # the runner's way to say that a test failed; see the results
             runner.test(
-                hdl_toplevel=TOP,
+                hdl_toplevel=top,
                 hdl_toplevel_lang="verilog",
                 build_dir=folder / "model",
                 test_module=tests,

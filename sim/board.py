@@ -1,0 +1,176 @@
+"""A whole iCE40 board as synthesis makes it, its flash and its host: all that its pins see.
+
+A test module has ``@cocotb.test`` functions that begin with ``await Board.start(dut, …)``;
+:func:`sim.testbench.simulate` runs them on :func:`board_sources`.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.queue import Queue
+from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, with_timeout
+
+from hw import protocol
+from hw.boards import BOARDS
+from hw.build import plan
+from hw.clock import clocks
+from hw.config import Config
+from hw.tools import run_tool
+from sim.netlist import cell_models
+from sw.network import Network
+
+if TYPE_CHECKING:
+    from cocotb.handle import SimHandleBase
+
+__all__ = ["BOARD", "OPTIONS", "TOP", "Board", "board_sources"]
+
+TOP = "board"
+# A netlist's inner signals are of no interest; its vectors are what yosys makes of them.
+OPTIONS = ("-Wno-fatal", "--no-public-flat-rw")
+BOARD = BOARDS["icebreaker"]
+
+_SCRIPT = "read_rtlil top.il; synth_ice40 -top top -flatten; write_verilog -noattr netlist.v"
+
+# The PLL has no model: its clock comes in by the crystal's pin. Pins are as the design sets them,
+# not by the model of yosys, which knows of edges that no buffer of ours has.
+_PINS = """
+module board(
+    input clock /*verilator public_flat_rw*/,
+    input locked /*verilator public_flat_rw*/,
+    input rx /*verilator public_flat_rw*/,
+    output tx /*verilator public_flat_rd*/,
+    output select_n /*verilator public_flat_rd*/,
+    output flash_clock /*verilator public_flat_rd*/,
+    output copi /*verilator public_flat_rd*/,
+    input cipo /*verilator public_flat_rw*/
+);
+    wire rx_pin = rx, cipo_pin = cipo;
+    top top(
+        .clk12_0__io(clock), .uart_0__rx__io(rx_pin), .uart_0__tx__io(tx),
+        .spi_flash_1x_0__cs__io(select_n), .spi_flash_1x_0__clk__io(flash_clock),
+        .spi_flash_1x_0__copi__io(copi), .spi_flash_1x_0__cipo__io(cipo_pin),
+        .spi_flash_1x_0__wp__io(), .spi_flash_1x_0__hold__io(), .led_0__io(), .led_1__io()
+    );
+endmodule
+
+module SB_PLL40_PAD #(
+    parameter FEEDBACK_PATH = "", DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0
+) (input PACKAGEPIN, input RESETB, input BYPASS, output PLLOUTGLOBAL, output LOCK);
+    assign PLLOUTGLOBAL = PACKAGEPIN;
+    assign LOCK = board.locked;
+endmodule
+
+module SB_IO #(parameter PIN_TYPE = 0, PULLUP = 0, IO_STANDARD = "") (
+    inout PACKAGE_PIN, input CLOCK_ENABLE, input OUTPUT_ENABLE, input D_OUT_0, output D_IN_0
+);
+    generate
+        if (PIN_TYPE == 6'b101001) assign PACKAGE_PIN = OUTPUT_ENABLE ? D_OUT_0 : 1'bz;
+        else if (PIN_TYPE == 6'b000001) assign D_IN_0 = PACKAGE_PIN;
+        else no_such_pin fault();
+    endgenerate
+endmodule
+"""
+
+
+def board_sources(network: Network, config: Config) -> dict[str, str]:
+    """Name and content of the Verilog files of ``network`` on the iCEBreaker, at its slowest clock.
+
+    What ``hw.build`` gives to place and route, with yosys' models of its cells; the top module is
+    :data:`TOP`.
+    """
+    design = plan(network, BOARD, config=config, clock=clocks(BOARD)[0]).files["top.il"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "top.il").write_text(design if isinstance(design, str) else design.decode())
+        run_tool("yosys", ["-q", "-p", _SCRIPT], cwd=folder, log=folder / "log")
+        netlist = (folder / "netlist.v").read_text()
+    ours = r"^module (SB_IO|SB_PLL40_PAD) .*?^endmodule"
+    cells = re.sub(ours, "", cell_models(), flags=re.MULTILINE | re.DOTALL)
+    return {"board.v": _PINS, "cells.v": cells, "netlist.v": netlist.split("\n", 1)[1]}
+
+
+class Board:
+    """Speaks to the board's UART, and answers as its flash.
+
+    Parameters
+    ----------
+    dut : handle of the top module
+    flash : bytes or 0 or 1
+        What the flash holds from ``BOARD.weights_at`` on; a bit if it is silent.
+    """
+
+    def __init__(self, dut: "SimHandleBase", flash: bytes | int) -> None:
+        self._dut = dut
+        self._flash = flash
+        self._heard: Queue[int] = Queue()
+
+    @classmethod
+    async def start(cls, dut: "SimHandleBase", flash: bytes | int) -> "Board":
+        """Powers the board up: its PLL locks after some cycles."""
+        board = cls(dut, flash)
+        dut.locked.value = 0
+        dut.rx.value = 1
+        dut.cipo.value = flash if isinstance(flash, int) else 1
+        Clock(dut.clock, 2 * round(5e11 / clocks(BOARD)[0]), unit="ps").start()
+        await Timer(1, "us")
+        cocotb.start_soon(board._listen())
+        if isinstance(flash, bytes):
+            cocotb.start_soon(board._serve())
+        dut.locked.value = 1
+        return board
+
+    async def ask(self, content: bytes, size: int) -> bytes:
+        """Sends ``content``; the ``size`` bytes that are answered, within 10 ms."""
+        for byte in content:
+            for level in (0, *(byte >> k & 1 for k in range(8)), 1):
+                self._dut.rx.value = level
+                await Timer(1_000_000 // protocol.BAUD, "us")
+        return bytes([await with_timeout(self._heard.get(), 10, "ms") for _ in range(size)])
+
+    @property
+    def silent(self) -> bool:
+        """Nothing more has come."""
+        return self._heard.empty()
+
+    async def _listen(self) -> None:
+        while True:
+            await FallingEdge(self._dut.tx)
+            await Timer(500_000_000 // protocol.BAUD, "ns")
+            byte = 0
+            for bit in range(8):
+                await Timer(1_000_000_000 // protocol.BAUD, "ns")
+                byte |= int(self._dut.tx.value) << bit
+            await Timer(1_000_000_000 // protocol.BAUD, "ns")
+            assert self._dut.tx.value == 1, "no stop bit"
+            self._heard.put_nowait(byte)
+
+    async def _serve(self) -> None:
+        """Sleeps until 3 µs after command AB, then reads by command 03 (W25Q128JV)."""
+        dut, awake = self._dut, False
+        ends, rises, falls = (
+            RisingEdge(dut.select_n),
+            RisingEdge(dut.flash_clock),
+            FallingEdge(dut.flash_clock),
+        )
+        while True:
+            await FallingEdge(dut.select_n)
+            command = count = 0
+            while (edge := await First(ends, rises, falls)) is not ends:
+                if edge is rises:
+                    count += 1
+                    if count <= 32:
+                        command = command << 1 | int(dut.copi.value)
+                elif awake and count >= 32 and command >> 24 == 0x03:
+                    dut.cipo.value = self._bit((command & 0xFFFFFF) * 8 + count - 32)
+            if command == 0xAB and count == 8:
+                await Timer(3, "us")
+                awake = True
+
+    def _bit(self, position: int) -> int:
+        byte, bit = divmod(position - 8 * BOARD.weights_at, 8)
+        inside = 0 <= byte < len(self._flash)
+        return self._flash[byte] >> 7 - bit & 1 if inside else 1
