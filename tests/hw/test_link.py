@@ -339,7 +339,7 @@ class TestLoadedAccelerator:
 
     @pytest.fixture
     def network(self, rng):
-        return image_network(rng, hidden=(37,))
+        return image_network(rng, shape=(3, 3), hidden=(33,))
 
     @pytest.fixture
     def weights(self, network):
@@ -348,7 +348,7 @@ class TestLoadedAccelerator:
     def line(self, network, flash, **how):
         if isinstance(flash, bytes):
             flash = b"bitstream".ljust(WEIGHTS_AT, b"\xff") + flash
-        how = {"patience": 600, **how}
+        how = {"patience": 400, **how}
         return SimulatedLine(network, config=self.config, flash=flash, **how)
 
     def answers(self, line, images):
@@ -374,7 +374,6 @@ class TestLoadedAccelerator:
             (b"", Status.NO_IMAGE),
             (lambda weights: weights[1:], Status.NO_IMAGE),
             (lambda weights: flipped(weights, 8 * 9), Status.OTHER_NETWORK),
-            (lambda weights: flipped(weights, 8 * 16), Status.DAMAGED),
             (lambda weights: flipped(weights, 8 * 20), Status.DAMAGED),
             (lambda weights: flipped(weights, 8 * len(weights) - 1), Status.DAMAGED),
             (lambda weights: weights[:-1], Status.DAMAGED),
@@ -390,7 +389,7 @@ class TestLoadedAccelerator:
         assert self.right(line, network, images)
 
     def test_another_networks_image(self, rng, network, weights):
-        other = image_network(rng, hidden=(37,))
+        other = image_network(rng, shape=(3, 3), hidden=(33,))
         line = self.line(network, pack(other, loaded_words(other, self.config)))
         images = random_images(rng, network, 2)
         assert line.converse(b"?") == protocol.identity(network.sha256)
@@ -399,7 +398,7 @@ class TestLoadedAccelerator:
         assert self.right(line, network, images)
 
     def test_the_image_of_another_number_of_lanes(self, rng):
-        network = image_network(rng, hidden=(70,))
+        network = image_network(rng, shape=(3, 3), hidden=(70,))
         words = loaded_words(network, find_config("folded-32-spram,event"))
         line = self.line(network, pack(network, words))
         assert line.converse(b"?") == protocol.identity(network.sha256)
@@ -424,7 +423,7 @@ class TestLoadedAccelerator:
         assert line.converse(b"?") == protocol.identity(network.sha256)
         assert self.right(line, network, images)
 
-    @pytest.mark.parametrize("count", [1, 20, 21, 60])
+    @pytest.mark.parametrize("count", [1, 20, 60])
     def test_a_break_ends_an_image_of_weights(self, rng, network, weights, count):
         """What the flash holds comes back."""
         line = self.line(network, weights)
@@ -468,7 +467,7 @@ class TestLoadedAccelerator:
         assert line.cycles[0] > 2 * 40  # of which the command takes half
         assert line.converse(image_bytes(images) + protocol.LOAD + b"?") == NO_IMAGE
 
-    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("seed", range(3))
     def test_no_pixel_meets_wrong_weights(self, network, weights, seed):
         """Whatever comes over the link and from the flash."""
         rng = np.random.default_rng(seed)
@@ -478,7 +477,7 @@ class TestLoadedAccelerator:
         pixels = watch(line, words)
         actions = (
             lambda: random_images(rng, network, 1).tobytes(),
-            lambda: protocol.IMAGE + rng.bytes(16),
+            lambda: protocol.IMAGE + rng.bytes(9),
             lambda: protocol.LOAD + weights,
             lambda: protocol.LOAD + flipped(weights, rng.integers(160, bits)),
             lambda: protocol.LOAD + weights[: rng.integers(len(weights))],
@@ -494,7 +493,7 @@ class TestLoadedAccelerator:
         line.converse(protocol.LOAD + weights)
         images = random_images(rng, network, 2)
         assert self.right(line, network, images)
-        assert len(pixels) >= 2 * 16
+        assert len(pixels) >= 2 * 9
         assert all(pixels)
 
 
