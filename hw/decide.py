@@ -58,7 +58,8 @@ class Decide(wiring.Component):
 
     Latency: ``latency`` = ceil(log4(outputs)) cycles from the decisive potentials to the result,
     at least one; ``decided`` comes one cycle after the potentials were accepted.
-    Throughput: one decision a cycle.
+    Throughput: a decision every three cycles. All wait while a result is offered, so that whoever
+    takes it is not at the end of a long path through the blocks before this one.
 
     Parameters
     ----------
@@ -104,10 +105,7 @@ class Decide(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         flow = Signal()  # the whole pipeline moves, or waits for the result to be taken
-        m.d.comb += [
-            flow.eq(~self.result.valid | self.result.ready),
-            self.potentials.ready.eq(flow),
-        ]
+        m.d.comb += [flow.eq(~self.result.valid), self.potentials.ready.eq(flow)]
 
         margins = self.potentials.payload.margin
         reached = Cat(~margins[k][-1] for k in range(self._units)).any()
@@ -139,6 +137,8 @@ class Decide(wiring.Component):
             with m.If(flow):
                 m.d.sync += [valid.eq(before), step.eq(step_before), fault.eq(fault_before)]
                 m.d.sync += [entry.eq(winner) for entry, winner in zip(level, best, strict=True)]
+        with m.If(self.result.valid & self.result.ready):
+            m.d.sync += valid.eq(0)
         m.d.comb += [
             self.result.valid.eq(valid),
             self.result.payload.label.eq(level[0].label),

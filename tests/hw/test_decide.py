@@ -92,19 +92,22 @@ def test_latency(units, latency):
 
 def test_drops_potentials_that_come_while_it_decides():
     """They belong to the inference that has just ended: an answer to them would be one too many."""
-    dut = decide_of(4)
+    dut = decide_of(5)
     items = []
     for margin in (1, 2, 3):
-        items += [{"step": 0, "margin": [margin, -1, -1, -1]}]
-        items += [{"step": 1, "margin": [5, 5, 5, 5]}]
+        items += [{"step": 0, "margin": [margin, -1, -1, -1, -1]}]
+        items += [{"step": 1, "margin": [5, 5, 5, 5, 5]}]
     _, taken = exchange(dut, dut.potentials, dut.result, items, 3)
     assert [item.value["margin"] for item in taken] == [1, 2, 3]
 
 
-def test_a_decision_every_other_cycle():
-    """Potentials in the cycle of a decision are dropped, so every other item decides."""
-    dut = decide_of(4)
-    items = [{"step": 3, "margin": [-1, -2, -3, -4]}] * 12
-    accepted, taken = exchange(dut, dut.potentials, dut.result, items, 6)
-    assert accepted == list(range(12))
-    assert [item.cycle for item in taken] == [dut.latency + 2 * k for k in range(6)]
+@pytest.mark.parametrize(("units", "accepted"), [(4, (0, 2, 4, 6)), (5, (0, 1, 3, 4, 6, 7))])
+def test_nothing_is_taken_while_a_result_is_offered(units, accepted):
+    """Then there is no path from ``result.ready`` to ``potentials.ready``."""
+    dut = decide_of(units)
+    items = [{"step": 3, "margin": [-1] * units}] * len(accepted)
+    # With 5 units every other one comes in the cycle of a decision, and is dropped.
+    decisions = [cycle for cycle in accepted if cycle % (dut.latency + 1) == 0]
+    found, taken = exchange(dut, dut.potentials, dut.result, items, len(decisions))
+    assert found == list(accepted)
+    assert [item.cycle for item in taken] == [cycle + dut.latency for cycle in decisions]
