@@ -112,6 +112,9 @@ class _TangNano9k(TangNano9kPlatform):
         return [synthesis, route, pack]
 
 
+# The first router may never end where most cells are taken.
+_SAFE_ROUTE = "--router router2"
+
 BOARDS = {
     board.name: board
     for board in (
@@ -151,6 +154,7 @@ BOARDS = {
             clock=29_250_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
+            route=_SAFE_ROUTE,
             idle=("flash",),
             note="close the jumper OSC (R16): it brings the 12 MHz clock to pin 20",
         ),
@@ -181,8 +185,7 @@ BOARDS = {
             clock=76_500_000,
             network="digits-64-36-10-t4",
             pll="SB_PLL40_CORE",
-            # The first router never ends where nearly all cells are taken.
-            route="--router router2",
+            route=_SAFE_ROUTE,
         ),
         Board(
             name="ulx3s",
@@ -212,7 +215,7 @@ BOARDS = {
             memories=56,
             spram=0,
             crystal=48_000_000,
-            clock=76_800_000,
+            clock=88_800_000,
             network="mnist-784-600-10-t8",
             pll="EHXPLLL",
             note="connect a USB-UART of 3.3 V, since it has none: TX to pin 0, RX to pin 1",
@@ -227,7 +230,7 @@ BOARDS = {
             memories=26,
             spram=0,
             crystal=27_000_000,
-            clock=67_500_000,
+            clock=60_750_000,
             network="digits-64-192-10-t16",
             pll="rPLL",
         ),
