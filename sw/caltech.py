@@ -3,7 +3,7 @@
 By Li, Andreeto, Ranzato and Perona, CC BY 4.0.
 
 435 photographs of faces (with background: the category ``Faces``) and 798 of motorbikes, as grey
-images of 48 × 72 pixels, about the shape of the photographs. Motorbikes mostly stand before white;
+images of 32 × 48 pixels, about the shape of the photographs. Motorbikes mostly stand before white;
 images are inverted, so that ink is bright and fires early, as in MNIST. There is no official split:
 every second image of each category, by name, is for testing (616 of 1,233). Photographs of one
 person lie on both sides of it, as they do in a random split.
@@ -33,7 +33,7 @@ _URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip?downl
 _ZIP_MD5 = "3138e1922a9193bfa496528edbbc45d0"
 _CATEGORIES = ("Faces", "Motorbikes")
 _MD5 = "960704df9d6ca54fca44e75b1b8f8a3c"
-_HEIGHT, _WIDTH = 48, 72
+_HEIGHT, _WIDTH = 32, 48
 
 
 def load(data_dir: Path | None = None) -> Dataset:
@@ -110,7 +110,7 @@ def _members(archive: tarfile.TarFile) -> list[tuple[int, bytes]]:
 
 
 def _image(content: bytes) -> np.ndarray:
-    """uint8 [48, 72], grey and inverted, from a JPEG file."""
+    """uint8 [32, 48], grey and inverted, from a JPEG file."""
     try:
         from PIL import Image
     except ImportError:
