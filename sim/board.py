@@ -1,15 +1,20 @@
-"""A whole iCE40 board as synthesis makes it, its flash and its host: all that its pins see.
+"""``python -m sim.board NETWORK``: the whole iCEBreaker as synthesis makes it, its flash and its
+host, all that its pins see; its answers against the golden model.
 
 A test module has ``@cocotb.test`` functions that begin with ``await Board.start(dut, …)``;
 :func:`sim.testbench.simulate` runs them on :func:`board_sources`.
 """
 
+import json
 import re
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cocotb
+import numpy as np
 from cocotb.clock import Clock
 from cocotb.queue import Queue
 from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, with_timeout
@@ -18,15 +23,21 @@ from hw import protocol
 from hw.boards import BOARDS
 from hw.build import plan
 from hw.clock import clocks
-from hw.config import Config
+from hw.config import Config, engine_names, find_config
+from hw.core import check_images, loaded_words
+from hw.image import pack
 from hw.tools import run_tool
+from sim import golden
 from sim.netlist import cell_models
-from sw.network import Network
+from sim.testbench import simulate
+from sw.cli import UserError, parser, run, table, write_json
+from sw.data import load_images
+from sw.network import Network, find
 
 if TYPE_CHECKING:
     from cocotb.handle import SimHandleBase
 
-__all__ = ["BOARD", "OPTIONS", "TOP", "Board", "board_sources"]
+__all__ = ["BOARD", "OPTIONS", "TOP", "Board", "board_sources", "replies"]
 
 TOP = "board"
 # A netlist's inner signals are of no interest; its vectors are what yosys makes of them.
@@ -50,10 +61,13 @@ module board(
 );
     wire rx_pin = rx, cipo_pin = cipo;
     top top(
-        .clk12_0__io(clock), .uart_0__rx__io(rx_pin), .uart_0__tx__io(tx),
+`ifdef FLASH
         .spi_flash_1x_0__cs__io(select_n), .spi_flash_1x_0__clk__io(flash_clock),
         .spi_flash_1x_0__copi__io(copi), .spi_flash_1x_0__cipo__io(cipo_pin),
-        .spi_flash_1x_0__wp__io(), .spi_flash_1x_0__hold__io(), .led_0__io(), .led_1__io()
+        .spi_flash_1x_0__wp__io(), .spi_flash_1x_0__hold__io(),
+`endif
+        .clk12_0__io(clock), .uart_0__rx__io(rx_pin), .uart_0__tx__io(tx),
+        .led_0__io(), .led_1__io()
     );
 endmodule
 
@@ -90,7 +104,8 @@ def board_sources(network: Network, config: Config) -> dict[str, str]:
         netlist = (folder / "netlist.v").read_text()
     ours = r"^module (SB_IO|SB_PLL40_PAD) .*?^endmodule"
     cells = re.sub(ours, "", cell_models(), flags=re.MULTILINE | re.DOTALL)
-    return {"board.v": _PINS, "cells.v": cells, "netlist.v": netlist.split("\n", 1)[1]}
+    flash = "" if loaded_words(network, config) is None else "`define FLASH\n"
+    return {"board.v": flash + _PINS, "cells.v": cells, "netlist.v": netlist.split("\n", 1)[1]}
 
 
 class Board:
@@ -124,12 +139,12 @@ class Board:
         return board
 
     async def ask(self, content: bytes, size: int) -> bytes:
-        """Sends ``content``; the ``size`` bytes that are answered, within 10 ms."""
+        """Sends ``content``; the ``size`` bytes that are answered, within a second."""
         for byte in content:
             for level in (0, *(byte >> k & 1 for k in range(8)), 1):
                 self._dut.rx.value = level
                 await Timer(1_000_000 // protocol.BAUD, "us")
-        return bytes([await with_timeout(self._heard.get(), 10, "ms") for _ in range(size)])
+        return bytes([await with_timeout(self._heard.get(), 1, "sec") for _ in range(size)])
 
     @property
     def silent(self) -> bool:
@@ -174,3 +189,79 @@ class Board:
         byte, bit = divmod(position - 8 * BOARD.weights_at, 8)
         inside = 0 <= byte < len(self._flash)
         return self._flash[byte] >> 7 - bit & 1 if inside else 1
+
+
+def replies(
+    network: Network, images: np.ndarray, config: Config, folder: Path
+) -> list[protocol.Reply]:
+    """What the board answers to ``images`` uint8 [B, height, width] over its UART, after it has
+    loaded its weights from its flash if the config asks for that; simulated in ``folder``.
+    """
+    from sim.board_answers import FLASH, REPLIES
+
+    folder.mkdir(parents=True, exist_ok=True)
+    words = loaded_words(network, config)
+    (folder / FLASH).write_bytes(b"" if words is None else pack(network, words))
+    simulate(
+        network,
+        images,
+        tests="sim.board_answers",
+        folder=folder,
+        sources=board_sources(network, config),
+        top=TOP,
+        options=OPTIONS,
+    )
+    return [protocol.Reply(*each) for each in json.loads((folder / REPLIES).read_text())]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    options = parser(
+        f"Simulate the netlist of a whole {BOARD.title}, from its flash to its UART.",
+        data=True,
+        build=True,
+    )
+    options.add_argument("network", help="path of a network file, or a name in the zoo")
+    options.add_argument("--dataset", help="default: the one the network was trained on")
+    options.add_argument(
+        "--images", metavar="N", type=int, default=10, help="test images (default: %(default)s)"
+    )
+    options.add_argument("--engine", default="event", help=engine_names())
+    args = options.parse_args(arguments)
+    if args.images < 1:
+        raise UserError(f"--images must be at least 1, not {args.images}")
+    network, config = find(args.network), find_config(args.engine)
+    check_images(network)
+    data = load_images(args.dataset or network.provenance["dataset"], args.data_dir)
+    images, labels = data.test_images[: args.images], data.test_labels[: args.images]
+    begun = time.monotonic()
+    folder = args.build_dir / "board" / f"{network.file_name}-{config.name}"
+    try:
+        got = replies(network, images, config, folder)
+    except RuntimeError as error:
+        raise UserError(f"the board does not answer: {error}") from None
+    answer = golden.run_images(network, images)
+    expected = zip(answer.label, answer.step, answer.margin, strict=True)
+    same = [
+        reply.cycles > 0 and (reply.label, reply.step, reply.margin) == right
+        for reply, right in zip(got, expected, strict=True)
+    ]
+    figures = {
+        "board": BOARD.name,
+        "network": network.name,
+        "engine": config.name,
+        "images": len(images),
+        "mismatches": same.count(False),
+        "accuracy": float(np.mean([reply.label for reply in got] == labels)),
+        "cycles_mean": float(np.mean([reply.cycles for reply in got])),
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+    if args.json:
+        write_json(args.json, figures)
+    if not args.quiet:
+        print(table(figures.items()))
+    return 1 if figures["mismatches"] else 0
+
+
+if __name__ == "__main__":
+    run(main)

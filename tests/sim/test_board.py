@@ -1,21 +1,90 @@
 """The netlist of a whole board, SPRAM and all, from the flash to the answers on its UART."""
 
+import json
+
+import numpy as np
+import pytest
 from cases import VERIFY, mixed_images
-from samples import image_network
+from samples import command, events_network, image_network
 
 from hw.config import find_config
+from sim import board, golden
 from sim.board import OPTIONS, TOP, board_sources
 from sim.testbench import simulate
+from sw.cli import UserError
+from sw.data import load
+
+LOADED = "folded-16-spram,event"
 
 
-def test_weights_that_are_loaded(rng):
-    network = image_network(rng, hidden=(37,))
+def small(rng):
+    """For the digits data set."""
+    return image_network(rng, shape=(8, 8), pool=2, hidden=(34,), classes=10, steps=4)
+
+
+def check_command(network, engine, tmp_path):
+    network.save(tmp_path / "small.safetensors")
+    arguments = ["--images", 5, "--engine", engine, "--build-dir", VERIFY.parent]
+    arguments += ["--json", tmp_path / "out.json"]
+    result = command("sim.board", tmp_path / "small.safetensors", *arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    figures = json.loads((tmp_path / "out.json").read_text())
+    data = load("digits")
+    answer = golden.run_images(network, data.test_images[:5])
+    assert figures.pop("seconds") > 0
+    assert figures.pop("cycles_mean") > 0
+    assert figures == {
+        "board": "icebreaker",
+        "network": "random",
+        "engine": engine,
+        "images": 5,
+        "mismatches": 0,
+        "accuracy": np.mean(answer.label == data.test_labels[:5]),
+    }
+    assert "mismatches:       0\n" in result.stdout
+
+
+def test_weights_that_are_loaded(rng, tmp_path):
+    """From the flash or by the host, and what a fault gives."""
+    network = small(rng)
     simulate(
         network,
         mixed_images(rng, network, 4),
         tests="cocotb_board",
-        folder=VERIFY.parent / "board",
-        sources=board_sources(network, find_config("folded-16-spram,event")),
+        folder=VERIFY.parent / "board" / f"{network.file_name}-{LOADED}",
+        sources=board_sources(network, find_config(LOADED)),
         top=TOP,
         options=OPTIONS,
     )
+    check_command(network, LOADED, tmp_path)  # with what is compiled already
+
+
+def test_weights_of_the_bitstream(rng, tmp_path):
+    check_command(small(rng), "event", tmp_path)
+
+
+def test_a_difference_is_told(rng, tmp_path, monkeypatch, capsys):
+    network = image_network(rng, shape=(8, 8), classes=10, steps=4)
+    network.save(tmp_path / "small.safetensors")
+    answer = golden.run_images(network, load("digits").test_images[:3])
+    got = [
+        board.protocol.Reply(int(label), int(step), 9, int(margin))
+        for label, step, margin in zip(answer.label, answer.step, answer.margin, strict=True)
+    ]
+    arguments = [str(tmp_path / "small.safetensors"), "--images", "3"]
+    monkeypatch.setattr(board, "replies", lambda *what: got)
+    assert board.main(arguments) == 0
+    for wrong in ({"label": 11}, {"step": 200}, {"margin": 99}, {"cycles": 0}):
+        monkeypatch.setattr(
+            board, "replies", lambda *what, w=wrong: [got[0]._replace(**w), *got[1:]]
+        )
+        assert board.main(arguments) == 1
+        assert "mismatches:       1\n" in capsys.readouterr().out
+
+
+def test_what_is_refused(rng, tmp_path):
+    events_network(rng).save(tmp_path / "events.safetensors")
+    with pytest.raises(UserError, match="'events' takes events"):
+        board.main([str(tmp_path / "events.safetensors")])
+    with pytest.raises(UserError, match=r"^--images must be at least 1, not 0$"):
+        board.main(["digits-64-192-10-t16", "--images", "0"])

@@ -1,0 +1,29 @@
+"""The cocotb test that ``python -m sim.board`` runs: asks a board for all images' classes."""
+
+import json
+from pathlib import Path
+
+import cocotb
+
+from hw import protocol
+from sim.board import Board
+from sim.testbench import what_is_simulated
+
+__all__ = ["FLASH", "REPLIES"]
+
+# In the simulation's folder: the image of weights, empty without one, and what was answered.
+FLASH, REPLIES = Path("flash"), Path("replies.json")
+
+
+@cocotb.test()
+async def answers(dut) -> None:  # noqa: ANN001
+    """The replies to the images, one after the other."""
+    network, images = what_is_simulated()
+    board = await Board.start(dut, FLASH.read_bytes())
+    identity = protocol.identity(network.sha256)
+    assert await board.ask(protocol.IDENTIFY, len(identity)) == identity
+    replies = [
+        protocol.parse(await board.ask(protocol.IMAGE + image.tobytes(), protocol.ANSWER.size))
+        for image in images
+    ]
+    REPLIES.write_text(json.dumps(replies))
