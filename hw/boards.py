@@ -15,7 +15,7 @@ from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from sw.cli import UserError
 
-__all__ = ["ALIASES", "BOARDS", "Board", "board_names", "find_board"]
+__all__ = ["ALIASES", "BOARDS", "SAFE_ROUTE", "Board", "board_names", "find_board"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +112,8 @@ class _TangNano9k(TangNano9kPlatform):
         return [synthesis, route, pack]
 
 
-# The first router may never end where most cells are taken.
-_SAFE_ROUTE = "--router router2"
+# The first router may never end where most cells are taken, or SPRAM is.
+SAFE_ROUTE = "--router router2"
 
 BOARDS = {
     board.name: board
@@ -154,7 +154,7 @@ BOARDS = {
             clock=29_250_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
-            route=_SAFE_ROUTE,
+            route=SAFE_ROUTE,
             idle=("flash",),
             note="close the jumper OSC (R16): it brings the 12 MHz clock to pin 20",
         ),
@@ -185,7 +185,7 @@ BOARDS = {
             clock=76_500_000,
             network="digits-64-36-10-t4",
             pll="SB_PLL40_CORE",
-            route=_SAFE_ROUTE,
+            route=SAFE_ROUTE,
         ),
         Board(
             name="ulx3s",

@@ -19,11 +19,11 @@ from pathlib import Path
 from amaranth.build.run import BuildPlan
 
 from hw import image
-from hw.boards import Board, board_names, find_board
+from hw.boards import SAFE_ROUTE, Board, board_names, find_board
 from hw.clock import check_clock, fastest_clock
 from hw.config import DEFAULT, Config, engine_names, find_config
 from hw.core import loaded_words
-from hw.fit import check_fit
+from hw.fit import check_fit, need
 from hw.tools import find_tool, run_tool, tool_version
 from hw.top import BoardTop
 from sw.cli import UserError, atomic_path, parser, run, table, write_json
@@ -72,7 +72,8 @@ def plan(
         os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
     # Whether the clock is reached is for the search to judge.
     options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g} --seed {seed}"
-    options += f" {board.route}" if board.route else ""
+    route = board.route or (SAFE_ROUTE if need(network, config).spram() else "")
+    options += f" {route}" if route else ""
     return board.platform().prepare(
         BoardTop(network, board, clock=at, config=config),
         "top",
@@ -343,10 +344,10 @@ def _check_synthesis(log: Path, board: Board) -> None:
         ("logic cells", sum(cells[name] for name in _LUTS), board.logic_cells),
         ("block RAMs", sum(cells[name] for name in _MEMORIES), board.memories),
     )
-    for what, need, there in needs:
-        if need > there:
+    for what, least, there in needs:
+        if least > there:
             raise UserError(
-                f"the design does not fit {board.name}: synthesis needs at least {need} {what} of "
+                f"the design does not fit {board.name}: synthesis needs at least {least} {what} of "
                 f"{there}; train with fewer hidden units or --inputs, or take a larger --board"
             )
 

@@ -94,7 +94,7 @@ class Folded(wiring.Component):
     Latency: of a step with ``chunks`` = K chunks, the first spike may come 5 cycles after its last
     event was accepted, its last event K + 4 cycles after it if nobody fires.
     Throughput: ``copies`` spikes every K cycles. One spike a cycle out; a chunk in which units fire
-    waits for those of the chunk before.
+    waits until those of the chunk before are sent.
 
     Parameters
     ----------
@@ -157,21 +157,65 @@ class Folded(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        chunks, copies = self.chunks, self._copies
-        width = lane_width(self._layer)
-        advance = Signal()
+        chunks = self.chunks
+        begin, advance = Signal(), Signal()
+        waiting, rows = self._gather(m, begin)
 
-        # Gather the spikes of a pass.
-        waiting = Signal(_Pass(copies, self._steps))
-        rows = Signal(data.ArrayLayout(range(self._layer.inputs), copies))
-        event, begin = self.events.payload, Signal()
+        # Stage 1 asks the memories for a chunk of units.
+        asking, ask, final = Signal(), Signal(), Signal()
+        asked = Signal.like(waiting)
+        chunk = Signal(range(chunks))
+        addresses = [
+            Signal(range(self._layer.inputs * chunks), name=f"address_{copy}")
+            for copy in range(self._copies)
+        ]
+        m.d.comb += [
+            ask.eq(asking & advance),
+            final.eq(chunk == chunks - 1),
+            begin.eq(~self.room & (~asking | (final & advance))),
+        ]
+        with m.If(ask):
+            m.d.sync += [address.eq(address + 1) for address in addresses]
+            m.d.sync += [chunk.eq(Mux(final, 0, chunk + 1)), asking.eq(~final)]
+        with m.If(begin):
+            m.d.sync += [asking.eq(1), asked.eq(waiting)]
+            m.d.sync += [
+                address.eq(row * chunks) for address, row in zip(addresses, rows, strict=True)
+            ]
+
+        # Stage 2 adds to it, stage 3 writes it back, and who fires goes to a window.
+        adding, added, added_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
+        writing, written, written_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
+        with m.If(advance):
+            m.d.sync += [
+                adding.eq(asking),
+                added.eq(asked),
+                added_chunk.eq(chunk),
+                writing.eq(adding),
+                written.eq(added),
+                written_chunk.eq(added_chunk),
+            ]
+        minus = [self._weights(m, copy, address, ask) for copy, address in enumerate(addresses)]
+        start, old, new = self._memories(m, chunk, ask)
+        m.d.comb += [new.addr.eq(written_chunk), new.en.eq(writing & advance)]
+        hits = self._add(m, added, minus, start, old, advance, written.last, new.data)
+        self._send(m, hits, writing, written, written_chunk, advance)
+        with m.If(self.restart):
+            m.d.sync += [each.eq(0) for each in (asking, adding, writing, chunk)]
+        return m
+
+    def _gather(self, m, begin):
+        """The spikes of the next pass, and of which inputs they are."""
+        waiting = Signal(_Pass(self._copies, self._steps))
+        rows = Signal(data.ArrayLayout(range(self._layer.inputs), self._copies))
+        event = self.events.payload
         m.d.comb += [
             self.room.eq(~(waiting.spike.all() | waiting.last)),
             self.events.ready.eq(self.room),
         ]
         with m.If(self.events.valid & self.room):
             m.d.sync += [waiting.last.eq(event.last), waiting.step.eq(event.step)]
-            for copy in range(copies):
+            for copy in range(self._copies):
                 with m.If(~waiting.spike[copy] & waiting.spike[:copy].all()):
                     m.d.sync += [waiting.spike[copy].eq(event.spike), rows[copy].eq(event.row[0])]
         with m.If(begin):
@@ -181,88 +225,49 @@ class Folded(wiring.Component):
                 waiting.odd.eq(waiting.odd ^ waiting.spike.xor()),
                 waiting.fresh.eq(0),
             ]
+        with m.If(self.restart):
+            m.d.sync += [waiting[name].eq(0) for name in ("spike", "last", "odd")]
+            m.d.sync += waiting.fresh.eq(1)
+        return waiting, rows
 
-        # Stage 1 asks the memories for a chunk of units.
-        asking, final = Signal(), Signal()
-        asked = Signal.like(waiting)
-        chunk = Signal(range(chunks))
-        addresses = [
-            Signal(range(self._layer.inputs * chunks), name=f"address_{copy}")
-            for copy in range(copies)
-        ]
-        m.d.comb += [
-            final.eq(chunk == chunks - 1),
-            begin.eq(~self.room & (~asking | (final & advance))),
-        ]
-        with m.If(asking & advance):
-            m.d.sync += [address.eq(address + 1) for address in addresses]
-            m.d.sync += [chunk.eq(Mux(final, 0, chunk + 1)), asking.eq(~final)]
-        with m.If(begin):
-            m.d.sync += [asking.eq(1), asked.eq(waiting)]
-            m.d.sync += [
-                address.eq(row * chunks) for address, row in zip(addresses, rows, strict=True)
-            ]
-        minus = [self._weights(m, copy, address, advance) for copy, address in enumerate(addresses)]
-        starts, potentials = self._memories(m, width)
-        start, new = starts.read_port(), potentials.write_port()
-        # This way synthesis is told that no chunk is read while it is written, which three stages
-        # and three chunks rule out.
-        stored = potentials.read_port(domain="comb")
-        old = Signal.like(stored.data, reset_less=True)
-        m.d.comb += [start.addr.eq(chunk), start.en.eq(advance), stored.addr.eq(chunk)]
-
-        # Stage 2 adds to it, stage 3 writes it back, and who fires goes to a window.
-        adding, added, added_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
-        writing, written, written_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
-        with m.If(advance):
-            m.d.sync += [
-                old.eq(stored.data),
-                adding.eq(asking),
-                added.eq(asked),
-                added_chunk.eq(chunk),
-                writing.eq(adding),
-                written.eq(added),
-                written_chunk.eq(added_chunk),
-            ]
-        m.d.comb += [new.addr.eq(written_chunk), new.en.eq(writing & advance)]
-        hits, fired = Signal(self._lanes), -1 << width - 1
+    def _add(self, m, added, minus, start, old, advance, last, new):
+        """Adds what a pass adds to a chunk of potentials; then, in ``new``, what is to be written.
+        Returns the lanes that have reached their threshold and have not fired before.
+        """
+        hits, width = Signal(self._lanes), lane_width(self._layer)
+        fired = -1 << width - 1
         for lane in range(self._lanes):
             total = Signal(signed(width), name=f"total_{lane}", reset_less=True)
             gone = Signal(name=f"gone_{lane}", reset_less=True)
             potential = Signal(signed(width), name=f"potential_{lane}")
             filler, carry = Signal(name=f"filler_{lane}"), Signal(name=f"carry_{lane}")
             m.d.comb += [
-                potential.eq(Mux(added.fresh, start.data[lane].half, old[lane])),
+                potential.eq(Mux(added.fresh, start[lane].half, old[lane])),
                 # Where one spike comes alone.
-                filler.eq(added.spike[0] & (added.odd ^ start.data[lane].odd)),
-                carry.eq(Mux(added.spike[1], ~minus[1][lane], filler) if copies == 2 else filler),
+                filler.eq(added.spike[0] & (added.odd ^ start[lane].odd)),
+                carry.eq(filler),
                 hits[lane].eq(~total[-1] & ~gone),
-                new.data[lane].eq(Mux(gone | (written.last & ~total[-1]), fired, total)),
+                new[lane].eq(Mux(gone | (last & ~total[-1]), fired, total)),
             ]
+            if self._copies == 2:
+                with m.If(added.spike[1]):
+                    m.d.comb += carry.eq(~minus[1][lane])
             less = (minus[0][lane] & added.spike[0]).replicate(width)
             with m.If(advance):
                 m.d.sync += [total.eq(potential + less + carry), gone.eq(potential == fired)]
-        self._send(m, hits, writing, written, written_chunk, advance)
-        with m.If(self.restart):
-            m.d.sync += [
-                *(each.eq(0) for each in (asking, adding, writing, chunk)),
-                *(waiting[name].eq(0) for name in ("spike", "last", "odd")),
-                waiting.fresh.eq(1),
-            ]
-        return m
+        return hits
 
     def _send(self, m, hits, writing, written, chunk, advance):
-        """The units of a chunk that fire go to a window once it is empty; till then all wait."""
+        """The units of a chunk that fire go to a window if it is empty; till then all wait."""
         window, first = Signal(self._lanes), Signal(range(self._layer.outputs))
         closing = Signal()  # the window is the last of its step
-        new, free = Signal(), Signal()
+        new = Signal()
         m.submodules.unit = unit = LowestBit(self._lanes)
         spike = self.spikes.payload
         m.d.comb += [
             unit.i.eq(window),
             new.eq(writing & written.last & (hits.any() | (chunk == self.chunks - 1))),
-            free.eq(~self.spikes.valid | (self.spikes.ready & ~unit.several)),
-            advance.eq(~new | free),
+            advance.eq(~(new & self.spikes.valid)),
             self.spikes.valid.eq(unit.any | closing),
             spike.row[0].eq(first + unit.index),
             spike.spike.eq(unit.any),
@@ -272,7 +277,7 @@ class Folded(wiring.Component):
             m.d.sync += window.eq(unit.rest)
             with m.If(spike.last):
                 m.d.sync += closing.eq(0)
-        with m.If(new & free):
+        with m.If(new & ~self.spikes.valid):
             m.d.sync += [
                 window.eq(hits),
                 first.eq(chunk * self._lanes),
@@ -282,8 +287,8 @@ class Folded(wiring.Component):
         with m.If(self.restart):
             m.d.sync += [window.eq(0), closing.eq(0)]
 
-    def _weights(self, m, copy, address, advance):
-        """A memory of weights, read at ``address``: a bit per lane, set for −1."""
+    def _weights(self, m, copy, address, ask):
+        """What a memory of weights has at ``address``: a bit per lane, set for −1."""
         depth = self._layer.inputs * self.chunks
         if self._loaded:
             columns = self._lanes // COLUMN
@@ -293,7 +298,7 @@ class Folded(wiring.Component):
             column = word.address[: exact_log2(columns)]
             m.d.comb += [
                 rows.address.eq(Mux(self.load.valid, word.address >> exact_log2(columns), address)),
-                rows.enable.eq(self.load.valid | advance),
+                rows.enable.eq(self.load.valid | ask),
                 rows.write.eq(self.load.valid << column),
                 rows.word.eq(word.data),
             ]
@@ -306,12 +311,14 @@ class Folded(wiring.Component):
             init=[sum(1 << int(lane) for lane in row.nonzero()[0]) for row in words],
         )
         port = rows.read_port()
-        m.d.comb += [port.addr.eq(address), port.en.eq(advance)]
+        m.d.comb += [port.addr.eq(address), port.en.eq(ask)]
         return port.data
 
-    def _memories(self, m, width):
-        """The −θ of a chunk, as half of it and its lowest bit; and the potentials."""
-        lanes, chunks = self._lanes, self.chunks
+    def _memories(self, m, chunk, ask):
+        """The −θ of a chunk, as half of it and its lowest bit; its potentials; and where they are
+        written.
+        """
+        lanes, width = self._lanes, lane_width(self._layer)
         values = [
             {"half": -theta >> 1, "odd": theta % 2} for theta in self._layer.threshold.tolist()
         ]
@@ -320,14 +327,21 @@ class Folded(wiring.Component):
         layout = data.StructLayout({"half": signed(width), "odd": 1})
         m.submodules.starts = starts = memory.Memory(
             shape=data.ArrayLayout(layout, lanes),
-            depth=chunks,
+            depth=self.chunks,
             attrs={"rom_style": "logic"},
-            init=[values[k * lanes : (k + 1) * lanes] for k in range(chunks)],
+            init=[values[k * lanes : (k + 1) * lanes] for k in range(self.chunks)],
         )
         m.submodules.potentials = potentials = memory.Memory(
             shape=data.ArrayLayout(signed(width), lanes),
-            depth=chunks,
+            depth=self.chunks,
             init=[],
             attrs={"ram_style": "block", "no_rw_check": 1},
         )
-        return starts, potentials
+        # With a register behind an asynchronous port, synthesis believes that no chunk is read
+        # while it is written, which three stages and three chunks rule out.
+        start, stored = starts.read_port(), potentials.read_port(domain="comb")
+        old = Signal.like(stored.data, reset_less=True)
+        m.d.comb += [start.addr.eq(chunk), start.en.eq(ask), stored.addr.eq(chunk)]
+        with m.If(ask):
+            m.d.sync += old.eq(stored.data)
+        return start.data, old, potentials.write_port()

@@ -341,8 +341,7 @@ class Folded(Stage):
         at = np.where(firing, self._step, 0), self._written_chunk
         hits = np.where(firing, self._spikes[at], 0)
         new = firing & ((hits > 0) | over)
-        free = ~self.valid | (taken & (self._window <= 1))
-        advance, new = ~new | free, new & free
+        advance, new = ~(new & self.valid), new & ~self.valid
 
         sent = self.valid & taken
         self._closing = np.where(new, over, self._closing & ~(sent & self.last))

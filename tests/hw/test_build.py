@@ -19,7 +19,7 @@ from hw import image
 from hw.boards import BOARDS
 from hw.build import build, measure, plan
 from hw.clock import clocks, fastest_clock
-from hw.config import find_config
+from hw.config import DEFAULT, find_config
 from hw.core import loaded_words
 from hw.tools import tool_version
 from sim import cycles, golden
@@ -400,6 +400,13 @@ def test_the_plan_is_the_same_every_time(network, board):
     faster = fastest_clock(board, 1.2 * board.clock)
     assert plan(network, board).digest() != plan(network, board, clock=faster).digest()
     assert plan(network, board).digest() == plan(network, board, clock=board.clock).digest()
+
+
+def test_the_router_that_ends_where_spram_is(network, loaded):
+    board = BOARDS["icebreaker"]
+    for chosen, config, safe in ((network, DEFAULT, False), (loaded, LOADED, True)):
+        commands = plan(chosen, board, config=config).files["build_top.json"]
+        assert ("router2" in commands) is safe
 
 
 def test_the_plan_does_not_depend_on_where_the_project_lies(network, tmp_path):

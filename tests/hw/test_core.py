@@ -111,6 +111,43 @@ def test_any_config(network, config, seed, idle, pause):
     assert answered[0] - accepted[0] == cycles(network, images[:1], answer, config)[0]
 
 
+@st.composite
+def folded(draw):
+    """A network and its config, with one or two folded layers of any possible number of lanes."""
+    hidden = draw(st.lists(st.integers(3, 9), min_size=1, max_size=2))
+    low = draw(st.integers(-4, 5))
+    network = image_network(
+        np.random.default_rng(draw(st.integers(0, 1000))),
+        shape=draw(st.tuples(st.integers(1, 4), st.integers(1, 5))),
+        hidden=tuple(hidden),
+        classes=draw(st.integers(1, 5)),
+        steps=2 ** draw(st.integers(0, 4)),
+        low=low,
+        high=low + draw(st.integers(0, 4)),
+    )
+    engines = [Folded(lanes=draw(st.integers(1, (units - 1) // 2))) for units in hidden]
+    if len(engines) == 2 and draw(st.booleans()):
+        engines[0] = Event()
+    return network, Config(engines=(*engines, Event()))
+
+
+@SLOW
+@given(
+    case=folded(),
+    seed=st.integers(0, 1000),
+    idle=st.sampled_from([0, 0.5]),
+    pause=st.sampled_from([0, 0.7]),
+)
+def test_any_folded_layer(case, seed, idle, pause):
+    network, config = case
+    images = np.random.default_rng(seed).choice([0, 90, 240, 255], (5, *network.encoder.shape))
+    images = images.astype(np.uint8)
+    check(network, images, config, idle=idle, pause=pause, seed=seed)
+    accepted, answered = check(network, images[:1], config)
+    answer = golden.run_images(network, images[:1])
+    assert answered[0] - accepted[0] == cycles(network, images[:1], answer, config)[0]
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_config_takes_larger_images(rng, name):
     network = image_network(rng, shape=(8, 12), hidden=(37, 21), classes=6, low=-1, high=6)
