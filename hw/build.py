@@ -204,6 +204,15 @@ def build(
     return report
 
 
+def weight_paths(
+    network: Network, board: Board, config: Config, bitstream: Path
+) -> dict[str, Path]:
+    """The files of :func:`write_weights`, by their names."""
+    names = ["weights"] if loaded_words(network, config) is not None else []
+    names += ["flash"] if names and board.weights_at is not None else []
+    return {name: bitstream.with_suffix(f".{name}") for name in names}
+
+
 def write_weights(
     network: Network, board: Board, config: Config, bitstream: Path
 ) -> dict[str, object]:
@@ -220,17 +229,18 @@ def write_weights(
     if words is None:
         return {}
     content = image.pack(network, words)
-    weights, flash = (bitstream.with_suffix(suffix) for suffix in (".weights", ".flash"))
-    files = {weights: content}
-    commands = {"host": f"python -m hw.host {network.name} --port PORT --load {weights}"}
-    if board.weights_at is not None:
-        files[flash] = image.with_bitstream(bitstream.read_bytes(), content, board.weights_at)
-        commands["flash"] = f"iceprog {flash}"
-        commands["weights"] = f"iceprog -o {board.weights_at} {weights}"
-    for path, content in files.items():
+    paths = weight_paths(network, board, config, bitstream)
+    commands = {"host": f"python -m hw.host NETWORK --port PORT --load {paths['weights']}"}
+    contents = {"weights": content}
+    if "flash" in paths:
+        at = board.weights_at
+        contents["flash"] = image.with_bitstream(bitstream.read_bytes(), content, at)
+        commands["flash"] = f"iceprog {paths['flash']}"
+        commands["weights"] = f"iceprog -o {at} {paths['weights']}"
+    for name, path in paths.items():
         with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
-    return {**{path.suffix[1:]: str(path) for path in files}, "commands": commands}
+            temporary.write_bytes(contents[name])
+    return {**{name: str(path) for name, path in paths.items()}, "commands": commands}
 
 
 def _finished(
@@ -383,7 +393,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{network.name} ({network.structure}) on {board.title}, {board.part}:")
         for command in _commands(plan(network, board, config=config, clock=clock, seed=args.seed)):
             print("  " + " ".join(command))
-        print(f"  {bitstream}\n  {bitstream.with_name('report.json')}")
+        paths = [bitstream, *weight_paths(network, board, config, bitstream).values()]
+        for path in (*paths, bitstream.with_name("report.json")):
+            print(f"  {path}")
         return
     report = build(
         network,

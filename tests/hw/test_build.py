@@ -296,7 +296,7 @@ def test_weights_that_are_loaded(stubs, loaded, tmp_path, board):
     content = image.pack(loaded, loaded_words(loaded, LOADED))
     assert report["weights"] == str(weights)
     assert image.read_image(weights, loaded) == content
-    commands = {"host": f"python -m hw.host tiny --port PORT --load {weights}"}
+    commands = {"host": f"python -m hw.host NETWORK --port PORT --load {weights}"}
     if board.weights_at is None:
         assert not flash.exists()
         assert "flash" not in report
@@ -579,6 +579,20 @@ def test_dry_run(stubs, network, tmp_path, capsys):
     assert lines[4:] == [f"  {folder / 'tiny.bin'}", f"  {folder / 'report.json'}"]
     assert not (tmp_path / "b").exists()
     assert stubs.take_runs() == []
+
+
+@pytest.mark.parametrize(
+    ("board", "suffixes"),
+    [("icebreaker", ["bin", "weights", "flash"]), ("upduino3", ["bin", "weights"])],
+)
+def test_dry_run_with_weights_to_load(stubs, loaded, tmp_path, capsys, board, suffixes):
+    loaded.save(tmp_path / "tiny.safetensors")
+    arguments = ["--board", board, "--engine", LOADED.name, "--dry-run", "--build-dir", "b"]
+    builder.main([str(tmp_path / "tiny.safetensors"), *arguments])
+    lines = capsys.readouterr().out.splitlines()
+    folder = Path("b") / board / f"tiny-{LOADED.name}"
+    names = [*(f"tiny.{suffix}" for suffix in suffixes), "report.json"]
+    assert lines[4:] == [f"  {folder / name}" for name in names]
 
 
 @pytest.mark.parametrize(
