@@ -114,6 +114,8 @@ def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -
         "accuracy": float((answer.label == data.test_labels).mean()),
         "cycles_mean": float(count.mean()),
         "cycles_max": int(count.max()),
+        "weight_bits_needed_mean": float(traffic.needed.mean()),
+        "weight_bits_a_cycle": traffic.width,
         "limit_fraction": round(traffic.fraction(count), 4),
         "limit_fraction_left": round(traffic.fraction_left(count), 4),
         "note": "cycles from the last pixel accepted to the answer, by the exact cycle model",

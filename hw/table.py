@@ -1,66 +1,103 @@
-"""``python -m hw.table``: builds each board's default network and writes docs/boards.md.
+"""``python -m hw.table``: builds the rows of the boards' table and writes them to docs/results.md.
 
-The page is written after each board and names those still to come. What was built before is not
+The section is written after each row and names those still to come. What was built before is not
 built again, so a run that was stopped goes on where it was.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from hw.boards import BOARDS
 from hw.build import build
-from sw.cli import atomic_path, parser, run, write_json
+from hw.config import Config, find_config
+from sw.cli import UserError, atomic_path, parser, run, write_json
 from sw.network import Network, find
 
-__all__ = ["interval", "page"]
+__all__ = ["ROWS", "Row", "interval", "section"]
 
+
+class Row(NamedTuple):
+    """What is built: a network on a board, by the engines that ``--engine`` names so."""
+
+    board: str
+    network: str
+    engine: str = "event"
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.board} with {self.network}, {self.engine}"
+
+
+ROWS = tuple(Row(board.name, board.network) for board in BOARDS.values())
+
+_BEGIN = "<!-- boards: written by python -m hw.table -->"
+_END = "<!-- end of boards -->"
 _HEAD = """\
-# Boards
-
+## Boards
 Written by `python -m hw.table`, which builds each of them; nothing here was measured on a board.
 Accuracy is strict, on all test images, by the golden model; `sim.verify` finds the RTL equal to
 it, image by image. Cycles are counted from the last pixel accepted to the answer, over the same
 images, encoder and ordering included, UART not. The clock is the fastest found that the PLL makes
 and the design reaches; fmax is nextpnr's estimate for the slow corner. Cells include PLL, UART and
-link.
+link. There is no Nexus board: prjoxide, which writes its bitstreams, is not on PyPI.
 
-| board | network | accuracy | cells | block RAMs | clock (fmax), MHz | cycles (worst) \
-| time | at fmax |
-|---|---|---|---|---|---|---|---|---|
+| board | network | engine | accuracy | cells | block RAMs | SPRAM | clock (fmax), MHz \
+| cycles (worst) | time | at fmax |
+|---|---|---|---|---|---|---|---|---|---|---|
 """
 _STEADY = """
 
-## One image after the other
+### One image after the other
 The next image is loaded while this one is computed. Cycles from an image to the next by simulation
 of the RTL, over the first {images} test images back to back. A UART of 1 Mbit/s carries far fewer.
 
-| board | cycles an image | images/s at the board's clock |
-|---|---|---|
+| board | network | cycles an image | images/s at the board's clock |
+|---|---|---|---|
+"""
+_LIMIT = """
+
+### Of the memories' limit
+The weight bits that an answer needs, over what all memories of weights could give in its cycles.
+From the last pixel this may be above 1, since the spikes of step 0 are read before it; then that of
+what is left to read after it. Image after image a pixel a cycle is the limit, not the memories.
+
+| board | network | weight bits an image | bits a cycle | from the last pixel | of what is left \
+| image after image |
+|---|---|---|---|---|---|---|
 """
 _STREAMED = 256  # images that are streamed to measure the interval
 
 
-def page(reports: Sequence[dict[str, object]]) -> str:
-    """The page for these reports, each with ``interval_cycles_mean`` beside what a build says.
+def section(reports: Sequence[dict[str, object]]) -> str:
+    """The section for these reports, each with ``interval_cycles_mean`` beside what a build says.
 
-    It says so of every board that has none.
+    It says so of every row that has none.
     """
     rows = [
-        f"| {r['board']} ({r['part']}) | {r['network']} | {r['accuracy']:.2%} "
+        f"| {r['board']} ({r['part']}) | {r['network']} | {r['engine']} | {r['accuracy']:.2%} "
         f"| {r['logic_cells']:,} of {r['available']['logic_cells']:,} "
         f"| {r['ebr']} of {r['available']['ebr']} "
+        f"| {_of(r['spram'], r['available']['spram'])} "
         f"| {r['clock_mhz']:.7g} ({r['fmax_mhz']:.1f}) "
         f"| {r['cycles_mean']:.1f} ({r['cycles_max']}) "
         f"| {r['microseconds_mean']:.2f} µs | {r['microseconds_at_fmax_mean']:.2f} µs |"
         for r in reports
     ]
     steady = [
-        f"| {r['board']} | {r['interval_cycles_mean']:.1f} "
+        f"| {r['board']} | {r['network']} | {r['interval_cycles_mean']:.1f} "
         f"| {round(1e6 * r['clock_mhz'] / r['interval_cycles_mean'], -2):,.0f} |"
         for r in reports
     ]
-    notes = [(r["board"], BOARDS[r["board"]].note) for r in reports if BOARDS[r["board"]].note]
-    notes = [f"- {board}: {note}." for board, note in notes]
+    limit = [
+        f"| {r['board']} | {r['network']} | {r['weight_bits_needed_mean']:,.0f} "
+        f"| {r['weight_bits_a_cycle']:,} | {r['limit_fraction']:.2f} "
+        f"| {r['limit_fraction_left']:.2f} | {_streamed_fraction(r):.2f} |"
+        for r in reports
+    ]
+    notes = {r["board"]: BOARDS[r["board"]].note for r in reports}
+    notes = [f"- {board}: {note}." for board, note in notes.items() if note]
     tools = sorted({text for report in reports for text in _tools(report)})
     return (
         _HEAD
@@ -68,23 +105,37 @@ def page(reports: Sequence[dict[str, object]]) -> str:
         + _missing(reports)
         + _STEADY.format(images=_STREAMED)
         + "\n".join(steady)
-        + "\n".join(["\n\n## What to do first", *notes] if notes else [])
-        + "\n\n## Made with\n"
+        + _LIMIT
+        + "\n".join(limit)
+        + "\n".join(["\n\n### What to do first", *notes] if notes else [])
+        + "\n\n### Made with\n"
         + "\n".join(f"- {text}" for text in tools)
         + "\n"
     )
 
 
+def _of(used: int, there: int) -> str:
+    return f"{used} of {there}" if there else ""
+
+
+def _streamed_fraction(report: dict[str, object]) -> float:
+    offered = report["interval_cycles_mean"] * report["weight_bits_a_cycle"]
+    return report["weight_bits_needed_mean"] / offered
+
+
 def _missing(reports: Sequence[dict[str, object]]) -> str:
-    names = [name for name in BOARDS if name not in {report["board"] for report in reports}]
-    return f"\n\nNot built yet with this version: {', '.join(names)}." if names else ""
+    built = {(report["board"], report["network"], report["engine"]) for report in reports}
+    titles = [row.title for row in ROWS if row not in built]
+    return f"\n\nNot built yet with this version: {'; '.join(titles)}." if titles else ""
 
 
 def _tools(report: dict[str, object]) -> list[str]:
     return [f"amaranth {v}" if k == "amaranth" else str(v) for k, v in report["tools"].items()]
 
 
-def interval(network: Network, *, build_dir: Path, data_dir: Path | None = None) -> float:
+def interval(
+    network: Network, config: Config, *, build_dir: Path, data_dir: Path | None = None
+) -> float:
     """Cycles from an image to the next, mean, of the first test images offered back to back."""
     import numpy as np
 
@@ -92,7 +143,7 @@ def interval(network: Network, *, build_dir: Path, data_dir: Path | None = None)
     from sw.data import load
 
     images = load(str(network.provenance["dataset"]), data_dir).test_images[:_STREAMED]
-    records = Simulator.build(network, build_dir / "verify").run(images)
+    records = Simulator.build(network, build_dir / "verify", config=config).run(images)
     # From last pixel to last pixel; the first images find empty buffers.
     return float(np.diff(records["accepted"][2:].astype(np.int64)).mean())
 
@@ -100,23 +151,38 @@ def interval(network: Network, *, build_dir: Path, data_dir: Path | None = None)
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Build every board and write the table.", data=True, build=True, seed=True)
-    options.add_argument("--out", type=Path, default=Path("docs/boards.md"), metavar="FILE")
+    options.add_argument("--out", type=Path, default=Path("docs/results.md"), metavar="FILE")
     args = options.parse_args(arguments)
     say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
+    _around(args.out)  # a page with no place for the table is refused before all else
     reports, intervals = [], {}
-    for count, board in enumerate(BOARDS.values(), 1):
-        network = find(board.network)
-        say(f"[{count}/{len(BOARDS)}] {network.name} on {board.title}")
+    for count, row in enumerate(ROWS, 1):
+        board, network, config = BOARDS[row.board], find(row.network), find_config(row.engine)
+        say(f"[{count}/{len(ROWS)}] {network.name} on {board.title}")
         places = {"build_dir": args.build_dir, "data_dir": args.data_dir}
-        report = build(network, board, seed=args.seed, say=say, **places)
-        if network.name not in intervals:
-            intervals[network.name] = interval(network, **places)
-        reports.append(report | {"interval_cycles_mean": intervals[network.name]})
+        report = build(network, board, config=config, seed=args.seed, say=say, **places)
+        if row[1:] not in intervals:
+            intervals[row[1:]] = interval(network, config, **places)
+        reports.append(report | {"interval_cycles_mean": intervals[row[1:]]})
+        before, after = _around(args.out)
         with atomic_path(args.out) as temporary:
-            temporary.write_text(page(reports))
+            temporary.write_text(before + section(reports) + after)
     if args.json:
         write_json(args.json, {"boards": reports})
-    say(f"{args.out}: {len(reports)} boards")
+    say(f"{args.out}: {len(reports)} rows")
+
+
+def _around(path: Path) -> tuple[str, str]:
+    """What a page has before and after the section."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; name another --out") from None
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise UserError(f"{path}: put the lines {_BEGIN} and {_END} where the table belongs")
+    return f"{before}{begin}\n", f"{end}{after}"
 
 
 if __name__ == "__main__":

@@ -541,6 +541,10 @@ def test_measure():
     assert figures["accuracy"] == (answer.label == data.test_labels).mean() > 0.9
     assert figures["images"] == len(data.test_images)
     assert 0 < figures["cycles_mean"] <= figures["cycles_max"]
+    assert figures["weight_bits_a_cycle"] == 192 + 10
+    offered = figures["cycles_mean"] * figures["weight_bits_a_cycle"]
+    fraction = figures["weight_bits_needed_mean"] / offered
+    assert figures["limit_fraction"] == round(fraction, 4) > figures["limit_fraction_left"] > 0
 
 
 def test_command(stubs, network, tmp_path):
