@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import Layer, Network
 
 __all__ = [
+    "BUILD",
     "beats",
     "command",
     "events_network",
@@ -21,6 +23,9 @@ __all__ = [
     "random_images",
     "unfinished",
 ]
+
+# Programs that a test compiles lie where the command keeps them, for the next run of the tests.
+BUILD = Path(__file__).parents[2] / "build"
 
 
 def image_network(

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 import pytest
-from samples import command, events_network, image_network
+from samples import BUILD, command, events_network, image_network
 
 from hw.energy import COEFFICIENTS, Range, energy
 from sim.toggles import Activity, clocked_activity
@@ -56,7 +56,7 @@ def test_only_what_flows_without_activity_depends_on_the_clock():
     assert slow["pll"].value == pytest.approx(4 * fast["pll"].value)
 
 
-def test_the_multiplier_changes_as_the_coefficient_says(tmp_path):
+def test_the_multiplier_changes_as_the_coefficient_says():
     """Two counters of 8 bits and their product, as measured by tinyVision.ai."""
     design = """
         module top(input clk);
@@ -65,7 +65,7 @@ def test_the_multiplier_changes_as_the_coefficient_says(tmp_path):
             always @(posedge clk) begin a <= a + 1; b <= b + 1; product <= a * b; end
         endmodule
     """
-    activity = clocked_activity(design, top="top", cycles=4096, folder=tmp_path)
+    activity = clocked_activity(design, top="top", cycles=4096, folder=BUILD / "verify")
     assert sum(activity.wires.values()) / 4096 == pytest.approx(38.4, rel=0.02)
     assert 160 <= sum(activity.luts.values()) <= 200  # 180 logic cells were measured
 
@@ -75,7 +75,7 @@ def test_the_command(rng, tmp_path):
     network.save(tmp_path / "tiny.safetensors")
     out = tmp_path / "energy.json"
     arguments = ("hw.energy", tmp_path / "tiny.safetensors", "--images", 6)
-    result = command(*arguments, "--build-dir", tmp_path, "--json", out)
+    result = command(*arguments, "--build-dir", BUILD, "--json", out)
     assert (result.returncode, result.stderr) == (0, "")
     figures = json.loads(out.read_text())
     assert figures["images"] == 4

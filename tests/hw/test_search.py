@@ -285,7 +285,7 @@ def test_a_limit_that_nothing_keeps(rng, tmp_path):
     network.save(tmp_path / "tiny.safetensors")
     for module in ("hw.estimate", "hw.build"):
         arguments = (tmp_path / "tiny.safetensors", "--board", "ice40", "--max-lc", 10)
-        result = command(module, *arguments, "--engine", "auto")
+        result = command(module, *arguments)
         assert result.returncode == 2
         assert result.stderr.startswith("error: nothing that fits has at most 10 logic cells; ")
         assert result.stderr.count("\n") == 1

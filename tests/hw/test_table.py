@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from samples import image_network
+from samples import BUILD, image_network
 
 from hw import table
 from hw.boards import BOARDS
@@ -113,14 +113,14 @@ def test_no_better_network_of_the_zoo_fits(board):
                 assert held_out(other) <= held_out(ours), other.name
 
 
-def test_the_interval_is_what_the_rtl_takes(rng, tmp_path, monkeypatch):
+def test_the_interval_is_what_the_rtl_takes(rng, monkeypatch):
     """A cycle for each of 64 pixels, if an answer takes less than that."""
     network = image_network(rng, shape=(8, 8), hidden=(4,), classes=10, steps=2, name="tiny")
     monkeypatch.setattr(table, "_STREAMED", 20)
     images = load("digits").test_images
     count = cycles.cycles(network, images, golden.run_images(network, images))
     assert count.max() < 64
-    assert interval(network, DEFAULT, build_dir=tmp_path) == 64
+    assert interval(network, DEFAULT, build_dir=BUILD) == 64
 
 
 def test_the_command_builds_every_row(tmp_path, monkeypatch, capsys):
