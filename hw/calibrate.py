@@ -1,21 +1,25 @@
 """``python -m hw.calibrate``: synthesises and packs a range of designs, to test the estimate.
 
 Writes tests/hw/built.json: for each design its board, logic cells and block RAMs as the tools count
-them. To be run when a block changes; a test then tells whether hw/fit.py still is within its error.
+them, and a digest of what they were given. To be run when a block changes; a test then tells
+whether hw/fit.py still is within its error. The file is written after each design, and a design
+whose digest is the same is not built again.
 """
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from amaranth.build.run import BuildPlan
 
 from hw.boards import Board, find_board
 from hw.build import plan, used_cells
-from hw.config import Config, find_config
+from hw.config import find_config
 from hw.fit import need, shortage
 from hw.tools import run_tool, tool_version
 from sw.cli import atomic_path, parser, run
@@ -102,11 +106,11 @@ def design_network(design: Design) -> Network:
     )
 
 
-def _built(network: Network, config: Config, board: Board) -> tuple[int, int]:
+def _built(the_plan: BuildPlan, board: Board) -> tuple[int, int]:
     """Logic cells and block RAMs after synthesis and packing; placing would not change them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plan(network, board, config=config).extract(folder)
+        the_plan.extract(folder)
         run_tool("yosys", ["-q", "-l", "top.rpt", "top.ys"], cwd=folder, log=folder / "log")
         tool, options = _PACK[board.name]
         netlist = "top.syn.json" if board.family == "gowin" else "top.json"
@@ -116,31 +120,51 @@ def _built(network: Network, config: Config, board: Board) -> tuple[int, int]:
     return used_cells(text, board.family)[:2]
 
 
+def _kept(path: Path) -> dict[tuple[str, int], list]:
+    """The rows of an earlier run, by board and design; none if there is no such file."""
+    try:
+        rows = json.loads(path.read_text())["built"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return {(board, index): [board, index, *rest] for board, index, *rest in rows}
+
+
+def _write(path: Path, tools: dict[str, str], rows: dict[tuple[str, int], list]) -> None:
+    """The rows of boards and designs that there still are, in their order."""
+    keys = [(board, index) for board in _PACK for index in range(len(DESIGNS))]
+    body = ",\n".join(f"    {json.dumps(rows[key])}" for key in keys if key in rows)
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            f'{{\n  "tools": {json.dumps(tools)},\n  "built": [\n{body}\n  ]\n}}\n'
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Synthesise a range of designs and compare the estimate.")
     options.add_argument("--out", type=Path, default=Path("tests/hw/built.json"), metavar="FILE")
     args = options.parse_args(arguments)
-    rows = []
-    for board in map(find_board, _PACK):
-        for index, design in enumerate(DESIGNS):
-            network, config = design_network(design), find_config(design.engine)
-            if shortage(need(network, config), board):
-                continue  # a small board builds those that fit
-            cells, memories = _built(network, config, board)
-            guess = need(network, config).logic_cells(board.family)
-            rows.append([board.name, index, cells, memories])
-            if not args.quiet:
-                error = guess / cells - 1
-                print(
-                    f"{board.name:12}{network.name:28}{cells:6}{guess:6}{error:+7.1%}{memories:4}"
-                )
     tools = {tool: tool_version(tool) for tool in ("yosys", *(t for t, _ in _PACK.values()))}
-    with atomic_path(args.out) as temporary:
-        body = ",\n".join(f"    {json.dumps(row)}" for row in rows)
-        temporary.write_text(
-            f'{{\n  "tools": {json.dumps(tools)},\n  "built": [\n{body}\n  ]\n}}\n'
-        )
+    rows = _kept(args.out)
+    for board, (index, design) in product(map(find_board, _PACK), enumerate(DESIGNS)):
+        network, config = design_network(design), find_config(design.engine)
+        what = need(network, config)
+        if shortage(what, board):
+            rows.pop((board.name, index), None)
+            continue  # a small board builds those that fit
+        the_plan = plan(network, board, config=config)
+        digest = hashlib.sha256(the_plan.digest() + json.dumps(tools).encode()).hexdigest()[:16]
+        if rows.get((board.name, index), [None])[-1] != digest:
+            rows[board.name, index] = [board.name, index, *_built(the_plan, board), digest]
+            _write(args.out, tools, rows)
+        cells, memories = rows[board.name, index][2:4]
+        guess = what.logic_cells(board.family)
+        if not args.quiet:
+            print(
+                f"{board.name:12}{network.name:28}{config.name:24}{cells:6}{guess:6}"
+                f"{guess / cells - 1:+7.1%}{memories:4}{what.block_rams(board.family):4}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
