@@ -114,6 +114,7 @@ class _TangNano9k(TangNano9kPlatform):
 
 # The first router may never end where most cells are taken, or SPRAM is.
 SAFE_ROUTE = "--router router2"
+_UP5K_ROUTE = f"{SAFE_ROUTE} --placer-heap-timingweight 20"
 
 BOARDS = {
     board.name: board
@@ -128,9 +129,10 @@ BOARDS = {
             memories=30,
             spram=4,
             crystal=12_000_000,
-            clock=29_250_000,
+            clock=26_250_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_PAD",
+            route=_UP5K_ROUTE,
             weights_at=1 << 20,
         ),
         Board(
@@ -151,10 +153,10 @@ BOARDS = {
             memories=30,
             spram=4,
             crystal=12_000_000,
-            clock=29_250_000,
+            clock=26_250_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
-            route=SAFE_ROUTE,
+            route=_UP5K_ROUTE,
             idle=("flash",),
             note="close the jumper OSC (R16): it brings the 12 MHz clock to pin 20",
         ),
