@@ -53,7 +53,7 @@ _CELLS = {
         *(96.8, 0.0, 1.73, 3.40, 0.0, 7.5, 1.0, 392.0),
     ),
 }
-_ERROR = 0.05  # the estimate's largest error that was seen, rounded up
+_ERROR = 0.08  # the estimate's largest error that was seen, rounded up
 
 
 @dataclass(frozen=True, kw_only=True)
