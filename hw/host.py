@@ -21,6 +21,7 @@ from sw.network import Network, find
 __all__ = ["Line", "Session", "open_port"]
 
 _DEFAULT = "mnist-512-192-10-t8"
+_LATE = 0.05  # seconds; USB bridges hold bytes back for 16 ms at most, FTDI's latency timer
 
 _FAULTS = {
     Status.READY: "its weights came in only now",
@@ -82,6 +83,7 @@ class Session:
         self._name = name
         with self._connected():
             line.send_break(0.01)
+            time.sleep(_LATE)  # until all that the board said before the break has come
             line.reset_input_buffer()
             line.write(protocol.IDENTIFY)
         expected = protocol.identity(network.sha256)
