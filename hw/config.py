@@ -8,6 +8,7 @@ from sw.network import Network
 
 __all__ = [
     "DEFAULT",
+    "LOADED_LANES",
     "PRESETS",
     "Config",
     "Event",
@@ -69,6 +70,9 @@ class Popcount:
         return "popcount" if self.flags is None else f"popcount-{self.flags}"
 
 
+LOADED_LANES = (16, 32, 64)  # that memories of loaded weights have room for
+
+
 @dataclass(frozen=True, kw_only=True)
 class Folded:
     """The folded engine, for hidden layers: potentials in block RAM, a pass over them per spike.
@@ -88,7 +92,7 @@ class Folded:
     def __post_init__(self) -> None:
         if self.lanes < 1:
             raise UserError(f"Lanes must be at least 1, not {self.lanes!r}")
-        if self.loaded and self.lanes not in (16, 32, 64):
+        if self.loaded and self.lanes not in LOADED_LANES:
             raise UserError(f"Lanes of loaded weights must be 16, 32 or 64, not {self.lanes!r}")
 
     @property
@@ -149,8 +153,11 @@ class Config:
 
     def loaded_layer(self, network: Network) -> int | None:
         """The layer whose weights are loaded at start-up, if there is one."""
-        layers = range(len(network.layers))
-        return next((k for k in layers if getattr(self.engine(k), "loaded", False)), None)
+        return next(iter(self._loaded_layers(network)), None)
+
+    def _loaded_layers(self, network: Network) -> list[int]:
+        engines = [self.engine(index) for index in range(len(network.layers))]
+        return [k for k, e in enumerate(engines) if isinstance(e, Folded) and e.loaded]
 
     def check(self, network: Network) -> None:
         """Raises :class:`UserError` if ``network`` cannot be made in this way."""
@@ -195,8 +202,7 @@ class Config:
             )
 
     def _check_loaded(self, network: Network) -> None:
-        layers = range(len(network.layers))
-        loaded = [k for k in layers if getattr(self.engine(k), "loaded", False)]
+        loaded = self._loaded_layers(network)
         if len(loaded) > 1:
             raise UserError(
                 f"network {network.name!r}: the weights of layers {' and '.join(map(str, loaded))} "

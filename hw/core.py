@@ -138,10 +138,7 @@ class Core(wiring.Component):
                 if index == 0:
                     m.d.comb += source.room.eq(block.room)
                 if index == self._loaded:
-                    m.d.comb += [
-                        block.load.payload.eq(self.load.payload),
-                        block.load.valid.eq(self.load.valid),
-                    ]
+                    wiring.connect(m, wiring.flipped(self.load), block.load)
                 events = block.spikes
                 continue
             integrate = self._place(m, f"integrate_{index}", self._integrate(index))

@@ -5,7 +5,7 @@ Logic cells are an estimate, linear in what the blocks are made of; its coeffici
 designs of hw/calibrate.py, and tests/hw/test_fit.py holds it against them, within 5 %.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
@@ -98,8 +98,7 @@ class Need:
     def block_rams(self, family: str) -> int:
         """Block RAMs: weights, the orderer's links, heads (twice) and ends, the pool's sums."""
         weights = 0
-        for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
-            engine = self.config.engine(index)
+        for index, engine, inputs, outputs in self._layers():
             if isinstance(engine, Event):
                 depth = bank_depth(inputs, engine.banks)
                 weights += engine.banks * block_rams(family, depth, outputs)
@@ -126,8 +125,7 @@ class Need:
     def spram(self) -> int:
         """Single-port RAMs: the copies of the weights that are loaded at start-up."""
         result = 0
-        for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
-            engine = self.config.engine(index)
+        for _, engine, inputs, outputs in self._layers():
             if isinstance(engine, Folded) and engine.loaded:
                 rows = inputs * ceil(outputs / engine.lanes)
                 result += engine.copies * spram_blocks(rows, engine.lanes // COLUMN)
@@ -137,6 +135,11 @@ class Need:
         """Logic cells, estimated; UART and link included."""
         pairs = zip(_CELLS[family], self.amounts(), strict=True)
         return round(sum(coefficient * amount for coefficient, amount in pairs))
+
+    def _layers(self) -> Iterator[tuple[int, Event | Folded | Popcount, int, int]]:
+        """Number, engine, inputs and outputs of each layer."""
+        for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
+            yield index, self.config.engine(index), inputs, outputs
 
     def amounts(self) -> tuple[float, ...]:
         """What the logic cells are linear in, in the order of the coefficients."""
@@ -178,8 +181,7 @@ class Need:
         of their thresholds; the loader of weights.
         """
         slots, looked_at, flags, folded, thresholds = 0, 0.0, 0, 0, 0
-        for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
-            engine = self.config.engine(index)
+        for index, engine, inputs, outputs in self._layers():
             if isinstance(engine, Folded):
                 lanes, bits = engine.lanes, self.lane_bits[index]
                 folded += lanes * bits

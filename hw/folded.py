@@ -6,6 +6,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
+from hw.config import LOADED_LANES
 from hw.event import EventLayout
 from hw.priority import LowestBit
 from hw.spram import COLUMN, SinglePortMemory
@@ -132,7 +133,7 @@ class Folded(wiring.Component):
             raise ValueError(f"Lanes must be less than half of {layer.outputs}, not {lanes!r}")
         if copies not in (1, 2):
             raise ValueError(f"Copies must be 1 or 2, not {copies!r}")
-        if loaded and lanes not in (16, 32, 64):
+        if loaded and lanes not in LOADED_LANES:
             raise ValueError(f"Lanes of loaded weights must be 16, 32 or 64, not {lanes!r}")
         self._layer = layer
         self._steps = steps

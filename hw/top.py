@@ -8,7 +8,6 @@ from hw import protocol
 from hw.boards import Board
 from hw.clock import ClockGenerator
 from hw.config import DEFAULT, Config
-from hw.core import loaded_words
 from hw.flash import FlashReader
 from hw.link import Accelerator
 from sw.network import Network
@@ -23,7 +22,7 @@ class BoardTop(Elaboratable):
         self._board = board
         self._clock = clock
         flash = None
-        if board.weights_at is not None and loaded_words(network, config) is not None:
+        if board.weights_at is not None and config.loaded_layer(network) is not None:
             flash = FlashReader(address=board.weights_at, clock=clock)
         self._accelerator = Accelerator(
             network, divisor=round(clock / protocol.BAUD), config=config, flash=flash

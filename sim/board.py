@@ -37,12 +37,14 @@ from sw.network import Network, find
 if TYPE_CHECKING:
     from cocotb.handle import SimHandleBase
 
-__all__ = ["BOARD", "OPTIONS", "TOP", "Board", "board_sources", "replies"]
+__all__ = ["BOARD", "FLASH", "OPTIONS", "REPLIES", "TOP", "Board", "board_sources", "replies"]
 
 TOP = "board"
 # A netlist's inner signals are of no interest; its vectors are what yosys makes of them.
 OPTIONS = ("-Wno-fatal", "--no-public-flat-rw")
 BOARD = BOARDS["icebreaker"]
+# In the simulation's folder: the image of weights, empty without one, and what was answered.
+FLASH, REPLIES = Path("flash"), Path("replies.json")
 
 _SCRIPT = "read_rtlil top.il; synth_ice40 -top top -flatten; write_verilog -noattr netlist.v"
 
@@ -104,7 +106,7 @@ def board_sources(network: Network, config: Config) -> dict[str, str]:
         netlist = (folder / "netlist.v").read_text()
     ours = r"^module (SB_IO|SB_PLL40_PAD) .*?^endmodule"
     cells = re.sub(ours, "", cell_models(), flags=re.MULTILINE | re.DOTALL)
-    flash = "" if loaded_words(network, config) is None else "`define FLASH\n"
+    flash = "" if config.loaded_layer(network) is None else "`define FLASH\n"
     return {"board.v": flash + _PINS, "cells.v": cells, "netlist.v": netlist.split("\n", 1)[1]}
 
 
@@ -197,8 +199,6 @@ def replies(
     """What the board answers to ``images`` uint8 [B, height, width] over its UART, after it has
     loaded its weights from its flash if the config asks for that; simulated in ``folder``.
     """
-    from sim.board_answers import FLASH, REPLIES
-
     folder.mkdir(parents=True, exist_ok=True)
     words = loaded_words(network, config)
     (folder / FLASH).write_bytes(b"" if words is None else pack(network, words))

@@ -1,18 +1,14 @@
 """The cocotb test that ``python -m sim.board`` runs: asks a board for all images' classes."""
 
 import json
-from pathlib import Path
 
 import cocotb
 
 from hw import protocol
-from sim.board import Board
+from sim.board import FLASH, REPLIES, Board
 from sim.testbench import what_is_simulated
 
-__all__ = ["FLASH", "REPLIES"]
-
-# In the simulation's folder: the image of weights, empty without one, and what was answered.
-FLASH, REPLIES = Path("flash"), Path("replies.json")
+__all__ = ["answers"]
 
 
 @cocotb.test()

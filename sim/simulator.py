@@ -93,7 +93,7 @@ class Simulator:
         width = core.result.payload.margin.shape().width
         files = dict(sources or {"core.v": to_verilog(network, config)})
         events = int(isinstance(network.encoder, EventsEncoder))
-        loaded = int(loaded_words(network, config) is not None)
+        loaded = int(config.loaded_layer(network) is not None)
         defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n#define LOADED {loaded}\n"
         files["harness.cpp"] = defines + _HARNESS.read_text()
         if probed:

@@ -5,6 +5,8 @@ events, of which the last of a step is marked, or a step's potentials. Within a 
 what the others offered at its beginning, so they are clocked from the last to the first.
 """
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from hw.fire import group_size
@@ -24,7 +26,7 @@ __all__ = [
 _COMPACT = 32  # cycles after which images that are decided are left out
 
 
-class Stage:
+class Stage(ABC):
     """A block. Its state is arrays, named ``state``, with one entry per image. It offers something
     where ``valid`` is set; ``last`` marks what ends a step. Events have a spike where ``spike`` is.
     """
@@ -34,13 +36,13 @@ class Stage:
     last: np.ndarray
     spike: np.ndarray
 
+    @abstractmethod
     def ready(self, taken: np.ndarray) -> np.ndarray:
         """Where it takes what it is offered; ``taken`` is where what it offers would be taken."""
-        raise NotImplementedError
 
+    @abstractmethod
     def clock(self, before: "Stage", ready: np.ndarray, taken: np.ndarray) -> None:
         """One cycle. ``before`` offers to it, ``ready`` and ``taken`` are as in :meth:`ready`."""
-        raise NotImplementedError
 
     def keep(self, rows: np.ndarray) -> None:
         """Leaves the other images out."""

@@ -137,10 +137,8 @@ def _ordered(inputs: Tensor) -> Tensor:
     """Keys of the spikes of each image in the order in which they fire, int32 [B, N_in]."""
     images, width = inputs.shape
     keys = torch.empty(images, width, dtype=torch.int32, device=inputs.device)
-    block = triton.next_power_of_2(width)
-    at_once = block <= _SORTED  # one program holds an image
-    if not at_once:
-        block = _SORTED
+    block = min(triton.next_power_of_2(width), _SORTED)
+    at_once = width <= block  # one program holds an image
     grid = (images, triton.cdiv(width, block))
     _keys[grid](inputs, keys, width, SORT=at_once, BLOCK=block, UNIT=_UNIT)
     return keys if at_once else keys.sort(dim=1).values
