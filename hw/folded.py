@@ -341,8 +341,10 @@ class Folded(wiring.Component):
         # With a register behind an asynchronous port, synthesis believes that no chunk is read
         # while it is written, which three stages and three chunks rule out.
         start, stored = starts.read_port(), potentials.read_port(domain="comb")
-        old = Signal.like(stored.data, reset_less=True)
+        # Plain bits: an array's register would come with a wire ``old[3]`` per lane, which Yosys
+        # 0.70, where it hands over to ABC9, mistakes for a bit of ``old``.
+        old = Signal(self._lanes * width, reset_less=True)
         m.d.comb += [start.addr.eq(chunk), start.en.eq(ask), stored.addr.eq(chunk)]
         with m.If(ask):
             m.d.sync += old.eq(stored.data)
-        return start.data, old, potentials.write_port()
+        return start.data, data.View(potentials.shape, old), potentials.write_port()
