@@ -1,15 +1,15 @@
-"""``python -m hw.calibrate``: synthesises and packs a range of designs, to test the estimate.
+"""``python -m hw.calibrate``: synthesises and packs a range of designs, to fit the estimate to it.
 
 Writes tests/hw/built.json: for each design its board, logic cells and block RAMs as the tools count
-them, and a digest of what they were given. To be run when a block changes; a test then tells
-whether hw/fit.py still is within its error. The file is written after each design, and a design
-whose digest is the same is not built again.
+them, and a digest of what they were given; then prints the coefficients for hw/fit.py. To be run
+when a block changes. The file is written after each design, and a design whose digest is the same
+is not built again.
 """
 
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise, product
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from sw.cli import atomic_path, parser, run
 from sw.encoder import LatencyEncoder
 from sw.network import PROVENANCE, Layer, Network
 
-__all__ = ["DESIGNS", "Design", "design_network"]
+__all__ = ["DESIGNS", "Design", "design_network", "fitted"]
 
 
 class Design(NamedTuple):
@@ -68,6 +68,14 @@ DESIGNS = (
     Design((12, 12), (96, 10), 8, engine="folded-16,event"),
     Design((12, 12), (300, 10), 8, engine="folded-16,event"),
     Design((8, 8), (600, 10), 8, engine="folded-32,event"),
+    Design((16, 16), (40, 10), 128),
+    Design((20, 20), (60, 10), 64, pool=2),
+    Design((16, 16), (80, 10), 8, engine="event-4,event-4"),
+    Design((12, 12), (32, 10), 8, engine="popcount-16,event"),
+    Design((16, 16), (96, 10), 8, engine="event,popcount-16"),
+    Design((16, 16), (150, 10), 8, engine="folded-16-spram,event"),
+    Design((28, 28), (600, 10), 8, engine="folded-32-spram,event"),
+    Design((28, 28), (600, 10), 8),
 )
 _PACK = {
     "icebreaker": ("nextpnr-ice40", "--up5k --package sg48 --pcf top.pcf"),
@@ -104,6 +112,22 @@ def design_network(design: Design) -> Network:
         labels=tuple(map(str, range(design.layers[-1]))),
         provenance=dict.fromkeys(PROVENANCE),
     )
+
+
+def fitted(rows: Iterable[Sequence], family: str) -> tuple[float, ...]:
+    """Logic cells per amount of :class:`hw.fit.Need`: least squares of the relative errors, none
+    below 0, over the ``rows`` (board, design, cells, …) of one family.
+    """
+    from scipy.optimize import nnls
+
+    shares = []
+    for board, index, cells, *_ in rows:
+        if find_board(board).family == family:
+            design = DESIGNS[index]
+            what = need(design_network(design), find_config(design.engine))
+            shares.append([amount / cells for amount in what.amounts()])
+    coefficients, _ = nnls(np.array(shares), np.ones(len(shares)))
+    return tuple(round(float(each), 2) for each in coefficients)
 
 
 def _built(the_plan: BuildPlan, board: Board) -> tuple[int, int]:
@@ -165,6 +189,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"{guess / cells - 1:+7.1%}{memories:4}{what.block_rams(board.family):4}",
                 flush=True,
             )
+    if not args.quiet:
+        for family in dict.fromkeys(find_board(board).family for board in _PACK):
+            print(f"{family:12}{fitted(rows.values(), family)}")
 
 
 if __name__ == "__main__":

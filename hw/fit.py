@@ -36,21 +36,19 @@ _ICE40_BITS, _ICE40_WIDTHS = 4096, (2, 4, 8, 16)  # of a block RAM
 # and what every design has (UART, link, control); bank more than one of the first and of the other
 # layers, slot of a unit, weight that a popcount looks at in a cycle, its flag, bit of folded lanes,
 # bit of their thresholds for each 16 chunks after the first, weights that are loaded at all (loader
-# and flash reader; on ECP5 and Gowin as on iCE40).
-# Least squares of relative errors over the designs of hw/calibrate.py, none below 0.
+# and flash reader; only where there is SPRAM). As ``python -m hw.calibrate`` fits and prints them.
 _CELLS = {
     "ice40": (
-        *(0.87, 6.35, 1.97, 13.09, 0.0, 14.39, 43.4, 99.0, 6.6, 203.0),
-        *(68.5, 5.2, 1.30, 3.53, 0.0, 5.6, 1.1, 392.0),
+        *(1.06, 4.79, 1.77, 12.33, 0.15, 12.23, 50.13, 105.26, 25.2, 236.88),
+        *(85.29, 1.72, 1.22, 3.34, 0.59, 5.87, 1.0, 421.03),
     ),
     "ecp5": (
-        *(1.90, 7.83, 1.87, 7.33, 1.38, 0.0, 25.5, 196.0, 24.3, 355.0),
-        *(96.8, 0.0, 1.73, 3.40, 0.0, 7.5, 1.0, 392.0),
+        *(1.85, 5.98, 1.67, 18.14, 0.0, 28.16, 46.7, 61.32, 76.46, 0.0),
+        *(169.82, 0.0, 0.95, 3.88, 0.48, 5.65, 2.02, 0.0),
     ),
-    # From nine designs with one bank, within 10 %; the engines' as on ECP5.
     "gowin": (
-        *(2.69, 8.93, 2.88, 0.0, 2.20, 0.0, 0.0, 0.0, 0.0, 515.0),
-        *(96.8, 0.0, 1.73, 3.40, 0.0, 7.5, 1.0, 392.0),
+        *(1.97, 11.27, 3.71, 19.59, 0.0, 0.0, 0.0, 88.92, 0.0, 601.29),
+        *(189.99, 0.0, 0.55, 4.92, 2.96, 5.79, 1.39, 0.0),
     ),
 }
 _ERROR = 0.08  # the estimate's largest error that was seen, rounded up
