@@ -70,9 +70,17 @@ def run_tool(
                 "network leaves it more room"
             ) from None
     if status:
+        raise UserError(f"{name} failed: {_reason(log, *sorted(cwd.glob('*.rpt')))}")
+
+
+def _reason(*logs: Path) -> str:
+    """The tool's own line, and where it is: an assertion that fails is in Yosys' report only."""
+    for log in logs:
         lines = log.read_text(errors="replace").splitlines()
-        errors = [line for line in lines if "ERROR" in line.upper()] or lines[-1:] or ["no output"]
-        raise UserError(f"{name} failed: {errors[0].strip()} (its log: {log})")
+        if lines:
+            errors = [line for line in lines if "ERROR" in line.upper()] or lines[-1:]
+            return f"{errors[0].strip()} (its log: {log})"
+    return f"no output (its log: {logs[0]})"
 
 
 def _script(name: str) -> str:

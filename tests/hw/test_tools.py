@@ -113,6 +113,15 @@ def test_a_failure_is_the_tools_own_line(monkeypatch, tmp_path, text, message):
     assert str(error.value) == f"yosys failed: {message} (its log: {log})"
 
 
+def test_a_failure_that_only_the_report_knows(monkeypatch, tmp_path):
+    text = "echo fine > top.rpt; echo 'ERROR: Assert failed' >> top.rpt; exit 1"
+    monkeypatch.setenv("YOSYS", script(tmp_path / "tool", text))
+    with pytest.raises(UserError) as error:
+        run_tool("yosys", ["x"], cwd=tmp_path, log=tmp_path / "yosys.log")
+    expected = f"yosys failed: ERROR: Assert failed (its log: {tmp_path}/top.rpt)"
+    assert str(error.value) == expected
+
+
 def test_run(monkeypatch, tmp_path):
     monkeypatch.setenv("YOSYS", script(tmp_path / "tool", 'pwd; echo "$@" >&2'))
     run_tool("yosys", ["-q", Path("a b")], cwd=tmp_path, log=tmp_path / "log")
