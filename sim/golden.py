@@ -14,7 +14,7 @@ from sw.answer import Answer
 from sw.encoder import LatencyEncoder, Spikes
 from sw.network import Layer, Network
 
-__all__ = ["run", "run_images"]
+__all__ = ["run", "run_images", "run_inputs"]
 
 _CHUNK = 16  # images at a time, so that the working set stays in the processor's cache
 
@@ -38,6 +38,11 @@ def run(network: Network, spikes: Spikes) -> Answer:
 
     most = int(np.bincount(spikes.image, minlength=1).max())
     return _run(network, part, count=spikes.count, most=most)
+
+
+def run_inputs(network: Network, inputs: np.ndarray | Spikes) -> Answer:
+    """The answer to ``inputs`` as the network takes them: images or spikes."""
+    return (run if isinstance(inputs, Spikes) else run_images)(network, inputs)
 
 
 class _Table(NamedTuple):

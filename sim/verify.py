@@ -31,7 +31,6 @@ from sw import data
 from sw.answer import Answer
 from sw.cli import UserError, parser, run, write_json
 from sw.encoder import EventsEncoder, Spikes
-from sw.events import EventDataset
 from sw.network import Network, find
 
 __all__ = ["MismatchError", "differs", "main", "verify"]
@@ -101,11 +100,10 @@ def verify(
         It could not be tried.
     """
     count = inputs.count if isinstance(inputs, Spikes) else len(inputs)
-    answers = golden.run if isinstance(inputs, Spikes) else golden.run_images
     workers = max(1, min(os.cpu_count() or 1, count // 256))
     with ThreadPoolExecutor(2) as pool:
         building = pool.submit(_simulator, network, folder, netlist, config)
-        computing = pool.submit(answers, network, inputs)
+        computing = pool.submit(golden.run_inputs, network, inputs)
         simulator, answer = building.result(), computing.result()
     alone, stream = (np.zeros(count, record_type(simulator.hidden)) for _ in range(2))
     with _bar(2 * count, progress) as bar:
@@ -261,10 +259,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.seed < 0:
         raise UserError(f"--seed must be at least 0, not {args.seed}")
     network, config = find(args.network), find_config(args.engine)
-    name, inputs, labels = _test_inputs(network, args.dataset, args.data_dir)
-    count = args.images or (_NETLIST_IMAGES if args.netlist else len(labels))
-    labels = labels[:count]
-    inputs = inputs.part(0, len(labels)) if isinstance(inputs, Spikes) else inputs[:count]
+    name = args.dataset or str(network.provenance["dataset"])
+    count = args.images or (_NETLIST_IMAGES if args.netlist else None)
+    inputs, labels = data.load_for(network, name, args.data_dir, count)
     target = "netlist" if args.netlist else "rtl"
     figures: dict[str, object] = {
         "network": network.name,
@@ -305,27 +302,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not args.quiet:
         print(_summary(network, figures))
     return 0
-
-
-def _test_inputs(
-    network: Network, dataset: str | None, data_dir: Path | None
-) -> tuple[str, np.ndarray | Spikes, np.ndarray]:
-    name = dataset or str(network.provenance["dataset"])
-    loaded = data.load(name, data_dir)
-    if isinstance(loaded, EventDataset):
-        found = f"events of {loaded.channels} channels"
-        fits = network.encoder == EventsEncoder(channels=loaded.channels)
-    else:
-        found = f"images of {loaded.shape} pixels"
-        fits = getattr(network.encoder, "shape", None) == loaded.shape
-    if not fits:
-        takes = getattr(network.encoder, "shape", None) or f"{network.sizes[0]} channels of events"
-        raise UserError(
-            f"{name}: {found}, network {network.name!r} takes {takes}; name another --dataset"
-        )
-    if isinstance(loaded, EventDataset):
-        return name, loaded.test_events.spikes(network.steps), loaded.test_labels
-    return name, loaded.test_images, loaded.test_labels
 
 
 def _summary(network: Network, figures: dict[str, object]) -> str:

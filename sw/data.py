@@ -29,7 +29,9 @@ from typing import TypeVar
 import numpy as np
 
 from sw.cli import UserError, atomic_path
+from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
 from sw.events import EventDataset
+from sw.network import Network
 
 __all__ = [
     "DATASETS",
@@ -39,6 +41,7 @@ __all__ = [
     "fetch",
     "find",
     "load",
+    "load_for",
     "load_images",
     "official",
     "places",
@@ -171,6 +174,44 @@ def load_images(name: str, data_dir: Path | None = None) -> Dataset:
     if name in EVENT_DATASETS:
         raise UserError(f"{name}: holds events, not images; only images are taken here")
     return load(name, data_dir)
+
+
+def load_for(
+    network: Network, name: str, data_dir: Path | None = None, count: int | None = None
+) -> tuple[np.ndarray | Spikes, np.ndarray]:
+    """The test part of the data set ``name`` as ``network`` takes it, and its labels.
+
+    Parameters
+    ----------
+    count : int, optional
+        Only the first so many.
+
+    Returns
+    -------
+    (uint8 [B, height, width] or Spikes, int64 [B])
+
+    Raises
+    ------
+    UserError
+        As :func:`load`, or the network takes other inputs.
+    """
+    data, encoder = load(name, data_dir), network.encoder
+    if isinstance(data, EventDataset):
+        found = f"events of {data.channels} channels"
+        fits = encoder == EventsEncoder(channels=data.channels)
+    else:
+        found = f"images of {data.shape} pixels"
+        fits = isinstance(encoder, LatencyEncoder) and encoder.shape == data.shape
+    if not fits:
+        takes = getattr(encoder, "shape", None) or f"{encoder.inputs} channels of events"
+        raise UserError(
+            f"{name}: {found}, network {network.name!r} takes {takes}; "
+            "name the data set it was trained on"
+        )
+    labels = data.test_labels[:count]
+    if isinstance(data, EventDataset):
+        return data.test_events.spikes(network.steps).part(0, len(labels)), labels
+    return data.test_images[:count], labels
 
 
 def split(labels: np.ndarray, fraction: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from networks import image_network, random_network, speech
 
 from sw import data
 from sw.cli import UserError
@@ -178,3 +179,36 @@ def test_split(rng, fraction):
 def test_split_refuses(fraction):
     with pytest.raises(ValueError, match="Fraction must be in 0 … below 1, not"):
         data.split(np.zeros(3), fraction)
+
+
+def test_images_for_a_network(rng, digits):
+    images, labels = data.load_for(image_network(rng), "digits")
+    assert np.array_equal(images, digits.test_images)
+    assert np.array_equal(labels, digits.test_labels)
+    images, labels = data.load_for(image_network(rng), "digits", count=5)
+    assert np.array_equal(images, digits.test_images[:5])
+    assert np.array_equal(labels, digits.test_labels[:5])
+
+
+@pytest.mark.parametrize(("count", "recordings"), [(None, 60), (7, 7), (99, 60)])
+def test_events_for_a_network(rng, monkeypatch, count, recordings):
+    words = speech(rng)
+    monkeypatch.setattr(data, "load", lambda name, data_dir: words)
+    spikes, labels = data.load_for(random_network(rng, (12, 3), 9), "fsdd", count=count)
+    expected = words.test_events[np.arange(recordings)].spikes(9)
+    for field in ("count", "image", "step", "unit"):
+        assert np.array_equal(getattr(spikes, field), getattr(expected, field))
+    assert np.array_equal(labels, words.test_labels[:recordings])
+
+
+def test_inputs_that_a_network_does_not_take(rng, monkeypatch):
+    images, events = image_network(rng, (4, 6)), random_network(rng, (9, 3), 8)
+    refused = r"^digits: images of \(8, 8\) pixels, network 'random' takes "
+    for network, takes in ((images, r"\(4, 6\)"), (events, "9 channels of events")):
+        with pytest.raises(UserError, match=rf"{refused}{takes}; name the data set it was trained"):
+            data.load_for(network, "digits")
+    words = speech(rng)
+    monkeypatch.setattr(data, "load", lambda name, data_dir: words)
+    for network, takes in ((images, r"\(4, 6\)"), (events, "9 channels of events")):
+        with pytest.raises(UserError, match=rf"^fsdd: events of 12 channels, .* takes {takes}; na"):
+            data.load_for(network, "fsdd")
