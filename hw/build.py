@@ -27,6 +27,7 @@ from hw.fit import check_fit, need
 from hw.tools import find_tool, run_tool, tool_version
 from hw.top import BoardTop
 from sw.cli import UserError, atomic_path, parser, run, table, write_json
+from sw.encoder import EventsEncoder
 from sw.network import Network, find
 
 __all__ = ["build", "measure", "performance", "plan", "used_cells"]
@@ -90,35 +91,35 @@ def bitstream_path(network: Network, board: Board, config: Config, build_dir: Pa
 
 
 def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -> dict[str, object]:
-    """Accuracy (strict) and cycles over all test images of the network's own data set.
+    """Accuracy (strict) and cycles over the test images or recordings of the network's data set.
 
     The values are None, with the reason in ``note``, where the data cannot be had.
     """
     from sim import cycles, golden
-    from sw.data import load
+    from sw.data import load_for
 
-    name, shape = str(network.provenance["dataset"]), network.encoder.shape
     try:
-        data = load(name, data_dir)
-        if data.test_images.shape[1:] != shape:
-            raise UserError(f"{name}: its images are not {shape[0]} × {shape[1]} pixels")
+        inputs, labels = load_for(network, str(network.provenance["dataset"]), data_dir)
     except UserError as error:
         return dict.fromkeys(("images", "accuracy", "cycles_mean", "cycles_max")) | {
             "note": f"not measured: {error}"
         }
-    answer = golden.run_images(network, data.test_images)
-    count = cycles.cycles(network, data.test_images, answer, config)
-    traffic = cycles.traffic(network, data.test_images, answer, config)
+    answer = golden.run_inputs(network, inputs)
+    count = cycles.cycles(network, inputs, answer, config)
+    traffic = cycles.traffic(network, inputs, answer, config)
+    events = isinstance(network.encoder, EventsEncoder)
+    begin = "the first event, without a pause," if events else "the last pixel"
     return {
-        "images": len(data.test_images),
-        "accuracy": float((answer.label == data.test_labels).mean()),
+        "images": len(labels),
+        "accuracy": float((answer.label == labels).mean()),
         "cycles_mean": float(count.mean()),
         "cycles_max": int(count.max()),
+        "cycles_from": begin,
         "weight_bits_needed_mean": float(traffic.needed.mean()),
         "weight_bits_a_cycle": traffic.width,
         "limit_fraction": round(traffic.fraction(count), 4),
         "limit_fraction_left": round(traffic.fraction_left(count), 4),
-        "note": "cycles from the last pixel accepted to the answer, by the exact cycle model",
+        "note": f"cycles from {begin} to the answer, by the exact cycle model",
     }
 
 
@@ -188,7 +189,7 @@ def build(
             "engine": config.name,
             "bitstream": str(bitstream),
             **figures,
-            "includes": "PLL, UART link, latency encoder, orderer, all layers, decision",
+            "includes": f"PLL, UART link, {_source(network)}, all layers, decision",
             "tools": tools,
             "seed": seed,
             "search": search,
@@ -204,6 +205,11 @@ def build(
             report[f"microseconds_at_fmax_{key}"] = cycles and cycles / report["fmax_mhz"]
     write_json(report_path, report)
     return report
+
+
+def _source(network: Network) -> str:
+    events = isinstance(network.encoder, EventsEncoder)
+    return "bypass" if events else "latency encoder, orderer"
 
 
 def weight_paths(
@@ -445,19 +451,21 @@ def performance(figures: dict[str, object]) -> list[tuple[str, str]]:
     if figures["accuracy"] is None:
         return [("accuracy, cycles", figures["note"])]
     mean, worst = figures["cycles_mean"], figures["cycles_max"]
+    begin = figures.get("cycles_from", "the last pixel")
+    limit = (
+        f"{figures['limit_fraction']:.2f}: weight bits needed over those that the memories give in "
+        "these cycles"
+    )
+    if figures["limit_fraction_left"] != figures["limit_fraction"]:
+        limit += f"; {figures['limit_fraction_left']:.2f} of those after the last pixel"
     return [
         ("accuracy, strict", f"{figures['accuracy']:.2%} of {figures['images']:,} test images"),
         ("cycles an image", f"mean {mean:.1f}, worst {worst}"),
-        (
-            "of the limit",
-            f"{figures['limit_fraction']:.2f}: weight bits needed over those that the memories "
-            f"give in these cycles; {figures['limit_fraction_left']:.2f} of those after the "
-            "last pixel",
-        ),
+        ("of the limit", limit),
         (
             "time an image",
             f"mean {mean / figures['clock_mhz']:.2f} µs at the board's clock, "
-            "from the last pixel to the answer, without the UART",
+            f"from {begin} to the answer, without the UART",
         ),
     ]
 

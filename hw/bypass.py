@@ -14,15 +14,16 @@ class SourceLayout(data.StructLayout):
 
     Members
     -------
-    unit : range(units)
+    unit : range(units + 1)
+        From ``units`` on there is none: a fault that a source may send for what it cannot write.
     step : range(steps)
-        Not before that of the item before. Without meaning at the end.
+        Not before that of the item before. Without meaning at the end, as is the unit.
     end : 1
         No spike: the input of this inference ends here.
     """
 
     def __init__(self, units: int, steps: int):
-        super().__init__({"unit": range(units), "step": range(steps), "end": 1})
+        super().__init__({"unit": range(units + 1), "step": range(steps), "end": 1})
 
 
 class Bypass(wiring.Component):

@@ -151,6 +151,12 @@ class Config:
         """The engine of layer ``layer``, counted from 0."""
         return self.engines[min(layer, len(self.engines) - 1)]
 
+    def most_spikes(self, network: Network) -> list[int | None]:
+        """Spikes of an inference at most that reach each layer; None where an input fires once."""
+        events = isinstance(network.encoder, EventsEncoder)
+        # Inputs that fire more than once reach the first layer only.
+        return [self.most_events if events else None] + [None] * (len(network.layers) - 1)
+
     def loaded_layer(self, network: Network) -> int | None:
         """The layer whose weights are loaded at start-up, if there is one."""
         return next(iter(self._loaded_layers(network)), None)

@@ -18,7 +18,7 @@ from sw.encoder import EventsEncoder
 from sw.encoder import LatencyEncoder as Encoder
 from sw.network import Network
 
-__all__ = ["Core", "check_images", "check_network", "loaded_words", "place"]
+__all__ = ["Core", "check_network", "loaded_words", "place"]
 
 
 def check_network(network: Network) -> None:
@@ -26,15 +26,6 @@ def check_network(network: Network) -> None:
     if isinstance(network.encoder, Encoder) and not network.encoder.rises:
         raise UserError(
             f"network {network.name!r}: Select must rise strictly; sort it and the weights"
-        )
-
-
-def check_images(network: Network) -> None:
-    """Raises :class:`UserError` if the network takes events, which no board is sent so far."""
-    if isinstance(network.encoder, EventsEncoder):
-        raise UserError(
-            f"network {network.name!r} takes events; the hardware so far has no board that is sent "
-            "them: export it as Verilog, or train with a latency encoder"
         )
 
 
@@ -95,9 +86,7 @@ class Core(wiring.Component):
         self.config = config
         self._place = place
         self._events = isinstance(network.encoder, EventsEncoder)
-        # Inputs that fire more than once reach the first layer only.
-        self._most = [config.most_events if self._events else None]
-        self._most += [None] * (len(network.layers) - 1)
+        self._most = config.most_spikes(network)
         layer, most = network.layers[-1], self._most[-1]
         result = ResultLayout(layer, network.steps, events=self._events, most=most)
         if self._events:

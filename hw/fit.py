@@ -14,12 +14,13 @@ from amaranth.utils import bits_for, ceil_log2
 
 from hw.boards import BOARDS, Board
 from hw.config import DEFAULT, Config, Event, Folded, Popcount, whole_configs
-from hw.core import check_images, check_network
+from hw.core import check_network
 from hw.event import potential_shapes
 from hw.folded import lane_width
 from hw.integrate import bank_depth
 from hw.spram import COLUMN, spram_blocks
 from sw.cli import UserError
+from sw.encoder import EventsEncoder
 from sw.network import Network
 
 __all__ = ["Need", "block_rams", "check_fit", "need", "shortage"]
@@ -65,7 +66,7 @@ class Need:
     steps : int
         T.
     pixels : int
-        Pixels of an image.
+        Pixels of an image; 0 where inputs are events, which need no encoder and no orderer.
     pool : int
         1 without a pool.
     columns : int
@@ -94,7 +95,7 @@ class Need:
     config: Config = DEFAULT
 
     def block_rams(self, family: str) -> int:
-        """Block RAMs: weights, the orderer's links, heads (twice) and ends, the pool's sums."""
+        """Block RAMs: weights; where inputs are images, encoder and orderer."""
         weights = 0
         for index, engine, inputs, outputs in self._layers():
             if isinstance(engine, Event):
@@ -108,6 +109,10 @@ class Need:
             elif engine.flags:
                 depth, width = ceil(inputs / engine.flags), engine.flags * outputs
                 weights += block_rams(family, depth, width) if depth > 1 else 0
+        return weights + (self._ordering(family) if self.pixels else 0)
+
+    def _ordering(self, family: str) -> int:
+        """Block RAMs of the orderer's links, heads (twice) and ends, and of the pool's sums."""
         banks, lanes = self.config.engine(0).banks, self.config.pixels
         rows = -(-self.sizes[0] // banks)
         link = bits_for(rows - 1) + (banks == 1)
@@ -118,7 +123,7 @@ class Need:
         heads *= lanes * (2 + (banks > 1))
         pooled = bits_for(255 * self.pool**2 + self.pool**2 // 2)
         pool = block_rams(family, self.columns, pooled) if self.pool > 1 else 0
-        return weights + links + heads + pool
+        return links + heads + pool
 
     def spram(self) -> int:
         """Single-port RAMs: the copies of the weights that are loaded at start-up."""
@@ -201,18 +206,19 @@ class Need:
 
 def need(network: Network, config: Config = DEFAULT) -> Need:
     """What ``network`` needs. Raises :class:`UserError` for what the hardware cannot do."""
-    check_images(network)
     check_network(network)
     config.check(network)
     encoder = network.encoder
-    shapes = [potential_shapes(layer) for layer in network.layers]
+    events = isinstance(encoder, EventsEncoder)
+    most = config.most_spikes(network)
+    shapes = [potential_shapes(*each) for each in zip(network.layers, most, strict=True)]
     return Need(
         sizes=network.sizes,
         steps=network.steps,
-        pixels=encoder.pixels,
-        pool=encoder.pool,
-        columns=encoder.shape[1] // encoder.pool,
-        chosen=encoder.select is not None,
+        pixels=0 if events else encoder.pixels,
+        pool=1 if events else encoder.pool,
+        columns=0 if events else encoder.shape[1] // encoder.pool,
+        chosen=not events and encoder.select is not None,
         bits=tuple(sum(s.width for s in layer) / len(layer) for layer in shapes),
         margin=max(s.width for s in shapes[-1]),
         lane_bits=tuple(lane_width(layer) for layer in network.layers),
@@ -274,7 +280,7 @@ def remedies(network: Network, what: Need, board: Board) -> list[str]:
     inputs, hidden, *rest = what.sizes
     result = []
     fewer = _largest(inputs, lambda n: replace(what, sizes=(n, hidden, *rest)), board)
-    if fewer:
+    if fewer and what.pixels:
         result.append(f"train with --inputs {fewer}")
     if rest:
         fewer = _largest(hidden, lambda n: replace(what, sizes=(inputs, n, *rest)), board)

@@ -1,4 +1,6 @@
-"""``python -m hw.host --port P``: streams images to a board and prints what it answers."""
+"""``python -m hw.host --port P``: streams images or recordings of events to a board and prints what
+it answers.
+"""
 
 import os
 import time
@@ -12,13 +14,13 @@ from tqdm import tqdm
 
 from hw import protocol
 from hw.image import read_image
-from hw.protocol import Status
+from hw.protocol import Fault, Status
 from sw.cli import UserError, parser, run, table, write_json
-from sw.data import load_images
-from sw.encoder import LatencyEncoder
+from sw.data import load_for
+from sw.encoder import EventsEncoder, Spikes
 from sw.network import Network, find
 
-__all__ = ["Line", "Session", "open_port"]
+__all__ = ["Line", "Session", "commands", "open_port"]
 
 _DEFAULT = "mnist-512-192-10-t8"
 _LATE = 0.05  # seconds; USB bridges hold bytes back for 16 ms at most, FTDI's latency timer
@@ -29,6 +31,13 @@ _FAULTS = {
     Status.NO_IMAGE: "its flash is silent or holds no image of weights",
     Status.OTHER_NETWORK: "the weights that it found are not those of its bitstream",
     Status.DAMAGED: "its weights are damaged, their checksum is wrong",
+    Fault.RULES: "its events are too many, or were damaged on their way",
+    Fault.OVERRUN: "its events came faster than the board took them",
+}
+_LOAD = "write the flash as hw.build says, or load its image of weights with --load"
+_REMEDIES = {
+    Fault.RULES: "send fewer events, or check the cable",
+    Fault.OVERRUN: "build it for a faster --clock, or with another --engine",
 }
 
 
@@ -64,6 +73,38 @@ def open_port(name: str, baud: int = protocol.BAUD, timeout: float = 2.0) -> Lin
         raise UserError(
             f"port {name}: cannot be opened ({reason}); name another with --port"
         ) from None
+
+
+def commands(network: Network, inputs: np.ndarray | Spikes) -> Iterator[bytes]:
+    """What is sent for each of ``inputs``: images uint8 [B, height, width], or spikes.
+
+    Raises
+    ------
+    UserError
+        They are not what the network takes.
+    """
+    encoder, remedy = network.encoder, "name the data set it was trained on"
+    events = isinstance(encoder, EventsEncoder)
+    if events != isinstance(inputs, Spikes):
+        takes = "events, not images" if events else "images, not events"
+        raise UserError(f"{network.name} takes {takes}; {remedy}")
+    if not events:
+        if inputs.dtype != np.uint8 or inputs.shape[1:] != encoder.shape:
+            raise UserError(
+                f"{network.name} takes uint8 images {encoder.shape}, not {inputs.dtype} "
+                f"{inputs.shape[1:]}; {remedy}"
+            )
+        return (protocol.IMAGE + image.tobytes() for image in inputs)
+    unit, step = (int(values.max(initial=0)) for values in (inputs.unit, inputs.step))
+    if unit >= encoder.channels or step >= network.steps:
+        raise UserError(
+            f"{network.name} takes events of {encoder.channels} channels in {network.steps} steps, "
+            f"not of channel {unit} or in step {step}; {remedy}"
+        )
+    parts = (inputs.part(index, index + 1) for index in range(inputs.count))
+    return (
+        protocol.events(zip(part.unit.tolist(), part.step.tolist(), strict=True)) for part in parts
+    )
 
 
 class Session:
@@ -118,22 +159,16 @@ class Session:
                 "more, and the bitstream beside it if that does not help"
             )
 
-    def classify(self, images: np.ndarray) -> Iterator[protocol.Reply]:
-        """The board's answers to ``images`` uint8 [B, height, width], one after the other.
+    def classify(self, inputs: np.ndarray | Spikes) -> Iterator[protocol.Reply]:
+        """The board's answers to ``inputs``, as :func:`commands` takes them, one after the other.
 
-        The next image is sent before the answer to this one is read: the line never idles. Raises
-        :class:`UserError` if the board answers with a status.
+        The next input is sent before the answer to this one is read: the line never idles. Raises
+        :class:`UserError` if the board answers with a status or fault.
         """
-        shape = self._network.encoder.shape
-        if images.dtype != np.uint8 or images.shape[1:] != shape:
-            raise UserError(
-                f"{self._network.name} takes uint8 images {shape}, not {images.dtype} "
-                f"{images.shape[1:]}; name the data set it was trained on"
-            )
         waiting = 0
-        for image in images:
+        for command in commands(self._network, inputs):
             with self._connected():
-                self._line.write(protocol.IMAGE + image.tobytes())
+                self._line.write(command)
             waiting += 1
             if waiting == 2:
                 yield self._class()
@@ -144,9 +179,10 @@ class Session:
     def _class(self) -> protocol.Reply:
         reply = self._reply()
         if not reply.cycles:
+            what = "an inference" if reply.label in _REMEDIES else "an image"
             raise UserError(
-                f"{self._name}: the board has no class for an image ({_fault(reply)}); write the "
-                "flash as hw.build says, or load its image of weights with --load"
+                f"{self._name}: the board has no class for {what} ({_fault(reply)}); "
+                + _REMEDIES.get(reply.label, _LOAD)
             )
         return reply
 
@@ -178,7 +214,7 @@ def _fault(reply: protocol.Reply) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Classify a data set's test images on a board.", data=True)
+    options = parser("Classify a data set's test images or recordings on a board.", data=True)
     options.add_argument("network", nargs="?", default=_DEFAULT, help="default: %(default)s")
     options.add_argument("--port", required=True, help="serial port, such as /dev/ttyUSB1")
     options.add_argument("--baud", type=int, default=protocol.BAUD, help="default: %(default)s")
@@ -196,26 +232,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="first load this image of weights, which hw.build wrote",
     )
     options.add_argument("--dataset", help="default: the one the network was trained on")
-    options.add_argument("--images", type=int, metavar="N", help="only the first N test images")
+    options.add_argument(
+        "--images", type=int, metavar="N", help="only the first N test images or recordings"
+    )
     options.add_argument("--image", type=Path, metavar="FILE", help="one image, raw bytes, instead")
     args = options.parse_args(arguments)
     network = find(args.network)
-    if not isinstance(network.encoder, LatencyEncoder):
-        raise UserError(f"network {network.name!r} takes events; no board holds one")
     if args.images is not None and args.images < 1:
         raise UserError(f"--images must be at least 1, not {args.images}")
     if args.image:
-        images, truth = _raw_image(args.image, network), None
+        inputs, truth = _raw_image(args.image, network), None
     else:
-        data = load_images(args.dataset or network.provenance["dataset"], args.data_dir)
-        images, truth = data.test_images[: args.images], data.test_labels[: args.images]
+        name = args.dataset or str(network.provenance["dataset"])
+        inputs, truth = load_for(network, name, args.data_dir, args.images)
     weights = read_image(args.load, network) if args.load else None
     session = Session(open_port(args.port, args.baud, args.timeout), network, name=args.port)
     if weights:
         session.load(weights)
 
     start = time.monotonic()
-    bar = tqdm(session.classify(images), total=len(images), unit="image", disable=args.quiet)
+    count = 1 if truth is None else len(truth)
+    bar = tqdm(session.classify(inputs), total=count, unit="image", disable=args.quiet)
     replies = list(bar)
     seconds = time.monotonic() - start
     if truth is None:
@@ -224,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         labels = np.array([reply.label for reply in replies])
         figures = {
             "network": network.name,
-            "images": len(images),
+            "images": count,
             "accuracy": float((labels == truth).mean()),
             "decision_step_mean": float(np.mean([reply.step + 1 for reply in replies])),
             "cycles_mean": float(np.mean([reply.cycles for reply in replies])),
@@ -238,6 +275,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _raw_image(path: Path, network: Network) -> np.ndarray:
+    if isinstance(network.encoder, EventsEncoder):
+        raise UserError(f"network {network.name!r} takes events; leave out --image")
     try:
         content = path.read_bytes()
     except OSError as error:

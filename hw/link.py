@@ -5,35 +5,43 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw import image, protocol
+from hw.bypass import SourceLayout
 from hw.config import DEFAULT, Config
-from hw.core import Core, check_images, loaded_words
+from hw.core import Core, loaded_words
 from hw.flash import FlashReader, SpiSignature
+from hw.items import Items
 from hw.loader import Loader, LoadingSignature
-from hw.protocol import Status
+from hw.protocol import Fault, Status
 from hw.uart import Receiver, Transmitter
 from sw.cli import UserError
+from sw.encoder import EventsEncoder
 from sw.network import Network
 
 __all__ = ["Accelerator", "Link"]
 
 
 class Link(wiring.Component):
-    """Speaks the protocol: commands in, pixels to the core, answers out.
+    """Speaks the protocol: commands in, pixels or events to the core, answers out.
 
     Parameters
     ----------
     network : sw.network.Network
-        At most 256 classes; margins of at most 32 bits.
+        At most 256 classes; margins of at most 32 bits; at most 65,535 inputs if they are events.
     result : shape of the core's result
     loads : bool
-        Weights are loaded: images get no class before that, and the host may load them.
+        Weights are loaded: inputs get no class before that, and the host may load them.
 
     Members
     -------
     received, sent : stream of 8
         Bytes from and to the host.
     pixels : stream of 8
-        To the core.
+        To the core, if it takes images.
+    source : stream of SourceLayout
+        To the core, if it takes events.
+    lost : 1
+        In place of ``pixels``, too: events came faster than the core took them, so it must be reset
+        until this link is.
     result : stream of ResultLayout
         From the core.
     label : 8
@@ -48,14 +56,25 @@ class Link(wiring.Component):
                 f"network {network.name!r}: the link carries at most 256 classes and margins of "
                 f"32 bits, not {len(network.labels)} and {result['margin'].shape.width}"
             )
-        self._pixels = network.encoder.pixels
+        self._network = network
+        self._events = isinstance(network.encoder, EventsEncoder)
+        if self._events and network.sizes[0] > protocol.END:
+            raise UserError(
+                f"network {network.name!r}: the link carries events of at most {protocol.END} "
+                f"inputs, not {network.sizes[0]}"
+            )
         self._identity = protocol.identity(network.sha256)
         self._loads = loads
+        if self._events:
+            layout = SourceLayout(network.sizes[0], network.steps)
+            into = {"source": Out(stream.Signature(layout)), "lost": Out(1)}
+        else:
+            into = {"pixels": Out(stream.Signature(8))}
         super().__init__(
             {
                 "received": In(stream.Signature(8)),
                 "sent": Out(stream.Signature(8)),
-                "pixels": Out(stream.Signature(8)),
+                **into,
                 "result": In(stream.Signature(result)),
                 "label": Out(8),
                 **({"loading": Out(LoadingSignature())} if loads else {}),
@@ -68,46 +87,47 @@ class Link(wiring.Component):
         loading = self.loading if self._loads else LoadingSignature().flip().create()
         known = Signal()  # what became of the weights
         command, accept = self.received.payload, Signal()
-        left = Signal(range(self._pixels + 1))  # pixels of this image still to come
-        dropped = Signal()  # this image came before the weights
+        dropped = Signal()  # this input came before the weights
         asked = Signal()  # an identification is due
         refused, loaded = Signal(), Signal()  # a status is due, at once or once it is known
-        last_pixel = Signal()
+        if self._events:
+            into = _Events(m, self, self._network, accept, dropped, loading.begin)
+        else:
+            into = _Pixels(self, self._network, dropped)
         identify = command == ord(protocol.IDENTIFY)
         m.d.comb += [
             known.eq(loading.status != Status.LOADING),
             loading.image.payload.eq(command),
             loading.image.valid.eq(self.received.valid & loading.hearing),
-            self.pixels.payload.eq(command),
-            self.pixels.valid.eq(self.received.valid & (left != 0) & ~dropped),
+            *into.offer,
             accept.eq(self.received.valid & self.received.ready),
-            last_pixel.eq(self.pixels.valid & self.pixels.ready & (left == 1)),
+            into.end.eq(into.ended),
         ]
         with m.If(loading.hearing):
             m.d.comb += self.received.ready.eq(1)
-        with m.Elif(left == 0):
+        with m.Elif(into.idle):
             m.d.comb += self.received.ready.eq(~(asked & identify))
         with m.Else():
-            m.d.comb += self.received.ready.eq(Mux(dropped, ~refused, self.pixels.ready))
+            m.d.comb += self.received.ready.eq(Mux(dropped, ~refused, into.ready))
         with m.If(accept & ~loading.hearing):
-            with m.If(left != 0):
-                m.d.sync += left.eq(left - 1)
-                with m.If(dropped & (left == 1)):
+            with m.If(into.busy):
+                m.d.sync += into.advance
+                with m.If(dropped & into.last):
                     m.d.sync += refused.eq(1)
-            with m.Elif(command == ord(protocol.IMAGE)):
-                m.d.sync += left.eq(self._pixels)
+            with m.Elif(command == ord(into.command)):
+                m.d.sync += into.begin
                 m.d.sync += dropped.eq(loading.status != Status.READY)
             with m.Elif(identify):
                 m.d.sync += asked.eq(1)
         if self._loads:
-            here = self.received.valid & ~loading.hearing & (left == 0)
+            here = self.received.valid & ~loading.hearing & into.idle
             m.d.comb += loading.begin.eq(here & (command == ord(protocol.LOAD)))
         with m.If(loading.begin):
             m.d.sync += loaded.eq(1)
 
-        # Counts in the cycle of the last pixel too, so it shows the cycles between the two.
+        # Counts in the cycle of the input's end too, so it shows the cycles between the two.
         cycles = Signal(16)
-        with m.If(last_pixel):
+        with m.If(into.end):
             m.d.sync += cycles.eq(1)
         with m.Elif(~cycles.all() & ~self.result.valid):
             m.d.sync += cycles.eq(cycles + 1)
@@ -132,16 +152,162 @@ class Link(wiring.Component):
             identity = Const(int.from_bytes(self._identity, "little"), 8 * size)
             m.d.sync += [shift.eq(identity), count.eq(len(self._identity)), asked.eq(0)]
         with m.Elif(refused | (loaded & known)):
-            m.d.sync += [shift.eq(loading.status), count.eq(size), refused.eq(0)]
+            m.d.sync += [shift.eq(into.status(loading.status)), count.eq(size), refused.eq(0)]
             with m.If(~refused):
                 m.d.sync += loaded.eq(0)
         with m.Elif(self.result.valid):
             m.d.sync += [
-                shift.eq(Cat(label, step, cycles, margin)),  # as protocol.ANSWER
+                shift.eq(Cat(label, step, into.count(cycles), margin)),  # as protocol.ANSWER
                 count.eq(size),
                 self.label.eq(label),
             ]
+            if self._events:
+                with m.If(self.result.payload.fault):
+                    m.d.sync += [shift.eq(Fault.RULES), self.label.eq(self.label)]
+        if self._events:
+            with m.If(into.overrun):
+                m.d.sync += refused.eq(1)
         return m
+
+
+class _Pixels:
+    """How an image comes: a byte is a pixel, and the last one is its end."""
+
+    command = protocol.IMAGE
+
+    def __init__(self, link, network, dropped):
+        self._pixels = network.encoder.pixels
+        self._link = link
+        self._dropped = dropped
+        self._left = Signal(range(self._pixels + 1), name="left")  # pixels still to come
+        self.end = Signal(name="last_pixel")
+
+    @property
+    def offer(self):
+        """What connects the core."""
+        pixels, received = self._link.pixels, self._link.received
+        return [
+            pixels.payload.eq(received.payload),
+            pixels.valid.eq(received.valid & (self._left != 0) & ~self._dropped),
+        ]
+
+    @property
+    def ended(self):
+        """The core takes the end of an image."""
+        pixels = self._link.pixels
+        return pixels.valid & pixels.ready & (self._left == 1)
+
+    @property
+    def idle(self):
+        """A command is due."""
+        return self._left == 0
+
+    @property
+    def busy(self):
+        """Bytes of an image are due."""
+        return self._left != 0
+
+    @property
+    def ready(self):
+        """The byte of an image can be taken."""
+        return self._link.pixels.ready
+
+    @property
+    def last(self):
+        """It is the last one."""
+        return self._left == 1
+
+    @property
+    def begin(self):
+        """What the command does."""
+        return self._left.eq(self._pixels)
+
+    @property
+    def advance(self):
+        """What a byte that is taken does."""
+        return self._left.eq(self._left - 1)
+
+    def count(self, cycles):
+        """The cycles that an answer tells of."""
+        return cycles
+
+    def status(self, weights):
+        """What is told of an input without a class."""
+        return weights
+
+
+class _Events:
+    """How events come: a spike or an end mark in three bytes, and with an end mark taken, its end.
+
+    An inference may be answered before its end. Its end mark is kept back until the inference
+    before it is answered, so that cycles are counted for one at a time.
+    """
+
+    command = protocol.EVENTS
+    ready = 1
+
+    def __init__(self, m, link, network, accept, dropped, begin):
+        self._items = items = Items(units=network.sizes[0], steps=network.steps)
+        m.submodules.items = ResetInserter(begin)(items)
+        self._link = link
+        self._dropped = dropped
+        self.busy = Signal(name="busy")  # bytes of an inference are due
+        self.end = Signal(name="end_mark")
+        self._due = due = Signal(name="due")  # an inference has ended, its answer is to come
+        early = Signal()  # an inference is answered, its end is to come
+        answered, told = Signal(), Signal()
+        self._kept = Signal(name="kept")
+        self.overrun = items.lost & ~told
+        m.d.comb += [
+            items.bytes.payload.eq(link.received.payload),
+            items.bytes.valid.eq(accept & self.busy),
+            self._kept.eq(items.source.payload.end & due),
+            items.source.ready.eq(dropped | (link.source.ready & ~self._kept)),
+            answered.eq(link.result.valid & link.result.ready),
+            link.lost.eq(items.lost),
+        ]
+        m.d.sync += told.eq(items.lost)
+        with m.If(begin):
+            m.d.sync += [due.eq(0), early.eq(0)]
+        with m.Elif(self.end & ~answered):
+            m.d.sync += [due.eq(~early), early.eq(0)]
+        with m.Elif(answered & ~self.end):
+            m.d.sync += [due.eq(0), early.eq(~due)]
+
+    @property
+    def offer(self):
+        source, items = self._link.source, self._items.source
+        return [
+            source.payload.eq(items.payload),
+            source.valid.eq(items.valid & ~self._dropped & ~self._kept),
+        ]
+
+    @property
+    def ended(self):
+        source = self._link.source
+        return source.valid & source.ready & source.payload.end
+
+    @property
+    def idle(self):
+        return ~self.busy
+
+    @property
+    def last(self):
+        return self._items.ends
+
+    @property
+    def begin(self):
+        return self.busy.eq(1)
+
+    @property
+    def advance(self):
+        return self.busy.eq(~self._items.ends)
+
+    def count(self, cycles):
+        return Mux(self._due, cycles, 1)
+
+    def status(self, weights):
+        return Mux(self._items.lost, Fault.OVERRUN, weights)
 
 
 class Accelerator(wiring.Component):
@@ -176,7 +342,6 @@ class Accelerator(wiring.Component):
         config: Config = DEFAULT,
         flash: FlashReader | None = None,
     ):
-        check_images(network)
         if config.pixels != 1:
             raise UserError(f"The link brings one pixel at a time, not {config.pixels}; take 1")
         self._core = Core(network, config=config)
@@ -205,12 +370,18 @@ class Accelerator(wiring.Component):
         restart = receiver.broken
         if self._loader:
             restart |= self._load(m)
+        events = "source" in core.signature.members
+        if events:
+            restart |= link.lost
         m.submodules.receiver = receiver
         m.submodules.transmitter = reset(transmitter)
         m.submodules.core = ResetInserter(restart)(core)
         m.submodules.link = reset(link)
         wiring.connect(m, receiver.bytes, link.received)
-        wiring.connect(m, link.pixels, core.pixels)
+        if events:
+            wiring.connect(m, link.source, core.source)
+        else:
+            wiring.connect(m, link.pixels, core.pixels)
         wiring.connect(m, core.result, link.result)
         wiring.connect(m, link.sent, transmitter.bytes)
         m.d.comb += [

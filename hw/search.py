@@ -46,7 +46,7 @@ class Limits:
     cells : int, or None
         Logic cells, at most.
     cycles : float, or None
-        Cycles from the last pixel to the answer, mean, at most.
+        Cycles from the last pixel (of events: the first) to the answer, mean, at most.
     accuracy : float 0 … 1, or None
         Strict, on the test images, at least.
     """
@@ -78,7 +78,7 @@ class Candidate:
     accuracy : float
         Strict, on the test images.
     cycles_mean, cycles_max : float
-        From the last pixel to the answer.
+        From the last pixel to the answer; of events, from the first.
     """
 
     network: Network
@@ -100,7 +100,7 @@ class Candidate:
         """Thousand logic cells times cycles of an image, with its loading: what energy goes with,
         before the activity is known (hw/energy.py counts it).
         """
-        pixels = self.network.encoder.pixels / self.config.pixels
+        pixels = getattr(self.network.encoder, "pixels", 0) / self.config.pixels
         return self.cells * (pixels + self.cycles_mean) / 1000
 
     def cost(self, goal: str) -> float:

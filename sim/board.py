@@ -24,27 +24,39 @@ from hw.boards import BOARDS
 from hw.build import plan
 from hw.clock import clocks
 from hw.config import Config, engine_names, find_config
-from hw.core import check_images, loaded_words
+from hw.core import loaded_words
+from hw.host import commands
 from hw.image import pack
 from hw.tools import run_tool
 from sim import golden
 from sim.netlist import cell_models
 from sim.testbench import simulate
 from sw.cli import UserError, parser, run, table, write_json
-from sw.data import load_images
+from sw.data import load_for
+from sw.encoder import Spikes
 from sw.network import Network, find
 
 if TYPE_CHECKING:
     from cocotb.handle import SimHandleBase
 
-__all__ = ["BOARD", "FLASH", "OPTIONS", "REPLIES", "TOP", "Board", "board_sources", "replies"]
+__all__ = [
+    "BOARD",
+    "COMMANDS",
+    "FLASH",
+    "OPTIONS",
+    "REPLIES",
+    "TOP",
+    "Board",
+    "board_sources",
+    "replies",
+]
 
 TOP = "board"
 # A netlist's inner signals are of no interest; its vectors are what yosys makes of them.
 OPTIONS = ("-Wno-fatal", "--no-public-flat-rw")
 BOARD = BOARDS["icebreaker"]
-# In the simulation's folder: the image of weights, empty without one, and what was answered.
-FLASH, REPLIES = Path("flash"), Path("replies.json")
+# In the simulation's folder: the image of weights, empty without one; what is asked and answered.
+FLASH, COMMANDS, REPLIES = Path("flash"), Path("commands.json"), Path("replies.json")
 
 _SCRIPT = "read_rtlil top.il; synth_ice40 -top top -flatten; write_verilog -noattr netlist.v"
 
@@ -194,17 +206,19 @@ class Board:
 
 
 def replies(
-    network: Network, images: np.ndarray, config: Config, folder: Path
+    network: Network, inputs: np.ndarray | Spikes, config: Config, folder: Path
 ) -> list[protocol.Reply]:
-    """What the board answers to ``images`` uint8 [B, height, width] over its UART, after it has
-    loaded its weights from its flash if the config asks for that; simulated in ``folder``.
+    """What the board answers to ``inputs`` (images uint8 [B, height, width], or spikes) over its
+    UART, after it has loaded its weights from its flash if the config asks for that; simulated in
+    ``folder``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     words = loaded_words(network, config)
     (folder / FLASH).write_bytes(b"" if words is None else pack(network, words))
+    (folder / COMMANDS).write_text(json.dumps([each.hex() for each in commands(network, inputs)]))
     simulate(
         network,
-        images,
+        np.empty(0, np.uint8),
         tests="sim.board_answers",
         folder=folder,
         sources=board_sources(network, config),
@@ -224,23 +238,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument("--dataset", help="default: the one the network was trained on")
     options.add_argument(
-        "--images", metavar="N", type=int, default=10, help="test images (default: %(default)s)"
+        "--images",
+        metavar="N",
+        type=int,
+        default=10,
+        help="test images or recordings (default: %(default)s)",
     )
     options.add_argument("--engine", default="event", help=engine_names())
     args = options.parse_args(arguments)
     if args.images < 1:
         raise UserError(f"--images must be at least 1, not {args.images}")
     network, config = find(args.network), find_config(args.engine)
-    check_images(network)
-    data = load_images(args.dataset or network.provenance["dataset"], args.data_dir)
-    images, labels = data.test_images[: args.images], data.test_labels[: args.images]
+    name = args.dataset or str(network.provenance["dataset"])
+    inputs, labels = load_for(network, name, args.data_dir, args.images)
     begun = time.monotonic()
     folder = args.build_dir / "board" / f"{network.file_name}-{config.name}"
     try:
-        got = replies(network, images, config, folder)
+        got = replies(network, inputs, config, folder)
     except RuntimeError as error:
         raise UserError(f"the board does not answer: {error}") from None
-    answer = golden.run_images(network, images)
+    answer = golden.run_inputs(network, inputs)
     expected = zip(answer.label, answer.step, answer.margin, strict=True)
     same = [
         reply.cycles > 0 and (reply.label, reply.step, reply.margin) == right
@@ -250,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "board": BOARD.name,
         "network": network.name,
         "engine": config.name,
-        "images": len(images),
+        "images": len(labels),
         "mismatches": same.count(False),
         "accuracy": float(np.mean([reply.label for reply in got] == labels)),
         "cycles_mean": float(np.mean([reply.cycles for reply in got])),

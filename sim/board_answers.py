@@ -1,11 +1,11 @@
-"""The cocotb test that ``python -m sim.board`` runs: asks a board for all images' classes."""
+"""The cocotb test that ``python -m sim.board`` runs: asks a board for all classes."""
 
 import json
 
 import cocotb
 
 from hw import protocol
-from sim.board import FLASH, REPLIES, Board
+from sim.board import COMMANDS, FLASH, REPLIES, Board
 from sim.testbench import what_is_simulated
 
 __all__ = ["answers"]
@@ -13,13 +13,13 @@ __all__ = ["answers"]
 
 @cocotb.test()
 async def answers(dut) -> None:  # noqa: ANN001
-    """The replies to the images, one after the other."""
-    network, images = what_is_simulated()
+    """The replies to the commands, one after the other."""
+    network, _ = what_is_simulated()
     board = await Board.start(dut, FLASH.read_bytes())
     identity = protocol.identity(network.sha256)
     assert await board.ask(protocol.IDENTIFY, len(identity)) == identity
     replies = [
-        protocol.parse(await board.ask(protocol.IMAGE + image.tobytes(), protocol.ANSWER.size))
-        for image in images
+        protocol.parse(await board.ask(bytes.fromhex(command), protocol.ANSWER.size))
+        for command in json.loads(COMMANDS.read_text())
     ]
     REPLIES.write_text(json.dumps(replies))

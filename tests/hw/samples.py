@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import UnusedElaboratable
 
-from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
 from sw.network import Layer, Network
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "command",
     "events_network",
     "image_network",
+    "inferences",
     "random_images",
+    "random_spikes",
     "unfinished",
 ]
 
@@ -36,13 +38,35 @@ def image_network(
     return _network(rng, (encoder.inputs, *hidden, classes), steps, low, high, name, encoder)
 
 
-def events_network(rng):
+def events_network(
+    rng, *, channels=12, hidden=(), classes=3, steps=8, low=-1, high=3, name="events"
+):
     """A network that takes events."""
-    return _network(rng, (12, 3), 8, -1, 3, "events", EventsEncoder(channels=12))
+    sizes = (channels, *hidden, classes)
+    return _network(rng, sizes, steps, low, high, name, EventsEncoder(channels=channels))
 
 
 def random_images(rng, network, count):
     return rng.integers(0, 256, (count, *network.encoder.shape)).astype(np.uint8)
+
+
+def random_spikes(rng, network, count, *, least=0, most=40):
+    """Of each inference ``least`` to ``most`` spikes; a unit may fire again, also in a step."""
+    image = np.repeat(np.arange(count), rng.integers(least, most + 1, count))
+    step = rng.integers(0, network.steps, len(image))
+    return Spikes(
+        count=count,
+        image=image,
+        step=step[np.lexsort((step, image))],
+        unit=rng.integers(0, network.sizes[0], len(image)),
+    )
+
+
+def inferences(spikes):
+    """Of each inference its spikes, unit and step."""
+    for index in range(spikes.count):
+        part = spikes.part(index, index + 1)
+        yield list(zip(part.unit.tolist(), part.step.tolist(), strict=True))
 
 
 def beats(images, lanes):

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from amaranth.hdl import Const
 from amaranth.sim import Simulator
 from simulated_flash import SimulatedFlash
 
@@ -10,7 +11,7 @@ from hw.config import DEFAULT
 from hw.flash import FlashReader
 from hw.link import Accelerator
 
-__all__ = ["CYCLE", "WEIGHTS_AT", "SimulatedLine", "ask", "hear", "say"]
+__all__ = ["CYCLE", "WEIGHTS_AT", "SimulatedLine", "ask", "ask_all", "hear", "say"]
 
 CYCLE = 1e-6  # seconds of simulated time
 WEIGHTS_AT = 0x1230  # where the flash holds an image of weights
@@ -55,7 +56,7 @@ class SimulatedLine:
     patience : int
         Bits of silence after which a read gives up.
     watch : bool
-        Record in ``cycles`` what the core's own ports show of each image.
+        Record for ``cycles`` what the core's own ports show of each input.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class SimulatedLine:
     ):
         reader = None if flash is None else FlashReader(address=WEIGHTS_AT, clock=round(1 / CYCLE))
         self.accelerator = Accelerator(network, divisor=divisor, config=config, flash=reader)
-        self.cycles = []
+        self.ended, self.answered = [], []  # the cycle of each input's end, and of its answer
         self.label = 0
         self._bit = divisor * (1 + mismatch) * CYCLE
         self._patience = patience
@@ -89,8 +90,14 @@ class SimulatedLine:
             self.flash = SimulatedFlash(self.accelerator.flash, **how, wakes_after=35)
             self._simulator.add_testbench(self.flash.serve, background=True)
         if watch:
-            self._pixels = network.encoder.pixels
+            self._network = network
             self._simulator.add_testbench(self._watch, background=True)
+
+    @property
+    def cycles(self):
+        """Of each input, cycles from its end to its answer; 1 if that came before."""
+        both = zip(self.ended, self.answered, strict=True)
+        return [max(1, answered - ended) for ended, answered in both]
 
     def add_testbench(self, look):
         """Has ``async def look(ctx)`` watch the accelerator; before time passes."""
@@ -174,25 +181,33 @@ class SimulatedLine:
 
     async def _watch(self, ctx):
         core = self.accelerator._core
-        pixels, result = core.pixels, core.result
-        now, left, accepted, new = 0, self._pixels, [], True
-        ticks = ctx.tick().sample(pixels.valid, pixels.ready, result.valid, result.ready)
-        async for _, _, pixel, pixel_taken, answer, answer_taken in ticks:
+        events = "source" in core.signature.members
+        source, result = core.source if events else core.pixels, core.result
+        per_input = None if events else self._network.encoder.pixels
+        now, taken, new = 0, 0, True
+        ends = source.payload.end if events else Const(0)
+        ports = (source.valid, source.ready, ends, result.valid, result.ready)
+        async for _, _, item, item_taken, end, answer, answer_taken in ctx.tick().sample(*ports):
             now += 1
-            if pixel and pixel_taken:
-                left -= 1
-                if not left:
-                    accepted.append(now)
-                    left = self._pixels
+            if item and item_taken:
+                taken += 1
+                if end or taken == per_input:
+                    self.ended.append(now)
+                    taken = 0
             if answer and new:
-                self.cycles.append(now - accepted.pop(0))
+                self.answered.append(now)
             new = not answer or answer_taken
 
 
 def ask(line, images):
     """The raw answers to ``images``, one after the other, as (label, step, cycles, margin)."""
+    return ask_all(line, [protocol.IMAGE + image.tobytes() for image in images])
+
+
+def ask_all(line, commands):
+    """The raw answers to ``commands``, likewise."""
     answers = []
-    for image in images:
-        line.write(protocol.IMAGE + image.tobytes())
+    for command in commands:
+        line.write(command)
         answers.append(protocol.parse(line.read(protocol.ANSWER.size)))
     return answers

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from networks import speech
 from samples import command, events_network, image_network
 
 from hw import build as builder
@@ -23,6 +24,7 @@ from hw.config import DEFAULT, find_config
 from hw.core import loaded_words
 from hw.tools import tool_version
 from sim import cycles, golden
+from sw import data
 from sw.cli import UserError
 from sw.data import load
 from sw.network import Network, find
@@ -513,7 +515,10 @@ def test_what_synthesis_finds_too_large(stubs, network, tmp_path, cells, message
     ("dataset", "note"),
     [
         ("of my own", r"^not measured: .*of my own"),
-        ("digits", r"^not measured: digits: its images are not 12 × 12 pixels$"),
+        (
+            "digits",
+            r"^not measured: digits: images of \(8, 8\) pixels, network 'mine' takes \(12, 12",
+        ),
     ],
 )
 def test_data_that_cannot_be_had(stubs, rng, tmp_path, monkeypatch, dataset, note):
@@ -546,6 +551,36 @@ def test_measure():
     offered = figures["cycles_mean"] * figures["weight_bits_a_cycle"]
     fraction = figures["weight_bits_needed_mean"] / offered
     assert figures["limit_fraction"] == round(fraction, 4) > figures["limit_fraction_left"] > 0
+
+
+@pytest.fixture
+def words(rng, monkeypatch):
+    """A data set of events, in place of any."""
+    words = speech(rng)
+    monkeypatch.setattr(data, "load", lambda name, data_dir: words)
+    return words
+
+
+def test_measure_with_events(rng, words):
+    network = events_network(rng, hidden=(20,), high=9)
+    figures = measure(network, None)
+    spikes = words.test_events.spikes(network.steps)
+    answer = golden.run(network, spikes)
+    count = cycles.cycles(network, spikes, answer)
+    assert figures["images"] == 60
+    assert figures["accuracy"] == (answer.label == words.test_labels).mean()
+    assert (figures["cycles_mean"], figures["cycles_max"]) == (count.mean(), count.max())
+    lines = dict(builder.performance({**figures, "clock_mhz": 10}))
+    assert "the first event, without a pause," in lines["time an image"]
+    assert "pixel" not in str(lines)
+
+
+def test_build_with_events(stubs, rng, words, tmp_path):
+    network = events_network(rng, hidden=(20,))
+    report = quiet_build(network, tmp_path)
+    assert report["includes"] == "PLL, UART link, bypass, all layers, decision"
+    assert report["accuracy"] == measure(network, None)["accuracy"]
+    assert stubs.take_runs() == ALL
 
 
 def test_command(stubs, network, tmp_path):
@@ -617,7 +652,6 @@ def test_dry_run_with_weights_to_load(stubs, loaded, tmp_path, capsys, board, su
             "clock 24.1 MHz: icebreaker cannot run at it with its PLL and a UART of 1,000,000",
         ),
         (["mnist-784-600-10-t8", "--board", "ice40"], {}, "network 'mnist-784-600-10-t8' does not"),
-        (["events", "--board", "ice40"], {}, "network 'events' takes events; the hardware so far"),
         (["many", "--board", "ulx3s"], {}, "network 'many': the link carries at most 256 classes"),
         (["bad name", "--board", "ice40"], {}, "network '../../x': its name cannot name a file"),
         (
@@ -634,7 +668,6 @@ def test_bad_input(rng, tmp_path, arguments, variables, message):
         (tmp_path / "damaged").write_bytes(content[: len(content) // 2])
     elif arguments[0] != "missing" and not arguments[0].startswith(("-", "mnist")):
         {
-            "events": lambda: events_network(rng),
             "many": lambda: image_network(rng, hidden=(), classes=257, name="many"),
             "bad name": lambda: image_network(rng, name="../../x"),
             "unsorted": lambda: image_network(rng, select=(3, 2, 5), name="unsorted"),

@@ -130,13 +130,15 @@ BROKEN = {
     "a step that is not there": [(1, 0), (6, 0), (6, 1)],
     "too many": [(1, 0)] * 10,
 }
+# A source writes the first unit that is none for what it cannot write.
+CASES = [*((name, 5) for name in BROKEN), *(("no unit", units) for units in (3, 4, 5, 8))]
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_fault_ends_the_inference_and_only_that(name):
-    good = [(0, 1), (2, 2)]
-    dut = Bypass(units=5, steps=6, most=9)
-    got, faults = converse(dut, [good, BROKEN[name], good], 6)
+@pytest.mark.parametrize(("name", "units"), CASES)
+def test_a_fault_ends_the_inference_and_only_that(name, units):
+    good, broken = [(0, 1), (2, 2)], BROKEN.get(name, [(1, units), (3, 0)])
+    dut = Bypass(units=units, steps=6, most=9)
+    got, faults = converse(dut, [good, broken, good], 6)
     assert faults == [0, 1, 0]
     assert [by_step(events) for events in (got[0], got[2])] == [visited(good, 6)] * 2
     # What came before the fault may have been passed on, and the final step is sent.

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import image_network
+from samples import events_network, image_network
 
 from hw import fit
 from hw.boards import BOARDS
 from hw.build import plan
 from hw.calibrate import DESIGNS, design_network, fitted
-from hw.config import find_config
+from hw.config import Config, find_config
 from hw.fit import Need, block_rams, check_fit, need, shortage
 from hw.folded import lane_width
 from hw.tools import run_tool
@@ -217,13 +217,47 @@ def test_far_too_large(rng, hidden, classes, shortage, remedy):
 def test_yosys_needs_as_many_block_rams(rng, tmp_path, board, cell, engine):
     network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
     board, config = BOARDS[board], find_config(engine)
-    the_plan = plan(network, board, config=config)
-    the_plan.extract(tmp_path)
+    found = built_block_rams(plan(network, board, config=config), cell, tmp_path)
+    assert found == need(network, config).block_rams(board.family)
+
+
+@pytest.mark.parametrize("engine", ["event", "event,folded-8,event"])
+@pytest.mark.parametrize(
+    ("board", "cell"), [("icebreaker", "SB_RAM40_4K"), ("ulx3s", "DP16KD")], ids=["ice40", "ecp5"]
+)
+def test_yosys_needs_as_many_block_rams_for_events(rng, tmp_path, board, cell, engine):
+    """Of the weights only."""
+    network = events_network(rng, channels=300, hidden=(12, 20))
+    board, config = BOARDS[board], find_config(engine)
+    found = built_block_rams(plan(network, board, config=config), cell, tmp_path)
+    assert found == need(network, config).block_rams(board.family)
+
+
+def built_block_rams(the_plan, cell, folder):
+    the_plan.extract(folder)
     _, *arguments = json.loads(the_plan.files["build_top.json"])["commands"][0]
-    run_tool("yosys", arguments, cwd=tmp_path, log=tmp_path / "log")
-    cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
-    rams = [name for name, what in cells.items() if what["type"] == cell]
-    assert len(rams) == need(network, config).block_rams(board.family)
+    run_tool("yosys", arguments, cwd=folder, log=folder / "log")
+    cells = json.loads((folder / "top.json").read_text())["modules"]["top"]["cells"]
+    return sum(what["type"] == cell for what in cells.values())
+
+
+def test_what_events_need():
+    """By hand: potentials for 100 spikes, each of any weight; no encoder and no orderer."""
+    network = events_network(np.random.default_rng(0), channels=300, hidden=(2,))
+    hidden, output = network.layers
+    hidden.threshold[:] = [1, 29]  # −101 … 99 and −129 … 71
+    output.weight[:] = True
+    output.threshold[:] = 1  # −1 … 1
+    what = need(network, Config(most_events=100))
+    assert what.bits == (8.5, 2.0)
+    assert (what.sizes, what.pixels, what.chosen) == ((300, 2, 3), 0, False)
+    assert what.block_rams("ice40") == block_rams("ice40", 300, 2) + 1
+
+
+def test_channels_of_events_are_not_to_be_trained_away(rng):
+    network = events_network(rng, channels=784, hidden=(600,))
+    with pytest.raises(UserError, match=r"it needs 15\d block RAMs of 30 .*; train with \d+ units"):
+        check_fit(network, BOARDS["icebreaker"])
 
 
 RAM = """module top(

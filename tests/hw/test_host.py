@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from samples import command, events_network, image_network, random_images
+from networks import speech
+from samples import command, events_network, image_network, random_images, random_spikes
 from simulated_line import SimulatedLine
 
 from hw import host, protocol
@@ -18,10 +19,12 @@ from hw.config import find_config
 from hw.core import loaded_words
 from hw.host import Session
 from hw.image import pack
-from hw.protocol import Status
+from hw.protocol import Fault, Status
 from sim import golden
+from sw import data
 from sw.cli import UserError
 from sw.data import load
+from sw.encoder import Spikes
 from sw.network import find
 
 DIGITS = "digits-64-192-10-t16"
@@ -62,8 +65,8 @@ def small(rng):
     return image_network(rng, shape=(8, 8), hidden=(3,), classes=10, steps=4, pool=2)
 
 
-def check(replies, network, images):
-    answer = golden.run_images(network, images)
+def check(replies, network, inputs):
+    answer = golden.run_inputs(network, inputs)
     assert [reply.label for reply in replies] == answer.label.tolist()
     assert [reply.step for reply in replies] == answer.step.tolist()
     assert [reply.margin for reply in replies] == answer.margin.tolist()
@@ -77,6 +80,22 @@ def test_session(rng, network, count):
     assert len(replies) == count
     if count:
         check(replies, network, images)
+    assert [reply.cycles for reply in replies] == line.cycles
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9])
+@pytest.mark.parametrize("how", [{}, {"high": 99, "low": 90}, {"hidden": (9,), "channels": 16}])
+def test_session_with_events(rng, count, how):
+    """Where nobody fires, the end mark is waited for; else the answer may come before it."""
+    network = events_network(rng, **how)
+    spikes = random_spikes(rng, network, count)
+    line = SimulatedLine(network, watch=True)
+    session = Session(line, network)
+    replies = list(session.classify(spikes))
+    assert len(replies) == count
+    if count:
+        check(replies, network, spikes)
+    assert line.converse(b"?") == protocol.identity(network.sha256)
     assert [reply.cycles for reply in replies] == line.cycles
 
 
@@ -193,6 +212,59 @@ def test_wrong_images(network, shape, kind, message):
     session = Session(Canned(protocol.identity(network.sha256)), network)
     with pytest.raises(UserError, match=message):
         list(session.classify(np.zeros(shape, kind)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"unit": np.array([3, 12])},
+            "12 channels in 8 steps, not of channel 12 or in step 2; nam",
+        ),
+        ({"unit": np.array([3, 70000])}, "not of channel 70000 or in step 2; name the data set"),
+        ({"step": np.array([1, 8])}, "takes events of .* not of channel 4 or in step 8; name the"),
+    ],
+)
+def test_wrong_events(rng, change, message):
+    network = events_network(rng)
+    spikes = {"unit": np.array([4, 0]), "step": np.array([1, 2]), **change}
+    session = Session(Canned(protocol.identity(network.sha256)), network)
+    with pytest.raises(UserError, match=message):
+        list(session.classify(Spikes(count=1, image=np.zeros(2, int), **spikes)))
+
+
+def test_inputs_of_the_other_kind(rng, network):
+    events = events_network(rng)
+    spikes, images = random_spikes(rng, events, 1), random_images(rng, network, 1)
+    with pytest.raises(UserError, match=r"^random takes images, not events; name the data set"):
+        host.commands(network, spikes)
+    with pytest.raises(UserError, match=r"^events takes events, not images; name the data set"):
+        host.commands(events, images)
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (
+            Fault.RULES,
+            r"its events are too many, or were damaged on their way\); send fewer events, or check",
+        ),
+        (
+            Fault.OVERRUN,
+            r"its events came faster than the board took them\); build it for a faster",
+        ),
+    ],
+)
+def test_a_fault_in_place_of_a_class(rng, fault, text):
+    network = events_network(rng)
+    answers = protocol.ANSWER.pack(1, 2, 3, 4) + protocol.ANSWER.pack(fault, 0, 0, 0)
+    line = Canned(protocol.identity(network.sha256) + answers)
+    replies = Session(line, network).classify(random_spikes(rng, network, 3))
+    assert next(replies) == (1, 2, 3, 4)
+    with pytest.raises(
+        UserError, match=rf"^port: the board has no class for an inference \({text}"
+    ):
+        next(replies)
 
 
 STATUSES = [
@@ -314,6 +386,30 @@ def test_command(small, tmp_path):
     assert "5/5" in result.stderr  # the progress bar
 
 
+def test_command_with_events(rng, tmp_path, monkeypatch):
+    """A data set's recordings, over a line that both ends simulate."""
+    words = speech(rng)
+    monkeypatch.setattr(data, "load", lambda name, data_dir: words)
+    network = events_network(rng, hidden=(9,))
+    network.save(tmp_path / "words.safetensors")
+    simulated = SimulatedLine(network, watch=True)
+    monkeypatch.setattr(host, "open_port", lambda *port: simulated)
+    arguments = [tmp_path / "words.safetensors", "--port", "com3", "--images", 7, "-q"]
+    host.main(list(map(str, [*arguments, "--json", tmp_path / "out.json"])))
+    answer = golden.run(network, words.test_events.spikes(network.steps).part(0, 7))
+    assert simulated.converse(b"") == b""
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert figures.pop("seconds") > 0
+    assert figures == {
+        "network": "events",
+        "images": 7,
+        "accuracy": (answer.label == words.test_labels[:7]).mean(),
+        "decision_step_mean": (answer.step + 1).mean(),
+        "cycles_mean": np.mean(simulated.cycles),
+        "cycles_max": max(simulated.cycles),
+    }
+
+
 def test_command_with_one_image(rng, small, tmp_path, monkeypatch, capsys):
     small.save(tmp_path / "small.safetensors")
     image = random_images(rng, small, 1)
@@ -415,7 +511,9 @@ def test_bad_arguments(tmp_path, monkeypatch, arguments, message):
         host.main([DIGITS, "--port", "/nonexistent", *arguments])
 
 
-def test_a_network_that_takes_events(rng, tmp_path):
+def test_an_image_for_a_network_that_takes_events(rng, tmp_path):
     events_network(rng).save(tmp_path / "events.safetensors")
-    with pytest.raises(UserError, match="'events' takes events"):
-        host.main([str(tmp_path / "events.safetensors"), "--port", "/nonexistent"])
+    with pytest.raises(UserError, match=r"^network 'events' takes events; leave out --image$"):
+        host.main(
+            [str(tmp_path / "events.safetensors"), "--port", "/nonexistent", "--image", "any"]
+        )

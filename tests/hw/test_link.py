@@ -1,26 +1,35 @@
 """The accelerator behind its UART, against the golden model."""
 
+import struct
+
 import numpy as np
 import pytest
-from samples import events_network, image_network, random_images, unfinished  # noqa: F401
-from simulated_line import WEIGHTS_AT, SimulatedLine, ask
+from samples import (
+    events_network,
+    image_network,
+    inferences,
+    random_images,
+    random_spikes,
+    unfinished,  # noqa: F401
+)
+from simulated_line import WEIGHTS_AT, SimulatedLine, ask, ask_all
 from simulated_loading import WORDS, converse
 
 from hw import protocol
-from hw.config import find_config
+from hw.config import Config, find_config
 from hw.core import loaded_words
 from hw.image import pack
 from hw.link import Accelerator
-from hw.protocol import Status
+from hw.protocol import Fault, Status
 from sim import golden
 from sw.cli import UserError
-from sw.encoder import LatencyEncoder
+from sw.encoder import LatencyEncoder, Spikes
 from sw.network import Layer, Network
 
 
-def meaning(network, images):
-    """(label, step, margin) of each image by the golden model."""
-    answer = golden.run_images(network, images)
+def meaning(network, inputs):
+    """(label, step, margin) of each image or inference by the golden model."""
+    answer = golden.run_inputs(network, inputs)
     return list(
         zip(answer.label.tolist(), answer.step.tolist(), answer.margin.tolist(), strict=True)
     )
@@ -214,9 +223,11 @@ def test_what_the_link_cannot_carry(rng, classes, threshold, bits):
 
 
 @pytest.mark.usefixtures("unfinished")
-def test_events_are_refused(rng):
-    with pytest.raises(UserError, match=r"'events' takes events; .* train with a latency encoder"):
-        Accelerator(events_network(rng), divisor=4)
+def test_more_inputs_than_an_item_can_name(rng):
+    network = events_network(rng, channels=65536)
+    message = r"'events': the link carries events of at most 65535 inputs, not 65536$"
+    with pytest.raises(UserError, match=message):
+        Accelerator(network, divisor=4)
 
 
 def one_layer(rng, *, classes=3, threshold=0):
@@ -232,6 +243,204 @@ def one_layer(rng, *, classes=3, threshold=0):
         labels=network.labels,
         provenance=network.provenance,
     )
+
+
+def event_commands(spikes):
+    return [protocol.events(each) for each in inferences(spikes)]
+
+
+def check_events(line, network, spikes):
+    """One after the other, as the golden model answers them."""
+    replies = ask_all(line, event_commands(spikes))
+    assert without_cycles(replies) == meaning(network, spikes)
+    assert all(reply.cycles for reply in replies)
+    return replies
+
+
+RULES, OVERRUN = ((fault, 0, 0, 0) for fault in (Fault.RULES, Fault.OVERRUN))
+UNHEARD = {"high": 99, "low": 90}  # nobody fires: all items are looked at
+
+
+class TestEvents:
+    """Events over the line."""
+
+    @pytest.mark.parametrize(
+        "how",
+        [
+            {},
+            UNHEARD,
+            {"high": 0, "low": -9},  # all fire at once, before any event is there
+            {"steps": 1},
+            {"steps": 11},
+            {"steps": 256},
+            {"channels": 1},
+            {"channels": 16},
+            {"channels": 700, "low": 4, "high": 9},
+            {"hidden": (9, 6)},
+            {"hidden": (20,), "high": 5},
+            {"classes": 1},
+        ],
+        ids=str,
+    )
+    def test_answers(self, rng, how):
+        network = events_network(rng, **how)
+        spikes = random_spikes(rng, network, 8)
+        line = SimulatedLine(network, watch=True)
+        replies = check_events(line, network, spikes)
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert [reply.cycles for reply in replies] == line.cycles
+
+    def test_both_before_the_end_and_after_it(self, rng):
+        """In the answers above the end mark is waited for, and is not."""
+        cycles = set()
+        for how in (UNHEARD, {"high": 2, "low": 1}):
+            network = events_network(rng, **how)
+            line = SimulatedLine(network)
+            replies = check_events(line, network, random_spikes(rng, network, 8))
+            cycles |= {reply.cycles for reply in replies}
+        assert 1 in cycles
+        assert len(cycles) > 1
+
+    def test_commands_inside_an_inference_are_items(self, rng):
+        network = events_network(rng, channels=20000, **UNHEARD)
+        content = bytes(range(0x3F, 0x46)) * 3  # all that are commands among them
+        items = [struct.unpack("<HB", content[k : k + 3]) for k in range(0, len(content), 3)]
+        spikes = [(unit, k) for k, (unit, _) in enumerate(items)]
+        line = SimulatedLine(network, patience=60)
+        first, second = events_of(spikes), events_of([])
+        assert without_cycles(
+            split(line.converse(protocol.events(spikes) + protocol.events([])))
+        ) == [*meaning(network, first), *meaning(network, second)]
+
+    @pytest.mark.parametrize("mismatch", [-0.02, 0.02])
+    def test_back_to_back(self, rng, mismatch):
+        """Each long enough for the answers to come meanwhile."""
+        network = events_network(rng, hidden=(9,))
+        spikes = random_spikes(rng, network, 10, least=10)
+        line = SimulatedLine(network, divisor=24, mismatch=mismatch, patience=60)
+        answers = line.converse(b"?" + b"".join(event_commands(spikes)))
+        assert answers[:8] == protocol.identity(network.sha256)
+        assert without_cycles(split(answers[8:])) == meaning(network, spikes)
+
+    def test_an_answer_before_the_end_mark(self, rng):
+        """What follows it changes nothing, be it against the rules."""
+        network = events_network(rng, channels=8)
+        network.layers[0].weight[:] = True
+        network.layers[0].threshold[:] = [9, 3, 4]
+        line = SimulatedLine(network, patience=60)
+        first = [(2, 1), (2, 1), (5, 1), (5, 1)]
+        content = protocol.events([*first, (0, 2), (0, 5), (0, 4), (9, 3), (0xFFFE, 255)])
+        begin = 1 + 3 * (len(first) + 1)
+        line.write(content[:begin])
+        reply = protocol.parse(line.read(8))
+        assert reply == (1, 1, 1, 1)  # 4 − 3 is more than 4 − 4
+        assert line.converse(content[begin:]) == b""
+        spikes = random_spikes(rng, network, 3)
+        check_events(line, network, spikes)
+
+    def test_cycles_of_inferences_that_wait_for_each_other(self, rng):
+        """Two on the way, the first of them slow and the second empty."""
+        network = events_network(rng, hidden=(200,), classes=2)
+        for layer in network.layers:
+            layer.weight[:] = True
+            layer.threshold[:] = [1] * layer.outputs if layer.outputs > 2 else [198, 199]
+        line = SimulatedLine(network, watch=True, patience=200)
+        slow, empty = [(3, 7)], []
+        seen = []
+        for these in ((slow, empty), (empty, slow), (empty, empty), (slow, slow), (slow,)):
+            replies = split(line.converse(b"".join(map(protocol.events, these))))
+            expected = [meaning(network, events_of(each))[0] for each in these]
+            assert without_cycles(replies) == expected
+            seen += [reply.cycles for reply in replies]
+        assert seen[-1] > 200 > seen[-4]  # alone; empty
+        # Answers that wait for two identifications to be sent
+        replies = split(line.converse(b"??" + protocol.events(empty) * 2)[16:])
+        assert seen + [reply.cycles for reply in replies] == line.cycles
+
+    @pytest.mark.parametrize("count", range(0, 15))
+    def test_a_break_drops_the_inference(self, rng, count):
+        network = events_network(rng, hidden=(6,), **UNHEARD)
+        spikes = random_spikes(rng, network, 3, least=4)
+        line = SimulatedLine(network, patience=60)
+        check_events(line, network, spikes)
+        line.write(event_commands(spikes)[1][:count])
+        while not line.sent:
+            line.advance(1)
+        line.send_break(0.01)
+        line.reset_input_buffer()
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        check_events(line, network, spikes)
+
+    @pytest.mark.parametrize("channels", [12, 16])
+    @pytest.mark.parametrize("steps", [11, 16])
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            lambda units, steps: [(3, 5), (3, 4), (3, 6)],
+            lambda units, steps: [(1, 1), (units, 2)],
+            lambda units, steps: [(units + 1024, 0)],
+            lambda units, steps: [(0xFFFE, 0)],
+            lambda units, steps: [(1, steps)],
+            lambda units, steps: [(1, 1), (1, 255), (1, 3)],
+            lambda units, steps: [(2, 2)] * 21,
+        ],
+    )
+    def test_a_fault_gives_no_class(self, rng, channels, steps, fault):
+        network = events_network(rng, channels=channels, steps=steps, **UNHEARD)
+        line = SimulatedLine(network, config=Config(most_events=20))
+        spikes = random_spikes(rng, network, 3, most=20)
+        check_events(line, network, spikes)
+        shown = line.label
+        content = protocol.events(fault(channels, steps))
+        assert ask_all(line, [content]) == [RULES]
+        assert line.converse(b"") == b""
+        assert line.label == shown
+        check_events(line, network, spikes)
+
+    def test_as_many_as_there_is_room_for(self, rng):
+        network = events_network(rng, **UNHEARD)
+        line = SimulatedLine(network, config=Config(most_events=20))
+        spikes = events_of([(2, 2)] * 20)
+        check_events(line, network, spikes)
+
+    @pytest.mark.parametrize("divisor", [4, 8])
+    def test_the_core_may_hold_items_back(self, rng, divisor):
+        """While 200 hidden units fire, of 240 cycles that an item waits at most."""
+        network = events_network(rng, hidden=(200,), high=0, low=-9)
+        network.layers[1].threshold[:] = 300
+        line = SimulatedLine(network, divisor=divisor)
+        check_events(line, network, random_spikes(rng, network, 4, least=20))
+
+    def test_an_overrun_gives_no_class(self, rng):
+        """400 units take longer; and nothing is heard until a break."""
+        network = events_network(rng, hidden=(400,), high=0, low=-9)
+        network.layers[1].threshold[:] = 500
+        line = SimulatedLine(network, patience=600)
+        empty = random_spikes(rng, network, 3, most=0)
+        check_events(line, network, empty)
+        content = protocol.events([(0, 0), (0, 1), (1, 2), (1, 3)]) + b"?"
+        assert split(line.converse(content)) == [OVERRUN]
+        assert line.converse(b"?" + protocol.events([])) == b""
+        line.send_break(0.01)
+        check_events(line, network, empty)
+        patient = SimulatedLine(network, divisor=12)
+        check_events(patient, network, random_spikes(rng, network, 3, least=20))
+
+    def test_a_host_that_does_not_wait_for_answers(self, rng):
+        """Right answers to the first, then an overrun, and only that."""
+        network = events_network(rng, **UNHEARD)
+        line = SimulatedLine(network, patience=200)
+        (right,) = meaning(network, events_of([]))
+        *first, last = split(line.converse(protocol.events([]) * 20))
+        assert last == OVERRUN
+        assert 2 <= len(first) < 20
+        assert set(without_cycles(first)) == {right}
+
+
+def events_of(spikes):
+    """One inference of ``spikes``, unit and step each."""
+    unit, step = np.array(spikes, int).reshape(-1, 2).T
+    return Spikes(count=1, image=np.zeros(len(unit), int), step=step, unit=unit)
 
 
 LOADING, READY, NO_IMAGE, OTHER_NETWORK, DAMAGED = (
@@ -495,6 +704,42 @@ class TestLoadedAccelerator:
         assert self.right(line, network, images)
         assert len(pixels) >= 2 * 9
         assert all(pixels)
+
+
+class TestLoadedEvents:
+    """Events where weights are loaded: of a hidden layer behind the first."""
+
+    config = find_config("event,folded-16-spram,event")
+
+    @pytest.fixture
+    def network(self, rng):
+        """200 units that all fire with the first spike, each of which takes three cycles."""
+        network = events_network(rng, hidden=(200, 34), **UNHEARD)
+        network.layers[0].weight[:] = True
+        network.layers[0].threshold[:] = 1
+        return network
+
+    @pytest.fixture
+    def weights(self, network):
+        return pack(network, loaded_words(network, self.config))
+
+    def test_before_and_after(self, rng):
+        network = events_network(rng, hidden=(6, 34), low=0)
+        weights = pack(network, loaded_words(network, self.config))
+        line = SimulatedLine(network, config=self.config)
+        spikes = random_spikes(rng, network, 3)
+        assert ask_all(line, event_commands(spikes)) == [(Status.NO_IMAGE, 0, 0, 0)] * 3
+        assert line.converse(protocol.events([]) * 2) == NO_IMAGE * 2
+        assert line.converse(protocol.LOAD + weights) == READY
+        check_events(line, network, spikes)
+
+    def test_loading_drops_what_is_being_computed(self, rng, network, weights):
+        """And what waits for that."""
+        line = SimulatedLine(network, config=self.config, patience=200)
+        assert line.converse(protocol.LOAD + weights) == READY
+        content = protocol.events([(3, 7)]) + protocol.events([]) + protocol.LOAD + weights
+        assert line.converse(content) == READY
+        check_events(line, network, random_spikes(rng, network, 2, most=1))
 
 
 def watch(line, words):

@@ -37,7 +37,25 @@ def test_identity():
 
 def test_commands():
     assert (protocol.IDENTIFY, protocol.IMAGE, protocol.LOAD) == (b"?", b"I", b"W")
+    assert protocol.EVENTS == b"E"
     assert protocol.BAUD == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("spikes", "content"),
+    [
+        ([], "45 ffff00"),
+        ([(0, 0)], "45 000000 ffff00"),
+        ([(0x1234, 5), (0xFFFE, 255)], "45 341205 feffff ffff00"),
+    ],
+)
+def test_events(spikes, content):
+    assert protocol.events(spikes) == bytes.fromhex(content)
+
+
+def test_faults():
+    assert [(fault.name, fault.value) for fault in protocol.Fault] == [("RULES", 5), ("OVERRUN", 6)]
+    assert not set(map(int, protocol.Fault)) & set(map(int, protocol.Status))
 
 
 def test_statuses():

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from cases import VERIFY, mixed_images
-from samples import command, events_network, image_network
+from samples import command, events_network, image_network, random_spikes
 
-from hw.config import find_config
+from hw.config import DEFAULT, find_config
 from sim import board, golden
 from sim.board import OPTIONS, TOP, board_sources
 from sim.testbench import simulate
@@ -82,9 +82,18 @@ def test_a_difference_is_told(rng, tmp_path, monkeypatch, capsys):
         assert "mismatches:       1\n" in capsys.readouterr().out
 
 
-def test_what_is_refused(rng, tmp_path):
-    events_network(rng).save(tmp_path / "events.safetensors")
-    with pytest.raises(UserError, match="'events' takes events"):
-        board.main([str(tmp_path / "events.safetensors")])
+def test_events(rng):
+    """Answered before the end mark and after it."""
+    network = events_network(rng, channels=16, hidden=(20,), low=0, high=5)
+    spikes = random_spikes(rng, network, 12, most=30)
+    got = board.replies(network, spikes, DEFAULT, VERIFY.parent / "board" / network.file_name)
+    answer = golden.run(network, spikes)
+    expected = list(zip(answer.label, answer.step, answer.margin, strict=True))
+    assert [(reply.label, reply.step, reply.margin) for reply in got] == expected
+    cycles = [reply.cycles for reply in got]
+    assert 1 == min(cycles) < max(cycles)
+
+
+def test_what_is_refused():
     with pytest.raises(UserError, match=r"^--images must be at least 1, not 0$"):
         board.main(["digits-64-192-10-t16", "--images", "0"])
