@@ -23,7 +23,7 @@ from hw.config import find_config
 from hw.fit import need, shortage
 from hw.tools import run_tool, tool_version
 from sw.cli import atomic_path, parser, run
-from sw.encoder import LatencyEncoder
+from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import PROVENANCE, Layer, Network
 
 __all__ = ["DESIGNS", "Design", "design_network", "fitted"]
@@ -31,7 +31,7 @@ __all__ = ["DESIGNS", "Design", "design_network", "fitted"]
 
 class Design(NamedTuple):
     """A network with random weights; ``chosen`` pixels are its inputs, 0 means all. ``engine`` as
-    :func:`hw.config.find_config` takes it.
+    :func:`hw.config.find_config` takes it. With ``events`` each pixel is a channel of events.
     """
 
     shape: tuple[int, int]
@@ -40,6 +40,7 @@ class Design(NamedTuple):
     pool: int = 1
     chosen: int = 0
     engine: str = "event"
+    events: bool = False
 
 
 DESIGNS = (
@@ -76,6 +77,9 @@ DESIGNS = (
     Design((16, 16), (150, 10), 8, engine="folded-16-spram,event"),
     Design((28, 28), (600, 10), 8, engine="folded-32-spram,event"),
     Design((28, 28), (600, 10), 8),
+    Design((8, 8), (48, 10), 16, events=True),
+    Design((8, 8), (32, 16, 10), 64, events=True),
+    Design((25, 28), (64, 10), 16, events=True),
 )
 _PACK = {
     "icebreaker": ("nextpnr-ice40", "--up5k --package sg48 --pcf top.pcf"),
@@ -92,12 +96,14 @@ def design_network(design: Design) -> Network:
     rng = np.random.default_rng(0)
     pooled = design.shape[0] * design.shape[1] // design.pool**2
     chosen = np.sort(rng.choice(pooled, design.chosen, replace=False)).tolist()
-    encoder = LatencyEncoder(
-        shape=design.shape,
-        pool=design.pool,
-        silent_below=16,
-        select=tuple(chosen) if chosen else None,
-    )
+    encoder = EventsEncoder(channels=pooled)
+    if not design.events:
+        encoder = LatencyEncoder(
+            shape=design.shape,
+            pool=design.pool,
+            silent_below=16,
+            select=tuple(chosen) if chosen else None,
+        )
     layers = []
     for inputs, outputs in pairwise((encoder.inputs, *design.layers)):
         weight = rng.random((outputs, inputs)) < 0.5

@@ -52,9 +52,10 @@ class FlatCore(wiring.Component):
     pixel_data : 8 · config.pixels
     pixel_valid, pixel_ready : 1
         Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set.
-    event_unit, event_step, event_end : range(inputs), range(steps), 1
+    event_unit, event_step, event_end : range(inputs + 1), range(steps), 1
     event_valid, event_ready : 1
-        In place of the pixels where inputs are events: spikes in time order, then the end mark.
+        In place of the pixels where inputs are events: spikes in time order, then the end mark. A
+        unit that is not there is a fault.
     load_address, load_data, load_valid
         Where the config has a loaded layer: words of its weights (hw.folded.weight_words), one in
         each cycle in which valid is set, before the first image.

@@ -37,19 +37,20 @@ _ICE40_BITS, _ICE40_WIDTHS = 4096, (2, 4, 8, 16)  # of a block RAM
 # and what every design has (UART, link, control); bank more than one of the first and of the other
 # layers, slot of a unit, weight that a popcount looks at in a cycle, its flag, bit of folded lanes,
 # bit of their thresholds for each 16 chunks after the first, weights that are loaded at all (loader
-# and flash reader; only where there is SPRAM). As ``python -m hw.calibrate`` fits and prints them.
+# and flash reader; only where there is SPRAM), inputs that are events at all (bypass and items). As
+# ``python -m hw.calibrate`` fits and prints them.
 _CELLS = {
     "ice40": (
-        *(1.06, 4.79, 1.77, 12.33, 0.15, 12.23, 50.13, 105.26, 25.2, 236.88),
-        *(85.29, 1.72, 1.22, 3.34, 0.59, 5.87, 1.0, 421.03),
+        *(1.15, 4.1, 1.71, 12.62, 0.11, 13.82, 50.7, 86.95, 24.12, 217.57),
+        *(85.77, 0.0, 1.21, 3.43, 0.36, 5.82, 1.03, 420.85, 87.26),
     ),
     "ecp5": (
-        *(1.85, 5.98, 1.67, 18.14, 0.0, 28.16, 46.7, 61.32, 76.46, 0.0),
-        *(169.82, 0.0, 0.95, 3.88, 0.48, 5.65, 2.02, 0.0),
+        *(1.89, 5.67, 1.65, 18.15, 0.0, 28.47, 41.63, 54.79, 77.51, 0.0),
+        *(169.74, 0.0, 0.95, 3.91, 0.41, 5.65, 2.03, 0.0, 365.47),
     ),
     "gowin": (
-        *(1.97, 11.27, 3.71, 19.59, 0.0, 0.0, 0.0, 88.92, 0.0, 601.29),
-        *(189.99, 0.0, 0.55, 4.92, 2.96, 5.79, 1.39, 0.0),
+        *(2.2, 9.43, 3.64, 19.6, 0.0, 0.0, 0.0, 55.3, 0.0, 604.12),
+        *(188.81, 0.0, 0.52, 5.05, 2.53, 5.71, 1.41, 0.0, 99.6),
     ),
 }
 _ERROR = 0.08  # the estimate's largest error that was seen, rounded up
@@ -146,7 +147,7 @@ class Need:
 
     def amounts(self) -> tuple[float, ...]:
         """What the logic cells are linear in, in the order of the coefficients."""
-        return (*self._units(), *self._around(), *self._engines())
+        return (*self._units(), *self._around(), *self._engines(), not self.pixels)
 
     def _units(self) -> tuple[float, ...]:
         """Bits of potentials in registers; hidden units that fire all at once; the decision's
@@ -167,10 +168,13 @@ class Need:
         )
 
     def _around(self) -> tuple[float, ...]:
-        """Steps, addresses, hidden layers, chosen pixels, a pool, and what every design has."""
+        """The orderer's steps, addresses, hidden layers, chosen pixels, a pool, and what every
+        design has.
+        """
+        steps = self.steps if self.pixels else 0
         return (
-            self.steps,
-            self.steps * ceil_log2(self.steps),
+            steps,
+            steps * ceil_log2(self.steps),
             ceil_log2(self.sizes[0]) + ceil_log2(self.pixels),
             len(self.sizes) - 2,
             self.chosen,

@@ -77,10 +77,12 @@ def test_nor_of_a_loaded_layer(rng, tmp_path):
     assert {len(line) for line in lines} == {4}
 
 
-def test_nor_of_a_network_for_events(rng, tmp_path):
-    lint(export.export(events_network(rng), tmp_path))
+@pytest.mark.parametrize("channels", [12, 16])
+def test_nor_of_a_network_for_events(rng, tmp_path, channels):
+    lint(export.export(events_network(rng, channels=channels), tmp_path))
     manifest = json.loads((tmp_path / "firstspike.json").read_text())
-    assert manifest["channels"] == 12
+    assert manifest["channels"] == channels
+    assert manifest["ports"][2]["width"] == bits_for(channels)
     assert [port["name"] for port in manifest["ports"]][2:] == [
         *("event_unit", "event_step", "event_end", "event_valid", "event_ready"),
         *("result_label", "result_step", "result_margin", "result_fault"),
