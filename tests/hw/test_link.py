@@ -397,6 +397,41 @@ class TestEvents:
         assert line.label == shown
         check_events(line, network, spikes)
 
+    @pytest.mark.parametrize(("channels", "steps"), [(12, 11), (16, 16)])
+    @pytest.mark.parametrize("how", [{"high": 1}, UNHEARD], ids=str)
+    def test_never_a_wrong_class(self, rng, channels, steps, how):
+        """What may break the rules gets the class that its part before that decides, or none."""
+        network = events_network(rng, channels=channels, steps=steps, hidden=(7,), **how)
+        line = SimulatedLine(network, config=Config(most_events=20))
+        answered = []
+        for spikes in inferences(random_spikes(rng, network, 40, most=24)):
+            for k in rng.integers(0, 60, 3):  # of which some are in the inference
+                if k < len(spikes):  # bits more than there are, or a step back
+                    unit, step = spikes[k]
+                    more, other = rng.choice([0, 16, 32], 2).tolist()
+                    spikes[k] = (unit + more, max(0, step + (other or -1)))
+            right = self.rightly(network, spikes)
+            (reply,) = ask_all(line, [protocol.events(spikes)])
+            kept = meaning(network, events_of(spikes[:right]))[0]
+            if right == len(spikes):
+                assert reply[:2] + reply[3:] == kept
+            elif reply != RULES:
+                # Decided in a step that was over when the rules were broken
+                assert reply[:2] + reply[3:] == kept
+                assert reply.step < spikes[right - 1][1]
+            answered.append((right == len(spikes), reply == RULES))
+        early = {(False, False)} if how != UNHEARD else set()
+        assert set(answered) == {(True, False), (False, True)} | early
+
+    def rightly(self, network, spikes):
+        """How many of ``spikes`` come before the first that breaks the rules."""
+        last = 0
+        for k, (unit, step) in enumerate(spikes):
+            if unit >= network.sizes[0] or not last <= step < network.steps or k == 20:
+                return k
+            last = step
+        return len(spikes)
+
     def test_as_many_as_there_is_room_for(self, rng):
         network = events_network(rng, **UNHEARD)
         line = SimulatedLine(network, config=Config(most_events=20))
