@@ -70,7 +70,8 @@ def run_tool(
                 "network leaves it more room"
             ) from None
     if status:
-        raise UserError(f"{name} failed: {_reason(log, *sorted(cwd.glob('*.rpt')))}")
+        reports = sorted(cwd.glob("*.rpt")) if name == "yosys" else []
+        raise UserError(f"{name} failed: {_reason(log, *reports)}")
 
 
 def _reason(*logs: Path) -> str:
