@@ -9,7 +9,7 @@ from hw.bypass import SourceLayout
 from hw.config import DEFAULT, Config
 from hw.core import Core, loaded_words
 from hw.flash import FlashReader, SpiSignature
-from hw.items import Items
+from hw.intake import event_intake, pixel_intake
 from hw.loader import Loader, LoadingSignature
 from hw.protocol import Fault, Status
 from hw.uart import Receiver, Transmitter
@@ -90,10 +90,7 @@ class Link(wiring.Component):
         dropped = Signal()  # this input came before the weights
         asked = Signal()  # an identification is due
         refused, loaded = Signal(), Signal()  # a status is due, at once or once it is known
-        if self._events:
-            into = _Events(m, self, self._network, accept, dropped, loading.begin)
-        else:
-            into = _Pixels(self, self._network, dropped)
+        into = self._intake(m, accept, dropped, loading.begin)
         identify = command == ord(protocol.IDENTIFY)
         m.d.comb += [
             known.eq(loading.status != Status.LOADING),
@@ -111,7 +108,7 @@ class Link(wiring.Component):
             m.d.comb += self.received.ready.eq(Mux(dropped, ~refused, into.ready))
         with m.If(accept & ~loading.hearing):
             with m.If(into.busy):
-                m.d.sync += into.advance
+                m.d.sync += into.take
                 with m.If(dropped & into.last):
                     m.d.sync += refused.eq(1)
             with m.Elif(command == ord(into.command)):
@@ -157,7 +154,7 @@ class Link(wiring.Component):
                 m.d.sync += loaded.eq(0)
         with m.Elif(self.result.valid):
             m.d.sync += [
-                shift.eq(Cat(label, step, into.count(cycles), margin)),  # as protocol.ANSWER
+                shift.eq(Cat(label, step, into.cycles(cycles), margin)),  # as protocol.ANSWER
                 count.eq(size),
                 self.label.eq(label),
             ]
@@ -165,149 +162,26 @@ class Link(wiring.Component):
                 with m.If(self.result.payload.fault):
                     m.d.sync += [shift.eq(Fault.RULES), self.label.eq(self.label)]
         if self._events:
-            with m.If(into.overrun):
+            told = Signal()
+            m.d.comb += self.lost.eq(into.lost)
+            m.d.sync += told.eq(self.lost)
+            with m.If(self.lost & ~told):
                 m.d.sync += refused.eq(1)
         return m
 
-
-class _Pixels:
-    """How an image comes: a byte is a pixel, and the last one is its end."""
-
-    command = protocol.IMAGE
-
-    def __init__(self, link, network, dropped):
-        self._pixels = network.encoder.pixels
-        self._link = link
-        self._dropped = dropped
-        self._left = Signal(range(self._pixels + 1), name="left")  # pixels still to come
-        self.end = Signal(name="last_pixel")
-
-    @property
-    def offer(self):
-        """What connects the core."""
-        pixels, received = self._link.pixels, self._link.received
-        return [
-            pixels.payload.eq(received.payload),
-            pixels.valid.eq(received.valid & (self._left != 0) & ~self._dropped),
-        ]
-
-    @property
-    def ended(self):
-        """The core takes the end of an image."""
-        pixels = self._link.pixels
-        return pixels.valid & pixels.ready & (self._left == 1)
-
-    @property
-    def idle(self):
-        """A command is due."""
-        return self._left == 0
-
-    @property
-    def busy(self):
-        """Bytes of an image are due."""
-        return self._left != 0
-
-    @property
-    def ready(self):
-        """The byte of an image can be taken."""
-        return self._link.pixels.ready
-
-    @property
-    def last(self):
-        """It is the last one."""
-        return self._left == 1
-
-    @property
-    def begin(self):
-        """What the command does."""
-        return self._left.eq(self._pixels)
-
-    @property
-    def advance(self):
-        """What a byte that is taken does."""
-        return self._left.eq(self._left - 1)
-
-    def count(self, cycles):
-        """The cycles that an answer tells of."""
-        return cycles
-
-    def status(self, weights):
-        """What is told of an input without a class."""
-        return weights
-
-
-class _Events:
-    """How events come: a spike or an end mark in three bytes, and with an end mark taken, its end.
-
-    An inference may be answered before its end. Its end mark is kept back until the inference
-    before it is answered, so that cycles are counted for one at a time.
-    """
-
-    command = protocol.EVENTS
-    ready = 1
-
-    def __init__(self, m, link, network, accept, dropped, begin):
-        self._items = items = Items(units=network.sizes[0], steps=network.steps)
-        m.submodules.items = ResetInserter(begin)(items)
-        self._link = link
-        self._dropped = dropped
-        self.busy = Signal(name="busy")  # bytes of an inference are due
-        self.end = Signal(name="end_mark")
-        self._due = due = Signal(name="due")  # an inference has ended, its answer is to come
-        early = Signal()  # an inference is answered, its end is to come
-        answered, told = Signal(), Signal()
-        self._kept = Signal(name="kept")
-        self.overrun = items.lost & ~told
-        m.d.comb += [
-            items.bytes.payload.eq(link.received.payload),
-            items.bytes.valid.eq(accept & self.busy),
-            self._kept.eq(items.source.payload.end & due),
-            items.source.ready.eq(dropped | (link.source.ready & ~self._kept)),
-            answered.eq(link.result.valid & link.result.ready),
-            link.lost.eq(items.lost),
-        ]
-        m.d.sync += told.eq(items.lost)
-        with m.If(begin):
-            m.d.sync += [due.eq(0), early.eq(0)]
-        with m.Elif(self.end & ~answered):
-            m.d.sync += [due.eq(~early), early.eq(0)]
-        with m.Elif(answered & ~self.end):
-            m.d.sync += [due.eq(0), early.eq(~due)]
-
-    @property
-    def offer(self):
-        source, items = self._link.source, self._items.source
-        return [
-            source.payload.eq(items.payload),
-            source.valid.eq(items.valid & ~self._dropped & ~self._kept),
-        ]
-
-    @property
-    def ended(self):
-        source = self._link.source
-        return source.valid & source.ready & source.payload.end
-
-    @property
-    def idle(self):
-        return ~self.busy
-
-    @property
-    def last(self):
-        return self._items.ends
-
-    @property
-    def begin(self):
-        return self.busy.eq(1)
-
-    @property
-    def advance(self):
-        return self.busy.eq(~self._items.ends)
-
-    def count(self, cycles):
-        return Mux(self._due, cycles, 1)
-
-    def status(self, weights):
-        return Mux(self._items.lost, Fault.OVERRUN, weights)
+    def _intake(self, m, accept, dropped, again):
+        network = self._network
+        if not self._events:
+            return pixel_intake(self, pixels=network.encoder.pixels, dropped=dropped)
+        return event_intake(
+            m,
+            self,
+            units=network.sizes[0],
+            steps=network.steps,
+            accept=accept,
+            dropped=dropped,
+            again=again,
+        )
 
 
 class Accelerator(wiring.Component):
