@@ -33,6 +33,7 @@ class Row(NamedTuple):
 ROWS = (
     *(Row(board.name, board.network) for board in BOARDS.values()),
     Row("icebreaker", "mnist-784-600-10-t8", "folded-32-spram,event"),
+    Row("ulx3s", "fsdd-700-256-10-t16"),
 )
 
 _BEGIN = "<!-- boards: written by python -m hw.table -->"
@@ -42,9 +43,10 @@ _HEAD = """\
 Written by `python -m hw.table`, which builds each of them; nothing here was measured on a board.
 Accuracy is strict, on all test images, by the golden model; `sim.verify` finds the RTL equal to
 it, image by image. Cycles are counted from the last pixel accepted to the answer, over the same
-images, encoder and ordering included, UART not. The clock is the fastest found that the PLL makes
-and the design reaches; fmax is nextpnr's estimate for the slow corner. Cells include PLL, UART and
-link. There is no Nexus board: prjoxide, which writes its bitstreams, is not on PyPI.
+images, encoder and ordering included, UART not; of fsdd, spoken digits that come as events, from
+the first event on, sent without a pause. The clock is the fastest found that the PLL makes and the
+design reaches; fmax is nextpnr's estimate for the slow corner. Cells include PLL, UART and link.
+There is no Nexus board: prjoxide, which writes its bitstreams, is not on PyPI.
 
 | board | network | engine | accuracy | cells | block RAMs | SPRAM | clock (fmax), MHz \
 | cycles (worst) | time | at fmax |
@@ -64,7 +66,8 @@ _LIMIT = """
 ### Of the memories' limit
 The weight bits that an answer needs, over what all memories of weights could give in its cycles.
 From the last pixel this may be above 1, since the spikes of step 0 are read before it; then that of
-what is left to read after it. Image after image a pixel a cycle is the limit, not the memories.
+what is left to read after it. Image after image a pixel a cycle is the limit, not the memories. Of
+events all cycles count, from the first one on, so there the figure is the engine's own.
 
 | board | network | weight bits an image | bits a cycle | from the last pixel | of what is left \
 | image after image |
@@ -143,11 +146,12 @@ def interval(
     import numpy as np
 
     from sim.simulator import Simulator
-    from sw.data import load
+    from sw.data import load_for
 
-    images = load(str(network.provenance["dataset"]), data_dir).test_images[:_STREAMED]
-    records = Simulator.build(network, build_dir / "verify", config=config).run(images)
-    # From last pixel to last pixel; the first images find empty buffers.
+    dataset = str(network.provenance["dataset"])
+    inputs, _ = load_for(network, dataset, data_dir, _STREAMED)
+    records = Simulator.build(network, build_dir / "verify", config=config).run(inputs)
+    # From last pixel to last pixel, or first event to first; the first find empty buffers.
     return float(np.diff(records["accepted"][2:].astype(np.int64)).mean())
 
 
