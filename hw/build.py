@@ -137,7 +137,7 @@ def build(
     """Makes ``<build_dir>/<board>/<network>/`` with the bitstream and ``report.json``.
 
     Without ``clock`` (Hz) the design runs at the fastest that was found: it is placed and routed
-    for the board's usual clock, and at most twice more for the fastest that the PLL makes 5 %
+    for the board's usual clock, and at most twice more for the fastest that the board has 5 %
     below what was reached, while that fails or gains 5 %.
 
     Nothing is run if all is there and comes from the same plans and the same tools.
@@ -189,7 +189,7 @@ def build(
             "engine": config.name,
             "bitstream": str(bitstream),
             **figures,
-            "includes": f"PLL, UART link, {_source(network)}, all layers, decision",
+            "includes": _included(network, board, figures["clock_mhz"]),
             "tools": tools,
             "seed": seed,
             "search": search,
@@ -207,9 +207,12 @@ def build(
     return report
 
 
-def _source(network: Network) -> str:
+def _included(network: Network, board: Board, clock_mhz: float) -> str:
+    """What the logic cells are of."""
+    pll = "" if round(clock_mhz * 1e6) == board.crystal else "PLL, "
     events = isinstance(network.encoder, EventsEncoder)
-    return "bypass" if events else "latency encoder, orderer"
+    source = "bypass" if events else "latency encoder, orderer"
+    return f"{pll}UART link, {source}, all layers, decision"
 
 
 def weight_paths(

@@ -1,5 +1,5 @@
-"""The board's clock: a PLL from the crystal to the accelerator's clock, and its reset; which
-clocks there are, and the fastest of them.
+"""The board's clock: the crystal's own or a PLL's that it drives, and its reset; which clocks
+there are, and the fastest of them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,7 @@ from sw.cli import UserError
 __all__ = ["ClockGenerator", "check_clock", "clocks", "fastest_clock", "plls"]
 
 _UART_ERROR = 0.02  # of the line's rate; a receiver bears about twice that at both ends together
+_START = 15e-6  # seconds; for about 3 µs block RAMs of an iCE40 read as 0 (Amaranth waits as long)
 
 
 class Ice40Pll(NamedTuple):
@@ -110,10 +111,11 @@ def _gowin_plls(crystal: int) -> Iterator[tuple[tuple[int, int], GowinPll]]:
 
 @cache
 def clocks(board: Board) -> tuple[int, ...]:
-    """The clocks that a board may run at, in Hz, rising: its PLL makes them, and whole cycles
-    make the bits of its UART.
+    """The clocks that a board may run at, in Hz, rising: its crystal or its PLL makes them, and
+    whole cycles make the bits of its UART.
     """
-    return tuple(c for c in sorted(plls(board.family, board.crystal)) if _suits_uart(c))
+    made = {board.crystal, *plls(board.family, board.crystal)}
+    return tuple(c for c in sorted(made) if _suits_uart(c))
 
 
 def _suits_uart(clock: int) -> bool:
@@ -136,14 +138,14 @@ def check_clock(board: Board, clock: float) -> int:
     above = min((c for c in clocks(board) if c > clock), default=None)
     near = " or ".join(f"{c / 1e6:.9g}" for c in (below, above) if c)
     raise UserError(
-        f"clock {clock / 1e6:.9g} MHz: {board.name} cannot run at it with its PLL and a UART of "
-        f"{protocol.BAUD:,} bit/s; name {near}"
+        f"clock {clock / 1e6:.9g} MHz: {board.name} cannot run at it with its crystal or PLL and a "
+        f"UART of {protocol.BAUD:,} bit/s; name {near}"
     )
 
 
 class ClockGenerator(Elaboratable):
     """Drives ``domain``, which is ``sync`` of the top level, with ``clock`` Hz; it is in reset
-    until the PLL has locked.
+    until the PLL has locked. At the crystal's own clock there is no PLL, and a wait in its place.
     """
 
     def __init__(self, board: Board, domain: ClockDomain, *, clock: int):
@@ -156,6 +158,11 @@ class ClockGenerator(Elaboratable):
         board, domain = self._board, self._domain
         pin = platform.request(platform.default_clk, dir="-")
         locked = Signal()
+        if self._clock == board.crystal:
+            m.submodules.pin = buffer = io.Buffer("i", pin)
+            m.d.comb += domain.clk.eq(buffer.i)
+            m.submodules.reset = ResetSynchronizer(~self._started(m))
+            return m
         if board.pll == "SB_PLL40_PAD":
             crystal = pin.io
         else:
@@ -167,6 +174,16 @@ class ClockGenerator(Elaboratable):
         platform.add_clock_constraint(domain.clk, self._clock)
         m.submodules.reset = ResetSynchronizer(~locked)
         return m
+
+    def _started(self, m: Module) -> Signal:
+        """Set from ``_START`` seconds after configuration on, which clears all flip-flops."""
+        cycles = round(_START * self._clock)
+        m.domains.start = start = ClockDomain("start", local=True, reset_less=True)
+        waited, started = Signal(range(cycles + 1)), Signal()
+        m.d.comb += [start.clk.eq(self._domain.clk), started.eq(waited == cycles)]
+        with m.If(~started):
+            m.d.start += waited.eq(waited + 1)
+        return started
 
     def _ice40(self, dividers: Ice40Pll, crystal, locked: Signal) -> Instance:
         pad = self._board.pll == "SB_PLL40_PAD"

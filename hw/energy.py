@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hw.boards import find_board
+from hw.clock import check_clock
 from sw.cli import UserError, parser, run, table, write_json
 from sw.encoder import LatencyEncoder
 from sw.network import Network, find
@@ -63,8 +64,14 @@ COEFFICIENTS = {
 }
 
 
-def energy(activity: "Activity", *, clock: float) -> dict[str, Range]:  # noqa: F821
-    """Energy an image in nJ, by what takes it; ``core`` is the sum of all but the PLL.
+def energy(
+    activity: "Activity",  # noqa: F821
+    *,
+    clock: float,
+    pll: bool = True,
+) -> dict[str, Range]:
+    """Energy an image in nJ, by what takes it; ``core`` is the sum of all but the PLL, and with
+    that ``total``.
 
     Parameters
     ----------
@@ -72,6 +79,8 @@ def energy(activity: "Activity", *, clock: float) -> dict[str, Range]:  # noqa: 
         Of a core, with images.
     clock : Hz
         Matters only for what flows without activity.
+    pll : bool
+        A PLL makes the clock.
     """
     cycles = activity.cycles / activity.images
     flip_flops = sum(activity.flip_flops.values())
@@ -84,7 +93,9 @@ def energy(activity: "Activity", *, clock: float) -> dict[str, Range]:  # noqa: 
     parts = {name: COEFFICIENTS[name] * (1e-3 * n) for name, n in picojoules.items()}
     parts["rest"] = COEFFICIENTS["rest"] * (1e3 * cycles / clock)
     core = Range(*map(sum, zip(*parts.values(), strict=True)))
-    return parts | {"core": core, "pll": COEFFICIENTS["pll"] * (1e3 * cycles / clock)}
+    locking = COEFFICIENTS["pll"] * (1e3 * cycles / clock * pll)
+    total = Range(*map(sum, zip(core, locking, strict=True)))
+    return parts | {"core": core, "pll": locking, "total": total}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -98,13 +109,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=22,
         help="first test images, two of them not counted (default: %(default)s)",
     )
+    options.add_argument(
+        "--clock",
+        metavar="MHZ",
+        type=float,
+        help="clock; at the crystal's own, 12 MHz, there is no PLL (default: the board's)",
+    )
     args = options.parse_args(arguments)
     board = find_board("icebreaker")
+    clock = board.clock if args.clock is None else check_clock(board, round(args.clock * 1e6))
     network = find(args.network or board.network)
     activity = measure(network, args.images, build_dir=args.build_dir, data_dir=args.data_dir)
-    parts = energy(activity, clock=board.clock)
+    parts = energy(activity, clock=clock, pll=clock != board.crystal)
     if args.json:
-        write_json(args.json, _figures(network, activity, parts))
+        write_json(args.json, {"clock_mhz": clock / 1e6, **_figures(network, activity, parts)})
     if not args.quiet:
         print(_summary(network, activity, parts))
 
@@ -152,6 +170,7 @@ _TITLES = {
     "rest": "at rest",
     "core": "core, estimate",
     "pll": "PLL, estimate",
+    "total": "total, estimate",
 }
 
 

@@ -22,7 +22,7 @@ from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, with_timeout
 from hw import protocol
 from hw.boards import BOARDS
 from hw.build import plan
-from hw.clock import clocks
+from hw.clock import check_clock, clocks
 from hw.config import Config, engine_names, find_config
 from hw.core import loaded_words
 from hw.host import commands
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOARD",
+    "CLOCK",
     "COMMANDS",
     "FLASH",
     "OPTIONS",
@@ -55,6 +56,7 @@ TOP = "board"
 # A netlist's inner signals are of no interest; its vectors are what yosys makes of them.
 OPTIONS = ("-Wno-fatal", "--no-public-flat-rw")
 BOARD = BOARDS["icebreaker"]
+CLOCK = min(set(clocks(BOARD)) - {BOARD.crystal})  # Hz, the slowest that the PLL makes
 # In the simulation's folder: the image of weights, empty without one; what is asked and answered.
 FLASH, COMMANDS, REPLIES = Path("flash"), Path("commands.json"), Path("replies.json")
 
@@ -73,14 +75,14 @@ module board(
     output copi /*verilator public_flat_rd*/,
     input cipo /*verilator public_flat_rw*/
 );
-    wire rx_pin = rx, cipo_pin = cipo;
+    wire clock_pin = clock, rx_pin = rx, cipo_pin = cipo;
     top top(
 `ifdef FLASH
         .spi_flash_1x_0__cs__io(select_n), .spi_flash_1x_0__clk__io(flash_clock),
         .spi_flash_1x_0__copi__io(copi), .spi_flash_1x_0__cipo__io(cipo_pin),
         .spi_flash_1x_0__wp__io(), .spi_flash_1x_0__hold__io(),
 `endif
-        .clk12_0__io(clock), .uart_0__rx__io(rx_pin), .uart_0__tx__io(tx),
+        .clk12_0__io(clock_pin), .uart_0__rx__io(rx_pin), .uart_0__tx__io(tx),
         .led_0__io(), .led_1__io()
     );
 endmodule
@@ -90,6 +92,12 @@ module SB_PLL40_PAD #(
 ) (input PACKAGEPIN, input RESETB, input BYPASS, output PLLOUTGLOBAL, output LOCK);
     assign PLLOUTGLOBAL = PACKAGEPIN;
     assign LOCK = board.locked;
+endmodule
+
+module SB_GB_IO #(parameter PIN_TYPE = 0, IO_STANDARD = "") (
+    inout PACKAGE_PIN, input CLOCK_ENABLE, output GLOBAL_BUFFER_OUTPUT
+);
+    assign GLOBAL_BUFFER_OUTPUT = PACKAGE_PIN;
 endmodule
 
 module SB_IO #(parameter PIN_TYPE = 0, PULLUP = 0, IO_STANDARD = "") (
@@ -104,19 +112,19 @@ endmodule
 """
 
 
-def board_sources(network: Network, config: Config) -> dict[str, str]:
-    """Name and content of the Verilog files of ``network`` on the iCEBreaker, at its slowest clock.
+def board_sources(network: Network, config: Config, clock: int = CLOCK) -> dict[str, str]:
+    """Name and content of the Verilog files of ``network`` on the iCEBreaker, at ``clock`` Hz.
 
     What ``hw.build`` gives to place and route, with yosys' models of its cells; the top module is
     :data:`TOP`.
     """
-    design = plan(network, BOARD, config=config, clock=clocks(BOARD)[0]).files["top.il"]
+    design = plan(network, BOARD, config=config, clock=clock).files["top.il"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "top.il").write_text(design if isinstance(design, str) else design.decode())
         run_tool("yosys", ["-q", "-p", _SCRIPT], cwd=folder, log=folder / "log")
         netlist = (folder / "netlist.v").read_text()
-    ours = r"^module (SB_IO|SB_PLL40_PAD) .*?^endmodule"
+    ours = r"^module (SB_IO|SB_GB_IO|SB_PLL40_PAD) .*?^endmodule"
     cells = re.sub(ours, "", cell_models(), flags=re.MULTILINE | re.DOTALL)
     flash = "" if config.loaded_layer(network) is None else "`define FLASH\n"
     return {"board.v": flash + _PINS, "cells.v": cells, "netlist.v": netlist.split("\n", 1)[1]}
@@ -138,18 +146,19 @@ class Board:
         self._heard: Queue[int] = Queue()
 
     @classmethod
-    async def start(cls, dut: "SimHandleBase", flash: bytes | int) -> "Board":
-        """Powers the board up: its PLL locks after some cycles."""
+    async def start(cls, dut: "SimHandleBase", flash: bytes | int, clock: int = CLOCK) -> "Board":
+        """Powers the board up: its PLL locks after some cycles, or it waits without one."""
         board = cls(dut, flash)
         dut.locked.value = 0
         dut.rx.value = 1
         dut.cipo.value = flash if isinstance(flash, int) else 1
-        Clock(dut.clock, 2 * round(5e11 / clocks(BOARD)[0]), unit="ps").start()
+        Clock(dut.clock, 2 * round(5e11 / clock), unit="ps").start()
         await Timer(1, "us")
         cocotb.start_soon(board._listen())
         if isinstance(flash, bytes):
             cocotb.start_soon(board._serve())
         dut.locked.value = 1
+        await Timer(20, "us")
         return board
 
     async def ask(self, content: bytes, size: int) -> bytes:
@@ -206,22 +215,27 @@ class Board:
 
 
 def replies(
-    network: Network, inputs: np.ndarray | Spikes, config: Config, folder: Path
+    network: Network,
+    inputs: np.ndarray | Spikes,
+    config: Config,
+    folder: Path,
+    clock: int = CLOCK,
 ) -> list[protocol.Reply]:
     """What the board answers to ``inputs`` (images uint8 [B, height, width], or spikes) over its
     UART, after it has loaded its weights from its flash if the config asks for that; simulated in
-    ``folder``.
+    ``folder``, at ``clock`` Hz.
     """
     folder.mkdir(parents=True, exist_ok=True)
     words = loaded_words(network, config)
     (folder / FLASH).write_bytes(b"" if words is None else pack(network, words))
-    (folder / COMMANDS).write_text(json.dumps([each.hex() for each in commands(network, inputs)]))
+    asked = [each.hex() for each in commands(network, inputs)]
+    (folder / COMMANDS).write_text(json.dumps({"clock": clock, "commands": asked}))
     simulate(
         network,
         np.empty(0, np.uint8),
         tests="sim.board_answers",
         folder=folder,
-        sources=board_sources(network, config),
+        sources=board_sources(network, config, clock),
         top=TOP,
         options=OPTIONS,
     )
@@ -245,16 +259,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="test images or recordings (default: %(default)s)",
     )
     options.add_argument("--engine", default="event", help=engine_names())
+    options.add_argument(
+        "--clock",
+        metavar="MHZ",
+        type=float,
+        default=CLOCK / 1e6,
+        help="the crystal's own, 12, is without the PLL (default: %(default)s)",
+    )
     args = options.parse_args(arguments)
     if args.images < 1:
         raise UserError(f"--images must be at least 1, not {args.images}")
+    clock = check_clock(BOARD, round(args.clock * 1e6))
     network, config = find(args.network), find_config(args.engine)
     name = args.dataset or str(network.provenance["dataset"])
     inputs, labels = load_for(network, name, args.data_dir, args.images)
     begun = time.monotonic()
     folder = args.build_dir / "board" / f"{network.file_name}-{config.name}"
     try:
-        got = replies(network, inputs, config, folder)
+        got = replies(network, inputs, config, folder, clock)
     except RuntimeError as error:
         raise UserError(f"the board does not answer: {error}") from None
     answer = golden.run_inputs(network, inputs)
@@ -267,6 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "board": BOARD.name,
         "network": network.name,
         "engine": config.name,
+        "clock_mhz": clock / 1e6,
         "images": len(labels),
         "mismatches": same.count(False),
         "accuracy": float(np.mean([reply.label for reply in got] == labels)),

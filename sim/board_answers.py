@@ -15,11 +15,12 @@ __all__ = ["answers"]
 async def answers(dut) -> None:  # noqa: ANN001
     """The replies to the commands, one after the other."""
     network, _ = what_is_simulated()
-    board = await Board.start(dut, FLASH.read_bytes())
+    asked = json.loads(COMMANDS.read_text())
+    board = await Board.start(dut, FLASH.read_bytes(), asked["clock"])
     identity = protocol.identity(network.sha256)
     assert await board.ask(protocol.IDENTIFY, len(identity)) == identity
     replies = [
         protocol.parse(await board.ask(bytes.fromhex(command), protocol.ANSWER.size))
-        for command in json.loads(COMMANDS.read_text())
+        for command in asked["commands"]
     ]
     REPLIES.write_text(json.dumps(replies))

@@ -110,10 +110,12 @@ def test_gowin_limits(crystal):
 
 @EVERY
 def test_the_clocks_of_a_board(board):
-    """Rising, made by its PLL, and good for its UART; what is left out is not."""
+    """Rising, its crystal's or made by its PLL, and good for its UART; what is left out is not."""
     assert list(clocks(board)) == sorted(set(clocks(board)))
     assert board.clock in clocks(board)
-    for clock in plls(board.family, board.crystal):
+    made = {board.crystal, *plls(board.family, board.crystal)}
+    assert made >= set(clocks(board))
+    for clock in made:
         divisor = round(clock / BAUD)
         good = divisor >= 4 and abs(clock / divisor / BAUD - 1) <= 0.02
         assert (clock in clocks(board)) is good, clock
@@ -141,14 +143,15 @@ def test_check_clock(board):
         (24.1, "name 24 or 24.375"),
         (24.375001, "name 24.375 or 24.75"),
         (1000, "name 270"),
-        (1, "name 16.125"),
-        (-24, "name 16.125"),
+        (13, "name 12 or 16.125"),
+        (1, "name 12"),
+        (-24, "name 12"),
     ],
 )
 def test_a_clock_that_a_board_has_not(clock, near):
     message = (
-        rf"^clock {clock} MHz: icebreaker cannot run at it with its PLL and a UART of "
-        rf"1,000,000 bit/s; {near}$"
+        rf"^clock {clock} MHz: icebreaker cannot run at it with its crystal or PLL and "
+        rf"a UART of 1,000,000 bit/s; {near}$"
     )
     with pytest.raises(UserError, match=message):
         check_clock(BOARDS["icebreaker"], round(clock * MHZ))
@@ -181,6 +184,16 @@ def test_what_the_tools_are_given(rng, board, faster):
     uart = design[design.index("module \\top.accelerator.transmitter\n") :].split("\nend\n")[0]
     loaded = re.findall(r"assign \S+ \[\d+:0\] \d+'([01]+)\n", uart)
     assert round(clock / BAUD) - 1 in {int(value, 2) for value in loaded}
+
+
+@EVERY
+def test_the_crystals_own_clock_needs_no_pll(rng, board):
+    """A wait of 15 µs takes the place of the lock."""
+    design = text_of(plan(image_network(rng), board, clock=board.crystal).files["top.il"])
+    assert f"cell \\{board.pll} " not in design
+    clock = design[design.index("module \\top.clock\n") :].split("\nend\n")[0]
+    cycles = round(board.crystal * 15e-6)
+    assert re.search(rf"connect \\B \d+'0*{cycles:b}\n", clock)
 
 
 def text_of(content):

@@ -46,14 +46,23 @@ def test_energy():
             "rest": 40 * one["rest"] / 1000,
         }
         expected |= {"core": sum(expected.values()), "pll": 40 * one["pll"] / 1000}
+        expected["total"] = expected["core"] + expected["pll"]
         found = {name: getattr(part, bound) for name, part in parts.items()}
         assert found == pytest.approx(expected)
 
 
 def test_only_what_flows_without_activity_depends_on_the_clock():
     slow, fast = (energy(ACTIVITY, clock=clock) for clock in (10e6, 40e6))
-    assert {name for name in slow if slow[name] != fast[name]} == {"rest", "core", "pll"}
+    assert {name for name in slow if slow[name] != fast[name]} == {
+        *("rest", "core", "pll", "total"),
+    }
     assert slow["pll"].value == pytest.approx(4 * fast["pll"].value)
+
+
+def test_without_a_pll():
+    parts = energy(ACTIVITY, clock=12e6, pll=False)
+    assert parts["pll"] == (0, 0, 0)
+    assert parts["total"] == parts["core"] == energy(ACTIVITY, clock=12e6)["core"]
 
 
 def test_the_multiplier_changes_as_the_coefficient_says():
@@ -81,9 +90,15 @@ def test_the_command(rng, tmp_path):
     assert figures["images"] == 4
     assert figures["cycles_mean"] == pytest.approx(64, abs=4)  # as long as its loading
     assert "estimate" in figures["note"]
-    core = figures["energy_nanojoules"]["core"]
+    core, pll = (figures["energy_nanojoules"][name] for name in ("core", "pll"))
     assert 0 < core["low"] < core["value"] < core["high"]
     assert f"core, estimate:{core['value']:9.1f} nJ an image" in result.stdout
+    assert (figures["clock_mhz"], pll["value"] > 0) == (24.75, True)
+    result = command(*arguments, "--build-dir", BUILD, "--json", out, "--clock", 12, "-q")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    figures = json.loads(out.read_text())
+    assert (figures["clock_mhz"], figures["energy_nanojoules"]["pll"]["value"]) == (12, 0)
+    assert figures["energy_nanojoules"]["core"]["value"] > core["value"]  # at rest for longer
 
 
 @pytest.mark.parametrize(
@@ -91,6 +106,7 @@ def test_the_command(rng, tmp_path):
     [
         (("tiny", "--images", 2), "Images must be at least 3, not 2"),
         (("events",), "network 'events' takes events"),
+        (("tiny", "--clock", 13), "clock 13 MHz: icebreaker cannot run at it with its crystal or"),
         (("large",), "digits: its images are not 9 × 9 pixels"),
     ],
 )

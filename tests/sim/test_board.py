@@ -22,11 +22,11 @@ def small(rng):
     return image_network(rng, shape=(8, 8), pool=2, hidden=(34,), classes=10, steps=4)
 
 
-def check_command(network, engine, tmp_path):
+def check_command(network, engine, tmp_path, *clock):
     network.save(tmp_path / "small.safetensors")
     arguments = ["--images", 5, "--engine", engine, "--build-dir", VERIFY.parent]
     arguments += ["--json", tmp_path / "out.json"]
-    result = command("sim.board", tmp_path / "small.safetensors", *arguments)
+    result = command("sim.board", tmp_path / "small.safetensors", *arguments, *clock)
     assert (result.returncode, result.stderr) == (0, "")
     figures = json.loads((tmp_path / "out.json").read_text())
     data = load("digits")
@@ -37,6 +37,7 @@ def check_command(network, engine, tmp_path):
         "board": "icebreaker",
         "network": "random",
         "engine": engine,
+        "clock_mhz": clock[-1] if clock else 16.125,
         "images": 5,
         "mismatches": 0,
         "accuracy": np.mean(answer.label == data.test_labels[:5]),
@@ -60,7 +61,8 @@ def test_weights_that_are_loaded(rng, tmp_path):
 
 
 def test_weights_of_the_bitstream(rng, tmp_path):
-    check_command(small(rng), "event", tmp_path)
+    """At the crystal's own clock: without the PLL."""
+    check_command(small(rng), "event", tmp_path, "--clock", 12)
 
 
 def test_a_difference_is_told(rng, tmp_path, monkeypatch, capsys):
