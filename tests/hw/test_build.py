@@ -579,10 +579,14 @@ def test_build_with_events(stubs, rng, words, tmp_path):
     network = events_network(rng, hidden=(20,))
     report = quiet_build(network, tmp_path)
     assert report["includes"] == "PLL, UART link, bypass, all layers, decision"
-    report = quiet_build(network, tmp_path, clock=BOARDS["icebreaker"].crystal)
-    assert report["includes"] == "UART link, bypass, all layers, decision"
     assert report["accuracy"] == measure(network, None)["accuracy"]
     assert stubs.take_runs() == ALL
+
+
+def test_build_without_a_pll(stubs, network, tmp_path):
+    report = quiet_build(network, tmp_path, clock=BOARDS["icebreaker"].crystal)
+    assert report["clock_mhz"] == 12
+    assert report["includes"].startswith("UART link, latency encoder, ")
 
 
 def test_command(stubs, network, tmp_path):
