@@ -23,7 +23,8 @@ def estimate(
     Returns
     -------
     dict
-        ``logic_cells`` is an estimate (hw/fit.py), ``ebr`` and the cycles are exact.
+        ``logic_cells`` is an estimate (hw/fit.py), ``ebr`` and the cycles are exact. ``clock_mhz``
+        is a class, no more: what the board's own network reaches.
         ``shortage`` is what the board has too little of, ``remedies`` what would fit.
     """
     what = need(network, config)
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ("logic cells", f"about {figures['logic_cells']:,} of {there['logic_cells']:,}"),
         ("block RAMs", f"{figures['ebr']} of {there['ebr']}"),
         ("SPRAM", f"{figures['spram']} of {there['spram']}"),
+        ("fmax class", f"{figures['clock_mhz']:g} MHz, as the board's own {board.network}"),
     ]
     lines += performance(figures)
     if figures["fits"]:
