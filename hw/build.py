@@ -20,7 +20,7 @@ from amaranth.build.run import BuildPlan
 
 from hw import image
 from hw.boards import SAFE_ROUTE, Board, board_names, find_board
-from hw.clock import check_clock, fastest_clock
+from hw.clock import check_clock, fastest_clock, needs_pll
 from hw.config import DEFAULT, Config, engine_names, find_config
 from hw.core import loaded_words
 from hw.fit import check_fit, need
@@ -209,7 +209,7 @@ def build(
 
 def _included(network: Network, board: Board, clock_mhz: float) -> str:
     """What the logic cells are of."""
-    pll = "" if round(clock_mhz * 1e6) == board.crystal else "PLL, "
+    pll = "PLL, " if needs_pll(board, round(clock_mhz * 1e6)) else ""
     events = isinstance(network.encoder, EventsEncoder)
     source = "bypass" if events else "latency encoder, orderer"
     return f"{pll}UART link, {source}, all layers, decision"

@@ -14,7 +14,7 @@ from hw import protocol
 from hw.boards import Board
 from sw.cli import UserError
 
-__all__ = ["ClockGenerator", "check_clock", "clocks", "fastest_clock", "plls"]
+__all__ = ["ClockGenerator", "check_clock", "clocks", "fastest_clock", "needs_pll", "plls"]
 
 _UART_ERROR = 0.02  # of the line's rate; a receiver bears about twice that at both ends together
 _START = 15e-6  # seconds; for about 3 µs block RAMs of an iCE40 read as 0 (Amaranth waits as long)
@@ -118,6 +118,11 @@ def clocks(board: Board) -> tuple[int, ...]:
     return tuple(c for c in sorted(made) if _suits_uart(c))
 
 
+def needs_pll(board: Board, clock: int) -> bool:
+    """Whether a PLL makes ``clock`` Hz: the crystal's own clock needs none."""
+    return clock != board.crystal
+
+
 def _suits_uart(clock: int) -> bool:
     divisor = round(clock / protocol.BAUD)
     return divisor >= 4 and abs(clock / divisor / protocol.BAUD - 1) <= _UART_ERROR
@@ -158,7 +163,7 @@ class ClockGenerator(Elaboratable):
         board, domain = self._board, self._domain
         pin = platform.request(platform.default_clk, dir="-")
         locked = Signal()
-        if self._clock == board.crystal:
+        if not needs_pll(board, self._clock):
             m.submodules.pin = buffer = io.Buffer("i", pin)
             m.d.comb += domain.clk.eq(buffer.i)
             m.submodules.reset = ResetSynchronizer(~self._started(m))

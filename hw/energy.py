@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hw.boards import find_board
-from hw.clock import check_clock
+from hw.clock import check_clock, needs_pll
 from sw.cli import UserError, parser, run, table, write_json
 from sw.encoder import LatencyEncoder
 from sw.network import Network, find
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     clock = board.clock if args.clock is None else check_clock(board, round(args.clock * 1e6))
     network = find(args.network or board.network)
     activity = measure(network, args.images, build_dir=args.build_dir, data_dir=args.data_dir)
-    parts = energy(activity, clock=clock, pll=clock != board.crystal)
+    parts = energy(activity, clock=clock, pll=needs_pll(board, clock))
     if args.json:
         write_json(args.json, {"clock_mhz": clock / 1e6, **_figures(network, activity, parts)})
     if not args.quiet:

@@ -180,6 +180,7 @@ class BucketQueue(wiring.Component):
 
         drained = [Signal(steps, name=f"drained_{bank}") for bank in banks]
         m.d.comb += [drained[bank].eq(filled[bank][drain_side]) for bank in banks]
+        # Steps: with spikes; to be visited; of those, the ones to be visited later.
         some, visit, todo = Signal(steps), Signal(steps), Signal(steps)
         m.submodules.lowest = lowest = LowestBit(steps)
         m.d.comb += [

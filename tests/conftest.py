@@ -44,7 +44,7 @@ def _on_this_machine(name):
         patch.setattr(data, "fetch", refuse)
         try:
             return data.load(name)
-        except UserError as error:
+        except UserError as error:  # its text is the reason: which data set, and where to name it
             pytest.skip(str(error))
 
 
