@@ -24,6 +24,7 @@ from hw.clock import check_clock, fastest_clock, needs_pll
 from hw.config import DEFAULT, Config, engine_names, find_config
 from hw.core import loaded_words
 from hw.fit import check_fit, need
+from hw.route import UnroutedError, place_and_route
 from hw.tools import find_tool, run_tool, tool_version
 from hw.top import BoardTop
 from sw.cli import UserError, atomic_path, parser, run, table, write_json
@@ -138,7 +139,8 @@ def build(
 
     Without ``clock`` (Hz) the design runs at the fastest that was found: it is placed and routed
     for the board's usual clock, and at most twice more for the fastest that the board has 5 %
-    below what was reached, while that fails or gains 5 %.
+    below what was reached, while that fails or gains 5 %. A clock for which no way is found for all
+    wires (:mod:`hw.route`) ends the search.
 
     Nothing is run if all is there and comes from the same plans and the same tools.
 
@@ -175,6 +177,7 @@ def build(
             start,
             lambda at: _run(*planned(at), board=board, clock=at, folder=work, say=say),
             runs=_RUNS if clock is None else 1,
+            say=say,
         )
         with atomic_path(bitstream) as temporary:
             shutil.copyfile(_packed(board, work, figures["clock_mhz"]), temporary)
@@ -269,13 +272,25 @@ def _finished(
 
 
 def _reach(
-    board: Board, start: int, attempt: Callable[[int], dict[str, object]], *, runs: int
+    board: Board,
+    start: int,
+    attempt: Callable[[int], dict[str, object]],
+    *,
+    runs: int,
+    say: Callable[[str], None],
 ) -> dict[str, object]:
     """The attempt with the fastest clock that was reached, of at most ``runs``."""
     tried: dict[int, dict[str, object]] = {}
+    met: list[int] = []
     clock = start
     while clock not in tried and len(tried) < runs:
-        tried[clock] = attempt(clock)
+        try:
+            tried[clock] = attempt(clock)
+        except UnroutedError:
+            if not met:
+                raise
+            say(f"{clock / 1e6:g} MHz is not routed: it stays at {max(met) / 1e6:g} MHz")
+            break
         met = [c for c, figures in tried.items() if figures["fmax_mhz"] * 1e6 >= c]
         clock = fastest_clock(board, (1 - _MARGIN) * 1e6 * tried[clock]["fmax_mhz"])
         if met and clock < _GAIN * max(met):
@@ -316,7 +331,10 @@ def _run(
         tool, *arguments = command
         start = time.monotonic()
         say(f"{tool} for {clock / 1e6:g} MHz …")
-        run_tool(tool, arguments, cwd=work, log=work / f"{tool}.log")
+        if tool.startswith("nextpnr"):
+            seed = place_and_route(tool, arguments, folder=work, say=say)
+        else:
+            run_tool(tool, arguments, cwd=work, log=work / f"{tool}.log")
         say(f"{tool}: {time.monotonic() - start:.0f} s")
         if tool == "yosys":
             _check_synthesis(work / "top.rpt", board)
@@ -334,6 +352,7 @@ def _run(
         },
         "fmax_mhz": round(min(domain["achieved"] for domain in result["fmax"].values()), 2),
         "clock_mhz": clock / 1e6,
+        "placement_seed": seed,
         "digest": digest,
     }
     write_json(done, figures)

@@ -6,14 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from sw.cli import UserError
 
-__all__ = ["TOOLS", "find_tool", "run_tool", "tool_version"]
+__all__ = ["TOOLS", "HopelessError", "find_tool", "run_tool", "tool_version"]
 
 # The pip package that brings each tool; the variable in capitals names another one to use.
 TOOLS = {
@@ -47,28 +48,49 @@ def find_tool(name: str) -> str:
     return path
 
 
+class HopelessError(UserError):
+    """A tool was stopped, or its work is not taken, since it went on without hope."""
+
+
 def run_tool(
-    name: str, arguments: Sequence[str | Path], *, cwd: Path, log: Path, minutes: float = 120
+    name: str,
+    arguments: Sequence[str | Path],
+    *,
+    cwd: Path,
+    log: Path,
+    minutes: float = 120,
+    hopeless: Callable[[], bool] = lambda: False,
 ) -> None:
     """Runs a tool in ``cwd``, its output in ``log``. A failure is one line with the tool's own, and
-    so is a tool that is not over after ``minutes``: a router may never find its way.
+    so is a tool that is not over after ``minutes``.
+
+    ``hopeless`` is asked every second and at the end; if it says so the tool is stopped, and
+    :class:`HopelessError` raised.
     """
     command = [find_tool(name), *map(str, arguments)]
-    with log.open("w") as output:
+    until = time.monotonic() + 60 * minutes
+    status = None
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
         try:
-            status = subprocess.run(
-                command,
-                cwd=cwd,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-                timeout=60 * minutes,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            raise UserError(
-                f"{name} was not over after {minutes:g} minutes (its log: {log}); a smaller "
-                "network leaves it more room"
-            ) from None
+            while status is None:
+                try:
+                    status = process.wait(min(1, 60 * minutes))
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() > until:
+                        raise UserError(
+                            f"{name} was not over after {minutes:g} minutes (its log: {log}); a "
+                            "smaller network leaves it more room"
+                        ) from None
+                if hopeless():
+                    raise HopelessError(
+                        f"{name} was given up (its log: {log}); name another --seed"
+                    )
+        except BaseException:
+            process.kill()
+            raise
     if status:
         reports = sorted(cwd.glob("*.rpt")) if name == "yosys" else []
         raise UserError(f"{name} failed: {_reason(log, *reports)}")

@@ -280,6 +280,52 @@ def test_a_search_goes_on_where_it_was_stopped(stubs, network, tmp_path):
     assert stubs.take_runs() == ALL
 
 
+# Place and route that never ends for the seeds in a file, by clock, and else reaches 28 % more.
+_ROUTES = """
+while [ "$1" != --freq ]; do shift; done
+echo "Info:     iter=17 wires=9 overused=2 overuse=2 archfail=NA" > top.tim
+if grep -qx "$2 $4" "$(dirname $0)/endless"; then
+    echo "Info:     iter=501 wires=9 overused=2 overuse=2 archfail=NA" >> top.tim
+    exec sleep 600
+fi
+fmax=$(awk "BEGIN { print 1.28 * $2 }")
+echo "{\\"fmax\\": {\\"clk\\": {\\"achieved\\": $fmax}}}" > nextpnr.json
+"""
+ROUTE = "nextpnr-ice40"
+
+
+@pytest.mark.parametrize(
+    ("endless", "clock", "placement", "runs"),
+    [
+        ([], 34.5, 0, [*ALL] * 3),
+        (["24 0"], 34.5, 0, ["yosys", ROUTE, *ALL[1:], *ALL * 2]),
+        (["34.5 0", "34.5 1"], 34.5, 2, [*ALL * 2, "yosys", ROUTE, ROUTE, *ALL[1:]]),
+        (["28.875 0", "28.875 1", "28.875 2"], 24, 0, [*ALL, "yosys", *[ROUTE] * 3]),
+        (["34.5 0", "34.5 1", "34.5 2"], 28.875, 0, [*ALL * 2, "yosys", *[ROUTE] * 3]),
+    ],
+)
+def test_a_router_that_never_ends(stubs, network, tmp_path, endless, clock, placement, runs):
+    """It is given up by its own count, placed again, and then the clock that was reached stands."""
+    (stubs.folder / "endless").write_text("".join(f"{line}\n" for line in endless))
+    stubs.write(ROUTE, _ROUTES)
+    report = quiet_build(network, tmp_path, SEARCHED)
+    assert (report["clock_mhz"], report["placement_seed"]) == (clock, placement)
+    assert stubs.take_runs() == runs
+    assert quiet_build(network, tmp_path, SEARCHED) == report
+    assert stubs.take_runs() == []
+
+
+def test_a_router_that_never_ends_for_the_first_clock(stubs, network, tmp_path):
+    (stubs.folder / "endless").write_text("".join(f"24 {seed}\n" for seed in (4, 5, 6)))
+    stubs.write(ROUTE, _ROUTES)
+    message = rf"^{ROUTE} found no way for all wires in 3 placements, from --seed 4 on; name anoth"
+    with pytest.raises(UserError, match=message):
+        quiet_build(network, tmp_path, SEARCHED, seed=4)
+    assert stubs.take_runs() == ["yosys", *[ROUTE] * 3]
+    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    assert [path.name for path in folder.iterdir()] == ["work"]
+
+
 LOADED = find_config("folded-16-spram,event")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.tools import TOOLS, find_tool, run_tool, tool_version
+from hw.tools import TOOLS, HopelessError, find_tool, run_tool, tool_version
 from sw.cli import UserError
 
 pytestmark = pytest.mark.usefixtures("fresh_tools")
@@ -134,3 +134,12 @@ def test_a_tool_that_is_never_over(monkeypatch, tmp_path):
     message = rf"^yosys was not over after 0.01 minutes \(its log: {log}\); a smaller network "
     with pytest.raises(UserError, match=message):
         run_tool("yosys", [], cwd=tmp_path, log=log, minutes=0.01)
+
+
+@pytest.mark.parametrize("action", ["exec sleep 60", "exit 0"])
+def test_a_tool_without_hope(monkeypatch, tmp_path, action):
+    """One that was over before it was asked is given up the same: time must not decide."""
+    monkeypatch.setenv("YOSYS", script(tmp_path / "tool", f"echo hopeless; {action}"))
+    log = tmp_path / "log"
+    with pytest.raises(HopelessError, match=rf"^yosys was given up \(its log: {log}\)"):
+        run_tool("yosys", [], cwd=tmp_path, log=log, hopeless=lambda: "hope" in log.read_text())

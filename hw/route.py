@@ -1,0 +1,65 @@
+"""Place and route: one that finds no way for a few last wires goes on for ever, and is given up."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hw.tools import HopelessError, run_tool
+
+__all__ = ["UnroutedError", "place_and_route"]
+
+# Rounds of nextpnr's second router. All designs that were built took 15 to 42 of them, while one
+# that does not end stays at two wires for thousands. Counted, not timed: the same on any machine.
+_ROUNDS = 500
+_PLACEMENTS = 3
+
+
+class UnroutedError(HopelessError):
+    """No way was found for all wires."""
+
+
+def place_and_route(
+    tool: str, arguments: Sequence[str], *, folder: Path, say: Callable[[str], None]
+) -> int:
+    """Runs nextpnr, whose log is to be ``top.tim`` in ``folder``, by these ``arguments``; if no way
+    is found, again with the next ``--seed``, three times in all.
+
+    Returns
+    -------
+    int
+        The seed of the placement that was routed.
+
+    Raises
+    ------
+    UnroutedError
+        None was.
+    UserError
+        The tool is missing or fails.
+    """
+    at = list(arguments).index("--seed") + 1
+    log = folder / f"{tool}.log"
+    first = int(arguments[at])
+    for seed in range(first, first + _PLACEMENTS):
+        placed = [*arguments[:at], str(seed), *arguments[at + 1 :]]
+        try:
+            run_tool(
+                tool,
+                placed,
+                cwd=folder,
+                log=log,
+                hopeless=lambda: _rounds(folder / "top.tim") > _ROUNDS,
+            )
+            return seed
+        except HopelessError:
+            say(f"{tool}: no way for all wires of placement {seed} in {_ROUNDS} rounds")
+            (folder / "top.tim").unlink()
+    raise UnroutedError(
+        f"{tool} found no way for all wires in {_PLACEMENTS} placements, from --seed {first} on; "
+        "name another --seed, a smaller network or a larger --board"
+    )
+
+
+def _rounds(log: Path) -> int:
+    """How often the router has tried, by its log; 0 before it began."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return max(map(int, re.findall(r"\biter=(\d+)", text)), default=0)
