@@ -233,7 +233,7 @@ BOARDS = {
             spram=0,
             crystal=27_000_000,
             clock=60_750_000,
-            network="digits-64-192-10-t16",
+            network="mnist-512-192-10-t8",
             pll="rPLL",
         ),
     )
