@@ -151,7 +151,7 @@ class ImageInputs:
         return len(self._images)
 
     def take(self, index: Tensor, augment: Callable[..., Tensor] | None = None) -> Tensor:
-        """Firing steps int64 [B, inputs] of the images ``index`` [B], as :func:`encode` has them,
+        """Firing steps int16 [B, inputs] of the images ``index`` [B], as :func:`encode` has them,
         changed by ``augment`` (an :class:`Augmentation`) before.
         """
         images = self._images[index]
@@ -221,7 +221,7 @@ def encode_events(time: Tensor, unit: Tensor, heard: Tensor, form: Events, steps
 
 
 def encode(images: Tensor, encoder: LatencyEncoder, select: Tensor | None, steps: int) -> Tensor:
-    """Firing steps int64 [B, inputs] of ``images`` uint8 [B, height, width]; T means never. Equals
+    """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width]; T means never. Equals
     ``encoder.times``; ``select`` is ``encoder.select`` as a tensor on the device of the images.
     """
     pixels = images.int()
@@ -233,7 +233,7 @@ def encode(images: Tensor, encoder: LatencyEncoder, select: Tensor | None, steps
     if select is not None:
         pixels = pixels[:, select]
     times = ((255 - pixels) * steps) >> 8
-    return times.masked_fill(pixels < encoder.silent_below, steps).long()
+    return times.masked_fill(pixels < encoder.silent_below, steps).short()
 
 
 def informative_inputs(times: np.ndarray, labels: np.ndarray, count: int) -> tuple[int, ...]:

@@ -95,7 +95,7 @@ def _figures(args: argparse.Namespace, data: Dataset, device: torch.device) -> d
     sizes = (encoder.inputs, args.hidden, _CLASSES)
     rows = []
     for steps in args.steps:
-        times = torch.from_numpy(encoder.times(data.train_images[: args.batch], steps)).long()
+        times = torch.from_numpy(encoder.times(data.train_images[: args.batch], steps)).short()
         times = distributed.part(times).to(device)
         torch.manual_seed(args.seed)
         for case in cases(sizes, steps, times, labels, args.only):
@@ -121,7 +121,7 @@ def _figures(args: argparse.Namespace, data: Dataset, device: torch.device) -> d
 def cases(
     sizes: Sequence[int], steps: int, times: Tensor, labels: Tensor, only: str | None = None
 ) -> Iterator[Case]:
-    """Everything that can be timed on the device of ``times`` int64 [B, N_in], one after the other,
+    """Everything that can be timed on the device of ``times`` int16 [B, N_in], one after the other,
     so that only one lies in memory; or what is called ``only``.
     """
     graphs = (True, False) if times.is_cuda else (False,)

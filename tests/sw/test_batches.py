@@ -31,7 +31,7 @@ def test_encode_equals_the_encoder(rng, fields, steps):
     select = None if encoder.select is None else torch.tensor(encoder.select)
     times = encode(torch.from_numpy(images), encoder, select, steps)
     np.testing.assert_array_equal(times, encoder.times(images, steps))
-    assert times.dtype == torch.int64
+    assert times.dtype == torch.int16
 
 
 def test_no_augmentation_changes_nothing(rng):

@@ -1,0 +1,500 @@
+"""The timing rule's Triton kernels for few steps and signs: matrix products on tensor cores.
+
+What an image's spikes add up to at the end of each step is a product of flags and signs, a row for
+each step of each image; so is the gradient of the weights, of errors put at their step and flags.
+The work grows with T, unlike that of ``sw/rules/by_spike.py``, but tensor cores do it so fast that
+it wins up to 32 steps. Flags and errors are put in place inside the kernels: nothing of size
+B × T × N is ever written.
+
+Here every layer has a multiple of 16 units. Those beyond the real ones never fire, their signs are
+0, and so are their errors. Kernels read several at once, which wants rows that begin in step.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from sw.rules.loss import Layer, loss, loss_settings, read_out
+
+if TYPE_CHECKING:
+    from sw.rules.bstdg import Bstdg, Draws
+
+__all__ = ["forward", "hidden_error", "output_error", "suits", "weight_error"]
+
+_STEPS = 32  # T up to which these are the faster ones
+_CLASSES = 128  # that one program holds
+_ROWS = 128  # of a product: images × steps
+_PROGRAMS = 264  # that a GPU runs at once, about
+
+
+def suits(rule: "Bstdg") -> bool:
+    """Whether these kernels are made for it."""
+    return rule.binary and rule.steps <= _STEPS and rule.sizes[-1] <= _CLASSES
+
+
+def forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> Layer:
+    """Runs a layer on ``inputs`` int16 [B, N_in]."""
+    images, width = inputs.shape
+    units, device = rule.sizes[index + 1], inputs.device
+    signs = _signs_of(rule.weights[index])
+    shape = images, _wide(units)
+    times, effective = (torch.empty(shape, dtype=torch.int16, device=device) for _ in range(2))
+    margin = torch.empty(shape, device=device)
+    steps = triton.next_power_of_2(rule.steps)
+    block = 128 if units > 16 else 16
+    _trace[(triton.cdiv(images * steps, _ROWS), triton.cdiv(shape[1], block))](
+        inputs,
+        signs,
+        rule.thresholds[index],
+        noise,
+        rule.spread[index],
+        times,
+        effective,
+        margin,
+        images,
+        width,
+        *signs.shape,
+        units,
+        rule.steps,
+        *noise.expand(images, units).stride(),
+        STEPS=steps,
+        IMAGES=_ROWS // steps,
+        BLOCK_OUT=block,
+        BLOCK_IN=64,
+    )
+    return Layer(inputs, times, effective, margin)
+
+
+def output_error(
+    rule: "Bstdg", inputs: Tensor, labels: Tensor, draws: "Draws"
+) -> tuple[Tensor, Tensor]:
+    """The three parts of the output layer's error and their steps, [3, B, N] each."""
+    (images, width), units = inputs.shape, rule.sizes[-1]
+    signs = _signs_of(rule.weights[-1])
+    shape = 3, images, _wide(units)
+    error = torch.zeros(shape, dtype=torch.float16, device=inputs.device)
+    step = torch.zeros(shape, dtype=torch.int16, device=inputs.device)
+    steps = triton.next_power_of_2(rule.steps)
+    _output[(triton.cdiv(images * steps, _ROWS),)](
+        inputs,
+        signs,
+        rule.thresholds[-1],
+        draws.noise[-1],
+        rule.spread[-1],
+        draws.later,
+        labels,
+        error,
+        step,
+        images,
+        width,
+        *signs.shape,
+        units,
+        *loss_settings(rule),
+        FROM_START=rule.later_from_start,
+        SHARES=labels.is_floating_point(),
+        STEPS=steps,
+        IMAGES=_ROWS // steps,
+        UNITS=max(16, triton.next_power_of_2(units)),
+        BLOCK_IN=64,
+    )
+    return error, step
+
+
+def hidden_error(rule: "Bstdg", index: int, error: Tensor, step: Tensor, before: Layer) -> Tensor:
+    """Error [1, B, N_in] of the layer before layer ``index``, whose error is given."""
+    (parts, images, units), width = error.shape, before.times.shape[1]
+    signs = _signs_of(rule.weights[index])
+    result = error.new_empty(1, images, width)
+    steps = triton.next_power_of_2(rule.steps)
+    _hidden[(triton.cdiv(images * steps, 64), triton.cdiv(width, 128))](
+        error,
+        step,
+        signs,
+        before.times,
+        before.effective,
+        before.margin,
+        result,
+        images,
+        units,
+        width,
+        signs.shape[1],
+        rule.sizes[index],
+        rule.steps,
+        rule.silent_decay,
+        rule.fired_decay,
+        PARTS=parts,
+        STEPS=steps,
+        IMAGES=64 // steps,
+        UNITS=16 if units == 16 else 64,
+        BLOCK=128,
+    )
+    return result
+
+
+def weight_error(
+    rule: "Bstdg", index: int, error: Tensor, step: Tensor, inputs: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of weights [N_out, N_in] and thresholds [N_out] of layer ``index``, from its errors
+    and their steps [parts, B, N_out].
+    """
+    parts, images, wide = error.shape
+    units, width = rule.weights[index].shape
+    block = 128 if units > 16 else 16
+    # One input more, that always fires at once: its weight is the threshold, but for the sign
+    grid = (triton.cdiv(units, block), triton.cdiv(width + 1, 64))
+    # As many shares of the images as fill a GPU, if each has some work
+    shares = max(1, min(images // 64, _PROGRAMS // (grid[0] * grid[1])))
+    share = 32 * triton.cdiv(images, shares * 32)
+    shares = triton.cdiv(images, share)
+    by_weight = torch.empty(shares, units, width, device=error.device)
+    by_threshold = torch.empty(shares, units, device=error.device)
+    _weight[(*grid, shares)](
+        error,
+        step,
+        inputs,
+        by_weight,
+        by_threshold,
+        images,
+        wide,
+        units,
+        inputs.shape[1],
+        width,
+        rule.steps,
+        share,
+        PARTS=parts,
+        IMAGES=32,
+        BLOCK_OUT=block,
+        BLOCK_IN=64,
+    )
+    return by_weight.sum(dim=0), by_threshold.sum(dim=0)
+
+
+def _wide(units: int) -> int:
+    return 16 * triton.cdiv(units, 16)
+
+
+def _signs_of(weight: Tensor) -> Tensor:
+    """−1 or +1 of the latent ``weight``, int8 [N_out, N_in], up to the next 16 and 64; there 0."""
+    units, width = weight.shape
+    shape = _wide(units), 64 * triton.cdiv(width, 64)
+    result = torch.empty(shape, dtype=torch.int8, device=weight.device)
+    grid = (shape[0], triton.cdiv(shape[1], 1024))
+    _signs[grid](weight, result, units, width, shape[1], BLOCK=1024)
+    return result
+
+
+@triton.jit
+def _signs(weight, result, units, width, padded, BLOCK: tl.constexpr):
+    """One unit's weights."""
+    unit = tl.program_id(0)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    real = column < tl.where(unit < units, width, 0)
+    latent = tl.load(weight + unit * width + column, mask=real, other=0.0)
+    sign = tl.where(real, tl.where(latent >= 0, 1, -1), 0)
+    tl.store(result + unit * padded + column, sign.to(tl.int8), mask=column < padded)
+
+
+@triton.jit
+def _potentials(
+    inputs,
+    signs,
+    image,
+    unit,
+    now,
+    images,
+    width,
+    wide,
+    padded,
+    STEPS: tl.constexpr,
+    IMAGES: tl.constexpr,
+    BLOCK_OUT: tl.constexpr,
+    BLOCK_IN: tl.constexpr,
+):
+    """Of ``unit`` on ``image`` at the end of the steps ``now``: [BLOCK_OUT, STEPS, IMAGES]. So
+    ordered a thread of a matrix product holds all steps.
+    """
+    sums = tl.zeros([BLOCK_OUT, STEPS * IMAGES], tl.int32)
+    for start in range(0, padded, BLOCK_IN):
+        column = start + tl.arange(0, BLOCK_IN)
+        place = unit[:, None] * padded + column[None, :]
+        sign = tl.load(signs + place, mask=(unit < wide)[:, None], other=0)
+        fired = tl.load(
+            inputs + image[:, None] * width + column[None, :],
+            mask=(image < images)[:, None] & (column < width)[None, :],
+            other=STEPS,
+        )
+        arrived = (fired[None, :, :] <= now[:, None, None]).to(tl.int8)
+        arrived = tl.reshape(arrived, [STEPS * IMAGES, BLOCK_IN])
+        sums = tl.dot(sign, tl.trans(arrived), sums, out_dtype=tl.int32)
+    return tl.reshape(sums, [BLOCK_OUT, STEPS, IMAGES]).to(tl.float32)
+
+
+@triton.jit
+def _steps_of(potential, theta, now, steps):
+    """Firing step, T for never, and effective step: [BLOCK_OUT, IMAGES]."""
+    step = now[None, :, None]
+    time = tl.min(tl.where(potential >= theta[:, None, :], step, steps), axis=1)
+    peak = tl.max(potential, axis=1)[:, None, :]
+    at_peak = tl.min(tl.where(potential == peak, step, steps), axis=1)
+    return time, tl.where(time < steps, time, at_peak)
+
+
+@triton.jit
+def _at(potential, step, now):
+    """``potential`` at ``step`` [1 or BLOCK_OUT, IMAGES]."""
+    there = now[None, :, None] == step[:, None, :]
+    return tl.max(tl.where(there, potential, float("-inf")), axis=1)
+
+
+@triton.jit
+def _trace(
+    inputs,
+    signs,
+    threshold,
+    noise,
+    spread,
+    times,
+    effective,
+    margin,
+    images,
+    width,
+    wide,
+    padded,
+    units,
+    steps,
+    noise_row,
+    noise_column,
+    STEPS: tl.constexpr,
+    IMAGES: tl.constexpr,
+    BLOCK_OUT: tl.constexpr,
+    BLOCK_IN: tl.constexpr,
+):
+    """IMAGES images, BLOCK_OUT units of a layer."""
+    image = tl.program_id(0) * IMAGES + tl.arange(0, IMAGES)
+    unit = tl.program_id(1) * BLOCK_OUT + tl.arange(0, BLOCK_OUT)
+    # Rows beyond T repeat its last step, which changes neither first step nor peak
+    now = tl.minimum(tl.arange(0, STEPS), steps - 1)
+    potential = _potentials(
+        inputs,
+        signs,
+        image,
+        unit,
+        now,
+        images,
+        width,
+        wide,
+        padded,
+        STEPS=STEPS,
+        IMAGES=IMAGES,
+        BLOCK_OUT=BLOCK_OUT,
+        BLOCK_IN=BLOCK_IN,
+    )
+    real = (unit < units)[:, None] & (image < images)[None, :]
+    scale = tl.load(spread)
+    theta = tl.load(threshold + unit, mask=unit < units, other=float("inf"))[:, None]
+    place = unit[:, None] * noise_column + image[None, :] * noise_row
+    theta += scale * tl.load(noise + place, mask=real, other=0.0)
+    time, own = _steps_of(potential, theta, now, steps)
+    real = (unit < wide)[:, None] & (image < images)[None, :]
+    place = unit[:, None] + image[None, :] * wide
+    tl.store(times + place, time.to(tl.int16), mask=real)
+    tl.store(effective + place, own.to(tl.int16), mask=real)
+    tl.store(margin + place, (_at(potential, own, now) - theta) / scale, mask=real)
+
+
+@triton.jit
+def _output(
+    inputs,
+    signs,
+    threshold,
+    noise,
+    spread,
+    draw,
+    labels,
+    error,
+    step,
+    images,
+    width,
+    wide,
+    padded,
+    units,
+    steps,
+    lead,
+    beta,
+    margin_gain,
+    later_gain,
+    smoothing,
+    FROM_START: tl.constexpr,
+    SHARES: tl.constexpr,
+    STEPS: tl.constexpr,
+    IMAGES: tl.constexpr,
+    UNITS: tl.constexpr,
+    BLOCK_IN: tl.constexpr,
+):
+    """IMAGES images: the output layer and its error."""
+    image = tl.program_id(0) * IMAGES + tl.arange(0, IMAGES)
+    unit = tl.arange(0, UNITS)
+    now = tl.minimum(tl.arange(0, STEPS), steps - 1)
+    potential = _potentials(
+        inputs,
+        signs,
+        image,
+        unit,
+        now,
+        images,
+        width,
+        wide,
+        padded,
+        STEPS=STEPS,
+        IMAGES=IMAGES,
+        BLOCK_OUT=UNITS,
+        BLOCK_IN=BLOCK_IN,
+    )
+    theta = tl.load(threshold + unit, mask=unit < units, other=float("inf"))[:, None]
+    theta += tl.load(spread) * tl.load(noise + image, mask=image < images, other=0.0)[None, :]
+    time, own = _steps_of(potential, theta, now, steps)
+    drawn = tl.load(draw + image, mask=image < images, other=0.0)
+    time, own = tl.trans(time), tl.trans(own)
+    decision, later = read_out(time, drawn, steps, FROM_START)
+    loss(
+        time,
+        own,
+        decision,
+        later,
+        tl.trans(_at(potential, decision[None, :], now)),
+        tl.trans(_at(potential, later[None, :], now)),
+        threshold,
+        noise,
+        spread,
+        labels,
+        error,
+        step,
+        image,
+        unit,
+        images,
+        units,
+        steps,
+        lead,
+        beta,
+        margin_gain,
+        later_gain,
+        smoothing,
+        wide,
+        SHARES=SHARES,
+    )
+
+
+@triton.jit
+def _hidden(
+    error,
+    step,
+    signs,
+    times,
+    effective,
+    margin,
+    result,
+    images,
+    units,
+    wide,
+    padded,
+    width,
+    steps,
+    silent_decay,
+    fired_decay,
+    PARTS: tl.constexpr,
+    STEPS: tl.constexpr,
+    IMAGES: tl.constexpr,
+    UNITS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """IMAGES images, BLOCK of the ``width`` units of the layer before, ``wide`` in rows: their
+    error.
+    """
+    image = tl.program_id(0) * IMAGES + tl.arange(0, IMAGES)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    now = tl.arange(0, STEPS)
+    passed = tl.zeros([BLOCK, STEPS * IMAGES], tl.float32)
+    for start in range(0, units, UNITS):
+        unit = start + tl.arange(0, UNITS)
+        # What a spike in each step meets: the errors from that step on
+        ahead = tl.zeros([STEPS, IMAGES, UNITS], tl.float32)
+        for part in tl.static_range(PARTS):
+            place = (part * images + image)[:, None] * units + unit[None, :]
+            real = (image < images)[:, None] & (unit < units)[None, :]
+            wrong = tl.load(error + place, mask=real, other=0.0).to(tl.float32)
+            by = tl.load(step + place, mask=real, other=0)
+            ahead += tl.where(now[:, None, None] <= by[None, :, :], wrong[None, :, :], 0.0)
+        place = unit[:, None] * padded + column[None, :]
+        real = (unit < units)[:, None] & (column < padded)[None, :]
+        sign = tl.load(signs + place, mask=real, other=0).to(tl.float16)
+        ahead = tl.reshape(ahead.to(tl.float16), [STEPS * IMAGES, UNITS])
+        passed = tl.dot(tl.trans(sign), tl.trans(ahead), passed)
+    passed = tl.reshape(passed, [BLOCK, STEPS, IMAGES])
+    real = (column < wide)[:, None] & (image < images)[None, :]
+    place = column[:, None] + image[None, :] * wide
+    own = tl.load(effective + place, mask=real, other=0)
+    there = now[None, :, None] == own[:, None, :]
+    total = tl.sum(tl.where(there, passed, 0.0), axis=1)
+    time = tl.load(times + place, mask=real, other=0)
+    distance = tl.load(margin + place, mask=real, other=0.0)
+    total *= tl.exp(tl.where(time == steps, silent_decay, -fired_decay) * distance)
+    kept = (column < width)[:, None] & ((time > 0) | (total <= 0))
+    tl.store(result + place, tl.where(kept, total, 0.0).to(tl.float16), mask=real)
+
+
+@triton.jit
+def _weight(
+    error,
+    step,
+    inputs,
+    by_weight,
+    by_threshold,
+    images,
+    wide_out,
+    units,
+    wide_in,
+    width,
+    steps,
+    share,
+    PARTS: tl.constexpr,
+    IMAGES: tl.constexpr,
+    BLOCK_OUT: tl.constexpr,
+    BLOCK_IN: tl.constexpr,
+):
+    """A block of the gradients, for a share of the images. Rows of errors have ``wide_out`` places,
+    rows of inputs ``wide_in``.
+    """
+    row = tl.program_id(0) * BLOCK_OUT + tl.arange(0, BLOCK_OUT)
+    column = tl.program_id(1) * BLOCK_IN + tl.arange(0, BLOCK_IN)
+    block = tl.zeros([BLOCK_IN, BLOCK_OUT], tl.float32)
+    begin = tl.program_id(2) * share
+    end = tl.minimum(begin + share, images)
+    for first in range(begin, end, IMAGES):
+        image = first + tl.arange(0, IMAGES)
+        real = (image < end)[:, None] & (column < wide_in)[None, :]
+        place = image[:, None] * wide_in + column[None, :]
+        fired = tl.load(inputs + place, mask=real, other=steps)
+        fired = tl.where((column == width)[None, :], 0, fired)
+        real = (image < end)[:, None] & (row < wide_out)[None, :]
+        wrong = ()
+        by = ()
+        for part in tl.static_range(PARTS):
+            place = (part * images + image)[:, None] * wide_out + row[None, :]
+            wrong += (tl.load(error + place, mask=real, other=0.0),)
+            by += (tl.load(step + place, mask=real, other=0),)
+        for now in range(steps):
+            arrived = tl.where(fired <= now, 1.0, 0.0).to(tl.float16)
+            placed = tl.where(by[0] == now, wrong[0], 0.0)
+            for part in tl.static_range(1, PARTS):
+                placed += tl.where(by[part] == now, wrong[part], 0.0)
+            block = tl.dot(tl.trans(arrived), placed, block)
+    block /= images
+    real = (row < units)[None, :] & (column < width)[:, None]
+    place = (tl.program_id(2) * units + row[None, :]) * width + column[:, None]
+    tl.store(by_weight + place, -block, mask=real)
+    real = (row < units)[None, :] & (column == width)[:, None]
+    place = tl.program_id(2) * units + row[None, :] + 0 * column[:, None]
+    tl.store(by_threshold + place, block, mask=real)

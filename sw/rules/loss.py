@@ -1,0 +1,118 @@
+"""What the timing rule's Triton kernels share: a layer's record, signs, and the loss.
+
+Potentials of signs are whole numbers and equal those of the plain path exactly. Sums of errors are
+made in another order, always the same one, in float32. The errors themselves are float16, each of
+one image, without the 1/B that would bring them out of its range.
+
+Without a GPU the kernels run in Triton's interpreter if ``TRITON_INTERPRET=1`` is set before this
+module is imported; the tests do that.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from sw.rules.bstdg import Bstdg
+
+__all__ = ["Layer", "loss", "loss_settings", "read_out", "used"]
+
+
+class Layer(NamedTuple):
+    """What is kept of a layer's forward pass."""
+
+    inputs: Tensor  # firing steps of the layer before, [B, N_in], T for never
+    times: Tensor  # t, int16 [B, N], T for never
+    effective: Tensor  # e, int16 [B, N]
+    margin: Tensor  # m, [B, N], in units of the spread
+
+
+def loss_settings(rule: "Bstdg") -> tuple[float, ...]:
+    """What :func:`loss` takes of the rule, T first."""
+    beta = rule.steps * rule.time_scale
+    gains = rule.margin_gain, rule.later_gain
+    return rule.steps, rule.lead, beta, *gains, rule.smoothing
+
+
+@triton.jit
+def used(weight, BINARY: tl.constexpr):
+    """The weights that spikes meet, from the latent ones."""
+    return tl.where(weight >= 0, 1.0, -1.0) if BINARY else weight
+
+
+@triton.jit
+def read_out(time, draw, steps, FROM_START: tl.constexpr):
+    """Decision step t* and random step r [IMAGES] of output times [IMAGES, UNITS]; ``draw``, 0 … 1,
+    says where the random one lies.
+    """
+    decision = tl.minimum(tl.min(time, axis=1), steps - 1)
+    earliest = tl.zeros_like(decision) if FROM_START else decision
+    later = earliest + (draw * (steps - earliest)).to(tl.int32)
+    return decision, tl.minimum(later, steps - 1)
+
+
+@triton.jit
+def _softmax(logits):
+    powers = tl.exp(logits - tl.max(logits, axis=1)[:, None])
+    return powers / tl.sum(powers, axis=1)[:, None]
+
+
+@triton.jit
+def loss(
+    time,
+    own,
+    decision,
+    later,
+    at_decision,
+    at_later,
+    threshold,
+    noise,
+    spread,
+    labels,
+    error,
+    step,
+    image,
+    unit,
+    images,
+    units,
+    steps,
+    lead,
+    beta,
+    margin_gain,
+    later_gain,
+    smoothing,
+    wide,
+    SHARES: tl.constexpr,
+):
+    """Writes the three parts of the output error and their steps, for the images ``image``, in rows
+    of ``wide`` places, from times, effective steps, and potentials at the two steps
+    [IMAGES, UNITS].
+    """
+    mask = (image < images)[:, None] & (unit < units)[None, :]
+    scale = tl.load(spread)
+    theta = tl.load(threshold + unit, mask=unit < units, other=0.0)[None, :]
+    theta += scale * tl.load(noise + image, mask=image < images, other=0.0)[:, None]
+    if SHARES:
+        place = image[:, None] * units + unit[None, :]
+        target = tl.load(labels + place, mask=mask, other=0.0)
+    else:
+        label = tl.load(labels + image, mask=image < images, other=0)
+        target = tl.where(unit[None, :] == label[:, None], 1.0, 0.0)
+    wanted = target * (1 - smoothing) + smoothing / units
+    nothing = float("-inf")
+    logits = -(time + lead * target) / beta + margin_gain * (at_decision - theta) / scale
+    first = wanted - _softmax(tl.where((unit < units)[None, :], logits, nothing))
+    logits = later_gain * (at_later - theta) / scale
+    second = wanted - _softmax(tl.where((unit < units)[None, :], logits, nothing))
+    beyond = ((time == 0) & (first > 0)) | ((time == steps) & (first < 0))
+    place = image[:, None] * wide + unit[None, :]
+    part = images * wide
+    tl.store(error + place, tl.where(beyond, 0.0, first / beta), mask=mask)
+    tl.store(error + part + place, margin_gain * first, mask=mask)
+    tl.store(error + 2 * part + place, later_gain * second, mask=mask)
+    tl.store(step + place, own.to(tl.int16), mask=mask)
+    same = tl.zeros_like(own)
+    tl.store(step + part + place, (same + decision[:, None]).to(tl.int16), mask=mask)
+    tl.store(step + 2 * part + place, (same + later[:, None]).to(tl.int16), mask=mask)
