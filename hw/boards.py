@@ -185,7 +185,7 @@ BOARDS = {
             spram=0,
             crystal=12_000_000,
             clock=76_500_000,
-            network="digits-64-36-10-t4",
+            network="digits-64-38-10-t2",
             pll="SB_PLL40_CORE",
             route=SAFE_ROUTE,
         ),

@@ -152,7 +152,8 @@ def build(
     Raises
     ------
     UserError
-        The network does not fit, the clock is not reached, or a tool is missing or fails.
+        The network does not fit, the clock is not reached, no way is found for all wires, or a
+        tool is missing or fails.
     """
     if clock is not None:
         check_clock(board, clock)
@@ -286,9 +287,9 @@ def _reach(
     while clock not in tried and len(tried) < runs:
         try:
             tried[clock] = attempt(clock)
-        except UnroutedError:
+        except UnroutedError as error:
             if not met:
-                raise
+                raise UserError(f"clock {clock / 1e6:.9g} MHz: {error}") from None
             say(f"{clock / 1e6:g} MHz is not routed: it stays at {max(met) / 1e6:g} MHz")
             break
         met = [c for c, figures in tried.items() if figures["fmax_mhz"] * 1e6 >= c]

@@ -5,24 +5,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hw.tools import HopelessError, run_tool
+from sw.cli import UserError
 
 __all__ = ["UnroutedError", "place_and_route"]
 
-# Rounds of nextpnr's second router. All designs that were built took 15 to 42 of them, while one
-# that does not end stays at two wires for thousands. Counted, not timed: the same on any machine.
+# Rounds of nextpnr's second router. Designs that it routed took 14 to 42 of them, while one that
+# does not end stays at two wires for thousands. Counted, not timed: the same on any machine.
 _ROUNDS = 500
 _PLACEMENTS = 3
+_MINUTES = 60  # for the first router, which counts no rounds; OrangeCrab takes 4
 
 
-class UnroutedError(HopelessError):
+class UnroutedError(UserError):
     """No way was found for all wires."""
 
 
 def place_and_route(
     tool: str, arguments: Sequence[str], *, folder: Path, say: Callable[[str], None]
 ) -> int:
-    """Runs nextpnr, whose log is to be ``top.tim`` in ``folder``, by these ``arguments``; if no way
-    is found, again with the next ``--seed``, three times in all.
+    """Runs nextpnr, whose log is to be ``top.tim`` in ``folder``, by these ``arguments``; if the
+    second router finds no way, again with the next ``--seed``, three times in all.
 
     Returns
     -------
@@ -32,7 +34,7 @@ def place_and_route(
     Raises
     ------
     UnroutedError
-        None was.
+        None was, or an hour was not enough.
     UserError
         The tool is missing or fails.
     """
@@ -47,10 +49,13 @@ def place_and_route(
                 placed,
                 cwd=folder,
                 log=log,
+                minutes=_MINUTES,
                 hopeless=lambda: _rounds(folder / "top.tim") > _ROUNDS,
             )
             return seed
-        except HopelessError:
+        except HopelessError as error:
+            if _rounds(folder / "top.tim") <= _ROUNDS:
+                raise UnroutedError(str(error)) from None
             say(f"{tool}: no way for all wires of placement {seed} in {_ROUNDS} rounds")
             (folder / "top.tim").unlink()
     raise UnroutedError(

@@ -49,7 +49,7 @@ def find_tool(name: str) -> str:
 
 
 class HopelessError(UserError):
-    """A tool was stopped, or its work is not taken, since it went on without hope."""
+    """A tool was given up: it took too long, or the caller saw that it would."""
 
 
 def run_tool(
@@ -61,11 +61,10 @@ def run_tool(
     minutes: float = 120,
     hopeless: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Runs a tool in ``cwd``, its output in ``log``. A failure is one line with the tool's own, and
-    so is a tool that is not over after ``minutes``.
+    """Runs a tool in ``cwd``, its output in ``log``. A failure is one line with the tool's own.
 
-    ``hopeless`` is asked every second and at the end; if it says so the tool is stopped, and
-    :class:`HopelessError` raised.
+    A tool that is not over after ``minutes``, or that is ``hopeless``, which is asked every second
+    and at the end, is stopped: :class:`HopelessError`.
     """
     command = [find_tool(name), *map(str, arguments)]
     until = time.monotonic() + 60 * minutes
@@ -80,14 +79,12 @@ def run_tool(
                     status = process.wait(min(1, 60 * minutes))
                 except subprocess.TimeoutExpired:
                     if time.monotonic() > until:
-                        raise UserError(
+                        raise HopelessError(
                             f"{name} was not over after {minutes:g} minutes (its log: {log}); a "
                             "smaller network leaves it more room"
                         ) from None
                 if hopeless():
-                    raise HopelessError(
-                        f"{name} was given up (its log: {log}); name another --seed"
-                    )
+                    raise HopelessError(f"{name} was given up (its log: {log})")
         except BaseException:
             process.kill()
             raise

@@ -15,8 +15,9 @@ timed, each batch shared by N GPUs.
 ``step_bytes`` is the most that was allocated during a step beyond what lay there before it.
 ``roofline`` has, for the timing rule, what its equations need at least: ``operations`` (an addition
 or a comparison each) and ``bytes`` moved (weights, the state of Adam, spike times), each over the
-device's best, and the larger of the two times over the time taken. The best: every lane one
-operation a cycle; bytes as a large copy moves them.
+best of the device's vector units, and the larger of the two times over the time taken. The best:
+every lane one operation a cycle; bytes as a large copy moves them. Tensor cores, which few steps
+use, could do more.
 """
 
 import argparse

@@ -25,6 +25,7 @@ _SHARES = 4  # of the images, each summed by itself
 
 
 def forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> Layer:
+    """Runs a layer on ``inputs`` int16 [B, N_in]."""
     images, width = inputs.shape
     units = rule.sizes[index + 1]
     rows = torch.empty(
@@ -105,8 +106,12 @@ def output_error(
     return error, step
 
 
-def hidden_error(rule: "Bstdg", index: int, error: Tensor, step: Tensor, before: Layer) -> Tensor:
-    """Error [1, B, N_in] of the layer before layer ``index``, whose error is given."""
+def hidden_error(
+    rule: "Bstdg", index: int, error: Tensor, step: Tensor, before: Layer, shrink: float
+) -> Tensor:
+    """Error [1, B, N_in] of the layer before layer ``index``, whose error is given, times
+    ``shrink``.
+    """
     (parts, images, units), width = error.shape, before.times.shape[1]
     result = error.new_empty(1, images, width)
     _hidden[(triton.cdiv(images, 4), triton.cdiv(width, 256))](
@@ -123,6 +128,7 @@ def hidden_error(rule: "Bstdg", index: int, error: Tensor, step: Tensor, before:
         rule.steps,
         rule.silent_decay,
         rule.fired_decay,
+        shrink,
         PARTS=parts,
         BINARY=rule.binary,
         IMAGES=4,
@@ -132,10 +138,10 @@ def hidden_error(rule: "Bstdg", index: int, error: Tensor, step: Tensor, before:
 
 
 def weight_error(
-    rule: "Bstdg", index: int, error: Tensor, step: Tensor, inputs: Tensor
+    rule: "Bstdg", index: int, error: Tensor, step: Tensor, inputs: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
     """Gradients of weights [N_out, N_in] and thresholds [N_out] of layer ``index``, from its errors
-    and their steps [parts, B, N_out].
+    over ``scale`` and their steps [parts, B, N_out].
     """
     (parts, images, units), width = error.shape, inputs.shape[1]
     # Enough blocks to fill a GPU, and as few sums of parts as that allows
@@ -155,6 +161,7 @@ def weight_error(
         units,
         width,
         triton.cdiv(images, shares),
+        scale / images,
         PARTS=parts,
         UNROLL=4,
         BLOCK_OUT=block,
@@ -358,6 +365,7 @@ def _hidden(
     steps,
     silent_decay,
     fired_decay,
+    shrink,
     PARTS: tl.constexpr,
     BINARY: tl.constexpr,
     IMAGES: tl.constexpr,
@@ -382,7 +390,7 @@ def _hidden(
         total += arrives * used(row, BINARY)[None, :]
     time = tl.load(times + place, mask=real, other=0)
     distance = tl.load(margin + place, mask=real, other=0.0)
-    total *= tl.exp(tl.where(time == steps, silent_decay, -fired_decay) * distance)
+    total *= shrink * tl.exp(tl.where(time == steps, silent_decay, -fired_decay) * distance)
     tl.store(result + place, tl.where((time == 0) & (total > 0), 0.0, total), mask=real)
 
 
@@ -397,6 +405,7 @@ def _weight(
     units,
     width,
     share,
+    factor,
     PARTS: tl.constexpr,
     UNROLL: tl.constexpr,
     BLOCK_OUT: tl.constexpr,
@@ -422,7 +431,7 @@ def _weight(
                 wrong = tl.load(error + place, mask=row < rows, other=0.0).to(tl.float32)
                 by = tl.load(step + place, mask=row < rows, other=0)
                 block += tl.where(fired[:, None] <= by[None, :], wrong[None, :], 0.0)
-    block /= images
+    block *= factor
     place = (tl.program_id(2) * units + row[None, :]) * width + column[:, None]
     real = (row < units)[None, :] & (column < width)[:, None]
     tl.store(by_weight + place, -block, mask=real)

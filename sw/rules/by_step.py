@@ -7,7 +7,7 @@ it wins up to 32 steps. Flags and errors are put in place inside the kernels: no
 B × T × N is ever written.
 
 Here every layer has a multiple of 16 units. Those beyond the real ones never fire, their signs are
-0, and so are their errors. Kernels read several at once, which wants rows that begin in step.
+0, and so are their errors. Kernels load several values at once, for which rows must be aligned.
 """
 
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ _PROGRAMS = 264  # that a GPU runs at once, about
 
 
 def suits(rule: "Bstdg") -> bool:
-    """Whether these kernels are made for it."""
+    """Whether these kernels can train ``rule``, and are the faster ones."""
     return rule.binary and rule.steps <= _STEPS and rule.sizes[-1] <= _CLASSES
 
 
@@ -103,8 +103,12 @@ def output_error(
     return error, step
 
 
-def hidden_error(rule: "Bstdg", index: int, error: Tensor, step: Tensor, before: Layer) -> Tensor:
-    """Error [1, B, N_in] of the layer before layer ``index``, whose error is given."""
+def hidden_error(
+    rule: "Bstdg", index: int, error: Tensor, step: Tensor, before: Layer, shrink: float
+) -> Tensor:
+    """Error [1, B, N_in] of the layer before layer ``index``, whose error is given, times
+    ``shrink``.
+    """
     (parts, images, units), width = error.shape, before.times.shape[1]
     signs = _signs_of(rule.weights[index])
     result = error.new_empty(1, images, width)
@@ -125,6 +129,7 @@ def hidden_error(rule: "Bstdg", index: int, error: Tensor, step: Tensor, before:
         rule.steps,
         rule.silent_decay,
         rule.fired_decay,
+        shrink,
         PARTS=parts,
         STEPS=steps,
         IMAGES=64 // steps,
@@ -135,10 +140,10 @@ def hidden_error(rule: "Bstdg", index: int, error: Tensor, step: Tensor, before:
 
 
 def weight_error(
-    rule: "Bstdg", index: int, error: Tensor, step: Tensor, inputs: Tensor
+    rule: "Bstdg", index: int, error: Tensor, step: Tensor, inputs: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
     """Gradients of weights [N_out, N_in] and thresholds [N_out] of layer ``index``, from its errors
-    and their steps [parts, B, N_out].
+    over ``scale`` and their steps [parts, B, N_out].
     """
     parts, images, wide = error.shape
     units, width = rule.weights[index].shape
@@ -164,6 +169,7 @@ def weight_error(
         width,
         rule.steps,
         share,
+        scale / images,
         PARTS=parts,
         IMAGES=32,
         BLOCK_OUT=block,
@@ -213,8 +219,8 @@ def _potentials(
     BLOCK_OUT: tl.constexpr,
     BLOCK_IN: tl.constexpr,
 ):
-    """Of ``unit`` on ``image`` at the end of the steps ``now``: [BLOCK_OUT, STEPS, IMAGES]. So
-    ordered a thread of a matrix product holds all steps.
+    """Of ``unit`` on ``image`` at the end of the steps ``now``: [BLOCK_OUT, STEPS, IMAGES]. In
+    this order one thread holds all steps of its units and images: what compares them is cheap.
     """
     sums = tl.zeros([BLOCK_OUT, STEPS * IMAGES], tl.int32)
     for start in range(0, padded, BLOCK_IN):
@@ -404,6 +410,7 @@ def _hidden(
     steps,
     silent_decay,
     fired_decay,
+    shrink,
     PARTS: tl.constexpr,
     STEPS: tl.constexpr,
     IMAGES: tl.constexpr,
@@ -440,7 +447,7 @@ def _hidden(
     total = tl.sum(tl.where(there, passed, 0.0), axis=1)
     time = tl.load(times + place, mask=real, other=0)
     distance = tl.load(margin + place, mask=real, other=0.0)
-    total *= tl.exp(tl.where(time == steps, silent_decay, -fired_decay) * distance)
+    total *= shrink * tl.exp(tl.where(time == steps, silent_decay, -fired_decay) * distance)
     kept = (column < width)[:, None] & ((time > 0) | (total <= 0))
     tl.store(result + place, tl.where(kept, total, 0.0).to(tl.float16), mask=real)
 
@@ -459,6 +466,7 @@ def _weight(
     width,
     steps,
     share,
+    factor,
     PARTS: tl.constexpr,
     IMAGES: tl.constexpr,
     BLOCK_OUT: tl.constexpr,
@@ -491,7 +499,7 @@ def _weight(
             for part in tl.static_range(1, PARTS):
                 placed += tl.where(by[part] == now, wrong[part], 0.0)
             block = tl.dot(tl.trans(arrived), placed, block)
-    block /= images
+    block *= factor
     real = (row < units)[None, :] & (column < width)[:, None]
     place = (tl.program_id(2) * units + row[None, :]) * width + column[:, None]
     tl.store(by_weight + place, -block, mask=real)

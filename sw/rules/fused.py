@@ -1,7 +1,7 @@
 """The timing rule as Triton kernels: the gradients of ``sw/rules/bstdg.py`` on a GPU.
 
-For few steps ``sw/rules/by_step.py`` makes them with matrix products; for many, or real weights,
-``sw/rules/by_spike.py`` spike by spike.
+For few steps and classes ``sw/rules/by_step.py`` makes them with matrix products; else, and for
+real weights, ``sw/rules/by_spike.py`` does spike by spike.
 """
 
 import math
@@ -29,7 +29,7 @@ def gradients(
     Parameters
     ----------
     inputs : integer [B, N_in], N_in < 2¹⁶
-        Firing steps, T for never.
+        Firing steps, T < 2¹⁵ for never.
     labels : int64 [B], or float [B, N_out]
     draws : Draws
     """
@@ -40,12 +40,15 @@ def gradients(
         layers.append(way.forward(rule, index, inputs, draws.noise[index]))
         inputs = layers[-1].times
     error, step = way.output_error(rule, inputs, labels, draws)
+    scale = 1.0  # of the errors, which grow from layer to layer and must stay in float16's range
     result = []
     for index in reversed(range(len(rule.weights))):
-        result.append(way.weight_error(rule, index, error, step, inputs))
+        result.append(way.weight_error(rule, index, error, step, inputs, scale))
         if index:
             before = layers[index - 1]
-            error = way.hidden_error(rule, index, error, step, before)
+            shrink = 2.0 ** -(rule.sizes[index + 1].bit_length() // 2)  # about 1 / √N
+            error = way.hidden_error(rule, index, error, step, before, shrink)
+            scale /= shrink
             step, inputs = before.effective[None], before.inputs
     return result[::-1]
 

@@ -2,10 +2,11 @@
 
 Potentials of signs are whole numbers and equal those of the plain path exactly. Sums of errors are
 made in another order, always the same one, in float32. The errors themselves are float16, each of
-one image, without the 1/B that would bring them out of its range.
+one image, without the 1/B that would bring them below its range, and made smaller from layer to
+layer by a power of two (:func:`sw.rules.fused.gradients`), as they would grow beyond it.
 
-Without a GPU the kernels run in Triton's interpreter if ``TRITON_INTERPRET=1`` is set before this
-module is imported; the tests do that.
+Without a GPU the kernels run in Triton's interpreter if ``TRITON_INTERPRET=1`` is set before these
+modules are imported; the tests do that.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,10 +24,10 @@ __all__ = ["Layer", "loss", "loss_settings", "read_out", "used"]
 class Layer(NamedTuple):
     """What is kept of a layer's forward pass."""
 
-    inputs: Tensor  # firing steps of the layer before, [B, N_in], T for never
-    times: Tensor  # t, int16 [B, N], T for never
-    effective: Tensor  # e, int16 [B, N]
-    margin: Tensor  # m, [B, N], in units of the spread
+    inputs: Tensor  # firing steps of the layer before, int16 [B, N_in], T for never
+    times: Tensor  # t, int16 [B, N], T for never; of by_step N up to the next 16
+    effective: Tensor  # e, int16, likewise
+    margin: Tensor  # m, likewise, in units of the spread
 
 
 def loss_settings(rule: "Bstdg") -> tuple[float, ...]:

@@ -120,7 +120,7 @@ class RelativeTargets(Rule):
                 error = (error * _causes(before, after, self.steps) * weight).sum(dim=1)
 
     def run(self, inputs: Tensor) -> list[Tensor]:
-        """Firing steps of the inputs and of each layer, int64 [B, N] each, T for never."""
+        """Firing steps of the inputs and of each layer, integer [B, N] each, T for never."""
         fired = [inputs]
         for index in range(len(self.weights)):
             fired.append(fire_in_order(fired[-1], *self.used(index), self.steps))
@@ -138,13 +138,14 @@ class RelativeTargets(Rule):
 
 
 def fire_in_order(times: Tensor, weight: Tensor, threshold: Tensor | float, steps: int) -> Tensor:
-    """First step whose potential reaches the threshold, T for never: int64 [B, N_out].
+    """First step whose potential reaches the threshold, T for never: [B, N_out], of the type of
+    ``times``.
 
     Goes from spike to spike instead of from step to step, so it costs the same for any T.
 
     Parameters
     ----------
-    times : int64 [B, N_in], T for never
+    times : integer [B, N_in], T for never
     weight : [N_out, N_in]
     threshold : above 0
     steps : int

@@ -16,7 +16,7 @@ from networks import speech
 from samples import command, events_network, image_network
 
 from hw import build as builder
-from hw import image
+from hw import image, route
 from hw.boards import BOARDS
 from hw.build import build, measure, plan
 from hw.clock import fastest_clock
@@ -318,12 +318,22 @@ def test_a_router_that_never_ends(stubs, network, tmp_path, endless, clock, plac
 def test_a_router_that_never_ends_for_the_first_clock(stubs, network, tmp_path):
     (stubs.folder / "endless").write_text("".join(f"24 {seed}\n" for seed in (4, 5, 6)))
     stubs.write(ROUTE, _ROUTES)
-    message = rf"^{ROUTE} found no way for all wires in 3 placements, from --seed 4 on; name anoth"
+    message = rf"^clock 24 MHz: {ROUTE} found no way for all wires in 3 placements, from --seed 4 "
     with pytest.raises(UserError, match=message):
         quiet_build(network, tmp_path, SEARCHED, seed=4)
     assert stubs.take_runs() == ["yosys", *[ROUTE] * 3]
     folder = tmp_path / "b" / "icebreaker" / "tiny"
     assert [path.name for path in folder.iterdir()] == ["work"]
+
+
+def test_a_router_that_takes_too_long(stubs, network, tmp_path, monkeypatch):
+    """The first router counts no rounds: time is its limit, once."""
+    (stubs.folder / "endless").write_text("28.875 0\n")
+    stubs.write(ROUTE, _ROUTES.replace("iter=501", "still"))
+    monkeypatch.setattr(route, "_MINUTES", 0.05)
+    report = quiet_build(network, tmp_path, SEARCHED)
+    assert (report["clock_mhz"], report["placement_seed"]) == (24, 0)
+    assert stubs.take_runs() == [*ALL, "yosys", ROUTE]
 
 
 LOADED = find_config("folded-16-spram,event")
