@@ -12,7 +12,15 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sw.rules.loss import Layer, loss, loss_settings, read_out, used
+from sw.rules.loss import (
+    Layer,
+    faded,
+    loss,
+    loss_settings,
+    read_out,
+    store_gradients,
+    used,
+)
 
 if TYPE_CHECKING:
     from sw.rules.bstdg import Bstdg, Draws
@@ -390,8 +398,8 @@ def _hidden(
         total += arrives * used(row, BINARY)[None, :]
     time = tl.load(times + place, mask=real, other=0)
     distance = tl.load(margin + place, mask=real, other=0.0)
-    total *= shrink * tl.exp(tl.where(time == steps, silent_decay, -fired_decay) * distance)
-    tl.store(result + place, tl.where((time == 0) & (total > 0), 0.0, total), mask=real)
+    total = faded(total * shrink, time, distance, steps, silent_decay, fired_decay)
+    tl.store(result + place, total, mask=real)
 
 
 @triton.jit
@@ -431,10 +439,4 @@ def _weight(
                 wrong = tl.load(error + place, mask=row < rows, other=0.0).to(tl.float32)
                 by = tl.load(step + place, mask=row < rows, other=0)
                 block += tl.where(fired[:, None] <= by[None, :], wrong[None, :], 0.0)
-    block *= factor
-    place = (tl.program_id(2) * units + row[None, :]) * width + column[:, None]
-    real = (row < units)[None, :] & (column < width)[:, None]
-    tl.store(by_weight + place, -block, mask=real)
-    place = tl.program_id(2) * units + row[None, :] + 0 * column[:, None]
-    real = (row < units)[None, :] & (column == width)[:, None]
-    tl.store(by_threshold + place, block, mask=real)
+    store_gradients(block * factor, by_weight, by_threshold, row, column, units, width)

@@ -17,7 +17,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sw.rules.loss import Layer, loss, loss_settings, read_out
+from sw.rules.loss import Layer, faded, loss, loss_settings, read_out, store_gradients
 
 if TYPE_CHECKING:
     from sw.rules.bstdg import Bstdg, Draws
@@ -447,9 +447,8 @@ def _hidden(
     total = tl.sum(tl.where(there, passed, 0.0), axis=1)
     time = tl.load(times + place, mask=real, other=0)
     distance = tl.load(margin + place, mask=real, other=0.0)
-    total *= shrink * tl.exp(tl.where(time == steps, silent_decay, -fired_decay) * distance)
-    kept = (column < width)[:, None] & ((time > 0) | (total <= 0))
-    tl.store(result + place, tl.where(kept, total, 0.0).to(tl.float16), mask=real)
+    total = faded(total * shrink, time, distance, steps, silent_decay, fired_decay)
+    tl.store(result + place, tl.where((column < width)[:, None], total, 0.0), mask=real)
 
 
 @triton.jit
@@ -499,10 +498,4 @@ def _weight(
             for part in tl.static_range(1, PARTS):
                 placed += tl.where(by[part] == now, wrong[part], 0.0)
             block = tl.dot(tl.trans(arrived), placed, block)
-    block *= factor
-    real = (row < units)[None, :] & (column < width)[:, None]
-    place = (tl.program_id(2) * units + row[None, :]) * width + column[:, None]
-    tl.store(by_weight + place, -block, mask=real)
-    real = (row < units)[None, :] & (column == width)[:, None]
-    place = tl.program_id(2) * units + row[None, :] + 0 * column[:, None]
-    tl.store(by_threshold + place, block, mask=real)
+    store_gradients(block * factor, by_weight, by_threshold, row, column, units, width)

@@ -1,4 +1,5 @@
-"""What the timing rule's Triton kernels share: a layer's record, signs, and the loss.
+"""What the timing rule's Triton kernels share: a layer's record, signs, the loss, and the ends of
+the backward kernels.
 
 Potentials of signs are whole numbers and equal those of the plain path exactly. Sums of errors are
 made in another order, always the same one, in float32. The errors themselves are float16, each of
@@ -18,7 +19,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from sw.rules.bstdg import Bstdg
 
-__all__ = ["Layer", "loss", "loss_settings", "read_out", "used"]
+__all__ = ["Layer", "faded", "loss", "loss_settings", "read_out", "store_gradients", "used"]
 
 
 class Layer(NamedTuple):
@@ -117,3 +118,23 @@ def loss(
     same = tl.zeros_like(own)
     tl.store(step + part + place, (same + decision[:, None]).to(tl.int16), mask=mask)
     tl.store(step + 2 * part + place, (same + later[:, None]).to(tl.int16), mask=mask)
+
+
+@triton.jit
+def faded(passed, time, distance, steps, silent_decay, fired_decay):
+    """The error of hidden units from what was passed back to them: it fades with the distance to
+    the threshold, and is 0 where a unit fired in step 0 and should fire earlier.
+    """
+    passed *= tl.exp(tl.where(time == steps, silent_decay, -fired_decay) * distance)
+    return tl.where((time == 0) & (passed > 0), 0.0, passed)
+
+
+@triton.jit
+def store_gradients(block, by_weight, by_threshold, row, column, units, width):
+    """Stores a share's block [BLOCK_IN, BLOCK_OUT] of sums; column ``width`` is the threshold's."""
+    here = tl.program_id(2) * units + row[None, :]
+    real = (row < units)[None, :]
+    weights = here * width + column[:, None]
+    tl.store(by_weight + weights, -block, mask=real & (column < width)[:, None])
+    thresholds = here + 0 * column[:, None]
+    tl.store(by_threshold + thresholds, block, mask=real & (column == width)[:, None])
