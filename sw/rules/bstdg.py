@@ -29,6 +29,10 @@ step r from t* on; y is the one-hot label, U and R the margins at t* and r::
     p = softmax(−(t + δ y) / β + λ U / s)      q = softmax(λ₂ R / s)      β in steps, T / 20
     g(e) = −(p − y) / β      g(t*) = −λ (p − y)      g(r) = −λ₂ (q − y)
 
+As a variant, a window takes the place of 1[t_i ≤ t] in the gradient of the weights, and there
+alone (``Window`` in sw/rules/timing.py, after SSTDP): its tail forgets early spikes, its negative
+lobe weakens weights whose spike came too late or never. Neither gains (docs/results.md).
+
 What is ours: the effective step and weight of silent units, the two margin read-outs, noise on the
 thresholds while training (per hidden unit; one offset per image for all outputs, so that margins
 hold whenever the window opens), the loss and every constant. The causal mask, the straight-through
@@ -40,16 +44,18 @@ once count as often as they have fired by a step.
 """
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from sw.cli import UserError
 from sw.distributed import draw
 from sw.rules import timing
 from sw.rules.rule import Rule
-from sw.rules.timing import Part, Trace, arrived_by, sign
+from sw.rules.timing import FLAT, Part, Trace, Window, arrived_by, sign
 
 __all__ = ["Bstdg", "Draws"]
 
@@ -106,9 +112,13 @@ class Bstdg(Rule):
     hidden_share, output_share : float, 0 … 1
         Share of a layer's units that fire at the start.
     threshold_factor : float
-        Learning rate of thresholds over that of weights.
+        Learning rate of thresholds over that of weights; 0 leaves them as they are at the start.
+    lobe : float
+        b, height of the window's negative side.
+    width : float, steps
+        ρ, decay of the window.
     fused : bool
-        Let a GPU use the kernels of ``sw/rules/fused.py``.
+        Let a GPU use the kernels of ``sw/rules/fused.py``, which know the flat window only.
     """
 
     name = "bstdg"
@@ -132,6 +142,8 @@ class Bstdg(Rule):
         hidden_share: float = 0.35,
         output_share: float = 0.2,
         threshold_factor: float = 60.0,
+        lobe: float = 0.0,
+        width: float = math.inf,
         fused: bool = True,
     ) -> None:
         super().__init__(sizes, steps)
@@ -143,6 +155,7 @@ class Bstdg(Rule):
         self.smoothing = smoothing
         self.hidden_share, self.output_share = hidden_share, output_share
         self.threshold_factor = threshold_factor
+        self.window = Window(lobe, width)
         self.fused = fused
         shapes = list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
         self.weights = nn.ParameterList(
@@ -183,6 +196,11 @@ class Bstdg(Rule):
     @torch.no_grad()
     def start(self, inputs: Tensor) -> None:
         """Thresholds at the quantile of the peak potentials that lets the wished share fire."""
+        if self.window != FLAT and inputs.dim() != 2:
+            raise UserError(
+                f"Rule {self.name!r}: its window knows one spike an input, not events; leave out "
+                "lobe and width"
+            )
         last = len(self.weights) - 1
         for index, (weight, threshold) in enumerate(
             zip(self.weights, self.thresholds, strict=True)
@@ -197,7 +215,7 @@ class Bstdg(Rule):
     @torch.no_grad()
     def backward(self, inputs: Tensor, labels: Tensor) -> None:
         gradients = self.gradients
-        if self.fused and inputs.is_cuda and inputs.dim() == 2:
+        if self.fused and inputs.is_cuda and inputs.dim() == 2 and self.window == FLAT:
             from sw.rules import fused
 
             gradients = functools.partial(fused.gradients, self)
@@ -229,7 +247,7 @@ class Bstdg(Rule):
         parts = self._output_error(layers[-1], read_out, target)
         result = []
         for index in reversed(range(len(layers))):
-            by_weight = timing.weight_error(parts, layers[index].inputs, self.steps)
+            by_weight = timing.weight_error(parts, layers[index].inputs, self.steps, self.window)
             by_threshold = sum(part.error for part in parts).mean(dim=0)
             result.append((by_weight / -len(labels), by_threshold))
             if index:

@@ -19,10 +19,10 @@ what ``sw/rules/relative.py`` names. It CANNOT be written as a network file.
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from sw.rules.s4nn import S4nn
+from sw.rules.timing import Window
 
 __all__ = ["Sstdp"]
 
@@ -50,10 +50,7 @@ class Sstdp(S4nn):
         **settings: float,
     ) -> None:
         super().__init__(sizes, steps, **settings)
-        self.lobe, self.width = lobe, width
+        self.window = Window(lobe, width)
 
     def strength(self, before: Tensor, after: Tensor) -> Tensor:
-        since = after - before
-        window = (-since.abs() / self.width).exp()
-        caused = super().strength(before, after)
-        return torch.where(caused, window, -self.lobe * window)
+        return self.window.strength(before, after, caused=super().strength(before, after))

@@ -7,6 +7,7 @@ Throughout, ``inputs`` are what :func:`sw.inference.spiked` takes: firing steps 
 for never; or, of units that may fire more than once, spikes in each step [B, T, N_in].
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,17 @@ from torch import Tensor
 
 from sw.inference import fire, spiked
 
-__all__ = ["Part", "Trace", "arrived_by", "input_error", "sign", "trace", "weight_error"]
+__all__ = [
+    "FLAT",
+    "Part",
+    "Trace",
+    "Window",
+    "arrived_by",
+    "input_error",
+    "sign",
+    "trace",
+    "weight_error",
+]
 
 _CHUNK = 8  # steps held at a time
 
@@ -33,6 +44,23 @@ class Part(NamedTuple):
 
     error: Tensor  # [B, N]
     step: Tensor  # int64 [B, N], or [B, 1] for one that all units share
+
+
+class Window(NamedTuple):
+    """How far a spike teaches a weight, by when it came: ``exp(−(after − before) / ρ)`` if it
+    caused what came after, else ``−b · exp(−|after − before| / ρ)``.
+    """
+
+    lobe: float = 0.0  # b
+    width: float = math.inf  # ρ, steps
+
+    def strength(self, before: Tensor, after: Tensor, caused: Tensor) -> Tensor:
+        """All broadcastable to one another; steps, T for never, and bool."""
+        window = (-(after - before).abs() / self.width).exp()
+        return torch.where(caused, window, -self.lobe * window)
+
+
+FLAT = Window()  # 1 for what came in time, 0 for the rest
 
 
 def sign(weight: Tensor) -> Tensor:
@@ -74,19 +102,30 @@ def arrived_by(inputs: Tensor, step: Tensor | int) -> Tensor:
     return (inputs * past[..., None]).sum(dim=1, dtype=torch.float32)
 
 
-def weight_error(parts: Sequence[Part], inputs: Tensor, steps: int) -> Tensor:
-    """``Σ_b Σ_parts error_bj · (spikes of input i by step_bj)``: [N_out, N_in].
+def weight_error(
+    parts: Sequence[Part], inputs: Tensor, steps: int, window: Window = FLAT
+) -> Tensor:
+    """``Σ_b Σ_parts error_bj · (spikes of input i by step_bj)``: [N_out, N_in]. Spikes count as
+    ``window`` says; if it is not flat, an input has one spike at most.
 
     Without a B × N_out × N_in tensor: a sum over steps of ``G_tᵀ S_t``, G_t the errors placed at
     step t and S_t what has arrived by then.
     """
-    total = sum(
-        part.error.T @ arrived_by(inputs, part.step) for part in parts if part.step.shape[1] == 1
-    )
+
+    def seen(step: Tensor) -> Tensor:
+        if window == FLAT:
+            return arrived_by(inputs, step)
+        return window.strength(inputs, step, caused=inputs <= step)
+
+    total = sum(part.error.T @ seen(part.step) for part in parts if part.step.shape[1] == 1)
     own = [part for part in parts if part.step.shape[1] > 1]
     if own:
         for first, fired in _chunks(inputs, steps):
-            placed = sum(_place(part, first, fired.shape[1]) for part in own)
+            size = fired.shape[1]
+            if window != FLAT:
+                slot = torch.arange(first, first + size, device=inputs.device)[:, None]
+                fired = window.strength(inputs[:, None, :], slot, caused=fired > 0)
+            placed = sum(_place(part, first, size) for part in own)
             total = total + placed.flatten(0, 1).T @ fired.flatten(0, 1)
     return total
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sw.cli import UserError
 from sw.rules import RULES
 from sw.rules.bstdg import Bstdg
 from sw.rules.stdg import Stdg
@@ -48,6 +49,50 @@ def test_later_input_gets_no_gradient():
     rule.backward(torch.tensor([[0, 1]]), torch.tensor([1]))
     assert rule.weights[0].grad[0, 0] > 0
     assert rule.weights[0].grad[0, 1] == 0
+
+
+def test_window_by_hand():
+    """Inputs at steps 0, 2, 3 and never; both units fire at step 2, so the label's g is −(other's).
+
+    Of a width of 2 and a lobe of a quarter the inputs teach as exp(−2/2), 1, −exp(−1/2)/4 and
+    −exp(−2/2)/4; the error that goes back does not see the window.
+    """
+    rule = network((4, 2), 4, [[[0.5] * 4, [0.5] * 4]], [[1.5, 1.5]], lobe=0.25, width=2.0)
+    rule.backward(torch.tensor([[0, 2, 3, 4]]), torch.tensor([0]))
+    g = rule.thresholds[0].grad
+    assert g[0] == -g[1] != 0
+    window = [math.exp(-1), 1, -math.exp(-0.5) / 4, -math.exp(-1) / 4]
+    torch.testing.assert_close(rule.weights[0].grad, -g[:, None] * torch.tensor(window))
+
+
+@pytest.mark.parametrize("steps", [4, 21])
+def test_window_at_every_step(steps):
+    """Every part of the error, unit by unit: a sum over pairs of spikes."""
+    torch.manual_seed(steps)
+    rule = Bstdg((8, 6, 3), steps, lobe=0.3, width=3.0)
+    times = torch.randint(0, steps + 1, (12, 8))
+    rule.start(times)
+    draws, labels = rule.draw(12), torch.nn.functional.one_hot(torch.arange(12) % 3).float()
+    layers, read_out = rule._forward(times, draws)
+    parts = rule._output_error(layers[1], read_out, labels)
+    for index in (1, 0):
+        inputs, found = layers[index].inputs, rule.gradients(times, labels, draws)[index][0]
+        expected = torch.zeros(found.shape)
+        for part in parts:
+            after = part.step.expand(part.error.shape)[:, :, None]
+            before = inputs[:, None, :]
+            window = (-(after - before).abs() / 3.0).exp()
+            taught = torch.where(before <= after, window, -0.3 * window)
+            expected -= (part.error[:, :, None] * taught).mean(dim=0)
+        torch.testing.assert_close(found, expected)
+        if index:
+            parts = [rule._hidden_error(parts, index, layers[0])]
+
+
+def test_a_window_refuses_events():
+    rule = Bstdg((4, 2), 8, width=2.0)
+    with pytest.raises(UserError, match="knows one spike an input, not events"):
+        rule.start(torch.ones(5, 8, 4, dtype=torch.int16))
 
 
 @pytest.mark.parametrize(("label", "unit"), [(0, 0), (1, 1)])
