@@ -19,6 +19,7 @@ from sw.rules.loss import (
     loss_settings,
     read_out,
     store_gradients,
+    summed,
     used,
 )
 
@@ -155,16 +156,14 @@ def weight_error(
     # Enough blocks to fill a GPU, and as few sums of parts as that allows
     block, shares = (32, _SHARES) if units > 32 else (16, 16 * _SHARES)
     shares = min(images, shares)
-    by_weight = torch.empty(shares, units, width, device=error.device)
-    by_threshold = torch.empty(shares, units, device=error.device)
+    sums = torch.empty(shares, units * (width + 1), device=error.device)
     # One input more, that always fires at once: its weight is the threshold, but for the sign
     grid = (triton.cdiv(units, block), triton.cdiv(width + 1, 64), shares)
     _weight[grid](
         error,
         step,
         inputs,
-        by_weight,
-        by_threshold,
+        sums,
         images,
         units,
         width,
@@ -176,7 +175,7 @@ def weight_error(
         BLOCK_IN=64,
         num_warps=2,
     )
-    return by_weight.sum(dim=0), by_threshold.sum(dim=0)
+    return summed(sums, units)
 
 
 @triton.jit
@@ -407,8 +406,7 @@ def _weight(
     error,
     step,
     inputs,
-    by_weight,
-    by_threshold,
+    sums,
     images,
     units,
     width,
@@ -439,4 +437,4 @@ def _weight(
                 wrong = tl.load(error + place, mask=row < rows, other=0.0).to(tl.float32)
                 by = tl.load(step + place, mask=row < rows, other=0)
                 block += tl.where(fired[:, None] <= by[None, :], wrong[None, :], 0.0)
-    store_gradients(block * factor, by_weight, by_threshold, row, column, units, width)
+    store_gradients(block * factor, sums, row, column, units, width)

@@ -6,8 +6,9 @@ The work grows with T, unlike that of ``sw/rules/by_spike.py``, but tensor cores
 it wins up to 32 steps. Flags and errors are put in place inside the kernels: nothing of size
 B × T × N is ever written.
 
-Here every layer has a multiple of 16 units. Those beyond the real ones never fire, their signs are
-0, and so are their errors. Kernels load several values at once, for which rows must be aligned.
+Here every layer has a multiple of 16 units. Those beyond the real ones fire at once, but their
+signs are 0, and so are their errors. Kernels load several values at once, for which rows must be
+aligned.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sw.rules.loss import Layer, faded, loss, loss_settings, read_out, store_gradients
+from sw.rules.loss import Layer, faded, loss, loss_settings, read_out, store_gradients, summed
+from sw.rules.operands import arrived_by, flags_by, packed, placed_at, stacked
 
 if TYPE_CHECKING:
     from sw.rules.bstdg import Bstdg, Draws
@@ -44,7 +46,7 @@ def forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> Layer:
     times, effective = (torch.empty(shape, dtype=torch.int16, device=device) for _ in range(2))
     margin = torch.empty(shape, device=device)
     steps = triton.next_power_of_2(rule.steps)
-    block = 128 if units > 16 else 16
+    block = 128 if units > 64 else 64
     _trace[(triton.cdiv(images * steps, _ROWS), triton.cdiv(shape[1], block))](
         inputs,
         signs,
@@ -60,6 +62,7 @@ def forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> Layer:
         units,
         rule.steps,
         *noise.expand(images, units).stride(),
+        PACKED=packed(inputs),
         STEPS=steps,
         IMAGES=_ROWS // steps,
         BLOCK_OUT=block,
@@ -75,8 +78,8 @@ def output_error(
     (images, width), units = inputs.shape, rule.sizes[-1]
     signs = _signs_of(rule.weights[-1])
     shape = 3, images, _wide(units)
-    error = torch.zeros(shape, dtype=torch.float16, device=inputs.device)
-    step = torch.zeros(shape, dtype=torch.int16, device=inputs.device)
+    error = torch.empty(shape, dtype=torch.float16, device=inputs.device)
+    step = torch.empty(shape, dtype=torch.int16, device=inputs.device)
     steps = triton.next_power_of_2(rule.steps)
     _output[(triton.cdiv(images * steps, _ROWS),)](
         inputs,
@@ -95,9 +98,10 @@ def output_error(
         *loss_settings(rule),
         FROM_START=rule.later_from_start,
         SHARES=labels.is_floating_point(),
+        PACKED=packed(inputs),
         STEPS=steps,
         IMAGES=_ROWS // steps,
-        UNITS=max(16, triton.next_power_of_2(units)),
+        UNITS=max(64, triton.next_power_of_2(units)),
         BLOCK_IN=64,
     )
     return error, step
@@ -151,17 +155,16 @@ def weight_error(
     # One input more, that always fires at once: its weight is the threshold, but for the sign
     grid = (triton.cdiv(units, block), triton.cdiv(width + 1, 64))
     # As many shares of the images as fill a GPU, if each has some work
+    lot = 64 if parts == 1 else 32
     shares = max(1, min(images // 64, _PROGRAMS // (grid[0] * grid[1])))
-    share = 32 * triton.cdiv(images, shares * 32)
+    share = lot * triton.cdiv(images, shares * lot)
     shares = triton.cdiv(images, share)
-    by_weight = torch.empty(shares, units, width, device=error.device)
-    by_threshold = torch.empty(shares, units, device=error.device)
+    sums = torch.empty(shares, units * (width + 1), device=error.device)
     _weight[(*grid, shares)](
         error,
         step,
         inputs,
-        by_weight,
-        by_threshold,
+        sums,
         images,
         wide,
         units,
@@ -171,11 +174,12 @@ def weight_error(
         share,
         scale / images,
         PARTS=parts,
-        IMAGES=32,
+        PACKED=packed(inputs),
+        IMAGES=lot,
         BLOCK_OUT=block,
         BLOCK_IN=64,
     )
-    return by_weight.sum(dim=0), by_threshold.sum(dim=0)
+    return summed(sums, units)
 
 
 def _wide(units: int) -> int:
@@ -209,18 +213,20 @@ def _potentials(
     signs,
     image,
     unit,
-    now,
     images,
     width,
     wide,
     padded,
+    steps: tl.constexpr,
+    PACKED: tl.constexpr,
     STEPS: tl.constexpr,
     IMAGES: tl.constexpr,
     BLOCK_OUT: tl.constexpr,
     BLOCK_IN: tl.constexpr,
 ):
-    """Of ``unit`` on ``image`` at the end of the steps ``now``: [BLOCK_OUT, STEPS, IMAGES]. In
-    this order one thread holds all steps of its units and images: what compares them is cheap.
+    """64-fold, of ``unit`` on ``image`` at the end of each step: int32 [BLOCK_OUT, STEPS, IMAGES].
+    In this order one thread holds all steps of its units and images: what compares them is cheap.
+    Steps beyond T repeat its last one, which changes neither first step nor peak.
     """
     sums = tl.zeros([BLOCK_OUT, STEPS * IMAGES], tl.int32)
     for start in range(0, padded, BLOCK_IN):
@@ -230,29 +236,39 @@ def _potentials(
         fired = tl.load(
             inputs + image[:, None] * width + column[None, :],
             mask=(image < images)[:, None] & (column < width)[None, :],
-            other=STEPS,
-        )
-        arrived = (fired[None, :, :] <= now[:, None, None]).to(tl.int8)
-        arrived = tl.reshape(arrived, [STEPS * IMAGES, BLOCK_IN])
+            other=0,
+        ).to(tl.int8)
+        # Stacked, not broadcast: so flags stay in the threads that loaded their times
+        flags = ()
+        for now in tl.static_range(STEPS):
+            flags += (flags_by(fired, min(now, steps - 1), PACKED),)
+        arrived = tl.reshape(stacked(flags, STEPS), [IMAGES, BLOCK_IN, STEPS])
+        arrived = tl.reshape(tl.permute(arrived, 2, 0, 1), [STEPS * IMAGES, BLOCK_IN])
         sums = tl.dot(sign, tl.trans(arrived), sums, out_dtype=tl.int32)
-    return tl.reshape(sums, [BLOCK_OUT, STEPS, IMAGES]).to(tl.float32)
+    return tl.reshape(sums, [BLOCK_OUT, STEPS, IMAGES])
 
 
 @triton.jit
-def _steps_of(potential, theta, now, steps):
-    """Firing step, T for never, and effective step: [BLOCK_OUT, IMAGES]."""
-    step = now[None, :, None]
-    time = tl.min(tl.where(potential >= theta[:, None, :], step, steps), axis=1)
-    peak = tl.max(potential, axis=1)[:, None, :]
-    at_peak = tl.min(tl.where(potential == peak, step, steps), axis=1)
-    return time, tl.where(time < steps, time, at_peak)
+def _steps_of(potential, theta, steps, STEPS: tl.constexpr):
+    """Firing step, T for never, effective step, and potential at that, from 64-fold ``potential``:
+    [BLOCK_OUT, IMAGES].
+    """
+    left = (63 - tl.arange(0, STEPS))[None, :, None]
+    limit = 64 * tl.clamp(tl.ceil(theta), -(1 << 23), 1 << 23).to(tl.int32)[:, None, :]
+    # One number orders the steps: best is the first from the threshold on, or else the first at the
+    # peak. 64-fold potentials lie within ±2²².
+    best = tl.max(potential + tl.where(potential >= limit, (128 + left) << 23, left), axis=1)
+    fires = best >= 1 << 29
+    left = tl.where(fires, (best + (1 << 22)) >> 23, best) & 63
+    reached = best - tl.where(fires, (128 + left) << 23, left)
+    return tl.where(fires, 63 - left, steps), 63 - left, (reached >> 6).to(tl.float32)
 
 
 @triton.jit
-def _at(potential, step, now):
-    """``potential`` at ``step`` [1 or BLOCK_OUT, IMAGES]."""
-    there = now[None, :, None] == step[:, None, :]
-    return tl.max(tl.where(there, potential, float("-inf")), axis=1)
+def _at(potential, step, STEPS: tl.constexpr):
+    """Potential at ``step`` [IMAGES], from 64-fold ``potential``: [IMAGES, BLOCK_OUT]."""
+    there = tl.arange(0, STEPS)[None, :, None] == step[None, None, :]
+    return tl.trans((tl.sum(tl.where(there, potential, 0), axis=1) >> 6).to(tl.float32))
 
 
 @triton.jit
@@ -270,9 +286,10 @@ def _trace(
     wide,
     padded,
     units,
-    steps,
+    steps: tl.constexpr,
     noise_row,
     noise_column,
+    PACKED: tl.constexpr,
     STEPS: tl.constexpr,
     IMAGES: tl.constexpr,
     BLOCK_OUT: tl.constexpr,
@@ -281,18 +298,17 @@ def _trace(
     """IMAGES images, BLOCK_OUT units of a layer."""
     image = tl.program_id(0) * IMAGES + tl.arange(0, IMAGES)
     unit = tl.program_id(1) * BLOCK_OUT + tl.arange(0, BLOCK_OUT)
-    # Rows beyond T repeat its last step, which changes neither first step nor peak
-    now = tl.minimum(tl.arange(0, STEPS), steps - 1)
     potential = _potentials(
         inputs,
         signs,
         image,
         unit,
-        now,
         images,
         width,
         wide,
         padded,
+        steps,
+        PACKED=PACKED,
         STEPS=STEPS,
         IMAGES=IMAGES,
         BLOCK_OUT=BLOCK_OUT,
@@ -300,15 +316,15 @@ def _trace(
     )
     real = (unit < units)[:, None] & (image < images)[None, :]
     scale = tl.load(spread)
-    theta = tl.load(threshold + unit, mask=unit < units, other=float("inf"))[:, None]
+    theta = tl.load(threshold + unit, mask=unit < units, other=float("-inf"))[:, None]
     place = unit[:, None] * noise_column + image[None, :] * noise_row
     theta += scale * tl.load(noise + place, mask=real, other=0.0)
-    time, own = _steps_of(potential, theta, now, steps)
+    time, own, reached = _steps_of(potential, theta, steps, STEPS)
     real = (unit < wide)[:, None] & (image < images)[None, :]
     place = unit[:, None] + image[None, :] * wide
     tl.store(times + place, time.to(tl.int16), mask=real)
     tl.store(effective + place, own.to(tl.int16), mask=real)
-    tl.store(margin + place, (_at(potential, own, now) - theta) / scale, mask=real)
+    tl.store(margin + place, (reached - theta) / scale, mask=real)
 
 
 @triton.jit
@@ -327,7 +343,7 @@ def _output(
     wide,
     padded,
     units,
-    steps,
+    steps: tl.constexpr,
     lead,
     beta,
     margin_gain,
@@ -335,6 +351,7 @@ def _output(
     smoothing,
     FROM_START: tl.constexpr,
     SHARES: tl.constexpr,
+    PACKED: tl.constexpr,
     STEPS: tl.constexpr,
     IMAGES: tl.constexpr,
     UNITS: tl.constexpr,
@@ -343,17 +360,17 @@ def _output(
     """IMAGES images: the output layer and its error."""
     image = tl.program_id(0) * IMAGES + tl.arange(0, IMAGES)
     unit = tl.arange(0, UNITS)
-    now = tl.minimum(tl.arange(0, STEPS), steps - 1)
     potential = _potentials(
         inputs,
         signs,
         image,
         unit,
-        now,
         images,
         width,
         wide,
         padded,
+        steps,
+        PACKED=PACKED,
         STEPS=STEPS,
         IMAGES=IMAGES,
         BLOCK_OUT=UNITS,
@@ -361,7 +378,7 @@ def _output(
     )
     theta = tl.load(threshold + unit, mask=unit < units, other=float("inf"))[:, None]
     theta += tl.load(spread) * tl.load(noise + image, mask=image < images, other=0.0)[None, :]
-    time, own = _steps_of(potential, theta, now, steps)
+    time, own, _ = _steps_of(potential, theta, steps, STEPS)
     drawn = tl.load(draw + image, mask=image < images, other=0.0)
     time, own = tl.trans(time), tl.trans(own)
     decision, later = read_out(time, drawn, steps, FROM_START)
@@ -370,8 +387,8 @@ def _output(
         own,
         decision,
         later,
-        tl.trans(_at(potential, decision[None, :], now)),
-        tl.trans(_at(potential, later[None, :], now)),
+        _at(potential, decision, STEPS),
+        _at(potential, later, STEPS),
         threshold,
         noise,
         spread,
@@ -456,17 +473,17 @@ def _weight(
     error,
     step,
     inputs,
-    by_weight,
-    by_threshold,
+    sums,
     images,
     wide_out,
     units,
     wide_in,
     width,
-    steps,
+    steps: tl.constexpr,
     share,
     factor,
     PARTS: tl.constexpr,
+    PACKED: tl.constexpr,
     IMAGES: tl.constexpr,
     BLOCK_OUT: tl.constexpr,
     BLOCK_IN: tl.constexpr,
@@ -481,10 +498,9 @@ def _weight(
     end = tl.minimum(begin + share, images)
     for first in range(begin, end, IMAGES):
         image = first + tl.arange(0, IMAGES)
-        real = (image < end)[:, None] & (column < wide_in)[None, :]
-        place = image[:, None] * wide_in + column[None, :]
-        fired = tl.load(inputs + place, mask=real, other=steps)
-        fired = tl.where((column == width)[None, :], 0, fired)
+        real = (column < wide_in)[:, None] & (image < end)[None, :]
+        place = column[:, None] + image[None, :] * wide_in
+        fired = tl.load(inputs + place, mask=real, other=0)  # the threshold's has fired at once
         real = (image < end)[:, None] & (row < wide_out)[None, :]
         wrong = ()
         by = ()
@@ -492,10 +508,9 @@ def _weight(
             place = (part * images + image)[:, None] * wide_out + row[None, :]
             wrong += (tl.load(error + place, mask=real, other=0.0),)
             by += (tl.load(step + place, mask=real, other=0),)
-        for now in range(steps):
-            arrived = tl.where(fired <= now, 1.0, 0.0).to(tl.float16)
-            placed = tl.where(by[0] == now, wrong[0], 0.0)
-            for part in tl.static_range(1, PARTS):
-                placed += tl.where(by[part] == now, wrong[part], 0.0)
-            block = tl.dot(tl.trans(arrived), placed, block)
-    store_gradients(block * factor, by_weight, by_threshold, row, column, units, width)
+        for now in tl.static_range(steps):
+            placed = tl.zeros([IMAGES, BLOCK_OUT], tl.float16)
+            for part in tl.static_range(PARTS):
+                placed = placed_at(placed, wrong[part], by[part], now, PACKED)
+            block = tl.dot(arrived_by(fired, now, PACKED), placed, block)
+    store_gradients(block * factor, sums, row, column, units, width)

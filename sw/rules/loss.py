@@ -12,6 +12,7 @@ modules are imported; the tests do that.
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -19,7 +20,16 @@ from torch import Tensor
 if TYPE_CHECKING:
     from sw.rules.bstdg import Bstdg
 
-__all__ = ["Layer", "faded", "loss", "loss_settings", "read_out", "store_gradients", "used"]
+__all__ = [
+    "Layer",
+    "faded",
+    "loss",
+    "loss_settings",
+    "read_out",
+    "store_gradients",
+    "summed",
+    "used",
+]
 
 
 class Layer(NamedTuple):
@@ -36,6 +46,26 @@ def loss_settings(rule: "Bstdg") -> tuple[float, ...]:
     beta = rule.steps * rule.time_scale
     gains = rule.margin_gain, rule.later_gain
     return rule.steps, rule.lead, beta, *gains, rule.smoothing
+
+
+def summed(sums: Tensor, units: int) -> tuple[Tensor, Tensor]:
+    """Gradients of weights [N_out, N_in] and thresholds [N_out] from the shares' ``sums``
+    [shares, N_out · (N_in + 1)], as :func:`store_gradients` leaves them.
+    """
+    total = torch.empty_like(sums[0])
+    grid = (triton.cdiv(len(total), 256),)
+    _total[grid](sums, total, len(sums), len(total), BLOCK=256, num_warps=2)
+    return total[:-units].view(units, -1), total[-units:]
+
+
+@triton.jit
+def _total(sums, total, shares, count, BLOCK: tl.constexpr):
+    """Of BLOCK numbers over all shares; PyTorch's sum takes longer."""
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    result = tl.zeros([BLOCK], tl.float32)
+    for share in range(shares):
+        result += tl.load(sums + share * count + place, mask=place < count, other=0.0)
+    tl.store(total + place, result, mask=place < count)
 
 
 @triton.jit
@@ -89,8 +119,8 @@ def loss(
     SHARES: tl.constexpr,
 ):
     """Writes the three parts of the output error and their steps, for the images ``image``, in rows
-    of ``wide`` places, from times, effective steps, and potentials at the two steps
-    [IMAGES, UNITS].
+    of ``wide`` places, 0 beyond the real units, from times, effective steps, and potentials at the
+    two steps [IMAGES, UNITS].
     """
     mask = (image < images)[:, None] & (unit < units)[None, :]
     scale = tl.load(spread)
@@ -111,13 +141,14 @@ def loss(
     beyond = ((time == 0) & (first > 0)) | ((time == steps) & (first < 0))
     place = image[:, None] * wide + unit[None, :]
     part = images * wide
-    tl.store(error + place, tl.where(beyond, 0.0, first / beta), mask=mask)
-    tl.store(error + part + place, margin_gain * first, mask=mask)
-    tl.store(error + 2 * part + place, later_gain * second, mask=mask)
-    tl.store(step + place, own.to(tl.int16), mask=mask)
+    whole = (image < images)[:, None] & (unit < wide)[None, :]
+    tl.store(error + place, tl.where(mask & ~beyond, first / beta, 0.0), mask=whole)
+    tl.store(error + part + place, tl.where(mask, margin_gain * first, 0.0), mask=whole)
+    tl.store(error + 2 * part + place, tl.where(mask, later_gain * second, 0.0), mask=whole)
+    tl.store(step + place, own.to(tl.int16), mask=whole)
     same = tl.zeros_like(own)
-    tl.store(step + part + place, (same + decision[:, None]).to(tl.int16), mask=mask)
-    tl.store(step + 2 * part + place, (same + later[:, None]).to(tl.int16), mask=mask)
+    tl.store(step + part + place, (same + decision[:, None]).to(tl.int16), mask=whole)
+    tl.store(step + 2 * part + place, (same + later[:, None]).to(tl.int16), mask=whole)
 
 
 @triton.jit
@@ -130,11 +161,12 @@ def faded(passed, time, distance, steps, silent_decay, fired_decay):
 
 
 @triton.jit
-def store_gradients(block, by_weight, by_threshold, row, column, units, width):
+def store_gradients(block, sums, row, column, units, width):
     """Stores a share's block [BLOCK_IN, BLOCK_OUT] of sums; column ``width`` is the threshold's."""
-    here = tl.program_id(2) * units + row[None, :]
-    real = (row < units)[None, :]
-    weights = here * width + column[:, None]
-    tl.store(by_weight + weights, -block, mask=real & (column < width)[:, None])
-    thresholds = here + 0 * column[:, None]
-    tl.store(by_threshold + thresholds, block, mask=real & (column == width)[:, None])
+    here = tl.program_id(2) * units * (width + 1)
+    weights = row[None, :] * width + column[:, None]
+    thresholds = units * width + row[None, :]
+    last = (column == width)[:, None]
+    place = here + tl.where(last, thresholds, weights)
+    real = (row < units)[None, :] & (column <= width)[:, None]
+    tl.store(sums + place, tl.where(last, block, -block), mask=real)
