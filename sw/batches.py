@@ -56,11 +56,13 @@ class Augmentation:
     flip: bool = False
     light: float = 0.0
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, maps: int = 1) -> Tensor:
         """Changed ``images``, uint8 [B, height, width] in and out; what comes in from outside is 0.
-        Random numbers come from the default generator.
+        ``maps`` as :class:`Dataset` has it: all maps of an image change alike. Random numbers come
+        from the default generator.
         """
-        count, height, width = images.shape
+        stacked = images.unflatten(1, (maps, -1))
+        count, _, height, width = stacked.shape
         drawn = draw(lambda n: torch.rand(n, 4, device=images.device), count)
         angle, scale, down, across = (2 * drawn - 1).T
         angle = angle * (self.degrees * torch.pi / 180)
@@ -80,14 +82,16 @@ class Augmentation:
             grid = grid + torch.stack([bend[:, 0] * across, bend[:, 1] * down], dim=3)
         if self.flip:
             drawn = draw(lambda n: torch.rand(n, 1, 1, device=images.device), count)
-            sign = 1 - 2 * (drawn < 0.5).float()
-            grid = torch.stack([grid[..., 0] * sign, grid[..., 1]], dim=3)
-        moved = grid_sample(images[:, None].float(), grid, align_corners=False)
+            flipped = drawn < 0.5
+            grid = torch.stack([grid[..., 0] * (1 - 2 * flipped.float()), grid[..., 1]], dim=3)
+            # The mirror image of orientation o is −o: the first stays, the others change places
+            stacked = torch.where(flipped[..., None], stacked.flip(1).roll(1, dims=1), stacked)
+        moved = grid_sample(stacked.float(), grid, align_corners=False)
         if self.light:
             drawn = draw(lambda n: torch.rand(n, 2, 1, 1, device=images.device), count)
             contrast, brightness = (self.light * (2 * drawn - 1)).unbind(dim=1)
             moved = 128 + (1 + contrast[:, None]) * (moved - 128) + 128 * brightness[:, None]
-        return moved[:, 0].round().clamp(0, 255).to(torch.uint8)
+        return moved.flatten(1, 2).round().clamp(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,13 +141,20 @@ class ImageInputs:
     steps : int
         T.
     device : torch.device
+    maps : int
+        As :class:`Dataset` has it.
     """
 
     def __init__(
-        self, images: np.ndarray, encoder: LatencyEncoder, steps: int, device: torch.device
+        self,
+        images: np.ndarray,
+        encoder: LatencyEncoder,
+        steps: int,
+        device: torch.device,
+        maps: int = 1,
     ) -> None:
         self._images = torch.from_numpy(images).to(device)
-        self._encoder, self._steps = encoder, steps
+        self._encoder, self._steps, self._maps = encoder, steps, maps
         chosen = encoder.select
         self._select = None if chosen is None else torch.tensor(chosen, device=device)
 
@@ -156,7 +167,7 @@ class ImageInputs:
         """
         images = self._images[index]
         if augment is not None:
-            images = augment(images)
+            images = augment(images, self._maps)
         return encode(images, self._encoder, self._select, self._steps)
 
 

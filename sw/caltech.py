@@ -6,7 +6,8 @@ By Li, Andreeto, Ranzato and Perona, CC BY 4.0.
 images of 32 × 48 pixels, about the shape of the photographs. Motorbikes mostly stand before white;
 images are inverted, so that ink is bright and fires early, as in MNIST. There is no official split:
 every second image of each category, by name, is for testing (616 of 1,233). Photographs of one
-person lie on both sides of it, as they do in a random split.
+person lie on both sides of it, as they do in a random split. ``sw.caltech_edges`` has the same
+photographs as edges.
 
 Read from ``caltech-101.zip``, the official archive, or from a plain tar with the same folders,
 ``caltech101_faceseasy_faces_motorbikes.tar``. What proves the files whole is one md5 over the
@@ -25,7 +26,7 @@ from sw import data
 from sw.cli import UserError
 from sw.data import Dataset
 
-__all__ = ["load"]
+__all__ = ["load", "photographs"]
 
 _ARCHIVES = ("caltech101_faceseasy_faces_motorbikes.tar", "caltech-101.zip")
 _INNER = "101_ObjectCategories.tar.gz"
@@ -33,11 +34,16 @@ _URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip?downl
 _ZIP_MD5 = "3138e1922a9193bfa496528edbbc45d0"
 _CATEGORIES = ("Faces", "Motorbikes")
 _MD5 = "960704df9d6ca54fca44e75b1b8f8a3c"
-_HEIGHT, _WIDTH = 32, 48
 
 
 def load(data_dir: Path | None = None) -> Dataset:
-    """The data set, from the first place that has it (``sw.data``), else from the official address.
+    """The data set, as grey images. Raises as :func:`photographs` does."""
+    return photographs("caltech", 32, 48, data_dir)
+
+
+def photographs(name: str, height: int, width: int, data_dir: Path | None = None) -> Dataset:
+    """The photographs as data set ``name``, uint8 [B, height, width], grey and inverted; from the
+    first place that has them (``sw.data``), else from the official address.
 
     Raises
     ------
@@ -52,13 +58,13 @@ def load(data_dir: Path | None = None) -> Dataset:
             f"{path}: images of {' and '.join(_CATEGORIES)} have md5 {found.hexdigest()}, must be "
             f"{_MD5}; move it away or name another --data-dir"
         )
-    images = np.stack([_image(content) for _, content in files])
+    images = np.stack([_image(content, height, width) for _, content in files])
     labels = np.array([label for label, _ in files], np.int64)
     test = np.zeros(len(labels), bool)
     for label in range(len(_CATEGORIES)):
         test[np.flatnonzero(labels == label)[1::2]] = True
     return Dataset(
-        name="caltech",
+        name=name,
         train_images=images[~test],
         train_labels=labels[~test],
         test_images=images[test],
@@ -109,8 +115,8 @@ def _members(archive: tarfile.TarFile) -> list[tuple[int, bytes]]:
         ]
 
 
-def _image(content: bytes) -> np.ndarray:
-    """uint8 [32, 48], grey and inverted, from a JPEG file."""
+def _image(content: bytes, height: int, width: int) -> np.ndarray:
+    """uint8 [height, width], grey and inverted, from a JPEG file."""
     try:
         from PIL import Image
     except ImportError:
@@ -118,5 +124,5 @@ def _image(content: bytes) -> np.ndarray:
             "caltech: Pillow reads its images and is not installed; pip install 'firstspike[learn]'"
         ) from None
     with Image.open(io.BytesIO(content)) as photograph:
-        grey = photograph.convert("L").resize((_WIDTH, _HEIGHT), Image.Resampling.BILINEAR)
+        grey = photograph.convert("L").resize((width, height), Image.Resampling.BILINEAR)
     return 255 - np.asarray(grey)

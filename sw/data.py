@@ -68,6 +68,9 @@ class Dataset:
         Index into ``labels``.
     labels : tuple of str
         Names of the classes.
+    maps : int
+        An image is so many maps of the same height, one below the other: of brightness (1), or of
+        orientations that divide 180° evenly, from the upright one on (``sw.edges``).
     """
 
     name: str
@@ -76,6 +79,7 @@ class Dataset:
     test_images: np.ndarray
     test_labels: np.ndarray
     labels: tuple[str, ...]
+    maps: int = 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -137,8 +141,8 @@ _IDX = {
 }
 
 EVENT_DATASETS = ("fsdd", "shd")
-DATASETS = ("digits", *_IDX, "caltech", *EVENT_DATASETS)
-_MODULES = ("caltech", *EVENT_DATASETS)  # sw.<name> has a load() of its own
+_MODULES = ("caltech", "caltech_edges", *EVENT_DATASETS)  # sw.<name> has a load() of its own
+DATASETS = ("digits", *_IDX, *_MODULES)
 
 
 def load(name: str, data_dir: Path | None = None) -> Dataset | EventDataset:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["accuracy_by_step", "confusion", "learning_curve", "sweep"]
+__all__ = ["accuracy_by_step", "confusion", "inputs", "learning_curve", "sweep"]
 
 
 def learning_curve(path: Path, history: Sequence[dict[str, object]], title: str) -> None:
@@ -99,14 +100,45 @@ def confusion(path: Path, matrix: np.ndarray, labels: Sequence[str], title: str)
         axes.set(xlabel="answer", ylabel="class", title=title)
 
 
+def inputs(path: Path, times: np.ndarray, steps: int, labels: Sequence[str], title: str) -> None:
+    """When each input fires, for one image of each class: a column for each image, a row for each
+    of its maps. Dark is early, white is never.
+
+    Parameters
+    ----------
+    times : int [C, maps, height, width]
+        Firing steps, ``steps`` for never.
+    labels : sequence of C str
+    """
+    classes, maps, height, width = times.shape
+    across = max(1.0, 1.5 * width / height)  # inches
+    with _figure(path, (across * classes + 0.9, 1.5 * maps + 0.6)) as figure:
+        grid = figure.subplots(maps, classes, squeeze=False)
+        for (row, column), axes in np.ndenumerate(grid):
+            step = np.ma.masked_equal(times[column, row], steps)
+            shown = axes.imshow(step, cmap="Greys_r", vmin=0, vmax=steps)
+            axes.set(xticks=[], yticks=[])
+        for axes, label in zip(grid[0], labels, strict=True):
+            axes.set_title(label, size=9)
+        figure.colorbar(shown, ax=grid, label="step of the spike", ticks=[0, steps - 1])
+        figure.suptitle(title, size=10)
+
+
 @contextmanager
 def _axes(path: Path, size: tuple[float, float]) -> "Iterator[Axes]":
     """Axes of a new figure of ``size`` inches that is saved to ``path`` at the end."""
+    with _figure(path, size) as figure:
+        yield figure.subplots()
+
+
+@contextmanager
+def _figure(path: Path, size: tuple[float, float]) -> "Iterator[Figure]":
+    """A new figure of ``size`` inches that is saved to ``path`` at the end."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    yield figure.subplots()
+    yield figure
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

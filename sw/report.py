@@ -1,8 +1,8 @@
 """``python -m sw.report``: pictures of what a network does on a data set's test images or
 recordings.
 
-Writes ``accuracy_by_step.png`` and ``confusion.png``, and ``learning_curve.png`` if the log of the
-training run is named.
+Writes ``accuracy_by_step.png`` and ``confusion.png``; of images also ``inputs.png``, when each
+input fires; and ``learning_curve.png`` if the log of the training run is named.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from sw.events import EventDataset
 from sw.inference import run_layers, tensors
 from sw.network import Network, find
 
-__all__ = ["confusion", "main", "stopped"]
+__all__ = ["confusion", "examples", "main", "stopped"]
 
 
 def stopped(network: Network, data: Dataset | EventDataset) -> list[float]:
@@ -48,6 +48,19 @@ def stopped(network: Network, data: Dataset | EventDataset) -> list[float]:
 def confusion(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """How often each class (row) got each answer (column): int [C, C]."""
     return np.bincount(labels * classes + answers, minlength=classes**2).reshape(classes, -1)
+
+
+def examples(network: Network, data: Dataset) -> np.ndarray:
+    """Firing steps of the first test image of each class, where its inputs lie in the image: int
+    [C, maps, height, width] after pooling, T for never and for pixels that are no inputs.
+    """
+    encoder, (height, width) = network.encoder, data.shape
+    first = [int((data.test_labels == label).argmax()) for label in range(len(data.labels))]
+    times = np.full((len(first), encoder.pooled), network.steps)
+    chosen = slice(None) if encoder.select is None else list(encoder.select)
+    times[:, chosen] = encoder.times(data.test_images[first], network.steps)
+    rows, columns = height // encoder.pool, width // encoder.pool
+    return times.reshape(len(first), data.maps, rows // data.maps, columns)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -79,6 +92,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder = args.out or args.build_dir / "report" / network.name
     pictures.accuracy_by_step(folder / "accuracy_by_step.png", accuracy, decided, network.name)
     pictures.confusion(folder / "confusion.png", matrix, network.labels, network.name)
+    if isinstance(data, Dataset):
+        pictures.inputs(
+            folder / "inputs.png",
+            examples(network, data),
+            network.steps,
+            data.labels,
+            network.name,
+        )
     if history is not None:
         pictures.learning_curve(folder / "learning_curve.png", history, network.name)
     if args.json:

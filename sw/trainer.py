@@ -62,6 +62,7 @@ class Trainer:
         if len(learn) < recipe.batch:
             raise UserError(f"Batch must be at most {len(learn)} here, not {recipe.batch}")
         self.encoder = self._encoder(data, learn)
+        self._maps = data.maps if isinstance(data, Dataset) else 1
         self._validated = len(held_out) > 0
         self._learn = self._on_device(data.train_inputs, data.train_labels, learn)
         probe = held_out if self._validated else learn[:1000]
@@ -178,7 +179,7 @@ class Trainer:
     def _inputs(self, examples: np.ndarray | Events) -> ImageInputs | EventInputs:
         if isinstance(examples, Events):
             return EventInputs(examples, self.recipe.steps, self.device)
-        return ImageInputs(examples, self.encoder, self.recipe.steps, self.device)
+        return ImageInputs(examples, self.encoder, self.recipe.steps, self.device, self._maps)
 
     def _seed(self, epoch: int) -> None:
         """Everything random up to the next call follows from the recipe's seed and ``epoch``."""

@@ -28,6 +28,11 @@ def caltech():
 
 
 @pytest.fixture(scope="session")
+def caltech_edges():
+    return _on_this_machine("caltech_edges")
+
+
+@pytest.fixture(scope="session")
 def fsdd():
     return _on_this_machine("fsdd")
 

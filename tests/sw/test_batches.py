@@ -96,6 +96,31 @@ def test_flip_mirrors_half_of_the_images(rng):
     assert 60 < same.sum() < 140
 
 
+def test_maps_change_alike(rng):
+    images = torch.from_numpy(rng.integers(0, 256, (50, 9, 12)).astype(np.uint8)).repeat(1, 4, 1)
+    torch.manual_seed(0)
+    changed = Augmentation(shift=2, elastic=0.5, light=0.2, flip=True)(images, 4)
+    assert changed.shape == images.shape
+    first, *others = changed.unflatten(1, (4, 9)).unbind(1)
+    assert not torch.equal(first, images[:, :9])
+    for other in others:
+        assert torch.equal(other, first)
+
+
+def test_mirrored_maps_change_places(rng):
+    images = torch.from_numpy(rng.integers(0, 256, (200, 12, 8)).astype(np.uint8))
+    encoder = LatencyEncoder(shape=(12, 8))
+    flip = Augmentation(degrees=0, scale=0, shift=0, flip=True)
+    torch.manual_seed(0)
+    out = ImageInputs(images.numpy(), encoder, 256, CPU, maps=4).take(torch.arange(200), flip)
+    out = (255 - out.to(torch.uint8)).unflatten(1, (4, 3, 8))
+    maps = images.unflatten(1, (4, 3))
+    same = (out == maps).flatten(1).all(dim=1)
+    mirrored = (out == maps[:, [0, 3, 2, 1]].flip(3)).flatten(1).all(dim=1)
+    assert (same ^ mirrored).all()
+    assert 60 < same.sum() < 140
+
+
 def test_light_changes_contrast_and_brightness():
     """A line from 0 to 255 stays one: about 128 its slope changes, and it moves as a whole."""
     torch.manual_seed(0)
@@ -128,7 +153,7 @@ def test_image_inputs(rng):
     index = torch.tensor([7, 0, 7])
     assert len(inputs) == 20
     np.testing.assert_array_equal(inputs.take(index), encoder.times(images[[7, 0, 7]], 16))
-    inverted = inputs.take(index, lambda images: 255 - images)
+    inverted = inputs.take(index, lambda images, maps: 255 - images)
     np.testing.assert_array_equal(inverted, encoder.times(255 - images[[7, 0, 7]], 16))
 
 

@@ -10,7 +10,7 @@ from networks import image_network, random_network, speech
 from sim import golden
 from sw import report
 from sw.cli import UserError
-from sw.encoder import Spikes
+from sw.encoder import LatencyEncoder, Spikes
 from sw.inference import run_images
 
 PNG = b"\x89PNG"
@@ -66,6 +66,17 @@ def test_confusion_by_hand():
     assert matrix.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 1]]
 
 
+def test_examples_lie_where_their_pixels_do(rng, digits):
+    """Of two maps, one above the other, pooled, three places chosen: 1, 2 and 13 of 4 × 4."""
+    encoder = LatencyEncoder(shape=(8, 8), pool=2, select=(1, 2, 13))
+    network = random_network(rng, (3, 5, 10), 8, encoder=encoder)
+    shown = report.examples(network, replace(digits, maps=2))
+    assert shown.shape == (10, 2, 2, 4)
+    first = digits.test_images[digits.test_labels == 3][0]
+    at = encoder.times(first[None], 8)[0]
+    assert shown[3].tolist() == [[[8, at[0], at[1], 8], [8] * 4], [[8] * 4, [8, at[2], 8, 8]]]
+
+
 def test_command(rng, tmp_path, capsys, digits):
     network = image_network(rng)
     network.save(tmp_path / "mine.safetensors")
@@ -79,7 +90,7 @@ def test_command(rng, tmp_path, capsys, digits):
             *("--json", str(tmp_path / "f.json")),
         ]
     )
-    names = {"accuracy_by_step.png", "confusion.png", "learning_curve.png"}
+    names = {"accuracy_by_step.png", "confusion.png", "inputs.png", "learning_curve.png"}
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == names
     for name in names:
         assert (tmp_path / "pictures" / name).read_bytes().startswith(PNG)

@@ -1,11 +1,13 @@
 """The training loop: what it learns, resumes and refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from networks import PROVENANCE, speech
 
-from sw.batches import EventAugmentation
+from sw.batches import Augmentation, EventAugmentation
 from sw.cli import UserError
 from sw.data import split
 from sw.encoder import EventsEncoder
@@ -18,6 +20,19 @@ from sw.trainer import Trainer
 
 def small(**changes):
     return preset("digits", **{"hidden": (20,), "epochs": 3, "batch": 32, "rate": 0.02} | changes)
+
+
+def test_augmentation_knows_the_maps_of_an_image(digits):
+    """Mirrored, two maps stay where they are, four do not."""
+    flip = Augmentation(degrees=0, scale=0, shift=0, flip=True)
+    ends = []
+    for maps in (1, 2, 4):
+        trainer = Trainer(small(epochs=1, augmentation=flip), replace(digits, maps=maps))
+        trainer.fit()
+        ends.append(state(trainer))
+    one, two, four = ends
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one, four, strict=True))
 
 
 class KilledError(Exception):
