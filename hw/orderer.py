@@ -180,8 +180,8 @@ class BucketQueue(wiring.Component):
 
         drained = [Signal(steps, name=f"drained_{bank}") for bank in banks]
         m.d.comb += [drained[bank].eq(filled[bank][drain_side]) for bank in banks]
-        # Steps: with spikes; to be visited; of those, the ones to be visited later.
-        some, visit, todo = Signal(steps), Signal(steps), Signal(steps)
+        # Steps: with spikes; to be visited; of those, the later ones (a new name moves placements)
+        some, visit, later = Signal(steps), Signal(steps), Signal(steps, name="todo")
         m.submodules.lowest = lowest = LowestBit(steps)
         m.d.comb += [
             # The first and the final step are visited even when empty.
@@ -192,7 +192,7 @@ class BucketQueue(wiring.Component):
             begin.eq(~active & full[drain_side] & ~self.finish),
             advance.eq(drain_valid & self.events.ready),
             change.eq(begin | (advance & last)),
-            lowest.i.eq(Mux(begin, visit, todo)),
+            lowest.i.eq(Mux(begin, visit, later)),
             next_step.eq(lowest.index),
         ]
         with m.If(change):
@@ -200,7 +200,7 @@ class BucketQueue(wiring.Component):
                 from_head.eq(1),
                 step.eq(next_step),
                 spikes.eq(Cat((lowest.onehot & bits).any() for bits in drained)),
-                todo.eq(lowest.rest),
+                later.eq(lowest.rest),
                 drain_valid.eq(lowest.any),
             ]
         with m.Elif(advance):

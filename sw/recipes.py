@@ -127,17 +127,6 @@ PRESETS: dict[str, Recipe] = {
         augmentation=Augmentation(degrees=5.0, shift=3.0, flip=True, light=0.2),
         validation=0.25,
     ),
-    "caltech_edges": Recipe(
-        dataset="caltech_edges",
-        hidden=(256,),
-        steps=8,
-        epochs=300,
-        batch=32,
-        rate=0.007,
-        settings={"time_scale": 0.1, "smoothing": 0.02},
-        augmentation=Augmentation(degrees=5.0, shift=2.0, flip=True, light=0.2),
-        validation=0.25,
-    ),
     "mnist": Recipe(dataset="mnist", hidden=(600,), steps=8, epochs=60, rate=0.015),
     "mnist-augmented": Recipe(
         dataset="mnist",
@@ -175,6 +164,12 @@ PRESETS: dict[str, Recipe] = {
         validation=0.2,
     ),
 }
+PRESETS["caltech_edges"] = replace(
+    PRESETS["caltech"],
+    dataset="caltech_edges",
+    epochs=300,
+    augmentation=Augmentation(degrees=5.0, shift=2.0, flip=True, light=0.2),
+)
 PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 
 

@@ -49,8 +49,8 @@ def _on_this_machine(name):
         patch.setattr(data, "fetch", refuse)
         try:
             return data.load(name)
-        except UserError as error:  # its text is the reason: which data set, and where to name it
-            pytest.skip(str(error))
+        except UserError as error:  # names the data set and where to put it
+            pytest.skip(reason=str(error))
 
 
 @pytest.fixture

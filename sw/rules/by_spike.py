@@ -329,32 +329,11 @@ def _output(
         tile = used(tile, BINARY)
         at_decision += tl.sum(tl.where(fired <= decision[:, None], tile, 0.0), axis=1)[None, :]
         at_later += tl.sum(tl.where(fired <= later[:, None], tile, 0.0), axis=1)[None, :]
-    loss(
-        time,
-        own,
-        decision,
-        later,
-        at_decision,
-        at_later,
-        threshold,
-        noise,
-        spread,
-        labels,
-        error,
-        step,
-        image,
-        unit,
-        images,
-        units,
-        steps,
-        lead,
-        beta,
-        margin_gain,
-        later_gain,
-        smoothing,
-        units,
-        SHARES=SHARES,
-    )
+    outputs = time, own, decision, later, at_decision, at_later
+    noisy = threshold, noise, spread
+    settings = steps, lead, beta, margin_gain, later_gain, smoothing
+    place = error, step, image, unit, images, units, units
+    loss(outputs, noisy, settings, labels, *place, SHARES=SHARES)
 
 
 @triton.jit

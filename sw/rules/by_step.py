@@ -220,15 +220,14 @@ def _potentials(
     steps: tl.constexpr,
     PACKED: tl.constexpr,
     STEPS: tl.constexpr,
-    IMAGES: tl.constexpr,
-    BLOCK_OUT: tl.constexpr,
     BLOCK_IN: tl.constexpr,
 ):
-    """64-fold, of ``unit`` on ``image`` at the end of each step: int32 [BLOCK_OUT, STEPS, IMAGES].
+    """64-fold, of ``unit`` on ``image`` at the end of each step: int32 [units, STEPS, images].
     In this order one thread holds all steps of its units and images: what compares them is cheap.
     Steps beyond T repeat its last one, which changes neither first step nor peak.
     """
-    sums = tl.zeros([BLOCK_OUT, STEPS * IMAGES], tl.int32)
+    count: tl.constexpr = image.shape[0]
+    sums = tl.zeros([unit.shape[0], STEPS * count], tl.int32)
     for start in range(0, padded, BLOCK_IN):
         column = start + tl.arange(0, BLOCK_IN)
         place = unit[:, None] * padded + column[None, :]
@@ -242,10 +241,10 @@ def _potentials(
         flags = ()
         for now in tl.static_range(STEPS):
             flags += (flags_by(fired, min(now, steps - 1), PACKED),)
-        arrived = tl.reshape(stacked(flags, STEPS), [IMAGES, BLOCK_IN, STEPS])
-        arrived = tl.reshape(tl.permute(arrived, 2, 0, 1), [STEPS * IMAGES, BLOCK_IN])
+        arrived = tl.reshape(stacked(flags, STEPS), [count, BLOCK_IN, STEPS])
+        arrived = tl.reshape(tl.permute(arrived, 2, 0, 1), [STEPS * count, BLOCK_IN])
         sums = tl.dot(sign, tl.trans(arrived), sums, out_dtype=tl.int32)
-    return tl.reshape(sums, [BLOCK_OUT, STEPS, IMAGES])
+    return tl.reshape(sums, [unit.shape[0], STEPS, count])
 
 
 @triton.jit
@@ -299,20 +298,7 @@ def _trace(
     image = tl.program_id(0) * IMAGES + tl.arange(0, IMAGES)
     unit = tl.program_id(1) * BLOCK_OUT + tl.arange(0, BLOCK_OUT)
     potential = _potentials(
-        inputs,
-        signs,
-        image,
-        unit,
-        images,
-        width,
-        wide,
-        padded,
-        steps,
-        PACKED=PACKED,
-        STEPS=STEPS,
-        IMAGES=IMAGES,
-        BLOCK_OUT=BLOCK_OUT,
-        BLOCK_IN=BLOCK_IN,
+        inputs, signs, image, unit, images, width, wide, padded, steps, PACKED, STEPS, BLOCK_IN
     )
     real = (unit < units)[:, None] & (image < images)[None, :]
     scale = tl.load(spread)
@@ -361,20 +347,7 @@ def _output(
     image = tl.program_id(0) * IMAGES + tl.arange(0, IMAGES)
     unit = tl.arange(0, UNITS)
     potential = _potentials(
-        inputs,
-        signs,
-        image,
-        unit,
-        images,
-        width,
-        wide,
-        padded,
-        steps,
-        PACKED=PACKED,
-        STEPS=STEPS,
-        IMAGES=IMAGES,
-        BLOCK_OUT=UNITS,
-        BLOCK_IN=BLOCK_IN,
+        inputs, signs, image, unit, images, width, wide, padded, steps, PACKED, STEPS, BLOCK_IN
     )
     theta = tl.load(threshold + unit, mask=unit < units, other=float("inf"))[:, None]
     theta += tl.load(spread) * tl.load(noise + image, mask=image < images, other=0.0)[None, :]
@@ -382,32 +355,12 @@ def _output(
     drawn = tl.load(draw + image, mask=image < images, other=0.0)
     time, own = tl.trans(time), tl.trans(own)
     decision, later = read_out(time, drawn, steps, FROM_START)
-    loss(
-        time,
-        own,
-        decision,
-        later,
-        _at(potential, decision, STEPS),
-        _at(potential, later, STEPS),
-        threshold,
-        noise,
-        spread,
-        labels,
-        error,
-        step,
-        image,
-        unit,
-        images,
-        units,
-        steps,
-        lead,
-        beta,
-        margin_gain,
-        later_gain,
-        smoothing,
-        wide,
-        SHARES=SHARES,
-    )
+    at_decision, at_later = _at(potential, decision, STEPS), _at(potential, later, STEPS)
+    outputs = time, own, decision, later, at_decision, at_later
+    noisy = threshold, noise, spread
+    settings = steps, lead, beta, margin_gain, later_gain, smoothing
+    place = error, step, image, unit, images, units, wide
+    loss(outputs, noisy, settings, labels, *place, SHARES=SHARES)
 
 
 @triton.jit

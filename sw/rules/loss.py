@@ -92,36 +92,17 @@ def _softmax(logits):
 
 
 @triton.jit
-def loss(
-    time,
-    own,
-    decision,
-    later,
-    at_decision,
-    at_later,
-    threshold,
-    noise,
-    spread,
-    labels,
-    error,
-    step,
-    image,
-    unit,
-    images,
-    units,
-    steps,
-    lead,
-    beta,
-    margin_gain,
-    later_gain,
-    smoothing,
-    wide,
-    SHARES: tl.constexpr,
-):
+def loss(outputs, noisy, settings, labels, error, step, image, unit, images, units, wide, SHARES):
     """Writes the three parts of the output error and their steps, for the images ``image``, in rows
-    of ``wide`` places, 0 beyond the real units, from times, effective steps, and potentials at the
-    two steps [IMAGES, UNITS].
+    of ``wide`` places, 0 beyond the real units.
+
+    ``outputs`` are times and effective steps [IMAGES, UNITS], decision and random step [IMAGES],
+    and potentials at these two [IMAGES, UNITS]; ``noisy`` thresholds, noise and spread;
+    ``settings`` those of :func:`loss_settings`.
     """
+    time, own, decision, later, at_decision, at_later = outputs
+    threshold, noise, spread = noisy
+    steps, lead, beta, margin_gain, later_gain, smoothing = settings
     mask = (image < images)[:, None] & (unit < units)[None, :]
     scale = tl.load(spread)
     theta = tl.load(threshold + unit, mask=unit < units, other=0.0)[None, :]
