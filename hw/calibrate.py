@@ -1,9 +1,9 @@
 """``python -m hw.calibrate``: synthesises and packs a range of designs, to fit the estimate to it.
 
-Writes tests/hw/built.json: for each design its board, logic cells and block RAMs as the tools count
-them, and a digest of what they were given; then prints the coefficients for hw/fit.py. To be run
-when a block changes. The file is written after each design, and a design whose digest is the same
-is not built again.
+Writes tests/hw/explore/built.json: for each design its board, logic cells and block RAMs as the
+tools count them, and a digest of what they were given; then prints the coefficients for
+hw/explore/resources.py. To be run when a block changes. The file is written after each design, and
+a design whose digest is the same is not built again.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from amaranth.build.run import BuildPlan
 
-from hw.boards import Board, find_board
-from hw.build import plan, used_cells
-from hw.config import find_config
-from hw.fit import need, shortage
-from hw.tools import run_tool, tool_version
+from hw.boards.table import Board, find_board
+from hw.explore.resources import need, shortage
+from hw.flow.bitstream import plan, used_cells
+from hw.flow.tools import run_tool, tool_version
+from hw.rtl.config import find_config
 from sw.cli import atomic_path, parser, run
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import PROVENANCE, Layer, Network
@@ -31,7 +31,7 @@ __all__ = ["DESIGNS", "Design", "design_network", "fitted"]
 
 class Design(NamedTuple):
     """A network with random weights; ``chosen`` pixels are its inputs, 0 means all. ``engine`` as
-    :func:`hw.config.find_config` takes it. With ``events`` each pixel is a channel of events.
+    :func:`hw.rtl.config.find_config` takes it. With ``events`` each pixel is a channel of events.
     """
 
     shape: tuple[int, int]
@@ -121,8 +121,8 @@ def design_network(design: Design) -> Network:
 
 
 def fitted(rows: Iterable[Sequence], family: str) -> tuple[float, ...]:
-    """Logic cells per amount of :class:`hw.fit.Need`: least squares of the relative errors, none
-    below 0, over the ``rows`` (board, design, cells, …) of one family.
+    """Logic cells per amount of :class:`hw.explore.resources.Need`: least squares of the relative
+    errors, none below 0, over the ``rows`` (board, design, cells, …) of one family.
     """
     from scipy.optimize import nnls
 
@@ -172,7 +172,9 @@ def _write(path: Path, tools: dict[str, str], rows: dict[tuple[str, int], list])
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Synthesise a range of designs and compare the estimate.")
-    options.add_argument("--out", type=Path, default=Path("tests/hw/built.json"), metavar="FILE")
+    options.add_argument(
+        "--out", type=Path, default=Path("tests/hw/explore/built.json"), metavar="FILE"
+    )
     args = options.parse_args(arguments)
     tools = {tool: tool_version(tool) for tool in ("yosys", *(t for t, _ in _PACK.values()))}
     rows = _kept(args.out)

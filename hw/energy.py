@@ -1,7 +1,8 @@
 """``python -m hw.energy NETWORK``: an estimate of the energy an image takes on an iCE40 UP5K.
 
 Never measured here: no board was attached. The activity is counted in the netlist, on real images
-(sim/toggles.py); what each change costs comes from currents that others measured and published:
+(sim/verilator/toggles.py); what each change costs comes from currents that others measured and
+published:
 
 - tinyVision.ai, "iCE40 Power Testing" (github.com/tinyvision-ai-inc/ice40_power): currents of an
   iCE40UP5K-SG48, core at 1.219 V. Blank design 85.6 µA; a clock of 12 MHz with 1, 2, 4 and 8
@@ -24,8 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hw.boards import find_board
-from hw.clock import check_clock, needs_pll
+from hw.boards.clock import check_clock, needs_pll
+from hw.boards.table import find_board
 from sw.cli import UserError, parser, run, table, write_json
 from sw.encoder import LatencyEncoder
 from sw.network import Network, find
@@ -75,7 +76,7 @@ def energy(
 
     Parameters
     ----------
-    activity : sim.toggles.Activity
+    activity : sim.verilator.toggles.Activity
         Of a core, with images.
     clock : Hz
         Matters only for what flows without activity.
@@ -131,8 +132,8 @@ def measure(
     network: Network, images: int, *, build_dir: Path, data_dir: Path | None = None
 ) -> "Activity":  # noqa: F821
     """The activity of a network's core on the first ``images`` test images of its data set."""
-    from sim.toggles import core_activity
-    from sw.data import load
+    from sim.verilator.toggles import core_activity
+    from sw.data.registry import load
 
     if not isinstance(network.encoder, LatencyEncoder):
         raise UserError(f"network {network.name!r} takes events; energy is estimated on images")

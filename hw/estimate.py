@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw import search
-from hw.boards import Board, board_names, find_board
-from hw.build import measure, performance
-from hw.config import DEFAULT, Config, engine_names, find_config
-from hw.fit import need, remedies, shortage
+from hw.boards.table import Board, board_names, find_board
+from hw.explore import search
+from hw.explore.measure import measure, performance
+from hw.explore.resources import need, remedies, shortage
+from hw.rtl.config import DEFAULT, Config, engine_names, find_config
 from sw.cli import UserError, parser, run, table, write_json
 from sw.network import Network, find
 
@@ -23,9 +23,9 @@ def estimate(
     Returns
     -------
     dict
-        ``logic_cells`` is an estimate (hw/fit.py), ``ebr`` and the cycles are exact. ``clock_mhz``
-        is a class, no more: what the board's own network reaches.
-        ``shortage`` is what the board has too little of, ``remedies`` what would fit.
+        ``logic_cells`` is an estimate (hw/explore/resources.py), ``ebr`` and the cycles are exact.
+        ``clock_mhz`` is a class, no more: what the board's own network reaches. ``shortage`` is
+        what the board has too little of, ``remedies`` what would fit.
     """
     what = need(network, config)
     short = shortage(what, board)

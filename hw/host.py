@@ -12,11 +12,11 @@ from typing import Protocol
 import numpy as np
 from tqdm import tqdm
 
-from hw import protocol
-from hw.image import read_image
-from hw.protocol import Fault, Status
+from hw.link import protocol
+from hw.link.protocol import Fault, Status
+from hw.link.weight_image import read_image
 from sw.cli import UserError, parser, run, table, write_json
-from sw.data import load_for
+from sw.data.registry import load_for
 from sw.encoder import EventsEncoder, Spikes
 from sw.network import Network, find
 
@@ -141,7 +141,7 @@ class Session:
             )
 
     def load(self, content: bytes) -> None:
-        """Loads an image of weights (hw/image.py) into a board that has room for one.
+        """Loads an image of weights (hw/link/weight_image.py) into a board that has room for one.
 
         Raises
         ------

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hw.boards import BOARDS
-from hw.build import build
-from hw.config import Config, find_config
+from hw.boards.table import BOARDS
+from hw.flow.bitstream import build
+from hw.rtl.config import Config, find_config
 from sw.cli import UserError, atomic_path, parser, run, write_json
 from sw.network import Network, find
 
@@ -145,8 +145,8 @@ def interval(
     """Cycles from an image to the next, mean, of the first test images offered back to back."""
     import numpy as np
 
-    from sim.simulator import Simulator
-    from sw.data import load_for
+    from sim.verilator.simulator import Simulator
+    from sw.data.registry import load_for
 
     dataset = str(network.provenance["dataset"])
     inputs, _ = load_for(network, dataset, data_dir, _STREAMED)

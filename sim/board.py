@@ -2,7 +2,7 @@
 host, all that its pins see; its answers against the golden model.
 
 A test module has ``@cocotb.test`` functions that begin with ``await Board.start(dut, …)``;
-:func:`sim.testbench.simulate` runs them on :func:`board_sources`.
+:func:`sim.cocotb_bench.testbench.simulate` runs them on :func:`board_sources`.
 """
 
 import json
@@ -19,20 +19,20 @@ from cocotb.clock import Clock
 from cocotb.queue import Queue
 from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, with_timeout
 
-from hw import protocol
-from hw.boards import BOARDS
-from hw.build import plan
-from hw.clock import check_clock, clocks
-from hw.config import Config, engine_names, find_config
-from hw.core import loaded_words
+from hw.boards.clock import check_clock, clocks
+from hw.boards.table import BOARDS
+from hw.flow.bitstream import plan
+from hw.flow.tools import run_tool
 from hw.host import commands
-from hw.image import pack
-from hw.tools import run_tool
+from hw.link import protocol
+from hw.link.weight_image import pack
+from hw.rtl.config import Config, engine_names, find_config
+from hw.rtl.core import loaded_words
 from sim import golden
-from sim.netlist import cell_models
-from sim.testbench import simulate
+from sim.cocotb_bench.testbench import simulate
+from sim.verilator.netlist import cell_models
 from sw.cli import UserError, parser, run, table, write_json
-from sw.data import load_for
+from sw.data.registry import load_for
 from sw.encoder import Spikes
 from sw.network import Network, find
 
@@ -233,7 +233,7 @@ def replies(
     simulate(
         network,
         np.empty(0, np.uint8),
-        tests="sim.board_answers",
+        tests="sim.cocotb_bench.board_answers",
         folder=folder,
         sources=board_sources(network, config, clock),
         top=TOP,

@@ -12,7 +12,7 @@ import numpy as np
 from sim import golden
 from sw.answer import Answer
 from sw.cli import UserError, atomic_path, parser, run
-from sw.data import load_images
+from sw.data.registry import load_images
 from sw.network import Network, find
 
 __all__ = ["draw"]

@@ -23,13 +23,14 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from hw.config import DEFAULT, Config, engine_names, find_config
-from sim import golden, verilator
-from sim.netlist import netlist_sources
-from sim.simulator import UNSEEN, CoreError, Simulator, record_type
-from sw import data
+from hw.rtl.config import DEFAULT, Config, engine_names, find_config
+from sim import golden
+from sim.verilator import compiler
+from sim.verilator.netlist import netlist_sources
+from sim.verilator.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw.answer import Answer
 from sw.cli import UserError, parser, run, write_json
+from sw.data import registry
 from sw.encoder import EventsEncoder, Spikes
 from sw.network import Network, find
 
@@ -231,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument(
-        "--dataset", choices=data.DATASETS, help="default: the one the network was trained on"
+        "--dataset", choices=registry.DATASETS, help="default: the one the network was trained on"
     )
     options.add_argument(
         "--images",
@@ -261,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     network, config = find(args.network), find_config(args.engine)
     name = args.dataset or str(network.provenance["dataset"])
     count = args.images or (_NETLIST_IMAGES if args.netlist else None)
-    inputs, labels = data.load_for(network, name, args.data_dir, count)
+    inputs, labels = registry.load_for(network, name, args.data_dir, count)
     target = "netlist" if args.netlist else "rtl"
     figures: dict[str, object] = {
         "network": network.name,
@@ -272,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "images": len(labels),
         "stalls": args.stalls,
         "seed": args.seed,
-        "verilator": verilator.find().version,
+        "verilator": compiler.find().version,
     }
     failure = None
     try:

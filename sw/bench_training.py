@@ -31,10 +31,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sw import cli, distributed
+from sw import cli
 from sw.cli import UserError
-from sw.data import DATASETS, Dataset, load
+from sw.data.registry import DATASETS, Dataset, load
 from sw.encoder import LatencyEncoder
+from sw.learn import distributed
 from sw.rules import RULES
 
 __all__ = ["Case", "cases", "main", "measure"]

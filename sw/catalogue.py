@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sw import cli
 from sw.cli import UserError, atomic_path
-from sw.data import load
+from sw.data.registry import load
 from sw.evaluate import evaluate
 from sw.network import ZOO, find, zoo_names
 

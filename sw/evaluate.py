@@ -14,10 +14,10 @@ import torch
 from sw import cli
 from sw.answer import Answer
 from sw.cli import UserError
-from sw.data import DATASETS, Dataset, load
+from sw.data.events import EventDataset
+from sw.data.registry import DATASETS, Dataset, load
 from sw.encoder import EventsEncoder, LatencyEncoder
-from sw.events import EventDataset
-from sw.inference import run, run_images
+from sw.learn.inference import run, run_images
 from sw.network import Network, find
 
 __all__ = ["answer", "check", "evaluate", "main"]

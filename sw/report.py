@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sw import cli, pictures
-from sw.batches import EventInputs
+from sw import cli
 from sw.cli import UserError
-from sw.data import DATASETS, Dataset, load
+from sw.data.events import EventDataset
+from sw.data.registry import DATASETS, Dataset, load
 from sw.evaluate import answer
-from sw.events import EventDataset
-from sw.inference import run_layers, tensors
+from sw.learn.batches import EventInputs
+from sw.learn.inference import run_layers, tensors
 from sw.network import Network, find
+from sw.reports import pictures
 
 __all__ = ["confusion", "examples", "main", "stopped"]
 

@@ -15,8 +15,9 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from sw import cli, pictures, train
+from sw import cli, train
 from sw.cli import UserError
+from sw.reports import pictures
 
 __all__ = ["main", "summary"]
 

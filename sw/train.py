@@ -17,15 +17,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sw import cli, distributed, pictures
+from sw import cli
 from sw.cli import UserError
-from sw.data import DATASETS, Dataset, load
+from sw.data.events import EventDataset
+from sw.data.registry import DATASETS, Dataset, load
 from sw.evaluate import answer
-from sw.events import EventDataset
+from sw.learn import distributed
+from sw.learn.recipes import preset
+from sw.learn.trainer import Trainer
 from sw.network import Network
-from sw.recipes import preset
+from sw.reports import pictures
 from sw.rules import RULES
-from sw.trainer import Trainer
 
 __all__ = ["main", "train"]
 

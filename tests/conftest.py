@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sw import data
 from sw.cli import UserError
+from sw.data import registry
 
 _BESIDE = Path(__file__).parents[2] / "shared" / "data"
 
@@ -46,9 +46,9 @@ def _on_this_machine(name):
     if "FIRSTSPIKE_DATA" not in os.environ and _BESIDE.is_dir():
         os.environ["FIRSTSPIKE_DATA"] = str(_BESIDE)  # commands that a test starts see it, too
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "fetch", refuse)
+        patch.setattr(registry, "fetch", refuse)
         try:
-            return data.load(name)
+            return registry.load(name)
         except UserError as error:  # names the data set and where to put it
             pytest.skip(reason=str(error))
 

@@ -39,8 +39,8 @@ hold whenever the window opens), the loss and every constant. The causal mask, t
 sign and the trained threshold are the literature's.
 
 Only t, e and the margins above are kept between forward and backward, and within them nothing
-grows with T either (sw/rules/timing.py; on a GPU sw/rules/fused.py). Inputs that fire more than
-once count as often as they have fired by a step.
+grows with T either (sw/rules/timing.py; on a GPU sw/rules/kernels/fused.py). Inputs that fire more
+than once count as often as they have fired by a step.
 """
 
 import functools
@@ -52,7 +52,7 @@ import torch
 from torch import Tensor, nn
 
 from sw.cli import UserError
-from sw.distributed import draw
+from sw.learn.distributed import draw
 from sw.rules import timing
 from sw.rules.rule import Rule
 from sw.rules.timing import FLAT, Part, Trace, Window, arrived_by, sign
@@ -118,7 +118,7 @@ class Bstdg(Rule):
     width : float, steps
         ρ, decay of the window.
     fused : bool
-        Let a GPU use the kernels of ``sw/rules/fused.py``, which know the flat window only.
+        Let a GPU use the kernels of ``sw/rules/kernels/fused.py``, which know the flat window only.
     """
 
     name = "bstdg"
@@ -172,7 +172,7 @@ class Bstdg(Rule):
 
     def optimizer(self, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
         if self.fused and groups[0]["lr"].is_cuda:
-            from sw.rules import fused  # Triton comes with PyTorch for GPUs only
+            from sw.rules.kernels import fused  # Triton comes with PyTorch for GPUs only
 
             return fused.Adam(groups, eps=1e-10, capturable=True)
         return super().optimizer(groups)
@@ -216,7 +216,7 @@ class Bstdg(Rule):
     def backward(self, inputs: Tensor, labels: Tensor) -> None:
         gradients = self.gradients
         if self.fused and inputs.is_cuda and inputs.dim() == 2 and self.window == FLAT:
-            from sw.rules import fused
+            from sw.rules.kernels import fused
 
             gradients = functools.partial(fused.gradients, self)
         found = gradients(inputs, labels, self.draw(len(inputs)))

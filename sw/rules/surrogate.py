@@ -24,7 +24,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sw.inference import spiked
+from sw.learn.inference import spiked
 from sw.rules.rule import Rule
 from sw.rules.timing import sign
 

@@ -1,10 +1,10 @@
 """What rules that learn from spike times compute, in plain PyTorch, for any device.
 
-Time is walked in chunks of eight steps, so memory does not grow with T. ``sw/rules/fused.py`` does
-the same on a GPU, faster; this is what it is held against.
+Time is walked in chunks of eight steps, so memory does not grow with T.
+``sw/rules/kernels/fused.py`` does the same on a GPU, faster; this is what it is held against.
 
-Throughout, ``inputs`` are what :func:`sw.inference.spiked` takes: firing steps integer [B, N_in], T
-for never; or, of units that may fire more than once, spikes in each step [B, T, N_in].
+Throughout, ``inputs`` are what :func:`sw.learn.inference.spiked` takes: firing steps integer [B,
+N_in], T for never; or, of units that may fire more than once, spikes in each step [B, T, N_in].
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sw.inference import fire, spiked
+from sw.learn.inference import fire, spiked
 
 __all__ = [
     "FLAT",

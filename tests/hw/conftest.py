@@ -2,7 +2,7 @@
 
 import pytest
 
-from hw.tools import TOOLS, find_tool, tool_version
+from hw.flow.tools import TOOLS, find_tool, tool_version
 
 
 @pytest.fixture

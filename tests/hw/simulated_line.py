@@ -6,10 +6,10 @@ from amaranth.hdl import Const
 from amaranth.sim import Simulator
 from simulated_flash import SimulatedFlash
 
-from hw import protocol
-from hw.config import DEFAULT
-from hw.flash import FlashReader
-from hw.link import Accelerator
+from hw.link import protocol
+from hw.link.flash import FlashReader
+from hw.link.link import Accelerator
+from hw.rtl.config import DEFAULT
 
 __all__ = ["CYCLE", "WEIGHTS_AT", "SimulatedLine", "ask", "ask_all", "hear", "say"]
 
@@ -46,7 +46,7 @@ class SimulatedLine:
     Parameters
     ----------
     network : sw.network.Network
-    config : hw.config.Config
+    config : hw.rtl.config.Config
     flash : bytes, 0 or 1, optional
         Where weights are loaded: what the board's flash holds from 0 on; a bit if it is silent.
     divisor : int

@@ -7,10 +7,10 @@ from amaranth.hdl import Module
 from amaranth.lib import data, wiring
 from amaranth.sim import Simulator
 
-from hw import image
-from hw.decide import ResultLayout
-from hw.link import Link
-from hw.loader import Loader
+from hw.link import weight_image
+from hw.link.link import Link
+from hw.link.loader import Loader
+from hw.rtl.decide import ResultLayout
 
 __all__ = ["WORDS", "converse"]
 
@@ -32,7 +32,9 @@ def converse(network, script, *, flash=None, every=9):
     result = ResultLayout(layer, network.steps)
     link = Link(network, result=result, loads=True)
     layout = data.StructLayout({"address": range(len(WORDS)), "data": 16})
-    loader = Loader(header=image.header(network, WORDS), layout=layout, flash=flash is not None)
+    loader = Loader(
+        header=weight_image.header(network, WORDS), layout=layout, flash=flash is not None
+    )
     dut = Module()
     dut.submodules.link, dut.submodules.loader = link, loader
     wiring.connect(dut, link.loading, loader.host)

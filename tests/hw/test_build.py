@@ -16,17 +16,20 @@ from networks import speech
 from samples import command, events_network, image_network
 
 from hw import build as builder
-from hw import image, route
-from hw.boards import BOARDS
-from hw.build import build, measure, plan
-from hw.clock import fastest_clock
-from hw.config import DEFAULT, find_config
-from hw.core import loaded_words
-from hw.tools import tool_version
-from sim import cycles, golden
-from sw import data
+from hw.boards.clock import fastest_clock
+from hw.boards.table import BOARDS
+from hw.explore.measure import measure, performance
+from hw.flow import bitstream, route
+from hw.flow.bitstream import build, plan
+from hw.flow.tools import tool_version
+from hw.link import weight_image
+from hw.rtl.config import DEFAULT, find_config
+from hw.rtl.core import loaded_words
+from sim import golden
+from sim.cycles import model
 from sw.cli import UserError
-from sw.data import load
+from sw.data import registry
+from sw.data.registry import load
 from sw.network import Network, find
 
 ICEBREAKER = BOARDS["icebreaker"]
@@ -120,7 +123,7 @@ def test_with_the_real_tools(network, tmp_path):
 
     data = load("digits")
     answer = golden.run_images(network, data.test_images)
-    count = cycles.cycles(network, data.test_images, answer)
+    count = model.cycles(network, data.test_images, answer)
     exact = {
         "board": "icebreaker",
         "part": "iCE40UP5K-SG48",
@@ -352,9 +355,9 @@ def test_weights_that_are_loaded(stubs, loaded, tmp_path, board):
     report = quiet_build(loaded, tmp_path, board, config=LOADED)
     bitstream = Path(report["bitstream"])
     weights, flash = bitstream.with_suffix(".weights"), bitstream.with_suffix(".flash")
-    content = image.pack(loaded, loaded_words(loaded, LOADED))
+    content = weight_image.pack(loaded, loaded_words(loaded, LOADED))
     assert report["weights"] == str(weights)
-    assert image.read_image(weights, loaded) == content
+    assert weight_image.read_image(weights, loaded) == content
     commands = {"host": f"python -m hw.host NETWORK --port PORT --load {weights}"}
     if board.weights_at is None:
         assert not flash.exists()
@@ -471,8 +474,8 @@ def test_the_router_that_ends_where_spram_is(network, loaded):
 def test_the_plan_does_not_depend_on_where_the_project_lies(network, tmp_path):
     network.save(tmp_path / "tiny.safetensors")
     code = (
-        "import sys, hw.build, hw.boards, sw.network; print(hw.__path__[0]); "
-        "print(hw.build.plan(sw.network.find(sys.argv[1]), hw.boards.BOARDS['ulx3s'])"
+        "import sys, hw.build, hw.boards.table, sw.network; print(hw.__path__[0]); "
+        "print(hw.build.plan(sw.network.find(sys.argv[1]), hw.boards.table.BOARDS['ulx3s'])"
         ".digest().hex())"
     )
     digests = []
@@ -589,7 +592,7 @@ def test_data_that_cannot_be_had(stubs, rng, tmp_path, monkeypatch, dataset, not
     assert stubs.take_runs() == ALL
     assert report["note"] in builder.summary(report)
     measured = dict.fromkeys(keys[:4], 7) | {"note": "measured"}
-    monkeypatch.setattr(builder, "measure", lambda *_: measured)
+    monkeypatch.setattr(bitstream, "measure", lambda *_: measured)
     report = quiet_build(network, tmp_path)
     assert (report["accuracy"], report["microseconds_max"]) == (7, 7 / MHZ)
     assert stubs.take_runs() == []
@@ -613,7 +616,7 @@ def test_measure():
 def words(rng, monkeypatch):
     """A data set of events, in place of any."""
     words = speech(rng)
-    monkeypatch.setattr(data, "load", lambda name, data_dir: words)
+    monkeypatch.setattr(registry, "load", lambda name, data_dir: words)
     return words
 
 
@@ -622,11 +625,11 @@ def test_measure_with_events(rng, words):
     figures = measure(network, None)
     spikes = words.test_events.spikes(network.steps)
     answer = golden.run(network, spikes)
-    count = cycles.cycles(network, spikes, answer)
+    count = model.cycles(network, spikes, answer)
     assert figures["images"] == 60
     assert figures["accuracy"] == (answer.label == words.test_labels).mean()
     assert (figures["cycles_mean"], figures["cycles_max"]) == (count.mean(), count.max())
-    lines = dict(builder.performance({**figures, "clock_mhz": 10}))
+    lines = dict(performance({**figures, "clock_mhz": 10}))
     assert "the first event, without a pause," in lines["time an image"]
     assert "pixel" not in str(lines)
 

@@ -7,7 +7,7 @@ import pytest
 from samples import BUILD, command, events_network, image_network
 
 from hw.energy import COEFFICIENTS, Range, energy
-from sim.toggles import Activity, clocked_activity
+from sim.verilator.toggles import Activity, clocked_activity
 
 ACTIVITY = Activity(
     cycles=8000,

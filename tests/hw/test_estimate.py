@@ -6,9 +6,9 @@ import re
 import pytest
 from samples import command, image_network
 
-from hw.boards import BOARDS
+from hw.boards.table import BOARDS
 from hw.estimate import estimate
-from hw.fit import need
+from hw.explore.resources import need
 from sw.network import find
 
 

@@ -14,16 +14,17 @@ from networks import speech
 from samples import command, events_network, image_network, random_images, random_spikes
 from simulated_line import SimulatedLine
 
-from hw import host, protocol
-from hw.config import find_config
-from hw.core import loaded_words
+from hw import host
 from hw.host import Session
-from hw.image import pack
-from hw.protocol import Fault, Status
+from hw.link import protocol
+from hw.link.protocol import Fault, Status
+from hw.link.weight_image import pack
+from hw.rtl.config import find_config
+from hw.rtl.core import loaded_words
 from sim import golden
-from sw import data
 from sw.cli import UserError
-from sw.data import load
+from sw.data import registry
+from sw.data.registry import load
 from sw.encoder import Spikes
 from sw.network import find
 
@@ -389,7 +390,7 @@ def test_command(small, tmp_path):
 def test_command_with_events(rng, tmp_path, monkeypatch):
     """A data set's recordings, over a line that both ends simulate."""
     words = speech(rng)
-    monkeypatch.setattr(data, "load", lambda name, data_dir: words)
+    monkeypatch.setattr(registry, "load", lambda name, data_dir: words)
     network = events_network(rng, hidden=(9,))
     network.save(tmp_path / "words.safetensors")
     simulated = SimulatedLine(network, watch=True)

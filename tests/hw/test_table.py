@@ -8,13 +8,14 @@ import pytest
 from samples import BUILD, image_network
 
 from hw import table
-from hw.boards import BOARDS
-from hw.config import DEFAULT, find_config
-from hw.fit import need, shortage
+from hw.boards.table import BOARDS
+from hw.explore.resources import need, shortage
+from hw.rtl.config import DEFAULT, find_config
 from hw.table import ROWS, interval, section
-from sim import cycles, golden
+from sim import golden
+from sim.cycles import model
 from sw.cli import UserError
-from sw.data import load
+from sw.data.registry import load
 from sw.network import find, zoo_names
 
 BEGIN, END = "<!-- boards: written by python -m hw.table -->", "<!-- end of boards -->"
@@ -118,7 +119,7 @@ def test_the_interval_is_what_the_rtl_takes(rng, monkeypatch):
     network = image_network(rng, shape=(8, 8), hidden=(4,), classes=10, steps=2, name="tiny")
     monkeypatch.setattr(table, "_STREAMED", 20)
     images = load("digits").test_images
-    count = cycles.cycles(network, images, golden.run_images(network, images))
+    count = model.cycles(network, images, golden.run_images(network, images))
     assert count.max() < 64
     assert interval(network, DEFAULT, build_dir=BUILD) == 64
 

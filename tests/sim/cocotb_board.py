@@ -2,14 +2,14 @@
 
 import cocotb
 
-from hw import protocol
-from hw.config import find_config
-from hw.core import loaded_words
-from hw.image import pack
-from hw.protocol import Status
+from hw.link import protocol
+from hw.link.protocol import Status
+from hw.link.weight_image import pack
+from hw.rtl.config import find_config
+from hw.rtl.core import loaded_words
 from sim import golden
 from sim.board import Board
-from sim.testbench import what_is_simulated
+from sim.cocotb_bench.testbench import what_is_simulated
 from sw.network import Layer, Network
 
 CONFIG = find_config("folded-16-spram,event")

@@ -6,8 +6,8 @@ import cocotb
 import numpy as np
 
 from sim import golden
-from sim.cycles import cycles
-from sim.testbench import Testbench
+from sim.cocotb_bench.testbench import Testbench
+from sim.cycles.model import cycles
 from sim.verify import differs
 
 

@@ -3,7 +3,7 @@
 import cocotb
 
 from sim import golden
-from sim.testbench import Testbench
+from sim.cocotb_bench.testbench import Testbench
 from sim.verify import differs
 
 

@@ -7,12 +7,12 @@ import pytest
 from cases import VERIFY, mixed_images
 from samples import command, events_network, image_network, random_spikes
 
-from hw.config import DEFAULT, find_config
+from hw.rtl.config import DEFAULT, find_config
 from sim import board, golden
 from sim.board import OPTIONS, TOP, board_sources
-from sim.testbench import simulate
+from sim.cocotb_bench.testbench import simulate
 from sw.cli import UserError
-from sw.data import load
+from sw.data.registry import load
 
 LOADED = "folded-16-spram,event"
 

@@ -4,7 +4,7 @@ import pytest
 
 from sim import raster
 from sw.cli import UserError
-from sw.data import load
+from sw.data.registry import load
 from sw.network import find
 
 

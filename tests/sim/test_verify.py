@@ -9,10 +9,10 @@ from cases import VERIFY, make, mixed_images
 from networks import random_network, random_spikes
 
 from sim import golden, verify
-from sim.cycles import cycles
-from sw import data
+from sim.cycles.model import cycles
 from sw.answer import Answer
 from sw.cli import UserError
+from sw.data import registry
 from sw.network import find
 
 DIGITS = "digits-64-192-10-t16"
@@ -23,7 +23,7 @@ def test_digits_on_the_whole_test_set(tmp_path, capsys):
     path = tmp_path / "figures.json"
     assert verify.main([DIGITS, "--json", str(path), *BUILD]) == 0
     figures = json.loads(path.read_text())
-    network, digits = find(DIGITS), data.load("digits")
+    network, digits = find(DIGITS), registry.load("digits")
     answer = golden.run_images(network, digits.test_images)
     assert figures["images"] == len(digits.test_images) == 355
     assert figures["mismatches"] == 0

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sw import data
+from sw.data import registry
 
 # Small products gain nothing from several threads, which wait for one another on a busy machine
 torch.set_num_threads(1)
@@ -16,4 +16,4 @@ def one_thread_in_commands(monkeypatch):
 
 @pytest.fixture(scope="session")
 def digits():
-    return data.load("digits")
+    return registry.load("digits")

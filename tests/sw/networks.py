@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
+from sw.data.events import EventDataset, Events
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
-from sw.events import EventDataset, Events
 from sw.network import Layer, Network
 
 PROVENANCE = {

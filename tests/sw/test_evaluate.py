@@ -11,7 +11,7 @@ from networks import image_network, random_network, speech
 from sim import golden
 from sw import evaluate
 from sw.cli import UserError
-from sw.data import EVENT_DATASETS
+from sw.data.registry import EVENT_DATASETS
 from sw.network import find, zoo_names
 
 NAMES = {

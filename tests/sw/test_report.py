@@ -11,7 +11,7 @@ from sim import golden
 from sw import report
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder, Spikes
-from sw.inference import run_images
+from sw.learn.inference import run_images
 
 PNG = b"\x89PNG"
 

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from sw.inference import answer, spiked
-from sw.recipes import preset
+from sw.learn.inference import answer, spiked
+from sw.learn.recipes import preset
+from sw.learn.trainer import Trainer
 from sw.rules import RULES
 from sw.rules.bs4nn import Bs4nn
-from sw.trainer import Trainer
 
 
 def network(steps, weights, levels, **settings):

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from sw.cli import UserError
-from sw.recipes import preset
+from sw.learn.recipes import preset
+from sw.learn.trainer import Trainer
 from sw.rules import RULES
 from sw.rules.s4nn import S4nn
-from sw.trainer import Trainer
 
 
 def test_registered():

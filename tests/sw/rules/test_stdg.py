@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sw.cli import UserError
-from sw.inference import run_layers
+from sw.learn.inference import run_layers
 from sw.rules.bstdg import Bstdg
 from sw.rules.stdg import Stdg
 

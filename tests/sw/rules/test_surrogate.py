@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sw.inference import answer, spiked
+from sw.learn.inference import answer, spiked
 from sw.rules.surrogate import Surrogate, _running_maximum, _Spike
 
 

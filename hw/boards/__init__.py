@@ -1,0 +1,1 @@
+"""The boards: parts, clocks, pins, top level."""

@@ -1,0 +1,324 @@
+"""The search for a machine: which network of the zoo, engine and board answer a goal best.
+
+``python -m hw.estimate --engine auto`` prints what is worth having and draws it; ``hw.build`` with
+the same flags builds the best. Nothing is synthesised: cells are the estimate of
+hw/explore/resources.py, block RAMs and cycles are exact, and the clock is the board's usual one.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from hw.boards.table import BOARDS, Board
+from hw.explore.measure import measure
+from hw.explore.resources import need, shortage
+from hw.rtl.config import Config, find_config, whole_configs
+from sw.cli import UserError, atomic_path
+from sw.network import Network, find, zoo_names
+
+__all__ = [
+    "GOALS",
+    "Candidate",
+    "Limits",
+    "add_flags",
+    "asked",
+    "best",
+    "figures",
+    "from_flags",
+    "front",
+    "picture",
+    "report",
+    "search",
+]
+
+GOALS = ("latency", "area", "energy")
+_DATASET = "mnist"  # of the networks to choose from where nothing tells
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a candidate must keep.
+
+    Parameters
+    ----------
+    cells : int, or None
+        Logic cells, at most.
+    cycles : float, or None
+        Cycles from the last pixel (of events: the first) to the answer, mean, at most.
+    accuracy : float 0 … 1, or None
+        Strict, on the test images, at least.
+    """
+
+    cells: int | None = None
+    cycles: float | None = None
+    accuracy: float | None = None
+
+    def __str__(self) -> str:
+        named = (
+            ("at most {:,} logic cells", self.cells),
+            ("at most {:g} cycles", self.cycles),
+            ("at least {:.2%} accuracy", self.accuracy),
+        )
+        return " and ".join(text.format(value) for text, value in named if value is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A network with an engine on a board that it fits.
+
+    Parameters
+    ----------
+    network : Network
+    config : Config
+    board : Board
+    cells, memories : int
+        Logic cells (estimated) and block RAMs.
+    accuracy : float
+        Strict, on the test images.
+    cycles_mean, cycles_max : float
+        From the last pixel to the answer; of events, from the first.
+    """
+
+    network: Network
+    config: Config
+    board: Board
+    cells: int
+    memories: int
+    accuracy: float
+    cycles_mean: float
+    cycles_max: int
+
+    @property
+    def microseconds(self) -> float:
+        """Mean time to the answer at the board's usual clock."""
+        return self.cycles_mean * 1e6 / self.board.clock
+
+    @property
+    def work(self) -> float:
+        """Thousand logic cells times cycles of an image, with its loading: what energy goes with,
+        before the activity is known (hw/energy.py counts it).
+        """
+        pixels = getattr(self.network.encoder, "pixels", 0) / self.config.pixels
+        return self.cells * (pixels + self.cycles_mean) / 1000
+
+    def cost(self, goal: str) -> float:
+        """What ``goal`` wants small."""
+        costs = {"latency": self.microseconds, "area": self.cells, "energy": self.work}
+        return costs[goal]
+
+    def keeps(self, limits: Limits) -> bool:
+        """Whether it stays within ``limits``."""
+        return (
+            (limits.cells is None or self.cells <= limits.cells)
+            and (limits.cycles is None or self.cycles_mean <= limits.cycles)
+            and (limits.accuracy is None or self.accuracy >= limits.accuracy)
+        )
+
+
+def search(
+    networks: Iterable[Network],
+    boards: Iterable[Board],
+    *,
+    configs: Iterable[Config] = tuple(whole_configs()),
+    data_dir: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> list[Candidate]:
+    """Every network with every config that can do it on every board that it fits.
+
+    Raises
+    ------
+    UserError
+        A network's data set cannot be had.
+    """
+    result = []
+    boards = list(boards)
+    for network, config in product(networks, configs):
+        try:
+            what = need(network, config)
+        except UserError:
+            continue  # this engine is not for this network
+        fitting = [board for board in boards if not shortage(what, board)]
+        if not fitting:
+            continue
+        say(f"{network.name} with {config.name} …")
+        figures = measure(network, data_dir, config)
+        if figures["accuracy"] is None:
+            raise UserError(f"network {network.name!r}: {figures['note']}")
+        result += [
+            Candidate(
+                network=network,
+                config=config,
+                board=board,
+                cells=what.logic_cells(board.family),
+                memories=what.block_rams(board.family),
+                **{key: figures[key] for key in ("accuracy", "cycles_mean", "cycles_max")},
+            )
+            for board in fitting
+        ]
+    return result
+
+
+def front(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that no other one beats: as accurate, small, fast and frugal, and in one better."""
+    ranks = [_rank(candidate) for candidate in candidates]
+    return [
+        candidate
+        for candidate, mine in zip(candidates, ranks, strict=True)
+        if not any(
+            other != mine and all(a <= b for a, b in zip(other, mine, strict=True))
+            for other in ranks
+        )
+    ]
+
+
+def _rank(candidate: Candidate) -> tuple[float, ...]:
+    """What is to be small, in the order in which equal candidates are told apart."""
+    return -candidate.accuracy, candidate.cells, candidate.microseconds, candidate.work
+
+
+def best(candidates: Sequence[Candidate], goal: str, within: Limits) -> Candidate:
+    """The best for ``goal`` within the limits; equal ones by accuracy, then by cells, then by time.
+
+    Raises
+    ------
+    UserError
+        None keeps the limits; it names how near each limit can be come.
+    """
+    keeping = [candidate for candidate in candidates if candidate.keeps(within)]
+    if keeping:
+        return min(keeping, key=lambda c: (c.cost(goal), *_rank(c)))
+    if not candidates:
+        raise UserError("no network fits; name a larger --board, or a smaller network")
+    raise UserError(
+        f"nothing that fits has {within}; each alone could be "
+        f"{min(c.cells for c in candidates):,} logic cells, "
+        f"{min(c.cycles_mean for c in candidates):.1f} cycles, "
+        f"{max(c.accuracy for c in candidates):.2%}: loosen one, or name another --board"
+    )
+
+
+def add_flags(options: argparse.ArgumentParser) -> None:
+    """The flags of a search, beside ``--engine``, which may then be ``auto``."""
+    options.add_argument("--goal", choices=GOALS, help="what to make small (default: latency)")
+    options.add_argument("--max-lc", metavar="N", type=int, help="logic cells, at most")
+    options.add_argument("--max-cycles", metavar="N", type=float, help="mean cycles, at most")
+    options.add_argument(
+        "--min-accuracy",
+        metavar="A",
+        type=float,
+        help="strict test accuracy, at least, such as 0.97; chooses of the zoo's networks",
+    )
+
+
+def _limits(args: argparse.Namespace) -> Limits:
+    """The limits that the flags name. Raises :class:`UserError` for one out of its range."""
+    for name, value in (("--max-lc", args.max_lc), ("--max-cycles", args.max_cycles)):
+        if value is not None and value <= 0:
+            raise UserError(f"{name} must be above 0, not {value:g}")
+    if args.min_accuracy is not None and not 0 <= args.min_accuracy <= 1:
+        raise UserError(f"--min-accuracy must be in 0 … 1, not {args.min_accuracy:g}")
+    return Limits(cells=args.max_lc, cycles=args.max_cycles, accuracy=args.min_accuracy)
+
+
+def _networks(name: str | None, board: Board | None) -> list[Network]:
+    """The network of that name, or those of the zoo for the data set of the board's own."""
+    if name is not None:
+        return [find(name)]
+    dataset = find(board.network).provenance["dataset"] if board else _DATASET
+    return [n for n in map(find, zoo_names()) if n.provenance["dataset"] == dataset]
+
+
+def asked(args: argparse.Namespace) -> bool:
+    """Whether the flags ask for a search."""
+    given = (args.goal, args.max_lc, args.max_cycles, args.min_accuracy)
+    return args.engine == "auto" or any(value is not None for value in given)
+
+
+def from_flags(
+    args: argparse.Namespace, board: Board | None, say: Callable[[str], None]
+) -> tuple[list[Candidate], Candidate]:
+    """What the flags ask for: the candidates within the limits that are worth having, and the best.
+
+    ``args`` also has ``network`` (a name, or None for the zoo's), ``engine`` and ``data_dir``;
+    without ``board`` all boards are tried.
+    """
+    within = _limits(args)
+    found = search(
+        _networks(args.network, board),
+        [board] if board else BOARDS.values(),
+        configs=whole_configs() if args.engine == "auto" else [find_config(args.engine)],
+        data_dir=args.data_dir,
+        say=say,
+    )
+    chosen = best(found, args.goal or GOALS[0], within)
+    return front([candidate for candidate in found if candidate.keeps(within)]), chosen
+
+
+def report(candidates: Sequence[Candidate], chosen: Candidate) -> str:
+    """The candidates as a table for people, the chosen one marked."""
+    lines = [
+        f"  {'network':24}{'engine':24}{'board':12}{'accuracy':>9}{'cells':>8}{'RAMs':>6}"
+        f"{'cycles':>9}{'worst':>7}{'µs':>8}{'work':>9}"
+    ]
+    for c in sorted(candidates, key=lambda c: (c.microseconds, c.cells)):
+        mark = "*" if c == chosen else " "
+        lines.append(
+            f"{mark} {c.network.name:24}{c.config.name:24}{c.board.name:12}{c.accuracy:9.2%}"
+            f"{c.cells:8,}{c.memories:6}{c.cycles_mean:9.1f}{c.cycles_max:7}"
+            f"{c.microseconds:8.2f}{c.work:9,.0f}"
+        )
+    return "\n".join(lines)
+
+
+def figures(candidates: Sequence[Candidate], chosen: Candidate) -> dict[str, object]:
+    """The candidates as plain values, for JSON."""
+    return {
+        "front": [
+            {
+                "network": c.network.name,
+                "engine": c.config.name,
+                "board": c.board.name,
+                "accuracy": c.accuracy,
+                "logic_cells": c.cells,
+                "ebr": c.memories,
+                "cycles_mean": c.cycles_mean,
+                "cycles_max": c.cycles_max,
+                "clock_mhz": c.board.clock / 1e6,
+                "microseconds_mean": c.microseconds,
+                "chosen": c == chosen,
+            }
+            for c in candidates
+        ]
+    }
+
+
+def picture(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> None:
+    """The candidates by logic cells and time, coloured by accuracy, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    points = axes.scatter(
+        [c.cells for c in candidates],
+        [c.microseconds for c in candidates],
+        c=[100 * c.accuracy for c in candidates],
+        s=[120 if c == chosen else 40 for c in candidates],
+        edgecolors="black",
+    )
+    for c in candidates:
+        axes.annotate(
+            f"{c.board.name}, {c.config.name}",
+            (c.cells, c.microseconds),
+            xytext=(6, 3),
+            textcoords="offset points",
+            size=7,
+        )
+    figure.colorbar(points, label="accuracy, strict [%]")
+    axes.set(xscale="log", yscale="log", xlabel="logic cells", ylabel="mean time to answer [µs]")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

@@ -1,0 +1,1 @@
+"""The tools, and what they make: bitstreams and Verilog."""

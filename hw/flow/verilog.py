@@ -1,0 +1,271 @@
+"""Exports a network as one self-contained Verilog file, with a JSON manifest.
+
+``python -m hw.export NETWORK --out DIR`` writes ``firstspike.v`` and ``firstspike.json``, and
+``firstspike.hex`` where weights are loaded: a word a line, for ``$readmemh``, in the order of
+``load_address``.
+
+The file has one module per block, named ``firstspike_<block>``, whose ports are the block's
+signature. It has no initial values but the weight ROMs: all that must start known is reset.
+"""
+
+import re
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockSignal, Const, Fragment, Instance, Module, ResetSignal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.flow.tools import run_tool, tool_version
+from hw.rtl.config import DEFAULT, Config
+from hw.rtl.core import Core, loaded_words, place
+from sw.cli import atomic_path, write_json
+from sw.encoder import EventsEncoder
+from sw.network import Network
+
+__all__ = ["TOP", "FlatCore", "export", "manifest", "to_verilog"]
+
+TOP = "firstspike"
+
+
+# One module per block; registers and memories that are written without initial values (all that
+# must start known is reset);
+# operators of one width and cases without overlap, as `verilator -Wall` and other linters ask.
+_PASSES = """
+    hierarchy -top {top}; setattr -mod -set keep_hierarchy 1 {blocks}; flatten -noscopeinfo;
+    delete t:$meminit_v2 r:MEMID=*rows* r:MEMID=*starts* %u %d;
+    proc; pmuxtree; wreduce; opt_expr; opt_clean -purge; setattr -unset init;
+    techmap -map widths.v; opt_clean -purge; memory_collect; splitnets -driver; opt_clean -purge;
+    write_verilog -noattr out.v
+"""
+
+
+class FlatCore(wiring.Component):
+    """The core with one plain port per value, as a Verilog user expects.
+
+    Members
+    -------
+    pixel_data : 8 · config.pixels
+    pixel_valid, pixel_ready : 1
+        Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set.
+    event_unit, event_step, event_end : range(inputs + 1), range(steps), 1
+    event_valid, event_ready : 1
+        In place of the pixels where inputs are events: spikes in time order, then the end mark. A
+        unit that is not there is a fault.
+    load_address, load_data, load_valid
+        Where the config has a loaded layer: words of its weights
+        (hw.rtl.engines.folded.weight_words), one in each cycle in which valid is set, before the
+        first image.
+    result_label, result_step, result_margin
+        Index of the class, decision step, and ``V − θ`` of the winner (signed).
+    result_valid, result_ready : 1
+        Valid/ready stream of answers.
+    result_fault : 1
+        Where inputs are events: they broke the rules (hw/rtl/bypass.py), so this is no answer.
+    """
+
+    def __init__(self, core: Core, *, place=place):
+        self._core = core
+        self._place = place
+        self._events = "source" in core.signature.members
+        result = core.result.payload.shape()
+        if self._events:
+            item = core.source.payload.shape()
+            source = {
+                "event_unit": In(max(1, item["unit"].width)),
+                "event_step": In(max(1, item["step"].width)),
+                "event_end": In(1),
+                "event_valid": In(1),
+                "event_ready": Out(1),
+            }
+        else:
+            source = {
+                "pixel_data": In(core.pixels.payload.shape()),
+                "pixel_valid": In(1),
+                "pixel_ready": Out(1),
+            }
+        self._load = "load" in core.signature.members
+        if self._load:
+            word = core.load.payload.shape()
+            source |= {
+                "load_address": In(max(1, word["address"].width)),
+                "load_data": In(word["data"].width),
+                "load_valid": In(1),
+            }
+        super().__init__(
+            {
+                **source,
+                "result_label": Out(max(1, result["label"].width)),
+                "result_step": Out(max(1, result["step"].width)),
+                "result_margin": Out(result["margin"].shape),
+                **({"result_fault": Out(1)} if self._events else {}),
+                "result_valid": Out(1),
+                "result_ready": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        core = self._place(m, "core", self._core)
+        if self._events:
+            m.d.comb += [
+                core.source.payload.unit.eq(self.event_unit),
+                core.source.payload.step.eq(self.event_step),
+                core.source.payload.end.eq(self.event_end),
+                core.source.valid.eq(self.event_valid),
+                self.event_ready.eq(core.source.ready),
+                self.result_fault.eq(core.result.payload.fault),
+            ]
+        else:
+            m.d.comb += [
+                core.pixels.payload.eq(self.pixel_data),
+                core.pixels.valid.eq(self.pixel_valid),
+                self.pixel_ready.eq(core.pixels.ready),
+            ]
+        if self._load:
+            m.d.comb += [
+                core.load.payload.address.eq(self.load_address),
+                core.load.payload.data.eq(self.load_data),
+                core.load.valid.eq(self.load_valid),
+            ]
+        m.d.comb += [
+            self.result_label.eq(core.result.payload.label),
+            self.result_step.eq(core.result.payload.step),
+            self.result_margin.eq(core.result.payload.margin),
+            self.result_valid.eq(core.result.valid),
+            core.result.ready.eq(self.result_ready),
+        ]
+        return m
+
+
+def to_verilog(network: Network, config: Config = DEFAULT) -> str:
+    """The Verilog text of a network; the same network and config always give the same text."""
+    waiting = []
+
+    def place(m, name, component):
+        # Amaranth names the ports of an inner module after whatever drives them; only the ports
+        # of a top module are exactly its signature. So each block is converted on its own.
+        interface = component.signature.create(path=(name,))
+        ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+        for name_of_port, (flow, value) in _ports(component.signature, interface).items():
+            ports[f"{'i' if flow == wiring.In else 'o'}_{name_of_port}"] = value
+        m.submodules[name] = Instance(f"{TOP}_{name}", **ports)
+        waiting.append((f"{TOP}_{name}", component))
+        return interface
+
+    top = FlatCore(Core(network, config=config, place=place), place=place)
+    texts = [rtlil.convert(top, name=TOP, emit_src=False)]
+    names = []
+    while waiting:  # the core brings further blocks
+        name, component = waiting.pop(0)
+        names.append(name)
+        ports = {
+            port: (value, None)  # the direction follows from whether the block drives it
+            for port, (_, value) in _ports(component.signature, component).items()
+        }
+        texts.append(rtlil.convert(component, name=name, ports=ports, emit_src=False))
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in.il").write_text("\n".join(texts))
+        (folder / "widths.v").write_text((Path(__file__).parent / "widths.v").read_text())
+        script = f"read_rtlil in.il; {_PASSES.format(top=TOP, blocks=' '.join(names))}"
+        run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "log")
+        text = (folder / "out.v").read_text()
+    return _header(network) + _plain_names(text.split("\n", 1)[1])
+
+
+def _ports(
+    signature: wiring.Signature, interface: wiring.PureInterface
+) -> dict[str, tuple[wiring.Flow, Value]]:
+    """The ports by name, without what is constant: the ready of a stream that is always ready."""
+    return {
+        "__".join(path): (member.flow, Value.cast(value))
+        for path, member, value in signature.flatten(interface)
+        if not isinstance(value, Const)
+    }
+
+
+def _header(network: Network) -> str:
+    lines = (
+        f"{network.file_name}: {network.structure}, {network.steps} steps, 1 bit a weight.",
+        f"Network file sha256 {network.sha256}",
+        f"Written by firstspike {version('firstspike')}, amaranth {version('amaranth')}.",
+        "verilator lint_off DECLFILENAME",  # one file on purpose: it is easier to hand on
+    )
+    return "".join(f"// {line}\n" for line in lines)
+
+
+def _plain_names(text: str) -> str:
+    r"""Turns escaped names such as ``\events__payload$19.last`` into plain ones, each its own."""
+    names = sorted(set(re.findall(r"\\\S+ ", text)))
+    taken = set(re.findall(r"[A-Za-z_]\w*", text))
+    plain = {}
+    for name in names:
+        candidate = re.sub(r"\W+", "_", name).strip("_")
+        while candidate in taken:
+            candidate += "_"
+        taken.add(candidate)
+        plain[name] = candidate + " "
+    return re.sub(r"\\\S+ ", lambda match: plain[match[0]], text)
+
+
+def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
+    """What an integrator has to know of the Verilog, as JSON values."""
+    core = FlatCore(Core(network, config=config))
+    Fragment.get(core, None)  # Amaranth warns of components that are made and not used
+    ports = [
+        {"name": "clk", "direction": "input", "width": 1, "meaning": "rising edge"},
+        {"name": "rst", "direction": "input", "width": 1, "meaning": "synchronous, high"},
+    ]
+    for path, member, value in core.signature.flatten(core):
+        ports.append(
+            {
+                "name": path[0],
+                "direction": "input" if member.flow == wiring.In else "output",
+                "width": len(value),
+                "signed": value.shape().signed,
+            }
+        )
+    words = loaded_words(network, config)
+    return {
+        "top": TOP,
+        "file": f"{TOP}.v",
+        "network": network.name,
+        "network_sha256": network.sha256,
+        "layers": network.structure,
+        "steps": network.steps,
+        "config": asdict(config),
+        **_inputs(network),
+        "labels": list(network.labels),
+        "weight_bits": network.weight_bits,
+        "ports": ports,
+        **({} if words is None else {"load": {"file": f"{TOP}.hex", "words": len(words)}}),
+        "tools": {"amaranth": version("amaranth"), "yosys": tool_version("yosys")},
+    }
+
+
+def _inputs(network: Network) -> dict[str, object]:
+    encoder = network.encoder
+    if isinstance(encoder, EventsEncoder):
+        return {"channels": encoder.channels}
+    return {"pixels": encoder.pixels, "image_shape": list(encoder.shape)}
+
+
+def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:
+    """Writes the Verilog, its manifest and the words to load, if any, into ``folder``; returns the
+    Verilog's path.
+    """
+    path = folder / f"{TOP}.v"
+    text = to_verilog(network, config)
+    write_json(folder / f"{TOP}.json", manifest(network, config))
+    words = loaded_words(network, config)
+    if words is not None:
+        with atomic_path(folder / f"{TOP}.hex") as temporary:
+            temporary.write_text("".join(f"{word:04x}\n" for word in words))
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+    return path

@@ -1,0 +1,110 @@
+"""The bytes between host and board: the one description that gateware and host program share.
+
+Line: 8 data bits, no parity, 1 stop bit. All numbers are little-endian.
+
+- A break (line low for more than a frame) resets the accelerator; a host starts with one.
+- ``?`` asks who is there. Answer: ``1SPK``, then the first 4 bytes of the network file's SHA-256.
+- ``I`` is followed by one image, row-major, one byte a pixel. Answer: :data:`ANSWER`.
+- ``E``, in place of it where inputs are events, is followed by the spikes of one inference in time
+  order, each an :data:`ITEM`, and an item with the unit :data:`END`: at most 65,535 input units.
+  Answer: :data:`ANSWER`, as soon as it is known; what follows up to the end mark changes nothing.
+- A host sends the input after the next one when the first is answered: two are on the way at most.
+- ``W`` is followed by an image of the weights (hw/link/weight_image.py), where weights are loaded;
+  of images without an answer until then, none comes. Answer: :data:`ANSWER` with a status. One that
+  is not ready may come early: a break then ends what is still being sent.
+- An :data:`ANSWER` with 0 cycles is no class: its label is a :class:`Status` or, of events, a
+  :class:`Fault`. Without weights each input gets a status. What came by ``W`` stays through a
+  break; without that, a break reads the flash again, and ``?`` is answered when that is over.
+- Any other byte where a command is due is ignored.
+
+Plain Python, so that the host needs no hardware library.
+"""
+
+import struct
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import NamedTuple
+
+__all__ = [
+    "ANSWER",
+    "BAUD",
+    "END",
+    "EVENTS",
+    "IDENTIFY",
+    "IMAGE",
+    "ITEM",
+    "LOAD",
+    "MAGIC",
+    "Fault",
+    "Reply",
+    "Status",
+    "events",
+    "identity",
+    "parse",
+]
+
+BAUD = 1_000_000
+EVENTS = b"E"
+IDENTIFY = b"?"
+IMAGE = b"I"
+LOAD = b"W"
+MAGIC = b"1SPK"
+
+ITEM = struct.Struct("<HB")  # a spike: unit, step
+END = 0xFFFF  # the unit of an end mark, whose step has no meaning
+
+# Label, decision step, cycles from the end of the input (65,535 means at least), margin.
+ANSWER = struct.Struct("<BBHi")
+
+
+class Status(IntEnum):
+    """What a board says of weights that are loaded."""
+
+    READY = 0  # all is there, and its checksum is right; of an image: but it began before that
+    LOADING = 1  # on the way
+    NO_IMAGE = 2  # the flash is silent, or what came is no image of weights
+    OTHER_NETWORK = 3  # an image of weights, but not of those that this bitstream needs
+    DAMAGED = 4  # the checksum is wrong
+
+
+class Fault(IntEnum):
+    """What a board says of events that it gives no class. No number is a :class:`Status` too."""
+
+    RULES = 5  # a step back, a unit or step that is not there, more spikes than there is room for
+    OVERRUN = 6  # they came faster than they could be taken: only a break is heard from now on
+
+
+class Reply(NamedTuple):
+    """One answer of the board.
+
+    Parameters
+    ----------
+    label : int, 0 … 255
+        The class; a :class:`Status` or :class:`Fault` if ``cycles`` is 0.
+    step : int, 0 … 255
+    cycles : int, 0 … 65,535
+        Clock cycles from the end of the input to the answer, inside the accelerator: from the cycle
+        that takes the last pixel or the end mark. 1 if the answer was there by then.
+    margin : int
+        ``V − θ`` of the winning unit, 32 bits.
+    """
+
+    label: int
+    step: int
+    cycles: int
+    margin: int
+
+
+def identity(sha256: str) -> bytes:
+    """What a board with this network answers to :data:`IDENTIFY`."""
+    return MAGIC + bytes.fromhex(sha256)[:4]
+
+
+def events(spikes: Iterable[tuple[int, int]]) -> bytes:
+    """What is sent for an inference of ``spikes``, unit and step each, in time order."""
+    return EVENTS + b"".join(ITEM.pack(*spike) for spike in spikes) + ITEM.pack(END, 0)
+
+
+def parse(answer: bytes) -> Reply:
+    """The content of one answer."""
+    return Reply(*ANSWER.unpack(answer))

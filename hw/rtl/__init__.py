@@ -1,0 +1,1 @@
+"""What a network becomes: blocks and the core."""

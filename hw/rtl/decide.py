@@ -1,0 +1,161 @@
+"""Decide: the first output unit to fire names the class."""
+
+from functools import reduce
+from itertools import combinations
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.rtl.streams import MarginsLayout
+from sw.network import Layer
+
+__all__ = ["Decide", "ResultLayout", "decide_latency"]
+
+
+def decide_latency(outputs: int) -> int:
+    """Cycles from the decisive potentials to the result: one for each division by four."""
+    return max(1, -(-ceil_log2(outputs) // 2))
+
+
+class ResultLayout(data.StructLayout):
+    """The answer to one input.
+
+    Members
+    -------
+    label : range(outputs)
+        Index of the class.
+    step : range(steps)
+        Decision step.
+    margin : signed
+        ``V − θ`` of the winning unit at the end of the decision step.
+    fault : 1
+        Only where the inputs are events: they broke the rules (hw/rtl/bypass.py), and the rest of
+        the answer means nothing.
+    """
+
+    def __init__(self, layer: Layer, steps: int, *, events: bool = False, most: int | None = None):
+        margins = MarginsLayout(layer, steps, most)
+        super().__init__(
+            {
+                "label": range(layer.outputs),
+                "step": range(steps),
+                "margin": margins["margin"].shape.elem_shape,
+                **({"fault": 1} if events else {}),
+            }
+        )
+
+
+class Decide(wiring.Component):
+    """Decides in the first step in which an output unit fires, or in the final step (rule 5).
+
+    Until somebody fires, every margin is negative; in the decision step the units that fire are
+    those whose margin is not. So in both cases the largest margin wins, then the lowest index:
+    one tree of comparisons, with a level of registers for every four candidates: of four, all
+    pairs are compared at once.
+
+    Latency: ``latency`` = ceil(log4(outputs)) cycles from the decisive potentials to the result,
+    at least one; ``decided`` comes one cycle after the potentials were accepted.
+    Throughput: a decision every three cycles. All wait while a result is offered, so that whoever
+    takes it is not at the end of a long path through the blocks before this one.
+
+    Parameters
+    ----------
+    layer : sw.network.Layer
+        The output layer.
+    steps : int
+        T.
+    events : bool
+        The network's inputs are events.
+    most : int, optional
+        Spikes that reach the layer at most, if its inputs are the network's and events.
+
+    Members
+    -------
+    potentials : stream of MarginsLayout
+    result : stream of ResultLayout
+    fault : 1
+        Only with ``events``: the input broke the rules.
+    decided : 1
+        Early exit: nothing that follows in this inference can change the answer. Potentials that
+        are accepted in this cycle belong to it still, and are dropped.
+    """
+
+    def __init__(self, *, layer: Layer, steps: int, events: bool = False, most: int | None = None):
+        self._units = layer.outputs
+        self._final = steps - 1
+        self._events = events
+        result = ResultLayout(layer, steps, events=events, most=most)
+        super().__init__(
+            {
+                "potentials": In(stream.Signature(MarginsLayout(layer, steps, most))),
+                "result": Out(stream.Signature(result)),
+                "decided": Out(1),
+                **({"fault": In(1)} if events else {}),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the decisive potentials to the result."""
+        return decide_latency(self._units)
+
+    def elaborate(self, platform):
+        m = Module()
+        flow = Signal()  # the whole pipeline moves, or waits for the result to be taken
+        m.d.comb += [flow.eq(~self.result.valid), self.potentials.ready.eq(flow)]
+
+        margins = self.potentials.payload.margin
+        reached = Cat(~margins[k][-1] for k in range(self._units)).any()
+        valid = Signal(name="valid_0")
+        m.d.comb += valid.eq(
+            self.potentials.valid
+            & ~self.decided
+            & (reached | (self.potentials.payload.step == self._final))
+        )
+        m.d.sync += self.decided.eq(valid & flow)
+
+        candidate = data.StructLayout(
+            {"label": range(self._units), "margin": self.result.payload.margin.shape()}
+        )
+        level = [Signal(candidate, name=f"level_0_{k}") for k in range(self._units)]
+        m.d.comb += [
+            entry.eq(Cat(Const(k, candidate["label"].shape), margins[k]))
+            for k, entry in enumerate(level)
+        ]
+        step = self.potentials.payload.step
+        fault = self.fault if self._events else Const(0)
+        for depth in range(1, self.latency + 1):
+            fours = [level[k : k + 4] for k in range(0, len(level), 4)]
+            best = [_best(m, four, f"{depth}_{k}") for k, four in enumerate(fours)]
+            level = [Signal(candidate, name=f"level_{depth}_{k}") for k in range(len(best))]
+            before, valid = valid, Signal(name=f"valid_{depth}")
+            step_before, step = step, Signal.like(step, name=f"step_{depth}")
+            fault_before, fault = fault, Signal(name=f"fault_{depth}")
+            with m.If(flow):
+                m.d.sync += [valid.eq(before), step.eq(step_before), fault.eq(fault_before)]
+                m.d.sync += [entry.eq(winner) for entry, winner in zip(level, best, strict=True)]
+        with m.If(self.result.valid & self.result.ready):
+            m.d.sync += valid.eq(0)
+        m.d.comb += [
+            self.result.valid.eq(valid),
+            self.result.payload.label.eq(level[0].label),
+            self.result.payload.step.eq(step),
+            self.result.payload.margin.eq(level[0].margin),
+        ]
+        if self._events:
+            m.d.comb += self.result.payload.fault.eq(fault)
+        return m
+
+
+def _best(m, candidates, name):
+    """The candidate with the largest margin; of equal margins the lowest index."""
+    wins = [1] * len(candidates)
+    for low, high in combinations(range(len(candidates)), 2):
+        larger = Signal(name=f"larger_{name}_{high}_{low}")
+        m.d.comb += larger.eq(candidates[high].margin > candidates[low].margin)
+        wins[high] &= larger
+        wins[low] &= ~larger
+    return reduce(or_, (Mux(win, each, 0) for win, each in zip(wins, candidates, strict=True)))

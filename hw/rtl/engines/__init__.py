@@ -1,0 +1,1 @@
+"""How a layer integrates, one engine a file."""

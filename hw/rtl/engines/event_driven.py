@@ -1,0 +1,186 @@
+"""Integrate: the event-driven array of membrane potentials."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.rtl.streams import EventLayout, MarginsLayout, ReachedLayout, potential_shapes
+from sw.network import Layer
+
+__all__ = ["Integrate", "bank_depth"]
+
+
+def bank_depth(units: int, banks: int) -> int:
+    """Rows of a bank of weights: one a unit, and two fillers where they need no larger memory."""
+    rows = -(-units // banks)
+    filled = rows + 2 * (banks > 1)
+    return filled if ceil_log2(max(filled, 256)) == ceil_log2(max(rows, 256)) else rows
+
+
+class Integrate(wiring.Component):
+    """One layer's integrate step: each event adds its rows of weights to all potentials at once.
+
+    A potential starts at −θ, so its register is the margin V − θ and its sign bit the comparison;
+    there is no comparator. The weights of one input are one row of a block RAM, in a bank of its
+    own for each spike that an event may carry.
+
+    V has the parity of the number of spikes so far. So the lowest bit b of V − θ is one flip-flop
+    for all units, inverted where θ is odd, and a unit's register U holds only the bits above it.
+    For k spikes, p of them by a weight +1, V grows by 2p − k; U then grows by what the slots of the
+    event add up to, less half of their number, if the k-th empty slot counts as b, not b, b, …
+
+    Latency: the potentials are offered two cycles after the last event of their step was accepted.
+    Throughput: one event a cycle.
+
+    Parameters
+    ----------
+    layer : sw.network.Layer
+    steps : int
+        T.
+    margins : bool
+        Show the margins, for the output layer, and not only who reached the threshold.
+    banks : 1, 2 or 4
+        Spikes of an event, E.
+    most : int, optional
+        Spikes of an inference at most, where an input may fire more than once.
+
+    Members
+    -------
+    events : stream of EventLayout
+        Of the layer before, in time order.
+    potentials : stream of MarginsLayout or ReachedLayout
+        At the end of each step that the events visit.
+    restart : 1
+        A new inference begins: drop what is in flight, set all potentials to −θ. Needed once after
+        reset too: the potentials are not reset state.
+    """
+
+    def __init__(
+        self,
+        *,
+        layer: Layer,
+        steps: int,
+        margins: bool,
+        banks: int = 1,
+        most: int | None = None,
+    ):
+        self._layer = layer
+        self._shapes = potential_shapes(layer, most)
+        self._margins = margins
+        self._banks = banks
+        layout = MarginsLayout(layer, steps, most) if margins else ReachedLayout(layer, steps)
+        super().__init__(
+            {
+                "events": In(stream.Signature(EventLayout(layer.inputs, steps, banks))),
+                "potentials": Out(stream.Signature(layout)),
+                "restart": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        banks = self._banks
+        event = Signal(self.events.payload.shape())
+        event_valid = Signal()
+        advance, accumulate = Signal(), Signal()
+        m.d.comb += [
+            advance.eq(~self.potentials.valid | self.potentials.ready),
+            self.events.ready.eq(advance),
+            accumulate.eq(advance & event_valid & event.spike.any()),
+        ]
+        with m.If(advance):
+            m.d.sync += [
+                event_valid.eq(self.events.valid),
+                event.eq(self.events.payload),
+                self.potentials.valid.eq(event_valid & event.last),
+                self.potentials.payload.step.eq(event.step),
+            ]
+
+        # Of the number of spikes, so far and once the event in the register is added.
+        parity, parity_ahead = Signal(), Signal()
+        m.d.comb += parity_ahead.eq(parity ^ (accumulate & event.spike.xor()))
+        with m.If(advance):
+            m.d.sync += parity.eq(parity_ahead)
+
+        # What each empty slot counts as where θ is even. There are two slots at least.
+        slots = max(2, banks)
+        empty = Signal(slots)
+        filler = Signal(slots)
+        m.d.comb += [
+            empty.eq(~self.events.payload.spike),
+            filler.eq(Cat(parity_ahead ^ empty[:slot].xor() for slot in range(slots))),
+        ]
+        weights = [self._bank(m, bank, filler[bank], advance) for bank in range(banks)]
+        if banks == 1:  # its one slot is never empty, the second always
+            weights.append(_filling(parity, self._odd))
+
+        for j, shape in enumerate(self._shapes):
+            potential = Signal(
+                signed(max(1, shape.width - 1)), name=f"potential_{j}", reset_less=True
+            )
+            *minus, carry = (row[j] for row in weights)
+            with m.If(self.restart):
+                m.d.sync += potential.eq(-int(self._layer.threshold[j]) >> 1)
+            with m.Elif(accumulate):
+                m.d.sync += potential.eq(potential + _less_half(minus) + carry)
+            if self._margins:
+                margin = Cat(parity ^ int(self._odd[j]), potential).as_signed()
+                m.d.comb += self.potentials.payload.margin[j].eq(margin)
+            else:
+                m.d.comb += self.potentials.payload.reached[j].eq(~potential[-1])
+        with m.If(self.restart):
+            m.d.sync += [event_valid.eq(0), self.potentials.valid.eq(0), parity.eq(0)]
+        return m
+
+    @property
+    def _odd(self):
+        return self._layer.threshold % 2 == 1
+
+    def _bank(self, m, bank, filler, advance):
+        """What the bank's slot of the event counts as, a bit per unit.
+
+        The last slot goes in as a carry: a bit is set for +1. In the others it is set for −1: then
+        it is the sign extension of the addend as it is.
+        """
+        banks = self._banks
+        invert = bank < max(2, banks) - 1
+        count = -(-self._layer.inputs // banks)
+        depth = bank_depth(self._layer.inputs, banks)
+        init = [*(self._layer.weight[:, bank::banks].T ^ invert)]
+        init += [self._odd & False] * (count - len(init))  # a row that no unit has
+        if depth > count:
+            init += [self._odd ^ invert, ~self._odd ^ invert]
+        m.submodules[f"rows_{bank}"] = rows = memory.Memory(
+            shape=self._layer.outputs,
+            depth=depth,
+            attrs={"ram_style": "block"},  # or synthesis spreads small ones over logic cells
+            init=[sum(1 << int(j) for j in row.nonzero()[0]) for row in init],
+        )
+        row = rows.read_port()
+        event = self.events.payload
+        m.d.comb += [row.addr.eq(event.row[bank]), row.en.eq(advance & self.events.valid)]
+        if banks == 1:
+            return row.data
+        if depth > count:
+            with m.If(~event.spike[bank]):
+                m.d.comb += row.addr.eq(count + filler)
+            return row.data
+        is_empty, counts_as = Signal(name=f"is_empty_{bank}"), Signal(name=f"counts_as_{bank}")
+        with m.If(advance):
+            m.d.sync += [is_empty.eq(~event.spike[bank]), counts_as.eq(filler ^ invert)]
+        filling = _filling(counts_as, self._odd)
+        return [Mux(is_empty, other, bit) for other, bit in zip(filling, row.data, strict=True)]
+
+
+def _filling(value, odd):
+    """The bits that an empty slot counts as."""
+    return [value ^ int(each) for each in odd]
+
+
+def _less_half(minus):
+    """The slots whose weight is +1, without the last slot, less half of all: −1 … 0 or −2 … 1."""
+    if len(minus) == 1:
+        return Cat(minus).as_signed()
+    a, b, c = minus
+    return Cat(~(a ^ b ^ c), (a & b) | (c & (a | b))).as_signed()

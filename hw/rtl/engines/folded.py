@@ -1,0 +1,350 @@
+"""Folded: a hidden layer whose potentials lie in block RAM and share a few adders."""
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from hw.rtl.config import LOADED_LANES
+from hw.rtl.priority import LowestBit
+from hw.rtl.spram import COLUMN, SinglePortMemory
+from hw.rtl.streams import EventLayout
+from sw.network import Layer
+
+__all__ = ["Folded", "LoadLayout", "lane_width", "weight_words"]
+
+
+def lane_width(layer: Layer) -> int:
+    """Bits of half of V − θ, rounded down, with one value more than it can have."""
+    plus = layer.weight.sum(axis=1).astype(np.int64)
+    highest, lowest = plus - layer.threshold, plus - layer.inputs - layer.threshold
+    return max(
+        bits_for(int(highest.max()) >> 1, True), bits_for((int(lowest.min()) >> 1) - 1, True)
+    )
+
+
+def weight_words(layer: Layer, lanes: int) -> np.ndarray:
+    """What a loaded memory of weights holds, word by word in the order of its addresses.
+
+    A row is ``lanes / 16`` words, one for each column of the memory. Row i · K + k has the weights
+    of input i to the units of chunk k; bit b of column c is set if that to unit
+    ``k · lanes + 16 · c + b`` is −1. Lanes without a unit have 0.
+
+    Parameters
+    ----------
+    layer : Layer
+    lanes : int, multiple of 16
+
+    Returns
+    -------
+    uint16 [inputs · K · lanes / 16]
+    """
+    bits = _minus(layer, lanes).reshape(-1, COLUMN)
+    return np.packbits(bits, axis=1, bitorder="little").view("<u2")[:, 0].astype(np.uint16)
+
+
+def _minus(layer: Layer, lanes: int) -> np.ndarray:
+    """Bool [inputs, K, lanes]: the weight is −1."""
+    spare = -layer.outputs % lanes
+    minus = np.concatenate([~layer.weight, np.zeros((spare, layer.inputs), bool)])
+    return np.ascontiguousarray(minus.T).reshape(layer.inputs, -1, lanes)
+
+
+class LoadLayout(data.StructLayout):
+    """A word of weights on its way into the memory.
+
+    Parameters
+    ----------
+    layer : Layer
+    lanes : int, multiple of 16
+
+    Members
+    -------
+    address : range(len(weight_words(layer, lanes)))
+    data : 16
+    """
+
+    def __init__(self, layer: Layer, lanes: int):
+        words = layer.inputs * -(-layer.outputs // lanes) * lanes // COLUMN
+        super().__init__({"address": range(words), "data": COLUMN})
+
+
+class _Pass(data.StructLayout):
+    """What a pass over all units adds: of each copy of the weights whether a spike's are taken.
+
+    ``odd`` is set if the number of spikes before it is, ``fresh`` if there was no pass before.
+    """
+
+    def __init__(self, copies: int, steps: int):
+        super().__init__({"spike": copies, "last": 1, "step": range(steps), "odd": 1, "fresh": 1})
+
+
+class Folded(wiring.Component):
+    """One hidden layer: integrates spikes in passes over its units, ``lanes`` a cycle, and in the
+    last pass of a step sends the units that fire.
+
+    Unit j is lane j mod P of chunk j // P. With two copies of the weights a pass adds two spikes of
+    a step, whichever they are; it begins when there are two or the step ends.
+
+    The memory of potentials holds half of V − θ, rounded down; the lowest bit follows from the
+    number of spikes, as in hw.rtl.engines.event_driven, and an empty place for a spike counts as
+    that bit. The first pass of an inference takes −θ in place of what the memory holds. A unit that
+    has fired holds the least value of all, which V − θ never is, and keeps it.
+
+    Latency: of a step with ``chunks`` = K chunks, the first spike may come 5 cycles after its last
+    event was accepted, its last event K + 4 cycles after it if nobody fires.
+    Throughput: ``copies`` spikes every K cycles. One spike a cycle out; a chunk in which units fire
+    waits until those of the chunk before are sent.
+
+    Parameters
+    ----------
+    layer : sw.network.Layer
+        Its inputs fire once at most.
+    steps : int
+        T.
+    lanes : int
+        Units in a cycle, P; less than half of all, so that a pass has three chunks at least. Where
+        weights are loaded 16, 32 or 64.
+    copies : 1 or 2
+        Memories that each hold all weights.
+    loaded : bool
+        The weights are not known to the hardware: they come through ``load``.
+
+    Members
+    -------
+    events : stream of EventLayout
+        Of the layer before, in time order.
+    spikes : stream of EventLayout
+        Of the units that reach their threshold for the first time. The last event of a step may
+        come without a spike.
+    room : 1
+        An event that is offered is taken.
+    restart : 1
+        A new inference begins: nothing is in flight, all potentials are −θ.
+    load : stream of LoadLayout
+        Only where ``loaded``. Words may come while no inference runs, each at any time.
+    """
+
+    def __init__(
+        self, *, layer: Layer, steps: int, lanes: int, copies: int = 1, loaded: bool = False
+    ):
+        if not 1 <= 2 * lanes < layer.outputs:
+            raise ValueError(f"Lanes must be less than half of {layer.outputs}, not {lanes!r}")
+        if copies not in (1, 2):
+            raise ValueError(f"Copies must be 1 or 2, not {copies!r}")
+        if loaded and lanes not in LOADED_LANES:
+            raise ValueError(f"Lanes of loaded weights must be 16, 32 or 64, not {lanes!r}")
+        self._layer = layer
+        self._steps = steps
+        self._lanes = lanes
+        self._copies = copies
+        self._loaded = loaded
+        members = {
+            "events": In(stream.Signature(EventLayout(layer.inputs, steps))),
+            "spikes": Out(stream.Signature(EventLayout(layer.outputs, steps))),
+            "room": Out(1),
+            "restart": In(1),
+        }
+        if loaded:
+            layout = LoadLayout(layer, lanes)
+            members["load"] = In(stream.Signature(layout, always_ready=True))
+        super().__init__(members)
+
+    @property
+    def chunks(self) -> int:
+        """Cycles of a pass over all units, K."""
+        return -(-self._layer.outputs // self._lanes)
+
+    def elaborate(self, platform):
+        m = Module()
+        chunks = self.chunks
+        begin, advance = Signal(), Signal()
+        waiting, rows = self._gather(m, begin)
+
+        # Stage 1 asks the memories for a chunk of units.
+        asking, ask, final = Signal(), Signal(), Signal()
+        asked = Signal.like(waiting)
+        chunk = Signal(range(chunks))
+        addresses = [
+            Signal(range(self._layer.inputs * chunks), name=f"address_{copy}")
+            for copy in range(self._copies)
+        ]
+        m.d.comb += [
+            ask.eq(asking & advance),
+            final.eq(chunk == chunks - 1),
+            begin.eq(~self.room & (~asking | (final & advance))),
+        ]
+        with m.If(ask):
+            m.d.sync += [address.eq(address + 1) for address in addresses]
+            m.d.sync += [chunk.eq(Mux(final, 0, chunk + 1)), asking.eq(~final)]
+        with m.If(begin):
+            m.d.sync += [asking.eq(1), asked.eq(waiting)]
+            m.d.sync += [
+                address.eq(row * chunks) for address, row in zip(addresses, rows, strict=True)
+            ]
+
+        # Stage 2 adds to it, stage 3 writes it back, and who fires goes to a window.
+        adding, added, added_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
+        writing, written, written_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
+        with m.If(advance):
+            m.d.sync += [
+                adding.eq(asking),
+                added.eq(asked),
+                added_chunk.eq(chunk),
+                writing.eq(adding),
+                written.eq(added),
+                written_chunk.eq(added_chunk),
+            ]
+        minus = [self._weights(m, copy, address, ask) for copy, address in enumerate(addresses)]
+        start, old, new = self._memories(m, chunk, ask)
+        m.d.comb += [new.addr.eq(written_chunk), new.en.eq(writing & advance)]
+        hits = self._add(m, added, minus, start, old, advance, written.last, new.data)
+        self._send(m, hits, writing, written, written_chunk, advance)
+        with m.If(self.restart):
+            m.d.sync += [each.eq(0) for each in (asking, adding, writing, chunk)]
+        return m
+
+    def _gather(self, m, begin):
+        """The spikes of the next pass, and of which inputs they are."""
+        waiting = Signal(_Pass(self._copies, self._steps))
+        rows = Signal(data.ArrayLayout(range(self._layer.inputs), self._copies))
+        event = self.events.payload
+        m.d.comb += [
+            self.room.eq(~(waiting.spike.all() | waiting.last)),
+            self.events.ready.eq(self.room),
+        ]
+        with m.If(self.events.valid & self.room):
+            m.d.sync += [waiting.last.eq(event.last), waiting.step.eq(event.step)]
+            for copy in range(self._copies):
+                with m.If(~waiting.spike[copy] & waiting.spike[:copy].all()):
+                    m.d.sync += [waiting.spike[copy].eq(event.spike), rows[copy].eq(event.row[0])]
+        with m.If(begin):
+            m.d.sync += [
+                waiting.spike.eq(0),
+                waiting.last.eq(0),
+                waiting.odd.eq(waiting.odd ^ waiting.spike.xor()),
+                waiting.fresh.eq(0),
+            ]
+        with m.If(self.restart):
+            m.d.sync += [waiting[name].eq(0) for name in ("spike", "last", "odd")]
+            m.d.sync += waiting.fresh.eq(1)
+        return waiting, rows
+
+    def _add(self, m, added, minus, start, old, advance, last, new):
+        """Adds what a pass adds to a chunk of potentials; then, in ``new``, what is to be written.
+        Returns the lanes that have reached their threshold and have not fired before.
+        """
+        hits, width = Signal(self._lanes), lane_width(self._layer)
+        fired = -1 << width - 1
+        for lane in range(self._lanes):
+            total = Signal(signed(width), name=f"total_{lane}", reset_less=True)
+            gone = Signal(name=f"gone_{lane}", reset_less=True)
+            potential = Signal(signed(width), name=f"potential_{lane}")
+            filler, carry = Signal(name=f"filler_{lane}"), Signal(name=f"carry_{lane}")
+            m.d.comb += [
+                potential.eq(Mux(added.fresh, start[lane].half, old[lane])),
+                # Where one spike comes alone.
+                filler.eq(added.spike[0] & (added.odd ^ start[lane].odd)),
+                carry.eq(filler),
+                hits[lane].eq(~total[-1] & ~gone),
+                new[lane].eq(Mux(gone | (last & ~total[-1]), fired, total)),
+            ]
+            if self._copies == 2:
+                with m.If(added.spike[1]):
+                    m.d.comb += carry.eq(~minus[1][lane])
+            less = (minus[0][lane] & added.spike[0]).replicate(width)
+            with m.If(advance):
+                m.d.sync += [total.eq(potential + less + carry), gone.eq(potential == fired)]
+        return hits
+
+    def _send(self, m, hits, writing, written, chunk, advance):
+        """The units of a chunk that fire go to a window if it is empty; till then all wait."""
+        window, first = Signal(self._lanes), Signal(range(self._layer.outputs))
+        closing = Signal()  # the window is the last of its step
+        new = Signal()
+        m.submodules.unit = unit = LowestBit(self._lanes)
+        spike = self.spikes.payload
+        m.d.comb += [
+            unit.i.eq(window),
+            new.eq(writing & written.last & (hits.any() | (chunk == self.chunks - 1))),
+            advance.eq(~(new & self.spikes.valid)),
+            self.spikes.valid.eq(unit.any | closing),
+            spike.row[0].eq(first + unit.index),
+            spike.spike.eq(unit.any),
+            spike.last.eq(closing & ~unit.several),
+        ]
+        with m.If(self.spikes.ready):
+            m.d.sync += window.eq(unit.rest)
+            with m.If(spike.last):
+                m.d.sync += closing.eq(0)
+        with m.If(new & ~self.spikes.valid):
+            m.d.sync += [
+                window.eq(hits),
+                first.eq(chunk * self._lanes),
+                closing.eq(chunk == self.chunks - 1),
+                spike.step.eq(written.step),
+            ]
+        with m.If(self.restart):
+            m.d.sync += [window.eq(0), closing.eq(0)]
+
+    def _weights(self, m, copy, address, ask):
+        """What a memory of weights has at ``address``: a bit per lane, set for −1."""
+        depth = self._layer.inputs * self.chunks
+        if self._loaded:
+            columns = self._lanes // COLUMN
+            rows = SinglePortMemory(depth=depth, columns=columns)
+            m.submodules[f"loaded_{copy}"] = rows
+            word = self.load.payload
+            column = word.address[: exact_log2(columns)]
+            m.d.comb += [
+                rows.address.eq(Mux(self.load.valid, word.address >> exact_log2(columns), address)),
+                rows.enable.eq(self.load.valid | ask),
+                rows.write.eq(self.load.valid << column),
+                rows.word.eq(word.data),
+            ]
+            return rows.data
+        words = _minus(self._layer, self._lanes).reshape(depth, -1)
+        m.submodules[f"rows_{copy}"] = rows = memory.Memory(
+            shape=self._lanes,
+            depth=depth,
+            attrs={"ram_style": "block"},
+            init=[sum(1 << int(lane) for lane in row.nonzero()[0]) for row in words],
+        )
+        port = rows.read_port()
+        m.d.comb += [port.addr.eq(address), port.en.eq(ask)]
+        return port.data
+
+    def _memories(self, m, chunk, ask):
+        """The −θ of a chunk, as half of it and its lowest bit; its potentials; and where they are
+        written.
+        """
+        lanes, width = self._lanes, lane_width(self._layer)
+        values = [
+            {"half": -theta >> 1, "odd": theta % 2} for theta in self._layer.threshold.tolist()
+        ]
+        # A lane of the last chunk that no unit has counts as one that has fired.
+        values += [{"half": -1 << width - 1, "odd": 0}] * (-self._layer.outputs % lanes)
+        layout = data.StructLayout({"half": signed(width), "odd": 1})
+        m.submodules.starts = starts = memory.Memory(
+            shape=data.ArrayLayout(layout, lanes),
+            depth=self.chunks,
+            attrs={"rom_style": "logic"},
+            init=[values[k * lanes : (k + 1) * lanes] for k in range(self.chunks)],
+        )
+        m.submodules.potentials = potentials = memory.Memory(
+            shape=data.ArrayLayout(signed(width), lanes),
+            depth=self.chunks,
+            init=[],
+            attrs={"ram_style": "block", "no_rw_check": 1},
+        )
+        # With a register behind an asynchronous port, synthesis believes that no chunk is read
+        # while it is written, which three stages and three chunks rule out.
+        start, stored = starts.read_port(), potentials.read_port(domain="comb")
+        # Plain bits: an array's register would come with a wire ``old[3]`` per lane, which Yosys
+        # 0.70, where it hands over to ABC9, mistakes for a bit of ``old``.
+        old = Signal(self._lanes * width, reset_less=True)
+        m.d.comb += [start.addr.eq(chunk), start.en.eq(ask), stored.addr.eq(chunk)]
+        with m.If(ask):
+            m.d.sync += old.eq(stored.data)
+        return start.data, data.View(potentials.shape, old), potentials.write_port()

@@ -1,0 +1,179 @@
+"""Popcount: a layer's potentials by XNOR and popcount of who has fired so far."""
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.rtl.streams import EventLayout, MarginsLayout, ReachedLayout, potential_shapes
+from sw.network import Layer
+
+__all__ = ["Popcount"]
+
+
+class Popcount(wiring.Component):
+    """One layer's integrate step: at the end of a step, all potentials anew from the flags of the
+    units that have fired, ``flags`` of them a cycle. It takes the place of
+    hw.rtl.engines.event_driven.
+
+    With s the flags, w the weight bits and M = popcount(xnor(s, w)), V = M − (number of −1
+    weights) (docs/spec.md, "Identities"). A word of flags and its weights, a row of a block RAM,
+    add their matches to V − θ, which starts at −θ − (number of −1 weights).
+
+    All flags at once need no memory: weights are wires. Then V = 2·popcount(s & w) − popcount(s),
+    so only the flags with a weight +1 are counted, or with a weight −1 if these are fewer.
+
+    Latency: ``rounds`` = ceil(inputs / flags) cycles and one more from the last event of a step to
+    the potentials.
+    Throughput: one event a cycle; after the last of a step ``rounds`` cycles without any.
+
+    Parameters
+    ----------
+    layer : sw.network.Layer
+        Its inputs fire once at most.
+    steps : int
+        T.
+    margins : bool
+        Show the margins, for the output layer, and not only who reached the threshold.
+    flags : int, optional
+        Flags looked at in a cycle, W; without it, all.
+    banks : 1, 2 or 4
+        Spikes of an event, E.
+
+    Members
+    -------
+    events : stream of EventLayout
+        Of the layer before, in time order.
+    potentials : stream of MarginsLayout or ReachedLayout
+        At the end of each step that the events visit.
+    restart : 1
+        A new inference begins: nobody has fired.
+    """
+
+    def __init__(
+        self,
+        *,
+        layer: Layer,
+        steps: int,
+        margins: bool,
+        flags: int | None = None,
+        banks: int = 1,
+    ):
+        self._layer = layer
+        self._margins = margins
+        self._flags = min(flags or layer.inputs, layer.inputs)
+        self._banks = banks
+        layout = MarginsLayout if margins else ReachedLayout
+        super().__init__(
+            {
+                "events": In(stream.Signature(EventLayout(layer.inputs, steps, banks))),
+                "potentials": Out(stream.Signature(layout(layer, steps))),
+                "restart": In(1),
+            }
+        )
+
+    @property
+    def rounds(self) -> int:
+        """Cycles to look at all flags."""
+        return -(-self._layer.inputs // self._flags)
+
+    def elaborate(self, platform):
+        m = Module()
+        event = self.events.payload
+        busy, done, accept = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.events.ready.eq(~busy & (~self.potentials.valid | self.potentials.ready)),
+            accept.eq(self.events.valid & self.events.ready),
+        ]
+        with m.If(self.potentials.ready):
+            m.d.sync += self.potentials.valid.eq(0)
+        with m.If(accept):
+            m.d.sync += [busy.eq(event.last), self.potentials.payload.step.eq(event.step)]
+        with m.If(done):
+            m.d.sync += [busy.eq(0), self.potentials.valid.eq(1)]
+
+        # In each round the flags move on by a word; after all rounds they are in place again.
+        fired = Signal(self.rounds * self._flags)
+        came = Signal(self._layer.inputs)
+        m.d.comb += came.eq(
+            Cat(
+                event.spike[unit % self._banks]
+                & (event.row[unit % self._banks] == unit // self._banks)
+                for unit in range(self._layer.inputs)
+            )
+        )
+        with m.If(accept):
+            m.d.sync += fired[: len(came)].eq(fired[: len(came)] | came)
+        with m.Elif(busy):
+            m.d.sync += fired.eq(fired.rotate_right(self._flags))
+
+        potentials = [
+            Signal(shape, name=f"potential_{j}", reset_less=True)
+            for j, shape in enumerate(potential_shapes(self._layer))
+        ]
+        if self.rounds == 1:
+            m.d.comb += done.eq(busy)
+            self._look_at_all(m, fired, busy, potentials)
+        else:
+            self._look_at_words(m, fired, busy, done, accept, potentials)
+        for j, potential in enumerate(potentials):
+            if self._margins:
+                m.d.comb += self.potentials.payload.margin[j].eq(potential)
+            else:
+                m.d.comb += self.potentials.payload.reached[j].eq(~potential[-1])
+        with m.If(self.restart):
+            m.d.sync += [fired.eq(0), busy.eq(0), self.potentials.valid.eq(0)]
+        return m
+
+    def _look_at_all(self, m, fired, busy, potentials):
+        number = Signal(range(len(fired) + 1))
+        m.d.comb += number.eq(_popcount(fired))
+        pairs = zip(self._layer.weight, self._layer.threshold.tolist(), strict=True)
+        for j, (weight, theta) in enumerate(pairs):
+            fewer = weight if 2 * weight.sum() <= len(weight) else ~weight
+            counted = Signal(range(fewer.sum() + 1), name=f"counted_{j}")
+            total = 2 * counted - number if fewer is weight else number - 2 * counted
+            m.d.comb += counted.eq(_popcount([fired[i] for i in fewer.nonzero()[0].tolist()]))
+            with m.If(busy):
+                m.d.sync += potentials[j].eq(total - theta)
+
+    def _look_at_words(self, m, fired, busy, done, accept, potentials):
+        layer, flags = self._layer, self._flags
+        # A flag that no unit has is never set; with a weight +1 it never matches.
+        weight = np.ones((layer.outputs, len(fired)), bool)
+        weight[:, : layer.inputs] = layer.weight
+        words = weight.reshape(layer.outputs, self.rounds, flags).transpose(1, 0, 2)
+        m.submodules.rows = rows = memory.Memory(
+            shape=flags * layer.outputs,
+            depth=self.rounds,
+            attrs={"ram_style": "block"},
+            init=[sum(1 << int(k) for k in word.reshape(-1).nonzero()[0]) for word in words],
+        )
+        word = rows.read_port()
+        turn = Signal(range(self.rounds))
+        m.d.comb += [
+            done.eq(busy & (turn == self.rounds - 1)),
+            word.addr.eq(Mux(busy & ~done, turn + 1, 0)),
+            word.en.eq(accept | busy),
+        ]
+        m.d.sync += turn.eq(word.addr)
+        start = -layer.threshold.astype(int) - (~layer.weight).sum(axis=1)
+        for j, potential in enumerate(potentials):
+            same = Signal(flags, name=f"same_{j}")
+            matches = Signal(range(flags + 1), name=f"matches_{j}")
+            m.d.comb += [
+                same.eq(~(fired[:flags] ^ word.data[j * flags : (j + 1) * flags])),
+                matches.eq(_popcount(same)),
+            ]
+            with m.If(accept):
+                m.d.sync += potential.eq(int(start[j]))
+            with m.Elif(busy):
+                m.d.sync += potential.eq(potential + matches)
+
+
+def _popcount(bits):
+    """Number of set bits, by a tree of additions."""
+    level = list(bits) or [Const(0, 1)]
+    while len(level) > 1:
+        level = [sum(level[k : k + 2]) for k in range(0, len(level), 2)]
+    return level[0]

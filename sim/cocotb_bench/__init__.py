@@ -1,0 +1,1 @@
+"""Testbenches in Python, by cocotb."""

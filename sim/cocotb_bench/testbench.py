@@ -1,0 +1,266 @@
+"""The cocotb testbench of the exported Verilog, and how to run tests written for it.
+
+A test module has ``@cocotb.test`` functions that begin with ``await Testbench.start(dut)``.
+:func:`simulate` compiles the network's Verilog for cocotb, once, and runs them.
+"""
+
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from hw.flow.verilog import TOP, to_verilog
+from hw.rtl.streams import EventLayout
+from sim.verilator import compiler
+from sim.verilator.simulator import UNSEEN, record_type
+from sw.network import Network
+
+if TYPE_CHECKING:
+    from cocotb.handle import SimHandleBase
+
+__all__ = ["Testbench", "simulate", "what_is_simulated"]
+
+_NETWORK, _IMAGES = "FIRSTSPIKE_NETWORK", "FIRSTSPIKE_IMAGES"
+# One file, optimised little: compiling takes longer than running.
+_OPTIONS = ["-O3", "--output-split", "0", "-CFLAGS", "-O1", "--x-initial", "unique"]
+_PATIENCE = 20_000  # cycles without an answer after which the core counts as hung
+
+
+@dataclass(kw_only=True)
+class Testbench:
+    """Drives the core, and sees every answer and every hidden spike.
+
+    One loop does all that happens in a cycle: after the falling edge it sets the inputs, and when
+    they have settled it looks at what the rising edge will do. So nothing depends on the order in
+    which a simulator calls several tasks.
+
+    Parameters
+    ----------
+    dut : handle of the top module
+    network : Network
+    images : uint8 [B, height, width]
+        The test's images.
+    """
+
+    __test__ = False  # pytest: no class of tests
+
+    dut: "SimHandleBase"
+    network: Network
+    images: np.ndarray
+
+    @classmethod
+    async def start(cls, dut: "SimHandleBase") -> "Testbench":
+        """Starts the clock and resets the core."""
+        network, images = what_is_simulated()
+        bench = cls(dut=dut, network=network, images=images)
+        dut.pixel_valid.value = 0
+        dut.result_ready.value = 0
+        Clock(dut.clk, 10, unit="ns").start()
+        await bench.reset()
+        return bench
+
+    async def reset(self) -> None:
+        """Holds reset for two cycles."""
+        self.dut.rst.value = 1
+        for _ in range(2):
+            await FallingEdge(self.dut.clk)
+        self.dut.rst.value = 0
+
+    async def run(
+        self,
+        images: np.ndarray,
+        *,
+        idle: float = 0.0,
+        pause: float = 0.0,
+        seed: int = 0,
+        cycles: int | None = None,
+    ) -> np.ndarray:
+        """Streams ``images`` through the core.
+
+        Parameters
+        ----------
+        images : uint8 [B, height, width]
+        idle, pause : float, 0 … below 1
+            Probability that no pixel is offered, that no answer is taken, in a cycle.
+        seed : int
+            Of both.
+        cycles : int, optional
+            Stop after so many, wherever the core is.
+
+        Returns
+        -------
+        record_type [B]
+            As the compiled harness gives them; fewer if stopped.
+        """
+        chance = random.Random(seed)
+        pixels = images.reshape(-1).tolist()
+        per_image, dut = self.network.encoder.pixels, self.dut
+        hidden = sum(self.network.sizes[1:-1])
+        records = np.zeros(len(images), record_type(hidden))
+        firing = np.full(hidden, UNSEEN, np.uint16)
+        accepted, decided = [], []
+        sent = taken = seen = last_progress = cycle = 0
+        offering = False
+        while taken < len(images) and (cycles is None or cycle < cycles):
+            assert cycle - last_progress < _PATIENCE, f"no answer {taken}"
+            # A pixel that is offered stays so until it is taken.
+            offering = sent < len(pixels) and (offering or chance.random() >= idle)
+            dut.pixel_valid.value = offering
+            dut.pixel_data.value = pixels[sent] if offering else chance.randrange(256)
+            dut.result_ready.value = chance.random() >= pause
+            await ReadOnly()
+            if offering and dut.pixel_ready.value:
+                offering, sent = False, sent + 1
+                if sent % per_image == 0:
+                    accepted.append(cycle)
+            ends = bool(dut.core.decide.decided.value)
+            if not ends:
+                self._watch(firing)
+            else:
+                decided.append(firing.copy())
+                firing[:] = UNSEEN
+            if dut.result_valid.value:
+                if seen == taken:
+                    seen, valid = seen + 1, cycle
+                if dut.result_ready.value:
+                    records[taken] = self._answer(accepted[taken], valid, decided[taken])
+                    taken, last_progress = taken + 1, cycle
+            await FallingEdge(dut.clk)
+            cycle += 1
+        dut.pixel_valid.value = dut.result_ready.value = 0
+        return records[:taken]
+
+    def _answer(self, accepted: int, valid: int, times: np.ndarray) -> tuple:
+        dut = self.dut
+        return (
+            accepted,
+            valid,
+            dut.result_margin.value.to_signed(),
+            dut.result_label.value.to_unsigned(),
+            dut.result_step.value.to_unsigned(),
+            times,
+        )
+
+    def _watch(self, firing: np.ndarray) -> None:
+        """Notes the spikes that the fire blocks send in this cycle."""
+        offset = 0
+        for index, units in enumerate(self.network.sizes[1:-1]):
+            fire = getattr(self.dut.core, f"fire_{index}")
+            if fire.spikes__valid.value and fire.spikes__ready.value:
+                layout = EventLayout(units, self.network.steps)  # of one bank: the default config
+                event = layout.from_bits(fire.spikes__payload.value.to_unsigned())
+                if event.spike:
+                    assert firing[offset + event.row[0]] == UNSEEN, "a unit fires twice"
+                    firing[offset + event.row[0]] = event.step
+            offset += units
+
+
+def what_is_simulated() -> tuple[Network, np.ndarray]:
+    """In a test: network and images that were given to :func:`simulate`."""
+    return Network.load(Path(os.environ[_NETWORK])), np.load(os.environ[_IMAGES])
+
+
+def simulate(
+    network: Network,
+    images: np.ndarray,
+    *,
+    tests: str,
+    folder: Path,
+    sources: Mapping[str, str] | None = None,
+    top: str = TOP,
+    options: Sequence[str] = (),
+) -> None:
+    """Runs the cocotb tests of module ``tests`` on ``network``'s Verilog.
+
+    Parameters
+    ----------
+    network : Network
+        With a latency encoder.
+    images : uint8 [B, height, width]
+        What ``Testbench.images`` will be.
+    tests : str
+        An importable module with ``@cocotb.test`` functions.
+    folder : Path
+        Compiled here, afresh only if the network's Verilog changed.
+    sources : dict of str to str
+        Name and content of other files, with module ``top``, in place of what is exported.
+    top : str
+    options : sequence of str
+        More of them for Verilator.
+
+    Raises
+    ------
+    RuntimeError
+        A test failed.
+    """
+    from cocotb_tools.runner import get_results, get_runner
+
+    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()
+    sources = sources or {f"{TOP}.v": to_verilog(network)}
+    options = [*_OPTIONS, *options]
+    network.save(folder / "network.safetensors")
+    np.save(folder / "images.npy", images)
+    tool = compiler.find()
+    path = f"{Path(tool.program).parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {
+        **{key: value for key, value in tool.environment.items() if key != "PATH"},
+        "PATH": path,
+        _NETWORK: str(folder / "network.safetensors"),
+        _IMAGES: str(folder / "images.npy"),
+    }
+    results = folder / "results.xml"
+    results.unlink(missing_ok=True)
+    with _environment(variables):
+        runner = get_runner("verilator")
+        # The runner compiles again whatever it finds: the stamp says what was compiled last.
+        stamp, content = folder / "compiled", repr([tool.version, options, sources])
+        if not stamp.is_file() or stamp.read_text() != content:
+            stamp.unlink(missing_ok=True)
+            for name, text in sources.items():
+                (folder / name).write_text(text)
+            runner.build(
+                sources=[folder / name for name in sources],
+                hdl_toplevel=top,
+                build_dir=folder / "model",
+                build_args=options,
+                timescale=("1ns", "1ps"),
+                log_file=folder / "build.log",
+            )
+            stamp.write_text(content)
+        with suppress(SystemExit):  # the runner's way to say that a test failed; see the results
+            runner.test(
+                hdl_toplevel=top,
+                hdl_toplevel_lang="verilog",
+                build_dir=folder / "model",
+                test_module=tests,
+                plusargs=["+verilator+rand+reset+2"],
+                test_dir=folder,
+                results_xml=str(results),
+                log_file=folder / "test.log",
+            )
+    count, failed = get_results(results) if results.is_file() else (0, 0)
+    if failed or not count:
+        raise RuntimeError(f"{failed} of {count} cocotb tests failed; see {folder / 'test.log'}")
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables for a while: the runner hands on those of this process."""
+    before = {key: os.environ.get(key) for key in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value

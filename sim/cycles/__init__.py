@@ -1,0 +1,1 @@
+"""How many cycles the hardware takes, without compiling anything."""

@@ -1,0 +1,243 @@
+"""The compiled core: the exported Verilog of a network as a program that answers images."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from amaranth.hdl import Fragment
+from amaranth.utils import exact_log2
+
+from hw.flow.verilog import TOP, to_verilog
+from hw.rtl.config import DEFAULT, Config, Folded
+from hw.rtl.core import Core, loaded_words
+from hw.rtl.streams import EventLayout
+from sim.verilator import compiler
+from sw.cli import UserError
+from sw.encoder import EventsEncoder, Spikes
+from sw.network import Network
+
+__all__ = ["UNSEEN", "CoreError", "Simulator", "record_type"]
+
+UNSEEN = 0xFFFF  # the time of a hidden unit that did not fire until the decision
+
+_HARNESS = Path(__file__).parent / "harness.cpp"
+_CHUNK = 64  # answers read at a time
+
+
+class CoreError(Exception):
+    """The core hangs or breaks the rules of its streams. The message is one line."""
+
+
+def record_type(hidden: int) -> np.dtype:
+    """What is seen of one image.
+
+    ``accepted`` is the cycle in which the image's last pixel was accepted (of events: the first
+    item), ``valid`` the first cycle in which its answer was valid. ``times`` are the steps in which
+    the hidden units fired, layer after layer; :data:`UNSEEN` is not until the decision, 65534 more
+    than once.
+    """
+    return np.dtype(
+        [
+            ("accepted", "<u8"),
+            ("valid", "<u8"),
+            ("margin", "<i8"),
+            ("label", "<u4"),
+            ("step", "<u4"),
+            ("times", "<u2", (hidden,)),
+        ]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulator:
+    """A network's hardware, compiled.
+
+    Parameters
+    ----------
+    network : Network
+    program : Path
+        The harness (``harness.cpp``) around the core.
+    probed : bool
+        Probes in the core report the spikes of the hidden units.
+    config : Config
+        How the core is made.
+    """
+
+    network: Network
+    program: Path
+    probed: bool
+    config: Config = DEFAULT
+
+    @classmethod
+    def build(
+        cls,
+        network: Network,
+        folder: Path,
+        *,
+        config: Config = DEFAULT,
+        sources: Mapping[str, str] | None = None,
+    ) -> "Simulator":
+        """Compiles the core into ``folder``: what ``hw.export`` writes, with probes, or other
+        ``sources`` with its top module and ports.
+        """
+        probed = sources is None and len(network.layers) > 1
+        # A netlist takes long to compile, and few images are put through it.
+        options = ["-CFLAGS", "-O1" if sources is None else "-O0"]
+        # What is not reset must not matter: the harness lets it start at random.
+        options += ["--x-initial", "unique", "--x-assign", "unique"]
+        core = Core(network, config=config)
+        Fragment.get(core, None)  # Amaranth warns of components that are made and not used
+        width = core.result.payload.margin.shape().width
+        files = dict(sources or {"core.v": to_verilog(network, config)})
+        events = int(isinstance(network.encoder, EventsEncoder))
+        loaded = int(config.loaded_layer(network) is not None)
+        defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n#define LOADED {loaded}\n"
+        files["harness.cpp"] = defines + _HARNESS.read_text()
+        if probed:
+            files["probes.sv"] = probes(network, config)
+        program = compiler.build(files, top=TOP, options=options, folder=folder)
+        return cls(network=network, program=program, probed=probed, config=config)
+
+    @property
+    def hidden(self) -> int:
+        """Hidden units that the probes watch."""
+        return sum(self.network.sizes[1:-1]) if self.probed else 0
+
+    def run(self, inputs: np.ndarray | Spikes, **how: float) -> np.ndarray:
+        """All records [B] of :meth:`stream`."""
+        empty = np.empty(0, record_type(self.hidden))
+        return np.concatenate([empty, *self.stream(inputs, **how)])
+
+    def stream(
+        self,
+        inputs: np.ndarray | Spikes,
+        *,
+        alone: bool = False,
+        stalls: float = 0.0,
+        seed: int = 0,
+        reset: int = 0,
+    ) -> Iterator[np.ndarray]:
+        """Answers ``inputs``, in pieces as they come.
+
+        Parameters
+        ----------
+        inputs : uint8 [B, height, width] or Spikes
+            Images or events, as the network takes them.
+        alone : bool
+            Offer an image only once the answer to the one before is taken, not as early as the
+            core takes it.
+        stalls : float, 0 … below 1
+            Probability of a pause after each item (pixels or a spike) and after each answer.
+        seed : int
+            Of the pauses and of what memories and registers hold at power-up.
+        reset : int
+            Cycle in which the core is reset and all starts again; 0 is never.
+
+        Raises
+        ------
+        CoreError
+            The core hangs or breaks the rules of its streams.
+        """
+        record, items, ends = record_type(self.hidden), *self._items(inputs)
+        longest = int(np.diff(ends, prepend=0).max(initial=1))
+        # Twice over: every item, every unit and every step, each with the longest of pauses.
+        work = longest + sum(self.network.sizes) + 4 * len(self.network.layers) * self.network.steps
+        work += sum(map(self._passes, range(len(self.network.layers))))
+        limit = 4 * work + 100 + (20 * longest if stalls else 0)
+        with tempfile.TemporaryDirectory() as name:
+            items_file, ends_file, words_file = (
+                Path(name) / file for file in ("items", "ends", "words")
+            )
+            words = loaded_words(self.network, self.config)
+            words_file.write_bytes(b"" if words is None else words.astype("<u2").tobytes())
+            items_file.write_bytes(items.astype("<u4").tobytes())
+            ends_file.write_bytes(ends.astype("<u8").tobytes())
+            mode = "alone" if alone else "stream"
+            files = [items_file, ends_file, words_file]
+            fields = [*files, self.hidden, mode, stalls, seed, reset, limit]
+            process = subprocess.Popen(
+                [self.program, *map(str, fields)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            try:
+                size = record.itemsize
+                while content := process.stdout.read(size * _CHUNK):
+                    yield np.frombuffer(content[: len(content) // size * size], record)
+                message = process.stderr.read().decode().strip()
+                status = process.wait()
+            finally:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+                process.stderr.close()
+        if status in (3, 4):
+            raise CoreError(message)
+        if status:
+            raise UserError(f"{self.program}: exit status {status}; {message or 'remove it'}")
+
+    def _passes(self, index: int) -> int:
+        """Cycles of a folded layer if all its inputs fire in steps of their own."""
+        engine, layer = self.config.engine(index), self.network.layers[index]
+        if not isinstance(engine, Folded):
+            return 0
+        return (layer.inputs + self.network.steps) * -(-layer.outputs // engine.lanes)
+
+    def _items(self, inputs: np.ndarray | Spikes) -> tuple[np.ndarray, np.ndarray]:
+        """What goes in cycle by cycle, one number each, and the index after each input's last.
+
+        Pixels that come at once are bytes, the first in the lowest; a spike is its unit, its step
+        from bit 16 on, and an end mark is bit 24.
+        """
+        if isinstance(inputs, Spikes):
+            counts = np.bincount(inputs.image, minlength=inputs.count)
+            ends = np.cumsum(counts + 1)
+            spikes = inputs.unit.astype(np.int64) | inputs.step.astype(np.int64) << 16
+            return np.insert(spikes, np.cumsum(counts), 1 << 24), ends
+        pixels = np.ascontiguousarray(inputs, np.uint8).reshape(-1, self.config.pixels)
+        beats = pixels @ (1 << 8 * np.arange(self.config.pixels))
+        per_image = self.network.encoder.pixels // self.config.pixels
+        return beats, per_image * np.arange(1, len(inputs) + 1)
+
+
+def probes(network: Network, config: Config) -> str:
+    """SystemVerilog that tells the harness of every hidden spike and of the inference's end."""
+    text = [
+        "module probe_decide (input clk, rst, decided);",
+        '  import "DPI-C" function void inference_ends();',
+        "  always @(posedge clk) if (decided && !rst) inference_ends();",
+        "endmodule",
+        f"bind {TOP}_decide probe_decide probe (.clk(clk), .rst(rst), .decided(decided));",
+    ]
+    offset = 0
+    for index, units in enumerate(network.sizes[1:-1]):
+        banks = config.engine(index + 1).banks
+        block = "folded" if isinstance(config.engine(index), Folded) else "fire"
+        layout = EventLayout(units, network.steps, banks)
+        spike, row_width = layout["spike"].offset, layout["row"].width // banks
+        step = _bits("payload", layout["step"].offset, layout["step"].width)
+        text += [
+            f"module probe_fire_{index} (",
+            f"    input clk, rst, restart, valid, ready, input [{layout.size - 1}:0] payload);",
+            '  import "DPI-C" function void hidden_spike(input int unit, input int step);',
+            "  always @(posedge clk) if (valid && ready && !restart && !rst) begin",
+        ]
+        for bank in range(banks):
+            row = _bits("payload", bank * row_width, row_width)
+            unit = f"{offset + bank} + ({row} << {exact_log2(banks)})"
+            text.append(f"    if (payload[{spike + bank}]) hidden_spike({unit}, {step});")
+        text += [
+            "  end",
+            "endmodule",
+            f"bind {TOP}_{block}_{index} probe_fire_{index} probe (.clk(clk), .rst(rst),",
+            "    .restart(restart), .valid(spikes__valid), .ready(spikes__ready),",
+            "    .payload(spikes__payload));",
+        ]
+        offset += units
+    return "\n".join(text) + "\n"
+
+
+def _bits(name: str, offset: int, width: int) -> str:
+    """Part of a vector as an integer, in SystemVerilog."""
+    return f"int'({name}[{offset + width - 1}:{offset}])" if width else "0"

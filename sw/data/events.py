@@ -1,0 +1,150 @@
+"""Recordings of events (audio, sensors): what they hold, and how they become input spikes.
+
+NumPy only. An event is a time in seconds and the unit that it comes from, as the Spiking Heidelberg
+Digits have it (Cramer et al., IEEE TNNLS 2020). Recordings are kept as events and not as steps,
+since the number of steps belongs to the network, and a list of events is shorter than a table of
+steps × units.
+
+**Binning.** The first ``window`` seconds of a recording become T steps of equal length: an event at
+time t falls into step ``floor(t · T / window)``, in float32. Later events are dropped. Every event
+counts, also several of one unit in one step.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sw.encoder import Spikes
+
+__all__ = ["EventDataset", "Events"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Events:
+    """Recordings, one after another.
+
+    Parameters
+    ----------
+    channels : int
+        Input units, N.
+    window : float, s
+        Length of the part that is listened to.
+    time : float32 [E], s
+        Not below 0.
+    unit : int16 [E], 0 … N−1
+    start : int64 [R + 1], ascending
+        Recording r is events start[r] … start[r + 1] − 1.
+    stride : int
+        Units this far apart are neighbours in pitch: 2 where units of two kinds alternate.
+
+    Raises
+    ------
+    ValueError
+        A part is out of its range.
+    """
+
+    channels: int
+    window: float
+    time: np.ndarray
+    unit: np.ndarray
+    start: np.ndarray
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.window > 0:
+            raise ValueError(f"Window must be above 0 s, not {self.window!r}")
+        if self.channels % self.stride:
+            raise ValueError(f"Channels must be divisible by {self.stride}, not {self.channels!r}")
+        if self.start[-1] != len(self.time) or len(self.unit) != len(self.time):
+            raise ValueError(
+                f"Events must be one time and one unit each, not {len(self.time)}, "
+                f"{len(self.unit)} and {self.start[-1]}"
+            )
+        if len(self.time) and not (self.time.min() >= 0 and np.isfinite(self.time).all()):
+            raise ValueError("Times must be finite and not below 0 s")
+        if len(self.unit) and not 0 <= self.unit.min() <= self.unit.max() < self.channels:
+            raise ValueError(f"Units must be in 0 … {self.channels - 1}")
+
+    def __len__(self) -> int:
+        """Number of recordings, R."""
+        return len(self.start) - 1
+
+    @classmethod
+    def collect(
+        cls,
+        recordings: Iterable[tuple[np.ndarray, np.ndarray]],
+        *,
+        channels: int,
+        window: float,
+        stride: int = 1,
+    ) -> "Events":
+        """From the times and units of each recording."""
+        times, units = zip(*recordings, strict=True)
+        return cls(
+            channels=channels,
+            window=window,
+            time=np.concatenate(times).astype(np.float32),
+            unit=np.concatenate(units).astype(np.int16),
+            start=np.cumsum([0, *map(len, times)]),
+            stride=stride,
+        )
+
+    def __getitem__(self, index: np.ndarray) -> "Events":
+        """The recordings ``index`` int [P], in this order."""
+        rows = [slice(self.start[r], self.start[r + 1]) for r in index]
+        return Events(
+            channels=self.channels,
+            window=self.window,
+            time=np.concatenate([self.time[row] for row in rows] or [self.time[:0]]),
+            unit=np.concatenate([self.unit[row] for row in rows] or [self.unit[:0]]),
+            start=np.cumsum([0, *(row.stop - row.start for row in rows)]),
+            stride=self.stride,
+        )
+
+    def spikes(self, steps: int) -> Spikes:
+        """The recordings as spikes of a window of ``steps`` steps."""
+        recording = np.repeat(np.arange(len(self)), np.diff(self.start))
+        step = (self.time * np.float32(steps / self.window)).astype(np.int64)
+        heard = np.flatnonzero(step < steps)
+        order = heard[np.argsort(recording[heard] * steps + step[heard], kind="stable")]
+        return Spikes(
+            count=len(self), image=recording[order], step=step[order], unit=self.unit[order]
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EventDataset:
+    """Recordings with their labels, in two parts; what ``sw.data.registry.Dataset`` is for images.
+
+    Parameters
+    ----------
+    name : str
+    train_events, test_events : Events
+    train_labels, test_labels : int64 [R]
+        Index into ``labels``.
+    labels : tuple of str
+        Names of the classes.
+    """
+
+    name: str
+    train_events: Events
+    train_labels: np.ndarray
+    test_events: Events
+    test_labels: np.ndarray
+    labels: tuple[str, ...]
+
+    @property
+    def channels(self) -> int:
+        """Input units."""
+        return self.train_events.channels
+
+    @property
+    def train_inputs(self) -> Events:
+        """``train_events``, by the name that data sets of both kinds have."""
+        return self.train_events
+
+    @property
+    def test_inputs(self) -> Events:
+        """``test_events``, likewise."""
+        return self.test_events

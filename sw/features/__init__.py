@@ -1,0 +1,1 @@
+"""What is done to data before the encoder."""

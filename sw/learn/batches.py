@@ -1,0 +1,273 @@
+"""Batches on the training device, by PyTorch: images and their latency coding, events and their
+binning, and augmentation of both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample, interpolate
+
+from sw.data.events import Events
+from sw.encoder import LatencyEncoder
+from sw.learn.distributed import draw
+
+__all__ = [
+    "Augmentation",
+    "EventAugmentation",
+    "EventInputs",
+    "ImageInputs",
+    "encode",
+    "encode_events",
+    "informative_inputs",
+]
+
+_CONTROL = 7  # pixels between the control points of an elastic change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random affine changes of images, drawn anew for each image of each batch.
+
+    Parameters
+    ----------
+    degrees : float
+        Rotation by up to this, either way.
+    scale : float
+        Size changed by up to this share, either way.
+    shift : float
+        Moved by up to this many pixels, either way, down and across.
+    elastic : float
+        Bent: every control point of a square grid, 7 pixels apart, is moved by normal noise of
+        this many pixels, and the image between them smoothly with it (after Simard et al. 2003).
+    flip : bool
+        Mirrored left to right, half of the images.
+    light : float, 0 … 1
+        Contrast, about the middle grey, changed by up to this share, and brightness by up to this
+        share of half the range, either way.
+    """
+
+    degrees: float = 10.0
+    scale: float = 0.1
+    shift: float = 0.7
+    elastic: float = 0.0
+    flip: bool = False
+    light: float = 0.0
+
+    def __call__(self, images: Tensor, maps: int = 1) -> Tensor:
+        """Changed ``images``, uint8 [B, height, width] in and out; what comes in from outside is 0.
+        ``maps`` as :class:`Dataset` has it: all maps of an image change alike. Random numbers come
+        from the default generator.
+        """
+        stacked = images.unflatten(1, (maps, -1))
+        count, _, height, width = stacked.shape
+        drawn = draw(lambda n: torch.rand(n, 4, device=images.device), count)
+        angle, scale, down, across = (2 * drawn - 1).T
+        angle = angle * (self.degrees * torch.pi / 180)
+        scale = 1 + self.scale * scale
+        cosine, sine = angle.cos() * scale, angle.sin() * scale
+        # affine_grid measures in half edges: 2 / width of them are one pixel
+        rows = (
+            torch.stack([cosine, -sine, across * (2 * self.shift / width)], dim=1),
+            torch.stack([sine, cosine, down * (2 * self.shift / height)], dim=1),
+        )
+        grid = affine_grid(torch.stack(rows, dim=1), [count, 1, height, width], align_corners=False)
+        if self.elastic:
+            points = [1 + -(-edge // _CONTROL) for edge in (height, width)]
+            noise = draw(lambda n: torch.randn(n, 2, *points, device=images.device), count)
+            bend = interpolate(noise, (height, width), mode="bicubic", align_corners=True)
+            across, down = (2 * self.elastic / edge for edge in (width, height))
+            grid = grid + torch.stack([bend[:, 0] * across, bend[:, 1] * down], dim=3)
+        if self.flip:
+            drawn = draw(lambda n: torch.rand(n, 1, 1, device=images.device), count)
+            flipped = drawn < 0.5
+            grid = torch.stack([grid[..., 0] * (1 - 2 * flipped.float()), grid[..., 1]], dim=3)
+            # The mirror image of orientation o is −o: the first stays, the others change places
+            stacked = torch.where(flipped[..., None], stacked.flip(1).roll(1, dims=1), stacked)
+        moved = grid_sample(stacked.float(), grid, align_corners=False)
+        if self.light:
+            drawn = draw(lambda n: torch.rand(n, 2, 1, 1, device=images.device), count)
+            contrast, brightness = (self.light * (2 * drawn - 1)).unbind(dim=1)
+            moved = 128 + (1 + contrast[:, None]) * (moved - 128) + 128 * brightness[:, None]
+        return moved.flatten(1, 2).round().clamp(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventAugmentation:
+    """Random changes of recordings of events, drawn anew for each recording of each batch.
+
+    Parameters
+    ----------
+    stretch : float, 0 … below 1
+        Slower or faster by up to this share.
+    shift : float, s
+        Moved in time by up to this, either way; what comes before time 0 is lost.
+    pitch : float, units
+        Moved to higher or lower units by up to this many neighbours; what leaves them is lost.
+    drop : float, 0 … 1
+        Share of the events that is lost.
+    """
+
+    stretch: float = 0.1
+    shift: float = 0.02
+    pitch: float = 10.0
+    drop: float = 0.0
+
+    def __call__(
+        self, time: Tensor, unit: Tensor, heard: Tensor, stride: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Changed ``time`` and ``unit`` of events, and which of them are ``heard``; all [B, E].
+        ``stride`` as :class:`Events` has it. Random numbers come from the default generator.
+        """
+        drawn = draw(lambda n: torch.rand(n, 3, device=time.device), len(time))
+        stretch, shift, pitch = (2 * drawn - 1).T[:, :, None]
+        time = time * (1 + self.stretch * stretch) + self.shift * shift
+        unit = unit + stride * (self.pitch * pitch).round().long()
+        if self.drop:
+            drawn = draw(lambda n: torch.rand(n, time.shape[1], device=time.device), len(time))
+            heard = heard & (drawn >= self.drop)
+        return time, unit, heard
+
+
+class ImageInputs:
+    """Images on the training device, and what a rule takes of them.
+
+    Parameters
+    ----------
+    images : uint8 [R, height, width]
+    encoder : LatencyEncoder
+    steps : int
+        T.
+    device : torch.device
+    maps : int
+        As :class:`Dataset` has it.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        encoder: LatencyEncoder,
+        steps: int,
+        device: torch.device,
+        maps: int = 1,
+    ) -> None:
+        self._images = torch.from_numpy(images).to(device)
+        self._encoder, self._steps, self._maps = encoder, steps, maps
+        chosen = encoder.select
+        self._select = None if chosen is None else torch.tensor(chosen, device=device)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def take(self, index: Tensor, augment: Callable[..., Tensor] | None = None) -> Tensor:
+        """Firing steps int16 [B, inputs] of the images ``index`` [B], as :func:`encode` has them,
+        changed by ``augment`` (an :class:`Augmentation`) before.
+        """
+        images = self._images[index]
+        if augment is not None:
+            images = augment(images, self._maps)
+        return encode(images, self._encoder, self._select, self._steps)
+
+
+class EventInputs:
+    """Recordings of events on the training device, and what a rule takes of them.
+
+    Parameters
+    ----------
+    events : Events
+    steps : int
+        T.
+    device : torch.device
+    """
+
+    def __init__(self, events: Events, steps: int, device: torch.device) -> None:
+        self._events, self._steps = events, steps
+        # One event more, of no recording, so that there always is one to look at
+        self._time = torch.from_numpy(np.append(events.time, np.float32(0))).to(device)
+        self._unit = torch.from_numpy(np.append(events.unit, np.int16(0))).to(device)
+        self._start = torch.from_numpy(events.start).to(device)
+        self._most = torch.arange(int(np.diff(events.start).max(initial=1)), device=device)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def take(self, index: Tensor, augment: EventAugmentation | None = None) -> Tensor:
+        """Spikes in each step int16 [B, T, N] of the recordings ``index`` [B], as
+        :func:`encode_events` has them, changed by ``augment`` before.
+        """
+        # As many events of each as the longest recording has: on a GPU shapes must not change
+        place = self._start[index][:, None] + self._most
+        heard = place < self._start[index + 1][:, None]
+        place = place.clamp(max=len(self._time) - 1)
+        events = self._time[place], self._unit[place].long(), heard
+        if augment is not None:
+            events = augment(*events, self._events.stride)
+        return encode_events(*events, self._events, self._steps)
+
+
+def encode_events(time: Tensor, unit: Tensor, heard: Tensor, form: Events, steps: int) -> Tensor:
+    """Spikes of each unit in each step, int16 [B, T, N]. Equals ``Events.spikes``.
+
+    Parameters
+    ----------
+    time : float32 [B, E], s
+    unit : int64 [B, E]
+    heard : bool [B, E]
+        Events that count, unless they lie outside the window or the units.
+    form : Events
+        What names window and channels.
+    steps : int
+        T.
+    """
+    step = (time * (steps / form.window)).floor().long()
+    heard = heard & (step >= 0) & (step < steps) & (unit >= 0) & (unit < form.channels)
+    row = torch.arange(len(time), device=time.device)[:, None]
+    size = len(time) * steps * form.channels
+    slot = ((row * steps + step) * form.channels + unit).clamp(0, size - 1)
+    counts = torch.zeros(size, dtype=torch.int16, device=time.device)
+    counts.scatter_add_(0, slot.flatten(), heard.flatten().to(torch.int16))
+    return counts.view(len(time), steps, form.channels)
+
+
+def encode(images: Tensor, encoder: LatencyEncoder, select: Tensor | None, steps: int) -> Tensor:
+    """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width]; T means never. Equals
+    ``encoder.times``; ``select`` is ``encoder.select`` as a tensor on the device of the images.
+    """
+    pixels = images.int()
+    if encoder.pool > 1:
+        pool, (height, width) = encoder.pool, encoder.shape
+        blocks = pixels.reshape(-1, height // pool, pool, width // pool, pool)
+        pixels = (blocks.sum(dim=(2, 4)) + pool**2 // 2) // pool**2
+    pixels = pixels.flatten(1)
+    if select is not None:
+        pixels = pixels[:, select]
+    times = ((255 - pixels) * steps) >> 8
+    return times.masked_fill(pixels < encoder.silent_below, steps).short()
+
+
+def informative_inputs(times: np.ndarray, labels: np.ndarray, count: int) -> tuple[int, ...]:
+    """The ``count`` inputs whose firing step alone tells most about the class, ascending.
+
+    Measured by the mutual information of firing step and label over a training set.
+
+    Parameters
+    ----------
+    times : int [B, N]
+        Firing steps, T for never.
+    labels : int [B]
+    count : int, 1 … N
+    """
+    if not 1 <= count <= times.shape[1]:
+        raise ValueError(f"Inputs must be in 1 … {times.shape[1]}, not {count!r}")
+    classes = labels[:, None] == np.unique(labels)
+    joint = np.stack(
+        [(times == step).T.astype(np.float64) @ classes for step in np.unique(times)], axis=1
+    )  # [N, steps, classes]
+    joint /= len(times)
+    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=2, keepdims=True)
+    ratio = np.divide(joint, independent, out=np.ones_like(joint), where=joint > 0)
+    information = (joint * np.log2(ratio)).sum(axis=(1, 2))
+    chosen = np.argsort(-information, kind="stable")[:count]
+    return tuple(sorted(chosen.tolist()))

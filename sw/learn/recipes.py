@@ -1,0 +1,208 @@
+"""Recipes: everything that decides what a training run makes, and presets that are known to work.
+
+What we changed was chosen on held-out parts of the training sets. The constants for MNIST and
+Fashion-MNIST that we started from were found earlier by runs compared on test images; see
+docs/training.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+
+from sw.cli import UserError
+from sw.data.registry import DATASETS, EVENT_DATASETS
+from sw.learn.batches import Augmentation, EventAugmentation
+from sw.rules import RULES
+
+__all__ = ["PRESETS", "Recipe", "preset"]
+
+_IMAGES_ONLY = {"pool", "inputs", "silent_below"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a run learns, from what, and how. Two runs of one recipe on one machine give the same
+    network.
+
+    Parameters
+    ----------
+    dataset : str
+    hidden : tuple of int
+        Units of each hidden layer.
+    steps : int, 1 … 256
+        T; a power of two where the data set holds images.
+    rule : str
+        One of ``sw.rules.RULES``.
+    settings : dict
+        Keyword arguments of the rule that differ from its defaults.
+    epochs : int
+    batch : int
+        Images, or recordings, per step of the optimizer.
+    rate : float
+        Learning rate of the weights at the start; falls to 0 as a half cosine.
+    augmentation : Augmentation, EventAugmentation, or None
+        The one for the data set's kind.
+    pool, silent_below : int
+        As ``LatencyEncoder`` has them; images only.
+    inputs : int, or None
+        Keep only this many pixels, those that tell most about the class; None keeps all.
+    validation : float, 0 … below 1
+        Share of the training set that is held out.
+    seed : int
+
+    Raises
+    ------
+    UserError
+        A value is out of its range.
+    """
+
+    dataset: str
+    hidden: tuple[int, ...]
+    steps: int
+    epochs: int
+    rate: float
+    batch: int = 256
+    rule: str = "bstdg"
+    settings: Mapping[str, float] = field(default_factory=dict)
+    augmentation: Augmentation | EventAugmentation | None = None
+    pool: int = 1
+    silent_below: int = 16
+    inputs: int | None = None
+    validation: float = 1 / 12
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _member("Data set", self.dataset, DATASETS)
+        _member("Rule", self.rule, tuple(RULES))
+        for width in self.hidden:
+            _least("Hidden", width, 1)
+        if not 1 <= self.steps <= 256:
+            raise UserError(f"Steps must be in 1 … 256, not {self.steps!r}")
+        if self.steps & (self.steps - 1) and self.dataset not in EVENT_DATASETS:
+            raise UserError(
+                f"Steps must be a power of two where pixels are encoded, not {self.steps!r}"
+            )
+        _least("Epochs", self.epochs, 1)
+        _least("Batch", self.batch, 1)
+        _least("Seed", self.seed, 0)
+        if not self.rate > 0:
+            raise UserError(f"Rate must be above 0, not {self.rate!r}")
+        if not 0 <= self.validation < 1:
+            raise UserError(f"Validation must be in 0 … below 1, not {self.validation!r}")
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values, for JSON."""
+        return asdict(self)
+
+
+def _member(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{what} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _least(what: str, value: int, least: int) -> None:
+    if value < least:
+        raise UserError(f"{what} must be at least {least}, not {value!r}")
+
+
+PRESETS: dict[str, Recipe] = {
+    "digits": Recipe(
+        dataset="digits",
+        hidden=(192,),
+        steps=16,
+        epochs=200,
+        batch=128,
+        rate=0.005,
+        settings={"threshold_factor": 10.0, "time_scale": 0.15, "smoothing": 0.05},
+        augmentation=Augmentation(degrees=5.0, scale=0.05, shift=0.25),
+        validation=0.2,
+    ),
+    "caltech": Recipe(
+        dataset="caltech",
+        hidden=(256,),
+        steps=8,
+        epochs=500,
+        batch=32,
+        rate=0.007,
+        settings={"time_scale": 0.1, "smoothing": 0.02},
+        augmentation=Augmentation(degrees=5.0, shift=3.0, flip=True, light=0.2),
+        validation=0.25,
+    ),
+    "mnist": Recipe(dataset="mnist", hidden=(600,), steps=8, epochs=60, rate=0.015),
+    "mnist-augmented": Recipe(
+        dataset="mnist",
+        hidden=(600,),
+        steps=8,
+        epochs=170,
+        rate=0.007,
+        augmentation=Augmentation(),
+    ),
+    "fashion_mnist": Recipe(
+        dataset="fashion_mnist",
+        hidden=(1000,),
+        steps=8,
+        epochs=100,
+        rate=0.01,
+        silent_below=1,
+        settings={"output_noise": 3.0, "later_gain": 4.0, "later_from_start": True},
+    ),
+    "fsdd": Recipe(
+        dataset="fsdd",
+        hidden=(256,),
+        steps=16,
+        epochs=100,
+        batch=64,
+        rate=0.006,
+        settings={
+            "time_scale": 3.0,
+            "output_share": 0.005,
+            "margin_gain": 4.0,
+            "later_from_start": True,
+            "silent_decay": 1.0,
+            "threshold_factor": 10.0,
+        },
+        augmentation=EventAugmentation(stretch=0.0, shift=0.0),
+        validation=0.2,
+    ),
+}
+PRESETS["caltech_edges"] = replace(
+    PRESETS["caltech"],
+    dataset="caltech_edges",
+    epochs=300,
+    augmentation=Augmentation(degrees=5.0, shift=2.0, flip=True, light=0.2),
+)
+PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
+
+
+def preset(
+    dataset: str, *, augment: bool | Mapping[str, float] = False, **changes: object
+) -> Recipe:
+    """The preset for ``dataset`` with ``changes`` to its fields; None leaves a field as it is.
+
+    With ``augment``, the data are augmented: by the data set's preset for it, and with the fields
+    of Augmentation (or EventAugmentation) that ``augment`` may name. A preset that augments anyway
+    does so without it too. Rate and settings of a preset go with its rule: another rule starts from
+    its own.
+    """
+    _member("Data set", dataset, DATASETS)
+    recipe = PRESETS[dataset]
+    kind = EventAugmentation if dataset in EVENT_DATASETS else Augmentation
+    if augment is not False and recipe.augmentation is None:
+        augmented = replace(recipe, augmentation=kind())
+        recipe = PRESETS.get(f"{dataset}-augmented", augmented)
+    if isinstance(augment, Mapping):
+        known = [field.name for field in fields(kind)]
+        for name in augment:
+            _member("Augmentation", name, tuple(known))
+        recipe = replace(recipe, augmentation=replace(recipe.augmentation, **augment))
+    given = {name: value for name, value in changes.items() if value is not None}
+    if dataset in EVENT_DATASETS:
+        for name in _IMAGES_ONLY & set(given):
+            flag = "--" + name.replace("_", "-")
+            raise UserError(f"{dataset}: holds events, not images; leave out {flag}")
+    settings = dict(given.pop("settings", {}))
+    rule = given.get("rule", recipe.rule)
+    if rule == recipe.rule:
+        settings = {**recipe.settings, **settings}
+    elif rule in RULES:  # the preset's rate and settings are another rule's
+        recipe = replace(recipe, rate=RULES[rule].rate)
+    return replace(recipe, settings=settings, **given)

@@ -1,0 +1,290 @@
+"""The training loop: batches, optimizer, validation, checkpoints. What it runs is a Recipe.
+
+All randomness of an epoch follows from seed and epoch alone, so a run that was killed and resumed
+ends with the same bits. On a GPU the whole step (augmentation, encoding, rule, optimizer) is one
+captured CUDA graph.
+"""
+
+import copy
+import json
+import math
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sw.answer import Answer
+from sw.cli import UserError, atomic_path
+from sw.data.events import EventDataset, Events
+from sw.data.registry import Dataset, split
+from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.learn import distributed
+from sw.learn.batches import EventInputs, ImageInputs, informative_inputs
+from sw.learn.inference import answer, run_layers, spiked
+from sw.learn.recipes import Recipe
+from sw.network import Layer, Network
+from sw.rules import RULES, Rule
+
+__all__ = ["Trainer"]
+
+_VALUES = 1 << 25  # spike flags of one chunk of images, all steps (128 MiB)
+_WARM_UP = 3  # steps before a graph is captured, as PyTorch advises
+
+
+class Trainer:
+    """One run of a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : Dataset or EventDataset
+    device : str or torch.device
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    history : list of dict
+        One per epoch done: epoch, rate, validation_accuracy (strict; None without validation),
+        decision_step_mean, and spikes_mean, the spikes per image of each layer. Measured on the
+        validation part, or on up to 1,000 training images without one.
+    """
+
+    def __init__(
+        self, recipe: Recipe, data: Dataset | EventDataset, device: str | torch.device = "cpu"
+    ) -> None:
+        self.recipe, self.labels = recipe, data.labels
+        self.device = torch.device(device)
+        learn, held_out = split(data.train_labels, recipe.validation)
+        if len(learn) < recipe.batch:
+            raise UserError(f"Batch must be at most {len(learn)} here, not {recipe.batch}")
+        self.encoder = self._encoder(data, learn)
+        self._maps = data.maps if isinstance(data, Dataset) else 1
+        self._validated = len(held_out) > 0
+        self._learn = self._on_device(data.train_inputs, data.train_labels, learn)
+        probe = held_out if self._validated else learn[:1000]
+        self._probe = self._on_device(data.train_inputs, data.train_labels, probe)
+
+        self._seed(0)
+        sizes = (self.encoder.inputs, *recipe.hidden, len(data.labels))
+        try:
+            rule = RULES[recipe.rule](sizes, recipe.steps, **recipe.settings)
+        except TypeError as error:
+            raise UserError(f"Rule {recipe.rule!r}: {error}") from None
+        if distributed.count() > 1 and (recipe.batch % distributed.count() or not rule.averages):
+            raise UserError(
+                f"{distributed.count()} processes: batch {recipe.batch} must be divisible by them, "
+                f"and rule {recipe.rule!r} learn from each image by itself"
+            )
+        self.rule: Rule = rule.to(self.device)
+        count = max(recipe.batch, min(4096, _VALUES // (recipe.steps * max(sizes))))
+        sample = torch.randperm(len(learn))[:count].to(self.device)
+        self.rule.start(self._learn[0].take(sample))
+        self._optimizer = self._optimizer_for(self.rule)
+        self.epoch = 0
+        self.history: list[dict[str, object]] = []
+
+    def fit(
+        self, checkpoint: Path | None = None, watch: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Trains to the end of the recipe.
+
+        Parameters
+        ----------
+        checkpoint : Path, or None
+            Written after each epoch. One that lies there is resumed.
+        watch : function of (epochs done, steps done in this epoch), or None
+            Called after each step, and at the end of each epoch with steps 0.
+
+        Raises
+        ------
+        UserError
+            The checkpoint is another run's, or training went wrong: not finite, or a dead layer.
+        """
+        if checkpoint is not None and checkpoint.exists():
+            self._resume(checkpoint)
+        size = self.recipe.batch
+        index = torch.zeros(size // distributed.count(), dtype=torch.int64, device=self.device)
+        step = self._captured(index) if self.device.type == "cuda" else None
+        while self.epoch < self.recipe.epochs:
+            self._seed(self.epoch + 1)
+            order = torch.randperm(len(self._learn[1])).to(self.device)
+            rate = self._set_rate()
+            for batch in range(self.batches):
+                index.copy_(distributed.part(order[batch * size : (batch + 1) * size]))
+                if step is None:
+                    self._step(self.rule, self._optimizer, index)
+                else:
+                    step.replay()
+                if watch:
+                    watch(self.epoch, batch + 1)
+            self.epoch += 1
+            self.history.append({"epoch": self.epoch, "rate": rate, **self._validate()})
+            if checkpoint is not None and distributed.first():
+                self._save(checkpoint)
+            if watch:
+                watch(self.epoch, 0)
+
+    def network(self, name: str, provenance: dict[str, object]) -> Network:
+        """The network as it is now."""
+        layers = tuple(Layer(weight=w, threshold=t) for w, t in self.rule.export())
+        return Network(
+            name=name,
+            steps=self.recipe.steps,
+            encoder=self.encoder,
+            layers=layers,
+            labels=self.labels,
+            provenance=provenance,
+        )
+
+    def answer(self, data: Dataset | EventDataset) -> Answer:
+        """What the rule answers now to the test part of ``data``, also with real weights. Then a
+        margin is a float.
+        """
+        inputs = self._inputs(data.test_inputs)
+        everything = inputs.take(torch.arange(len(inputs), device=self.device))
+        return run_layers(self.rule.layers(), everything, self.recipe.steps)
+
+    @property
+    def batches(self) -> int:
+        """Steps of the optimizer in one epoch. Images that fill no batch wait for another epoch."""
+        return len(self._learn[1]) // self.recipe.batch
+
+    def _encoder(
+        self, data: Dataset | EventDataset, learn: np.ndarray
+    ) -> LatencyEncoder | EventsEncoder:
+        recipe = self.recipe
+        if isinstance(data, EventDataset):
+            return EventsEncoder(channels=data.channels)
+        fields = {"shape": data.shape, "pool": recipe.pool, "silent_below": recipe.silent_below}
+        try:
+            encoder = LatencyEncoder(**fields)
+            if recipe.inputs is None:
+                return encoder
+            times = encoder.times(data.train_images[learn], recipe.steps)
+            select = informative_inputs(times, data.train_labels[learn], recipe.inputs)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        return LatencyEncoder(**fields, select=select)
+
+    def _on_device(
+        self, examples: np.ndarray | Events, labels: np.ndarray, index: np.ndarray
+    ) -> tuple[ImageInputs | EventInputs, Tensor]:
+        """Inputs and labels int64 [R] of the examples ``index`` [R]."""
+        return self._inputs(examples[index]), torch.from_numpy(labels[index]).to(self.device)
+
+    def _inputs(self, examples: np.ndarray | Events) -> ImageInputs | EventInputs:
+        if isinstance(examples, Events):
+            return EventInputs(examples, self.recipe.steps, self.device)
+        return ImageInputs(examples, self.encoder, self.recipe.steps, self.device, self._maps)
+
+    def _seed(self, epoch: int) -> None:
+        """Everything random up to the next call follows from the recipe's seed and ``epoch``."""
+        torch.manual_seed(self.recipe.seed * 1_000_003 + epoch)
+
+    def _optimizer_for(self, rule: Rule) -> torch.optim.Optimizer:
+        """The rule's optimizer with its state already made, so that a graph can be captured around
+        it.
+        """
+        groups = [{**group, "lr": torch.zeros((), device=self.device)} for group in rule.groups()]
+        optimizer = rule.optimizer(groups)
+        for parameter in rule.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()  # with rate 0 and no gradient it only makes the state
+        for state in optimizer.state.values():
+            state["step"].zero_()
+        return optimizer
+
+    def _set_rate(self) -> float:
+        """Half a cosine from the recipe's rate to 0, one value per epoch."""
+        rate = self.recipe.rate * (1 + math.cos(math.pi * self.epoch / self.recipe.epochs)) / 2
+        for group in self._optimizer.param_groups:
+            group["lr"].fill_(rate * group["factor"])
+        return rate
+
+    def _step(self, rule: Rule, optimizer: torch.optim.Optimizer, index: Tensor) -> None:
+        inputs, labels = self._learn
+        rule.backward(inputs.take(index, self.recipe.augmentation), labels[index])
+        distributed.average([parameter.grad for parameter in rule.parameters()])
+        optimizer.step()
+        rule.constrain()
+
+    def _captured(self, index: Tensor) -> "torch.cuda.CUDAGraph":
+        """The step as a CUDA graph that reads ``index``."""
+        spare = copy.deepcopy(self.rule)  # warming up must not train
+        optimizer = self._optimizer_for(spare)
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_UP):
+                self._step(spare, optimizer, index)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._step(self.rule, self._optimizer, index)
+        return graph
+
+    def _validate(self) -> dict[str, object]:
+        """The epoch's figures; refuses to go on with a network that is broken."""
+        for name, value in self.rule.state_dict().items():
+            if not value.isfinite().all():
+                raise UserError(
+                    f"Epoch {self.epoch}: {name} is no longer finite; lower --rate and start again"
+                )
+        inputs, labels = self._probe
+        layers = self.rule.layers()
+        size = max(1, _VALUES // (self.recipe.steps * max(self.rule.sizes)))
+        correct, steps, spikes = 0, 0, [0] * len(layers)
+        for part in torch.arange(len(labels), device=self.device).split(size):
+            fired = spiked(inputs.take(part), self.recipe.steps)
+            times, label, step, _ = answer(layers, fired)
+            correct += int((label == labels[part]).sum())
+            steps += int((step + 1).sum())
+            for index, layer in enumerate(times):
+                spikes[index] += int((layer < self.recipe.steps).sum())
+        for index, count in enumerate(spikes[:-1]):
+            if not count:
+                raise UserError(
+                    f"Epoch {self.epoch}: hidden layer {index} is dead, no unit fires on "
+                    f"{len(labels)} examples; lower --rate or change --seed"
+                )
+        return {
+            "validation_accuracy": correct / len(labels) if self._validated else None,
+            "decision_step_mean": steps / len(labels),
+            "spikes_mean": [count / len(labels) for count in spikes],
+        }
+
+    @property
+    def _identity(self) -> str:
+        return json.dumps({**self.recipe.to_dict(), "device": self.device.type}, sort_keys=True)
+
+    def _save(self, path: Path) -> None:
+        content = {
+            "identity": self._identity,
+            "rule": self.rule.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "epoch": self.epoch,
+            "history": self.history,
+        }
+        with atomic_path(path) as temporary:
+            torch.save(content, temporary)
+
+    def _resume(self, path: Path) -> None:
+        try:
+            content = torch.load(path, map_location=self.device, weights_only=True)
+            identity = json.loads(content["identity"])
+        except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.PickleError):
+            raise UserError(f"{path}: not a checkpoint, or damaged; --restart drops it") from None
+        mine = json.loads(self._identity)
+        for key in sorted({*identity, *mine}):
+            if identity.get(key) != mine.get(key):
+                raise UserError(
+                    f"{path}: checkpoint of another run ({key} {identity.get(key)!r}, "
+                    f"not {mine.get(key)!r}); finish that one, or --restart drops it"
+                )
+        self.rule.load_state_dict(content["rule"])
+        self._optimizer.load_state_dict(content["optimizer"])
+        self.epoch, self.history = content["epoch"], content["history"]

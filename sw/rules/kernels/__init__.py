@@ -1,0 +1,1 @@
+"""The timing rule on a GPU."""

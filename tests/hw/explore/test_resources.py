@@ -1,0 +1,324 @@
+"""Whether a network fits a board."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from samples import events_network, image_network
+
+from hw.boards.table import BOARDS
+from hw.calibrate import DESIGNS, design_network, fitted
+from hw.explore import resources
+from hw.explore.resources import Need, block_rams, check_fit, need, shortage
+from hw.flow.bitstream import plan
+from hw.flow.tools import run_tool
+from hw.rtl.config import Config, find_config
+from hw.rtl.engines.folded import lane_width
+from sw.cli import UserError
+from sw.network import find
+
+DOCS = Path(__file__).parents[3] / "docs"
+BUILT = json.loads((Path(__file__).parent / "built.json").read_text())["built"]
+NEED = Need(
+    sizes=(512, 192, 10),
+    steps=8,
+    pixels=784,
+    pool=1,
+    columns=28,
+    chosen=True,
+    bits=(9.0, 8.0),
+    margin=8,
+    lane_bits=(10, 9),
+)
+
+
+@pytest.mark.parametrize(
+    ("family", "depth", "width", "count"),
+    [
+        ("ice40", 1, 1, 1),
+        ("ice40", 256, 16, 1),
+        ("ice40", 257, 16, 2),
+        ("ice40", 256, 17, 2),
+        ("ice40", 512, 8, 1),
+        ("ice40", 1024, 4, 1),
+        ("ice40", 2048, 2, 1),
+        ("ice40", 2048, 3, 2),
+        ("ice40", 600, 10, 2),  # three words of 5 bits in a row of 16
+        ("ice40", 4096, 1, 1),
+        ("ice40", 784, 128, 32),  # pads to 1,024
+        ("ice40", 768, 128, 24),  # three banks of 256
+        ("ice40", 512, 192, 24),
+        ("ice40", 192, 10, 1),
+        ("ice40", 300, 20, 3),
+        ("ecp5", 512, 36, 1),
+        ("ecp5", 513, 36, 2),
+        ("ecp5", 1024, 18, 1),
+        ("ecp5", 2048, 9, 1),
+        ("ecp5", 4096, 4, 1),
+        ("ecp5", 8192, 2, 1),
+        ("ecp5", 16384, 1, 1),
+        ("ecp5", 16385, 1, 2),
+        ("ecp5", 784, 600, 34),
+    ],
+)
+def test_block_rams(family, depth, width, count):
+    assert block_rams(family, depth, width) == count
+
+
+@pytest.mark.parametrize(
+    ("changes", "family", "count"),
+    [
+        ({}, "ice40", 24 + 1 + 3 + 2),  # weights, links of 1,024 words of 9 + 1 bits, heads
+        ({"sizes": (64, 10), "bits": (5.0,)}, "ice40", 1 + 1 + 2),
+        ({"sizes": (64, 10), "bits": (5.0,), "pool": 4}, "ice40", 1 + 1 + 2 + 1),
+        ({"steps": 256}, "ice40", 24 + 1 + 3 + 2 * 2),  # 512 heads: three words of 5 bits a row
+        ({"sizes": (784, 600, 10)}, "ecp5", 34 + 1 + 2 + 2),
+    ],
+)
+def test_block_rams_of_a_network(changes, family, count):
+    assert replace(NEED, **changes).block_rams(family) == count
+
+
+def test_what_a_network_needs():
+    """By hand: V − θ of 4 inputs and one −1 weight is −1 − 1 … 3 − 1, so 3 bits, and so on."""
+    network = image_network(
+        np.random.default_rng(0), shape=(4, 4), hidden=(1,), pool=2, select=None
+    )
+    first, output = network.layers
+    first.weight[:] = [[True, True, True, False]]
+    first.threshold[:] = 1
+    output.weight[:] = [[True], [True], [False]]
+    output.threshold[:] = [1, 2, 0]  # 0 − 1 … 1 − 1 | −2 … −1 | −1 … 0
+    what = need(network)
+    assert what.bits == (3.0, (1 + 2 + 1) / 3)
+    assert what.margin == 2
+    assert (what.sizes, what.pixels, what.pool, what.columns) == ((4, 1, 3), 16, 2, 2)
+
+
+@pytest.mark.parametrize(("board", "index", "cells", "memories"), [row[:4] for row in BUILT])
+def test_the_estimate_meets_what_was_built(board, index, cells, memories):
+    """Designs that were synthesised and packed by ``python -m hw.calibrate``."""
+    design, family = DESIGNS[index], BOARDS[board].family
+    what = need(design_network(design), find_config(design.engine))
+    assert what.block_rams(family) == memories
+    limit = {"ice40": 0.05, "ecp5": 0.08, "gowin": 0.08}[family]
+    assert abs(what.logic_cells(family) / cells - 1) < limit
+
+
+@pytest.mark.parametrize("board", sorted({row[0] for row in BUILT}))
+def test_all_designs_that_fit_were_built(board):
+    expected = {
+        index
+        for index, design in enumerate(DESIGNS)
+        if not shortage(need(design_network(design), find_config(design.engine)), BOARDS[board])
+    }
+    assert {index for name, index, *_ in BUILT if name == board} == expected
+    assert len(expected) >= 12
+
+
+@pytest.mark.parametrize("family", ["ice40", "ecp5", "gowin"])
+def test_the_coefficients_are_the_fit_of_what_was_built(family):
+    assert resources._CELLS[family] == pytest.approx(fitted(BUILT, family), abs=0.011)
+
+
+def test_the_estimate_meets_the_boards_as_built():
+    """None of them was fitted; docs/hardware.md shows the estimates, docs/results.md the builds."""
+    built = re.findall(
+        r"^\| (\w+) \(.*?\) \| (\S+) \| (\S+) \| [\d.]+% \| ([\d,]+) of",
+        (DOCS / "results.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(built) >= 8
+    shown = (DOCS / "hardware.md").read_text()
+    for board, network, engine, cells in built:
+        count = int(cells.replace(",", ""))
+        guess = need(find(network), find_config(engine)).logic_cells(BOARDS[board].family)
+        assert abs(guess / count - 1) < 0.1
+        error = f"{100 * (guess / count - 1):+.1f}".replace("-", "−")
+        assert f"| {board} | {network} | {engine} | {guess:,} | {cells} | {error} % |" in shown
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_what_fits(board):
+    check_fit(find(board.network), board)
+
+
+@pytest.mark.parametrize(
+    ("network", "board", "reasons", "remedies"),
+    [
+        (
+            "mnist-784-600-10-t8",
+            "icebreaker",
+            r"159 block RAMs of 30 and about (\d+) logic cells of 5280",
+            ("train with", " or folded-32-spram,event", "take --board ulx3s"),
+        ),
+        (
+            "mnist-784-600-10-t8",
+            "ice40hx8k",
+            r"159 block RAMs of 32",
+            ("train with", "take --board ulx3s"),
+        ),
+    ],
+)
+def test_what_does_not_fit(network, board, reasons, remedies):
+    with pytest.raises(UserError) as error:
+        check_fit(find(network), BOARDS[board])
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.startswith(f"network '{network}' does not fit {board}: it needs ")
+    assert re.search(reasons, message), message
+    for remedy in remedies:
+        assert remedy in message
+
+
+def test_the_remedies_are_true(rng):
+    """The message's numbers fit, and one more does not."""
+    board = BOARDS["icebreaker"]
+    network = image_network(rng, shape=(28, 28), hidden=(192,), classes=10, steps=8)
+    with pytest.raises(UserError) as error:
+        check_fit(network, board)
+    inputs = int(re.search(r"--inputs (\d+)", str(error.value))[1])
+    hidden = int(re.search(r"with (\d+) units in the first hidden layer", str(error.value))[1])
+    for sizes, limit in (
+        (lambda n: (n, 192, 10), inputs),
+        (lambda n: (784, n, 10), hidden),
+    ):
+        assert not shortage(replace(need(network), sizes=sizes(limit)), board)
+        assert shortage(replace(need(network), sizes=sizes(limit + 1)), board)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "classes", "shortage", "remedy"),
+    [
+        ((3000,), 4, r"logic cells of 5280", r"; train with \d+ units .* layer, or take .* ulx3s$"),
+        (
+            (),
+            12_000,
+            r"753 block RAMs of 30 and .* logic cells",
+            r"; make the network much smaller$",
+        ),
+    ],
+)
+def test_far_too_large(rng, hidden, classes, shortage, remedy):
+    network = image_network(rng, hidden=hidden, classes=classes)
+    with pytest.raises(UserError, match=rf"{shortage}.*{remedy}"):
+        check_fit(network, BOARDS["icebreaker"])
+
+
+@pytest.mark.parametrize(
+    "engine", ["event-2,event", "event-4,event-2", "popcount-8,event", "folded-8,event"]
+)
+@pytest.mark.parametrize(
+    ("board", "cell"), [("icebreaker", "SB_RAM40_4K"), ("ulx3s", "DP16KD")], ids=["ice40", "ecp5"]
+)
+def test_yosys_needs_as_many_block_rams(rng, tmp_path, board, cell, engine):
+    network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
+    board, config = BOARDS[board], find_config(engine)
+    found = built_block_rams(plan(network, board, config=config), cell, tmp_path)
+    assert found == need(network, config).block_rams(board.family)
+
+
+@pytest.mark.parametrize("engine", ["event", "event,folded-8,event"])
+@pytest.mark.parametrize(
+    ("board", "cell"), [("icebreaker", "SB_RAM40_4K"), ("ulx3s", "DP16KD")], ids=["ice40", "ecp5"]
+)
+def test_yosys_needs_as_many_block_rams_for_events(rng, tmp_path, board, cell, engine):
+    """Of the weights only."""
+    network = events_network(rng, channels=300, hidden=(12, 20))
+    board, config = BOARDS[board], find_config(engine)
+    found = built_block_rams(plan(network, board, config=config), cell, tmp_path)
+    assert found == need(network, config).block_rams(board.family)
+
+
+def built_block_rams(the_plan, cell, folder):
+    the_plan.extract(folder)
+    _, *arguments = json.loads(the_plan.files["build_top.json"])["commands"][0]
+    run_tool("yosys", arguments, cwd=folder, log=folder / "log")
+    cells = json.loads((folder / "top.json").read_text())["modules"]["top"]["cells"]
+    return sum(what["type"] == cell for what in cells.values())
+
+
+def test_what_events_need():
+    """By hand: potentials for 100 spikes, each of any weight; no encoder and no orderer."""
+    network = events_network(np.random.default_rng(0), channels=300, hidden=(2,))
+    hidden, output = network.layers
+    hidden.threshold[:] = [1, 29]  # −101 … 99 and −129 … 71
+    output.weight[:] = True
+    output.threshold[:] = 1  # −1 … 1
+    what = need(network, Config(most_events=100))
+    assert what.bits == (8.5, 2.0)
+    assert (what.sizes, what.pixels, what.chosen) == ((300, 2, 3), 0, False)
+    assert what.block_rams("ice40") == block_rams("ice40", 300, 2) + 1
+
+
+def test_channels_of_events_are_not_to_be_trained_away(rng):
+    network = events_network(rng, channels=784, hidden=(600,))
+    with pytest.raises(UserError, match=r"it needs 15\d block RAMs of 30 .*; train with \d+ units"):
+        check_fit(network, BOARDS["icebreaker"])
+
+
+RAM = """module top(
+    input clk, we, input [15:0] ra, wa, input [{high}:0] d, output reg [{high}:0] q);
+    (* ram_style = "block" *) reg [{high}:0] words [0:{depth} - 1];
+    always @(posedge clk) begin q <= words[ra]; if (we) words[wa] <= d; end
+endmodule"""
+ROM = """module top(input clk, en, input [15:0] ra, output reg [{high}:0] q);
+    (* ram_style = "block" *) reg [{high}:0] words [0:{depth} - 1];
+    initial $readmemh("words.hex", words);
+    always @(posedge clk) if (en) q <= words[ra];
+endmodule"""
+MEMORIES = [
+    *((RAM, *shape) for shape in ((1568, 11), (1280, 7), (2000, 13), (300, 5))),
+    *((ROM, *shape) for shape in ((2736, 16), (1216, 32), (1100, 10), (768, 10), (4000, 8))),
+]
+
+
+@pytest.mark.parametrize(("verilog", "depth", "width"), MEMORIES)
+def test_yosys_packs_words_into_rows(rng, tmp_path, verilog, depth, width):
+    (tmp_path / "top.v").write_text(verilog.format(high=width - 1, depth=depth))
+    words = "\n".join(f"{word:x}" for word in rng.integers(0, 1 << width, depth).tolist())
+    (tmp_path / "words.hex").write_text(words)
+    script = "read_verilog top.v; synth_ice40 -top top -json top.json"
+    run_tool("yosys", ["-q", "-p", script], cwd=tmp_path, log=tmp_path / "log")
+    cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
+    found = sum(what["type"] == "SB_RAM40_4K" for what in cells.values())
+    assert block_rams("ice40", depth, width) == found
+
+
+def test_block_rams_of_a_folded_layer(rng):
+    """20 units in three chunks of 8: a row of weights for each input and chunk."""
+    network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
+    with_event, with_folded = need(network), need(network, find_config("folded-8,event"))
+    assert with_folded.lane_bits[0] == lane_width(network.layers[0])
+    saved = block_rams("ice40", 300, 20)
+    needed = block_rams("ice40", 900, 8) + block_rams("ice40", 3, 8 * with_folded.lane_bits[0])
+    assert with_folded.block_rams("ice40") - with_event.block_rams("ice40") == needed - saved
+    assert with_folded.logic_cells("ice40") < need(
+        image_network(rng, shape=(15, 20), hidden=(200,), classes=3)
+    ).logic_cells("ice40")
+
+
+def test_a_network_in_spram():
+    """Two copies of 784 · 19 rows of two columns; its weights take no block RAM."""
+    network = find("mnist-784-600-10-t8")
+    what = need(network, find_config("folded-32-spram,event"))
+    assert what.spram() == 4
+    assert what.block_rams("ice40") == 29  # as hw.build counts them
+    check_fit(network, BOARDS["icebreaker"], what.config)
+    reason = r"^network '.*' does not fit ice40hx8k: it needs 4 SPRAM of 0; take --board icebreaker"
+    with pytest.raises(UserError, match=reason):
+        check_fit(network, BOARDS["ice40hx8k"], what.config)
+    assert need(network).spram() == 0
+
+
+def test_block_rams_of_each_memory(rng):
+    """By hand for two banks: 150 rows of 8 bits, so two sides of links in 300 words."""
+    network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
+    weights = 2 * block_rams("ice40", 152, 20) + block_rams("ice40", 20, 3)
+    links = 2 * block_rams("ice40", 300, 8)
+    heads = 3 * block_rams("ice40", 16, 16)  # read by loading and by draining; and the ends
+    what = need(network, find_config("event-2,event"))
+    assert what.block_rams("ice40") == weights + links + heads

@@ -1,0 +1,195 @@
+"""The loader: what it writes, and what it says of what came."""
+
+import random
+from functools import partial
+
+import numpy as np
+import pytest
+from amaranth.lib import data
+from amaranth.sim import Simulator
+from samples import image_network
+
+from hw.link import weight_image
+from hw.link.loader import Loader
+from hw.link.protocol import Status
+
+WORDS = np.random.default_rng(1).integers(0, 1 << 16, 9).astype(np.uint16)
+WRITTEN = list(enumerate(WORDS.tolist()))
+
+
+@pytest.fixture
+def network(rng):
+    return image_network(rng)
+
+
+@pytest.fixture
+def content(network):
+    return weight_image.pack(network, WORDS)
+
+
+class Bench:
+    """A loader whose streams a test drives; notes each word that is written."""
+
+    def __init__(self, network, scenario, *, words=WORDS, idle=0.0, flash=True):
+        layout = data.StructLayout({"address": range(len(words)), "data": 16})
+        self.dut = Loader(header=weight_image.header(network, words), layout=layout, flash=flash)
+        self.written = []
+        self._idle = idle
+        self._chance = random.Random(2)
+        simulator = Simulator(self.dut)
+        simulator.add_clock(1e-6)
+        simulator.add_testbench(partial(scenario, self))
+        simulator.add_process(self._watch)
+        simulator.run()
+
+    async def _watch(self, ctx):
+        words = self.dut.words
+        async for _, _, valid, word in ctx.tick().sample(words.valid, words.payload):
+            if valid:
+                self.written.append((word.address, word.data))
+
+    async def send(self, ctx, port, content):
+        """Bytes by ``flash`` or ``host``, with idle cycles between."""
+        port = {"flash": self.dut.flash, "host": self.dut.host.image}[port]
+        for byte in content:
+            while self._chance.random() < self._idle:
+                await ctx.tick()
+            ctx.set(port.payload, byte)
+            ctx.set(port.valid, 1)
+            await ctx.tick()
+            ctx.set(port.valid, 0)
+            ctx.set(port.payload, 0xA5)
+
+    async def begin(self, ctx):
+        """What a host does before it sends."""
+        ctx.set(self.dut.host.begin, 1)
+        await ctx.tick()
+        ctx.set(self.dut.host.begin, 0)
+
+    def state(self, ctx):
+        """(status, reading, hearing)."""
+        dut = self.dut
+        return ctx.get(dut.host.status), ctx.get(dut.reading), ctx.get(dut.host.hearing)
+
+
+def flipped(content, bit):
+    content = bytearray(content)
+    content[bit // 8] ^= 1 << bit % 8
+    return bytes(content)
+
+
+@pytest.mark.parametrize("idle", [0, 0.6])
+def test_from_flash(network, content, idle):
+    async def scenario(bench, ctx):
+        assert bench.state(ctx) == (Status.LOADING, 1, 0)
+        await bench.send(ctx, "flash", content)
+        assert bench.state(ctx) == (Status.LOADING, 0, 0)
+        await ctx.tick()
+        assert bench.state(ctx) == (Status.READY, 0, 0)
+        await bench.send(ctx, "flash", content)  # nobody listens any more
+        assert bench.state(ctx) == (Status.READY, 0, 0)
+
+    assert Bench(network, scenario, idle=idle).written == WRITTEN
+
+
+@pytest.mark.parametrize("idle", [0, 0.6])
+@pytest.mark.parametrize("flash", [False, True])
+@pytest.mark.parametrize("came", [0, 1, 19, 20, 21, 30, 38, 41, 42])
+def test_from_the_host_whatever_was_before(network, content, idle, flash, came):
+    async def scenario(bench, ctx):
+        await bench.send(ctx, "flash", content[:came])
+        assert ctx.get(bench.dut.host.status) == (Status.LOADING if flash else Status.NO_IMAGE)
+        bench.written.clear()
+        await bench.begin(ctx)
+        assert bench.state(ctx) == (Status.LOADING, 0, 1)
+        await bench.send(ctx, "host", content)
+        assert bench.state(ctx) == (Status.LOADING, 0, 0)
+        await ctx.tick()
+        assert bench.state(ctx) == (Status.READY, 0, 0)
+
+    assert Bench(network, scenario, idle=idle, flash=flash).written == WRITTEN
+
+
+def test_any_number_of_times(network, content):
+    async def scenario(bench, ctx):
+        for good in (1, 0, 0, 1, 1):
+            await bench.begin(ctx)
+            await bench.send(ctx, "host", content if good else flipped(content, 200))
+            await ctx.tick()
+            assert bench.state(ctx) == (Status.READY if good else Status.DAMAGED, 0, 0)
+
+    assert len(Bench(network, scenario).written) == 5 * len(WORDS)
+
+
+SAYS = [
+    *((bit, Status.NO_IMAGE) for bit in range(0, 64, 7)),
+    *((bit, Status.OTHER_NETWORK) for bit in range(64, 128, 7)),
+    *((bit, Status.DAMAGED) for bit in range(128, 160, 7)),
+]
+
+
+@pytest.mark.parametrize("port", ["flash", "host"])
+@pytest.mark.parametrize(("bit", "status"), SAYS)
+def test_a_wrong_header(network, content, port, bit, status):
+    """Is seen with the byte in question, and nothing is written."""
+
+    async def scenario(bench, ctx):
+        if port == "host":
+            await bench.begin(ctx)
+        await bench.send(ctx, port, content[: bit // 8])
+        assert ctx.get(bench.dut.host.status) == Status.LOADING
+        await bench.send(ctx, port, flipped(content, bit)[bit // 8 :][:1])
+        assert bench.state(ctx) == (status, 0, port == "host")
+        await bench.send(ctx, port, content + content)  # is dropped
+        assert bench.state(ctx) == (status, 0, port == "host")
+
+    assert Bench(network, scenario).written == []
+
+
+@pytest.mark.parametrize("port", ["flash", "host"])
+@pytest.mark.parametrize("bit", range(160, 8 * 42, 5))
+def test_a_flipped_bit(network, content, port, bit):
+    async def scenario(bench, ctx):
+        if port == "host":
+            await bench.begin(ctx)
+        await bench.send(ctx, port, flipped(content, bit))
+        assert ctx.get(bench.dut.host.status) == Status.LOADING
+        await ctx.tick()
+        assert bench.state(ctx) == (Status.DAMAGED, 0, 0)
+
+    assert len(content) == 42
+    Bench(network, scenario)
+
+
+@pytest.mark.parametrize("line", [0x00, 0xFF])
+def test_a_silent_flash(network, line):
+    async def scenario(bench, ctx):
+        await bench.send(ctx, "flash", [line])
+        assert bench.state(ctx) == (Status.NO_IMAGE, 0, 0)
+
+    assert Bench(network, scenario).written == []
+
+
+def test_another_networks_image(rng, network):
+    async def scenario(bench, ctx):
+        await bench.send(ctx, "flash", weight_image.pack(image_network(rng), WORDS))
+        assert bench.state(ctx) == (Status.OTHER_NETWORK, 0, 0)
+
+    assert Bench(network, scenario).written == []
+
+
+def test_an_image_of_another_length(network, content):
+    async def scenario(bench, ctx):
+        await bench.send(ctx, "flash", content)
+        assert bench.state(ctx) == (Status.OTHER_NETWORK, 0, 0)
+
+    assert Bench(network, scenario, words=WORDS[:-1]).written == []
+
+
+def test_a_single_word(network):
+    async def scenario(bench, ctx):
+        await bench.send(ctx, "flash", weight_image.pack(network, WORDS[:1]))
+        await ctx.tick()
+        assert bench.state(ctx) == (Status.READY, 0, 0)
+
+    assert Bench(network, scenario, words=WORDS[:1]).written == WRITTEN[:1]

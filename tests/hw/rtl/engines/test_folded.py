@@ -1,0 +1,194 @@
+"""Folded: each unit once, as integrate and fire together, whatever the number of lanes."""
+
+from itertools import groupby
+
+import numpy as np
+import pytest
+from exchange import PACES, cycle_by_cycle, plain
+from samples import unfinished  # noqa: F401
+from test_event_driven import LIMITS, event_of, events_of
+
+from hw.rtl.engines.folded import Folded, lane_width, weight_words
+from sw.network import Layer
+
+# units, lanes, and whether the weights are loaded; the last chunk is full or ragged
+SHAPES = [
+    *((units, lanes, False) for units, lanes in ((3, 1), (5, 2), (7, 2), (9, 4), (24, 8), (25, 8))),
+    *((units, 16, True) for units in (33, 48)),
+]
+
+
+def layer_of(rng, units, inputs=20, low=-2, high=4):
+    weight = rng.random((units, inputs)) < 0.5
+    return Layer(weight=weight, threshold=rng.integers(low, high, units).astype(np.int32))
+
+
+def steps_of(layer, margins):
+    """The units that fire in each step that the events visit."""
+    fired, result = np.zeros(layer.outputs, bool), []
+    for step, margin in margins:
+        reached = np.array(margin) >= 0
+        result.append((step, np.flatnonzero(reached & ~fired).tolist()))
+        fired |= reached
+    return result
+
+
+def run(dut, inferences, *, words=(), idle=0.0, pause=0.0, whens=None):
+    """Loads ``words``, then events of inference after inference, a restart before each; the spikes
+    of the last, and the cycles of what went in and came out. ``whens`` is how long the others last.
+    """
+    chance = np.random.default_rng(1)
+    accepted, seen = [], []
+
+    async def process(ctx):
+        for address, word in enumerate(words):
+            ctx.set(dut.load.valid, 1)
+            ctx.set(dut.load.payload, {"address": address, "data": int(word)})
+            await ctx.tick()
+            ctx.set(dut.load.valid, 0)
+            if chance.random() < idle:
+                await ctx.tick()
+        for index, events in enumerate(inferences):
+            ctx.set(dut.restart, 1)
+            ctx.set(dut.events.valid, 0)
+            await ctx.tick()
+            ctx.set(dut.restart, 0)
+            accepted.clear()
+            seen.clear()
+            sent, offering, offered, cycle = 0, False, None, 0
+            final = index == len(inferences) - 1
+            limit = 6000 if final else whens[index]
+            want = sum(bool(event["last"]) for event in events)
+            while cycle < limit:
+                if final and sum(event["last"] for _, event in seen) == want:
+                    return
+                offering = sent < len(events) and (offering or chance.random() >= idle)
+                ctx.set(dut.events.valid, offering)
+                if offering:
+                    ctx.set(dut.events.payload, events[sent])
+                ctx.set(dut.spikes.ready, chance.random() >= pause)
+                assert ctx.get(dut.room) == ctx.get(dut.events.ready)
+                value = plain(ctx.get(dut.spikes.payload)) if ctx.get(dut.spikes.valid) else None
+                assert offered in (None, value), "an offer was withdrawn or changed"
+                offered = value
+                if value and ctx.get(dut.spikes.ready):
+                    seen.append((cycle, value))
+                    offered = None
+                if offering and ctx.get(dut.events.ready):
+                    accepted.append(cycle)
+                    sent, offering = sent + 1, False
+                await ctx.tick()
+                cycle += 1
+        raise AssertionError(f"hangs after {sent} events in, {len(seen)} out")
+
+    cycle_by_cycle(dut, process)
+    return accepted, seen
+
+
+def by_step(seen):
+    """Step and units of each run of events; checks that its last one, and no other, is marked, and
+    that only that one may be without a spike.
+    """
+    result = []
+    for step, group in groupby((event for _, event in seen), key=lambda event: event["step"]):
+        group = list(group)
+        assert [event["last"] for event in group] == [0] * (len(group) - 1) + [1]
+        assert all(event["spike"] for event in group[:-1])
+        result.append((step, [event["row"][0] for event in group if event["spike"]]))
+    return result
+
+
+@pytest.mark.parametrize(("idle", "pause"), PACES)
+@pytest.mark.parametrize(("units", "lanes", "loaded"), SHAPES)
+@pytest.mark.parametrize("copies", [1, 2])
+def test_each_unit_fires_once(rng, units, lanes, loaded, copies, idle, pause):
+    layer = layer_of(rng, units)
+    events, margins = events_of(rng, layer, 8)
+    dut = Folded(layer=layer, steps=8, lanes=lanes, copies=copies, loaded=loaded)
+    words = weight_words(layer, lanes) if loaded else ()
+    _, seen = run(dut, [events], words=words, idle=idle, pause=pause)
+    assert by_step(seen) == steps_of(layer, margins)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("limit", ["max", "min"])
+def test_thresholds_of_32_bits(rng, limit, copies):
+    layer = layer_of(rng, 6)
+    layer.threshold[[0, 3]] = getattr(LIMITS, limit)
+    layer.weight[0] = limit == "min"
+    layer.weight[3] = limit != "min"
+    events, margins = events_of(rng, layer, 4)
+    _, seen = run(Folded(layer=layer, steps=4, lanes=2, copies=copies), [events])
+    assert by_step(seen) == steps_of(layer, margins)
+
+
+def test_a_value_is_left_for_units_that_have_fired():
+    """Half of V − θ is −4 … 3, which takes 3 bits and all their values, or less."""
+    weight = np.array([[True] * 7 + [False] * 8])
+    assert lane_width(Layer(weight=weight, threshold=np.zeros(1, np.int32))) == 4
+    assert lane_width(Layer(weight=weight[:, :13], threshold=np.zeros(1, np.int32))) == 3
+    assert lane_width(Layer(weight=weight[:, :14], threshold=np.zeros(1, np.int32))) == 4
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_cycles_of_a_pass(rng, copies):
+    """Passes of K = 3 cycles follow each other; a step's first spike comes 5 cycles after its last
+    event, the last one K + 4 after it.
+    """
+    layer = layer_of(rng, 24, inputs=6, low=50, high=60)
+    events = [event_of([unit], 0, last=unit == 5) for unit in range(6)]
+    events.append(event_of([None], 3, last=True))
+    dut = Folded(layer=layer, steps=4, lanes=8, copies=copies)
+    assert dut.chunks == 3
+    accepted, seen = run(dut, [events])
+    if copies == 1:
+        assert accepted == [0, 2, 5, 8, 11, 14, 17]
+        assert [cycle for cycle, _ in seen] == [22, 25]
+    else:
+        assert accepted == [0, 1, 3, 4, 6, 7, 9]
+        assert [cycle for cycle, _ in seen] == [14, 17]
+    layer.threshold[[0, 9]] = -50
+    _, seen = run(Folded(layer=layer, steps=4, lanes=8, copies=copies), [events])
+    assert by_step(seen) == [(0, [0, 9]), (3, [])]
+    accepted, seen = run(Folded(layer=layer, steps=4, lanes=8, copies=copies), [events[5:6]])
+    assert [cycle for cycle, _ in seen] == [accepted[0] + 5, accepted[0] + 7, accepted[0] + 9]
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("when", range(0, 40, 3))
+def test_restart_at_any_time(rng, when, copies):
+    layer = layer_of(rng, 9)
+    old, _ = events_of(rng, layer, 4)
+    new, margins = events_of(rng, layer, 4)
+    dut = Folded(layer=layer, steps=4, lanes=4, copies=copies)
+    _, seen = run(dut, [old, new], whens=[when])
+    assert by_step(seen) == steps_of(layer, margins)
+
+
+def test_words_of_weights(rng):
+    """Bit by bit: input, chunk, column, then the column's lanes; set for −1."""
+    layer = layer_of(rng, 70, inputs=3)
+    words = weight_words(layer, 32)
+    assert words.dtype == np.uint16
+    assert len(words) == 3 * 3 * 2
+    for address, word in enumerate(words.tolist()):
+        row, column = divmod(address, 2)
+        source, chunk = divmod(row, 3)
+        units = range(32 * chunk + 16 * column, 32 * chunk + 16 * column + 16)
+        bits = [unit < 70 and not layer.weight[unit, source] for unit in units]
+        assert word == sum(bit << place for place, bit in enumerate(bits))
+
+
+REFUSED = {
+    "Lanes must be less than half of 6, not 3": {"lanes": 3},
+    "Lanes must be less than half of 6, not 0": {"lanes": 0},
+    "Copies must be 1 or 2, not 3": {"lanes": 2, "copies": 3},
+    "Lanes of loaded weights must be 16, 32 or 64, not 2": {"lanes": 2, "loaded": True},
+}
+
+
+@pytest.mark.usefixtures("unfinished")
+@pytest.mark.parametrize("message", REFUSED)
+def test_refuses(rng, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Folded(layer=layer_of(rng, 6), steps=4, **REFUSED[message])

@@ -1,0 +1,69 @@
+"""Popcount: the same potentials as hw.rtl.engines.event_driven, from the flags of all who have
+fired.
+"""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from exchange import PACES, cycle_by_cycle
+from test_event_driven import THRESHOLDS, check, events_of, layer_of, run_after_restart
+
+from hw.rtl.engines.popcount import Popcount
+
+FLAGS = (None, 1, 5, 12)  # of 12 inputs: all, one by one, words that do not divide, all once more
+
+
+@pytest.mark.parametrize(("idle", "pause"), PACES)
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_counts_exactly(rng, name, idle, pause):
+    layer = layer_of(rng, thresholds=THRESHOLDS[name])
+    for flags, banks, margins in product(FLAGS, (1, 2), (True, False)):
+        events, expected = events_of(rng, layer, 8, banks)
+        dut = Popcount(layer=layer, steps=8, margins=margins, flags=flags, banks=banks)
+        check(dut, layer, events, expected, idle=idle, pause=pause)
+
+
+@pytest.mark.parametrize(("flags", "rounds"), [(None, 1), (12, 1), (7, 2), (5, 3), (1, 12)])
+def test_potentials_after_all_rounds(rng, flags, rounds):
+    layer = layer_of(rng)
+    events, expected = events_of(rng, layer, 4)
+    dut = Popcount(layer=layer, steps=4, margins=True, flags=flags)
+    assert dut.rounds == rounds
+    accepted, taken = run_after_restart(dut, events, len(expected))
+    ends = [cycle for cycle, event in zip(accepted[1:], events, strict=True) if event["last"]]
+    assert [item.cycle for item in taken] == [cycle + 1 + rounds for cycle in ends]
+    # After the last event of a step, `rounds` cycles without any; else one a cycle.
+    waits = np.diff(accepted[1:])
+    assert waits.tolist() == [1 + rounds if event["last"] else 1 for event in events[:-1]]
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+def test_restart_forgets_who_fired(rng, flags):
+    layer = layer_of(rng)
+    old, _ = events_of(rng, layer, 4)
+    new, expected = events_of(rng, layer, 4)
+    dut = Popcount(layer=layer, steps=4, margins=True, flags=flags)
+    for when in range(20):
+        seen = []
+
+        async def process(ctx, when=when, seen=seen):
+            ctx.set(dut.potentials.ready, 1)
+            for events, cycles in ((old, when), (new, 80)):
+                sent = 0
+                for _ in range(cycles):
+                    ctx.set(dut.events.valid, sent < len(events))
+                    if sent < len(events):
+                        ctx.set(dut.events.payload, events[sent])
+                    if events is new and ctx.get(dut.potentials.valid):
+                        value = ctx.get(dut.potentials.payload)
+                        seen.append((value["step"], [value["margin"][j] for j in range(5)]))
+                    sent += ctx.get(dut.events.valid) and ctx.get(dut.events.ready)
+                    await ctx.tick()
+                ctx.set(dut.events.valid, 0)
+                ctx.set(dut.restart, 1)
+                await ctx.tick()
+                ctx.set(dut.restart, 0)
+
+        cycle_by_cycle(dut, process)
+        assert seen == expected

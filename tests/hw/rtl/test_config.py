@@ -1,0 +1,131 @@
+"""The config: presets, and what contradicts itself."""
+
+import re
+from dataclasses import FrozenInstanceError
+
+import pytest
+from samples import events_network, image_network
+
+from hw.rtl.config import (
+    DEFAULT,
+    PRESETS,
+    Config,
+    Event,
+    Folded,
+    Popcount,
+    engine_names,
+    find_config,
+    whole_configs,
+)
+from sw.cli import UserError
+
+
+def test_presets():
+    assert {
+        "event": Event(),
+        "event-2": Event(banks=2),
+        "event-4": Event(banks=4),
+        "popcount": Popcount(),
+        "popcount-8": Popcount(flags=8),
+        "popcount-16": Popcount(flags=16),
+        "popcount-32": Popcount(flags=32),
+        "folded-8": Folded(lanes=8),
+        "folded-16": Folded(lanes=16),
+        "folded-32": Folded(lanes=32),
+        "folded-16-spram": Folded(lanes=16, loaded=True),
+        "folded-32-spram": Folded(lanes=32, loaded=True),
+    } == PRESETS
+    assert find_config("event") == DEFAULT == Config() == Config(engines=(Event(banks=1),))
+    assert all(name in engine_names() for name in PRESETS)
+
+
+def test_the_last_engine_stands_for_all_that_follow():
+    config = find_config("event-4,event")
+    assert [config.engine(layer).banks for layer in range(4)] == [4, 1, 1, 1]
+
+
+def test_a_config_does_not_change():
+    with pytest.raises(FrozenInstanceError):
+        DEFAULT.pixels = 2
+
+
+def test_a_config_of_each_engine():
+    names = [config.name for config in whole_configs()]
+    assert [name.removesuffix(",event") for name in names] == list(PRESETS)
+    assert {name for name in names if name.endswith(",event")} == {
+        f"{name},event" for name in PRESETS if name.startswith("folded")
+    }
+
+
+REFUSED = {
+    "Banks must be 1, 2 or 4, not 3": lambda: Event(banks=3),
+    "Pixels must be 1, 2 or 4, not 8": lambda: Config(pixels=8),
+    "Most_events must be at least 1, not 0": lambda: Config(most_events=0),
+    "Engines must be at least one, not none": lambda: Config(engines=()),
+    "4 pixels a cycle need as many banks in the first layer, which has 2": lambda: Config(
+        engines=(Event(banks=2),), pixels=4
+    ),
+    "Lanes must be at least 1, not 0": lambda: Folded(lanes=0),
+    "Lanes of loaded weights must be 16, 32 or 64, not 8": lambda: Folded(lanes=8, loaded=True),
+    "Flags must be at least 1, not 0": lambda: Popcount(flags=0),
+    "engine 'vent' is not known; choose of "
+    "event, event-2, event-4, popcount, popcount-8, popcount-16, popcount-32, folded-8, folded-16, "
+    "folded-32, folded-16-spram, folded-32-spram": (lambda: find_config("event,vent")),
+}
+
+
+@pytest.mark.parametrize(("message", "make"), REFUSED.items(), ids=REFUSED)
+def test_refuses_what_contradicts_itself(message, make):
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        make()
+
+
+CONTRADICTIONS = {
+    "has 2 layers, the config engines for 3; name as many or fewer": (
+        "event,event,event",
+        {"hidden": (4,)},
+    ),
+    "layer 1 has 3 flags, not 8; take fewer a cycle": ("event,popcount-8", {"hidden": (3,)}),
+    "its last layer has to show all margins at once; folded is for hidden layers, add ',event'": (
+        "folded-8",
+        {"hidden": (17,)},
+    ),
+    "8 lanes are not less than half of the 16 units of layer 0; take fewer": (
+        "folded-8,event",
+        {"hidden": (16,)},
+    ),
+    "the weights of layers 0 and 1 cannot both be loaded; take folded without spram for one": (
+        "folded-16-spram,folded-16-spram,event",
+        {"hidden": (40, 40)},
+    ),
+    "folded layer 0 sends one spike a cycle; the layer after it has use for one bank": (
+        "folded-8,event-2",
+        {"hidden": (17,)},
+    ),
+    "4 banks cannot share the 3 inputs of layer 1; take at most one bank an input": (
+        "event,event-4",
+        {"hidden": (3,)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("message", "case"), CONTRADICTIONS.items(), ids=CONTRADICTIONS)
+def test_refuses_what_contradicts_the_network(rng, message, case):
+    names, shape = case
+    with pytest.raises(UserError, match=f"^network 'random'.* {re.escape(message)}$"):
+        find_config(names).check(image_network(rng, **shape))
+
+
+def test_events_come_one_a_cycle(rng):
+    find_config("event").check(events_network(rng))
+    with pytest.raises(UserError, match=r"takes events, one a cycle; the first layer has use for"):
+        find_config("event-2").check(events_network(rng))
+    with pytest.raises(UserError, match=r"popcount cannot be the engine of its first layer, take"):
+        find_config("popcount").check(events_network(rng))
+
+
+@pytest.mark.parametrize("how", [{"shape": (3, 5)}, {"shape": (4, 4), "pool": 2}])
+def test_wide_pixels_divide_the_image_and_are_not_pooled(rng, how):
+    config = Config(engines=(Event(banks=2),), pixels=2)
+    with pytest.raises(UserError, match=r"2 pixels a cycle must divide the image's 1[56] and"):
+        config.check(image_network(rng, **how))

@@ -1,0 +1,83 @@
+"""The cycle model; test_simulator.py and tests/hw/rtl/test_core.py hold it against the hardware."""
+
+import numpy as np
+import pytest
+from cases import make, mixed_images
+from networks import random_network
+
+from hw.rtl.config import Config, Event
+from sim import golden
+from sim.cycles import model as module
+from sim.cycles import stages
+from sim.cycles.model import cycles, traffic
+
+
+def test_pieces_change_nothing(rng, monkeypatch):
+    network = make(rng, "three hidden layers")
+    images = mixed_images(rng, network, 50)
+    answer = golden.run_images(network, images)
+    whole = cycles(network, images, answer)
+    monkeypatch.setattr(module, "_CHUNK", 7)
+    monkeypatch.setattr(stages, "_COMPACT", 1)
+    np.testing.assert_array_equal(cycles(network, images, answer), whole)
+    assert whole.dtype == np.int64
+    assert cycles(network, images[:0], golden.run_images(network, images[:0])).shape == (0,)
+
+
+def test_by_hand(rng):
+    """One layer: the end of step 0 comes 2 cycles after the last pixel, the first event after it
+    2 later, then an event a cycle, potentials 2 after the last of a step, and a cycle for every two
+    halvings of the units to the answer.
+    """
+    network = make(rng, "one unit, one step")
+    images = np.full((1, 1, 1), 255, np.uint8)
+    answer = golden.run_images(network, images)
+    assert cycles(network, images, answer).tolist() == [2 + 2 + 1]
+    # Sixteen events of the final step; nobody fires.
+    network = make(rng, "one layer")
+    network.layers[0].threshold[:] = 100
+    images = np.zeros((1, 4, 4), np.uint8)
+    answer = golden.run_images(network, images)
+    for banks in (1, 2, 4):
+        config = Config(engines=(Event(banks=banks),))
+        expected = 2 + 2 + 16 // banks + 1 + 1
+        assert cycles(network, images, answer, config).tolist() == [expected]
+    # Sixteen in step 0 cost nothing: they went before the last pixel.
+    images = np.full((1, 4, 4), 255, np.uint8)
+    network.layers[0].threshold[:] = -100
+    answer = golden.run_images(network, images)
+    assert cycles(network, images, answer).tolist() == [2 + 2 + 1]
+
+
+def test_traffic_by_hand(rng):
+    """4 × 4 pixels, 6 hidden units and 5 outputs; everybody fires in step 0, which decides."""
+    network = make(rng, "everybody at once")
+    images = np.zeros((2, 4, 4), np.uint8)
+    images[:, 0] = 255  # four inputs in step 0, twelve in the final step
+    answer = golden.run_images(network, images)
+    assert answer.step.tolist() == [0, 0]
+    for banks in (1, 2):
+        found = traffic(network, images, answer, Config(engines=(Event(banks=banks),)))
+        assert found.needed.tolist() == [4 * 6 + 6 * 5] * 2
+        assert found.early.tolist() == [4 * 6] * 2
+        assert found.width == banks * (6 + 5)
+        assert found.fraction(np.array([5, 7])) == 2 * 54 / (12 * 11 * banks)
+        assert found.fraction_left(np.array([5, 7])) == 2 * 30 / (12 * 11 * banks)
+
+
+def test_what_is_left_to_read_takes_its_cycles(rng):
+    """No memory gives more than its width in a cycle."""
+    for name in ("three hidden layers", "ties", "pool of two"):
+        network = make(rng, name)
+        images = mixed_images(rng, network, 40)
+        answer = golden.run_images(network, images)
+        for config in (Config(), Config(engines=(Event(banks=4), Event()))):
+            count = cycles(network, images, answer, config)
+            found = traffic(network, images, answer, config)
+            assert (found.needed - found.early <= count * found.width).all()
+
+
+def test_refuses_a_network_for_events(rng):
+    network = random_network(rng, (4, 2), 8)
+    with pytest.raises(ValueError, match=r"^Inputs must be what EventsEncoder.* takes, not "):
+        cycles(network, np.zeros((1, 2, 2), np.uint8), None)

@@ -1,0 +1,71 @@
+"""The trainer's integer mode equals the golden model, bit for bit."""
+
+import numpy as np
+import pytest
+from networks import image_network, random_network, random_spikes
+
+from sim import golden
+from sw.encoder import Spikes
+from sw.learn import inference
+
+
+def same(mine, theirs):
+    assert len(mine.times) == len(theirs.times)
+    for own, other in zip(mine.times, theirs.times, strict=True):
+        np.testing.assert_array_equal(own, other)
+    for field in ("label", "step", "margin"):
+        np.testing.assert_array_equal(getattr(mine, field), getattr(theirs, field))
+    assert mine.steps == theirs.steps
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 16, 100, 256])
+@pytest.mark.parametrize("sizes", [(5, 3), (20, 9, 4), (33, 17, 8, 10), (12, 8, 8, 8, 2)])
+def test_equals_golden(rng, sizes, steps):
+    network = random_network(rng, sizes, steps)
+    spikes = random_spikes(rng, 25, sizes[0], steps)
+    same(inference.run(network, spikes), golden.run(network, spikes))
+
+
+CASES = {
+    "fires without input": (-3, 0),
+    "nobody fires": (50, 60),
+    "ties": (1, 1),
+    "thresholds beyond float32": (2**31 - 9, 2**31 - 1),
+    "thresholds below float32": (-(2**31), -(2**31) + 9),
+}
+
+
+@pytest.mark.parametrize(("low", "high"), CASES.values(), ids=CASES)
+def test_equals_golden_at_the_edges(rng, low, high):
+    network = random_network(rng, (12, 6, 5), 8, low=low, high=high)
+    spikes = random_spikes(rng, 30, 12, 8)
+    same(inference.run(network, spikes), golden.run(network, spikes))
+
+
+def test_silent_input(rng):
+    network = random_network(rng, (6, 4, 3), 4)
+    nothing = np.zeros(0, int)
+    spikes = Spikes(count=2, image=nothing, step=nothing, unit=nothing)
+    same(inference.run(network, spikes), golden.run(network, spikes))
+
+
+@pytest.mark.parametrize("encoder", [{}, {"pool": 2}, {"silent_below": 40, "select": (3, 60, 9)}])
+def test_images_in_chunks(rng, monkeypatch, encoder):
+    monkeypatch.setattr(inference, "_CHUNK", 16 * 64 * 7)  # seven images at a time
+    network = image_network(rng, **encoder)
+    images = rng.integers(0, 256, (30, 8, 8)).astype(np.uint8)
+    same(inference.run_images(network, images), golden.run_images(network, images))
+    spikes = network.encoder.encode(images, network.steps)
+    same(inference.run(network, spikes), golden.run(network, spikes))
+
+
+def test_refuses_what_it_cannot_count_exactly(rng):
+    network = random_network(rng, (1, 1), 1)
+    zeros = np.zeros(2**11, int)
+    with pytest.raises(ValueError, match="fewer than 2,048 per unit"):
+        inference.run(network, Spikes(count=1, image=zeros, step=zeros, unit=zeros))
+
+
+def test_refuses_images_for_an_events_network(rng):
+    with pytest.raises(ValueError, match="Network must take images"):
+        inference.run_images(random_network(rng, (64, 2), 4), np.zeros((1, 8, 8), np.uint8))

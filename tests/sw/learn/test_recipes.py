@@ -1,0 +1,104 @@
+"""Recipes and their presets."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from sw.cli import UserError
+from sw.data.registry import DATASETS, EVENT_DATASETS
+from sw.learn.batches import Augmentation, EventAugmentation
+from sw.learn.recipes import PRESETS, preset
+from sw.rules import RULES
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_can_be_built(name):
+    recipe = PRESETS[name]
+    rule = RULES[recipe.rule]((4, 2), recipe.steps, **recipe.settings)
+    assert rule.steps == recipe.steps
+    json.dumps(recipe.to_dict())
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_data_set_has_one(dataset):
+    assert preset(dataset).dataset == dataset
+
+
+def test_augment():
+    assert preset("mnist").augmentation is None
+    assert preset("mnist", augment=True) == PRESETS["mnist-augmented"]
+    assert preset("digits", augment=True) == PRESETS["digits"]
+    # a data set without a preset for it takes its plain one
+    plain = PRESETS["fashion_mnist"]
+    assert preset("fashion_mnist", augment=True) == replace(plain, augmentation=Augmentation())
+
+
+def test_augment_by_name():
+    recipe = preset("mnist", augment={"elastic": 0.5})
+    augmentation = replace(PRESETS["mnist-augmented"].augmentation, elastic=0.5)
+    assert recipe == replace(PRESETS["mnist-augmented"], augmentation=augmentation)
+    with pytest.raises(UserError, match=r"Augmentation must be one of degrees, .*, not 'blur'"):
+        preset("mnist", augment={"blur": 1})
+
+
+@pytest.mark.parametrize("dataset", EVENT_DATASETS)
+def test_events_are_augmented_in_their_own_way(dataset):
+    recipe = preset(dataset, augment={"stretch": 0.3})
+    assert isinstance(recipe.augmentation, EventAugmentation)
+    assert recipe.augmentation.stretch == 0.3
+    with pytest.raises(UserError, match=r"Augmentation must be one of stretch, .*, not 'elastic'"):
+        preset(dataset, augment={"elastic": 1})
+
+
+@pytest.mark.parametrize("dataset", EVENT_DATASETS)
+def test_events_take_any_number_of_steps(dataset):
+    assert [preset(dataset, steps=steps).steps for steps in (1, 12, 255, 256)] == [1, 12, 255, 256]
+    for steps in (0, 257):
+        with pytest.raises(UserError, match=f"Steps must be in 1 … 256, not {steps}"):
+            preset(dataset, steps=steps)
+
+
+@pytest.mark.parametrize("name", ["pool", "inputs", "silent_below"])
+def test_events_refuse_what_is_for_images(name):
+    flag = name.replace("_", "-")
+    with pytest.raises(UserError, match=f"shd: holds events, not images; leave out --{flag}"):
+        preset("shd", **{name: 1})
+
+
+def test_changes():
+    recipe = preset("fashion_mnist", hidden=(5, 4), steps=None, settings={"smoothing": 0.1})
+    assert (recipe.hidden, recipe.steps) == ((5, 4), PRESETS["fashion_mnist"].steps)
+    assert recipe.settings == {**PRESETS["fashion_mnist"].settings, "smoothing": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rule": "hebb"}, r"Rule must be one of bstdg, .*, not 'hebb'"),
+        ({"hidden": (5, 0)}, "Hidden must be at least 1, not 0"),
+        ({"steps": 12}, "Steps must be a power of two where pixels are encoded, not 12"),
+        ({"steps": 512}, "Steps must be in 1 … 256, not 512"),
+        ({"epochs": 0}, "Epochs must be at least 1, not 0"),
+        ({"batch": 0}, "Batch must be at least 1, not 0"),
+        ({"seed": -1}, "Seed must be at least 0, not -1"),
+        ({"rate": 0.0}, "Rate must be above 0, not 0.0"),
+        ({"validation": 1.0}, "Validation must be in 0 … below 1, not 1.0"),
+    ],
+)
+def test_refusals(changes, message):
+    with pytest.raises(UserError, match=message):
+        preset("digits", **changes)
+
+
+def test_another_rule_starts_from_its_own_rate_and_settings():
+    assert PRESETS["digits"].settings
+    recipe = preset("digits", rule="surrogate")
+    assert (recipe.rate, recipe.settings) == (RULES["surrogate"].rate, {})
+    recipe = preset("digits", rule="surrogate", rate=0.5, settings={"gain": 3.0})
+    assert (recipe.rate, recipe.settings) == (0.5, {"gain": 3.0})
+
+
+def test_unknown_data_set():
+    with pytest.raises(UserError, match=r"Data set must be one of .*, not 'cifar'"):
+        preset("cifar")

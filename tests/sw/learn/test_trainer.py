@@ -1,0 +1,241 @@
+"""The training loop: what it learns, resumes and refuses."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from networks import PROVENANCE, speech
+
+from sw.cli import UserError
+from sw.data.registry import split
+from sw.encoder import EventsEncoder
+from sw.evaluate import answer
+from sw.learn.batches import Augmentation, EventAugmentation
+from sw.learn.inference import run, run_images
+from sw.learn.recipes import preset
+from sw.learn.trainer import Trainer
+from sw.rules import RULES
+
+
+def small(**changes):
+    return preset("digits", **{"hidden": (20,), "epochs": 3, "batch": 32, "rate": 0.02} | changes)
+
+
+def test_augmentation_knows_the_maps_of_an_image(digits):
+    """Mirrored, two maps stay where they are, four do not."""
+    flip = Augmentation(degrees=0, scale=0, shift=0, flip=True)
+    ends = []
+    for maps in (1, 2, 4):
+        trainer = Trainer(small(epochs=1, augmentation=flip), replace(digits, maps=maps))
+        trainer.fit()
+        ends.append(state(trainer))
+    one, two, four = ends
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one, four, strict=True))
+
+
+class KilledError(Exception):
+    pass
+
+
+def _kill_at(*when):
+    def kill(*now):
+        if now == when:
+            raise KilledError
+
+    return kill
+
+
+def small_events(**changes):
+    fields = {"hidden": (20,), "steps": 10, "epochs": 8, "batch": 16, "rate": 0.01, "settings": {}}
+    return preset("fsdd", **{**fields, "augmentation": EventAugmentation(pitch=0.0)} | changes)
+
+
+@pytest.fixture
+def words(rng):
+    return speech(rng)
+
+
+def state(trainer):
+    return [value.clone() for value in trainer.rule.state_dict().values()]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"hidden": (20, 12)},
+        {"hidden": ()},
+        {"pool": 2, "inputs": 9},
+        {"steps": 1},
+    ],
+    ids=str,
+)
+def test_learns(digits, changes):
+    trainer = Trainer(small(**changes), digits)
+    trainer.fit()
+    assert [entry["epoch"] for entry in trainer.history] == [1, 2, 3]
+    assert trainer.history[-1]["validation_accuracy"] > 0.15  # chance is 0.1
+    assert len(trainer.history[-1]["spikes_mean"]) == len(trainer.rule.weights)
+
+
+# The published baselines are slow learners: tests/sw/rules has them learn, with settings for it
+@pytest.mark.parametrize("rule", ["bstdg", "stdg", "surrogate"])
+def test_every_rule_learns(digits, rule):
+    recipe = preset("digits", rule=rule, hidden=(30,), epochs=8, batch=32)
+    trainer = Trainer(recipe, digits)
+    trainer.fit()
+    assert trainer.history[-1]["validation_accuracy"] > 0.3  # chance is 0.1
+    figures = trainer.answer(digits).figures(digits.test_labels)
+    assert figures.accuracy > 0.3
+
+
+@pytest.mark.parametrize("rule", ["bstdg", "stdg", "surrogate"])
+def test_rules_that_take_events_learn_them(words, rule):
+    recipe = small_events(rule=rule, rate=RULES[rule].rate, epochs=20)
+    trainer = Trainer(recipe, words)
+    assert trainer.encoder == EventsEncoder(channels=12)
+    trainer.fit()
+    figures = trainer.answer(words).figures(words.test_labels)
+    assert figures.images == 60
+    assert figures.accuracy > 0.6  # chance is 0.33
+
+
+def test_events_validation_is_what_the_network_does(words):
+    trainer = Trainer(small_events(), words)
+    trainer.fit()
+    _, held_out = split(words.train_labels, trainer.recipe.validation)
+    assert len(held_out)
+    network = trainer.network("x", PROVENANCE)
+    answered = run(network, words.train_events[held_out].spikes(network.steps))
+    figures = answered.figures(words.train_labels[held_out])
+    assert trainer.history[-1]["validation_accuracy"] == figures.accuracy
+    assert trainer.history[-1]["decision_step_mean"] == pytest.approx(figures.decision_step_mean)
+    mine, same = trainer.answer(words), answer(network, words)
+    np.testing.assert_array_equal(mine.label, same.label)
+    np.testing.assert_array_equal(mine.times[0], same.times[0])
+
+
+def test_events_resume_with_the_same_bits(words, tmp_path):
+    whole = Trainer(small_events(epochs=3), words)
+    whole.fit()
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KilledError):
+        Trainer(small_events(epochs=3), words).fit(path, _kill_at(2, 1))
+    again = Trainer(small_events(epochs=3), words)
+    again.fit(path)
+    for one, other in zip(state(whole), state(again), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_same_seed_same_bits(digits):
+    runs = []
+    for seed in (1, 1, 2):
+        trainer = Trainer(small(seed=seed, augmentation=None), digits)
+        trainer.fit()
+        runs.append(trainer.network("x", PROVENANCE).sha256)
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_validation_is_what_the_network_does(digits):
+    """The figure of the last epoch is the accuracy of the exported network on the same images."""
+    trainer = Trainer(small(), digits)
+    trainer.fit()
+    _, held_out = split(digits.train_labels, trainer.recipe.validation)
+    images, labels = digits.train_images[held_out], digits.train_labels[held_out]
+    figures = run_images(trainer.network("x", PROVENANCE), images).figures(labels)
+    assert trainer.history[-1]["validation_accuracy"] == figures.accuracy
+    assert trainer.history[-1]["decision_step_mean"] == pytest.approx(figures.decision_step_mean)
+    assert trainer.history[-1]["spikes_mean"][0] == pytest.approx(figures.hidden_spikes_mean)
+
+
+def test_validation_images_are_not_learnt_from(digits):
+    trainer = Trainer(small(), digits)
+    learnt, held_out = (
+        {image.tobytes() for image in inputs._images.numpy()}
+        for inputs, _ in (trainer._learn, trainer._probe)
+    )
+    assert len(held_out) == 288
+    assert not learnt & held_out
+    assert not learnt & {image.tobytes() for image in digits.test_images}
+
+
+def test_without_validation(digits):
+    trainer = Trainer(small(validation=0.0, epochs=1), digits)
+    trainer.fit()
+    assert trainer.history[-1]["validation_accuracy"] is None
+
+
+def test_inputs_are_chosen_from_what_is_learnt_from(digits):
+    encoder = Trainer(small(inputs=30), digits).encoder
+    assert encoder.inputs == 30
+    assert list(encoder.select) == sorted(set(encoder.select))
+    # the left column of a digit is empty and tells nothing
+    assert not {0, 8, 16, 24} & set(encoder.select)
+
+
+@pytest.mark.parametrize("when", [(1, 0), (1, 5), (2, 0)], ids=str)
+def test_resumes_with_the_same_bits(digits, tmp_path, when):
+    whole = Trainer(small(), digits)
+    whole.fit()
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KilledError):
+        Trainer(small(), digits).fit(path, _kill_at(*when))
+    again = Trainer(small(), digits)
+    epochs = []
+    again.fit(path, lambda epoch, batch: epochs.append(epoch))
+    assert epochs[0] == when[0]
+    for one, other in zip(state(whole), state(again), strict=True):
+        assert torch.equal(one, other)
+    assert again.history == whole.history
+
+
+def test_another_runs_checkpoint_is_refused(digits, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    Trainer(small(epochs=1), digits).fit(path)
+    before = path.read_bytes()
+    message = r"checkpoint.pt: checkpoint of another run \(rate .*--restart drops it"
+    with pytest.raises(UserError, match=message):
+        Trainer(small(epochs=1, rate=0.5), digits).fit(path)
+    path.write_bytes(before[:1000])
+    with pytest.raises(UserError, match="not a checkpoint, or damaged; --restart drops it"):
+        Trainer(small(epochs=1), digits).fit(path)
+
+
+def test_not_finite_stops(digits):
+    trainer = Trainer(small(), digits)
+    with torch.no_grad():
+        trainer.rule.thresholds[1][3] = float("nan")
+    with pytest.raises(UserError, match=r"Epoch 1: \S+ is no longer finite; lower --rate"):
+        trainer.fit()
+
+
+def test_dead_layer_stops(digits):
+    trainer = Trainer(small(rate=1e-9), digits)
+    with torch.no_grad():
+        trainer.rule.thresholds[0].fill_(1000)
+    with pytest.raises(UserError, match=r"Epoch 1: hidden layer 0 is dead, .* 288 examples; lower"):
+        trainer.fit()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pool": 3}, "Pool must be 1, 2 or 4, not 3"),
+        ({"inputs": 65}, "Inputs must be in 1 … 64, not 65"),
+        ({"silent_below": 999}, "Silent_below must be in 0 … 256, not 999"),
+        ({"batch": 5000}, "Batch must be at most 1154 here, not 5000"),
+        ({"settings": {"magic": 1}}, "Rule 'bstdg': .* unexpected keyword argument 'magic'"),
+    ],
+)
+def test_refusals(digits, changes, message):
+    with pytest.raises(UserError, match=message):
+        Trainer(small(**changes), digits)
+
+
+def test_rate_falls_to_nothing(digits):
+    trainer = Trainer(small(epochs=4, rate=0.01), digits)
+    trainer.fit()
+    rates = [entry["rate"] for entry in trainer.history]
+    np.testing.assert_allclose(rates, [0.01, 0.00853553, 0.005, 0.00146447], rtol=1e-5)
