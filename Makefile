@@ -18,7 +18,10 @@ build: $(VENV)/.build
 test: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/python -m pytest -n auto $(PYTEST_FLAGS)
+	$(VENV)/bin/python -m pytest -n auto -m "not deep" $(PYTEST_FLAGS)
+
+test-deep: $(VENV)/.test
+	$(VENV)/bin/python -m pytest -n auto -m deep $(PYTEST_FLAGS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -34,4 +37,4 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 clean:
 	find build -mindepth 1 ! -name README.md -delete
 
-.PHONY: build test clean
+.PHONY: build test test-deep clean
