@@ -15,9 +15,12 @@ endif
 build: $(VENV)/.build
 	$(VENV)/bin/python -m hw.build --board ice40
 
-test: $(VENV)/.test
+lint: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache
+
+test: $(VENV)/.test lint
 	$(VENV)/bin/python -m pytest -n auto -m "not deep" $(PYTEST_FLAGS)
 
 test-deep: $(VENV)/.test
@@ -37,4 +40,4 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 clean:
 	find build -mindepth 1 ! -name README.md -delete
 
-.PHONY: build test test-deep clean
+.PHONY: build lint test test-deep clean
