@@ -19,6 +19,7 @@ lint: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/mypy
 
 test: $(VENV)/.test lint
 	$(VENV)/bin/python -m pytest -n auto -m "not deep" $(PYTEST_FLAGS)
