@@ -54,17 +54,11 @@ from torch import Tensor, nn
 from sw.cli import UserError
 from sw.learn.distributed import draw
 from sw.rules import timing
+from sw.rules.kernels.interface import Dense, Draws, Settings
 from sw.rules.rule import Rule
 from sw.rules.timing import FLAT, Part, Trace, Window, arrived_by, sign
 
-__all__ = ["Bstdg", "Draws"]
-
-
-class Draws(NamedTuple):
-    """The random numbers of one batch."""
-
-    noise: list[Tensor]  # on each layer's thresholds, in units of its spread: [B, N] or [B, 1]
-    later: Tensor  # 0 … 1, where the random step lies, [B, 1]
+__all__ = ["Bstdg"]
 
 
 class _Layer(NamedTuple):
@@ -164,6 +158,11 @@ class Bstdg(Rule):
         self.thresholds = nn.ParameterList(nn.Parameter(torch.zeros(n)) for n in self.sizes[1:])
         self.register_buffer("spread", torch.ones(len(shapes)))
 
+    @property
+    def time_unit(self) -> float:
+        """β, steps."""
+        return self.steps * self.time_scale
+
     def groups(self) -> list[dict[str, object]]:
         return [
             {"params": list(self.weights), "factor": 1.0},
@@ -218,12 +217,29 @@ class Bstdg(Rule):
         if self.fused and inputs.is_cuda and inputs.dim() == 2 and self.window == FLAT:
             from sw.rules.kernels import fused
 
-            gradients = functools.partial(fused.gradients, self)
+            gradients = functools.partial(fused.gradients, *self.for_kernels())
         found = gradients(inputs, labels, self.draw(len(inputs)))
         for weight, threshold, (by_weight, by_threshold) in zip(
             self.weights, self.thresholds, found, strict=True
         ):
             weight.grad, threshold.grad = by_weight, by_threshold
+
+    def for_kernels(self) -> tuple[Settings, list[Dense]]:
+        """What ``sw.rules.kernels.fused.gradients`` takes of the rule; the tensors are its own."""
+        settings = Settings(
+            steps=self.steps,
+            binary=self.binary,
+            lead=self.lead,
+            time_unit=self.time_unit,
+            margin_gain=self.margin_gain,
+            later_gain=self.later_gain,
+            later_from_start=self.later_from_start,
+            smoothing=self.smoothing,
+            silent_decay=self.silent_decay,
+            fired_decay=self.fired_decay,
+        )
+        layers = zip(self.weights, self.thresholds, self.spread, strict=True)
+        return settings, [Dense(*layer) for layer in layers]
 
     def draw(self, images: int) -> Draws:
         """The random numbers of one batch."""
@@ -279,7 +295,7 @@ class Bstdg(Rule):
 
     def _output_error(self, layer: _Layer, read_out: _ReadOut, target: Tensor) -> list[Part]:
         """The three parts of the output layer's error."""
-        beta = self.steps * self.time_scale
+        beta = self.time_unit
         first = (
             -(layer.times + self.lead * target) / beta + self.margin_gain * read_out.at_decision
         ).softmax(dim=1)

@@ -5,13 +5,12 @@ they fire, so its work is spikes × units, whatever T; the backward kernel compa
 with an error's. Nothing of size B × T × N or B × N_out × N_in is ever written.
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from sw.rules.kernels.interface import Dense, Draws, Settings
 from sw.rules.kernels.loss import (
     Layer,
     faded,
@@ -23,9 +22,6 @@ from sw.rules.kernels.loss import (
     used,
 )
 
-if TYPE_CHECKING:
-    from sw.rules.bstdg import Bstdg, Draws
-
 __all__ = ["forward", "hidden_error", "output_error", "weight_error"]
 
 _UNIT = 1 << 16  # a key is step · 2¹⁶ + unit
@@ -33,17 +29,15 @@ _SORTED = 4096  # inputs that a kernel sorts by itself
 _SHARES = 4  # of the images, each summed by itself
 
 
-def forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> Layer:
-    """Runs a layer on ``inputs`` int16 [B, N_in]."""
+def forward(settings: Settings, layer: Dense, inputs: Tensor, noise: Tensor) -> Layer:
+    """Runs ``layer`` on ``inputs`` int16 [B, N_in]."""
     images, width = inputs.shape
-    units = rule.sizes[index + 1]
+    units = len(layer.weight)
     rows = torch.empty(
-        width, units, dtype=torch.int8 if rule.binary else torch.float32, device=inputs.device
+        width, units, dtype=torch.int8 if settings.binary else torch.float32, device=inputs.device
     )
     grid = (triton.cdiv(units, 32), triton.cdiv(width, 64))
-    _rows[grid](
-        rule.weights[index], rows, units, width, BINARY=rule.binary, BLOCK_OUT=32, BLOCK_IN=64
-    )
+    _rows[grid](layer.weight, rows, units, width, BINARY=settings.binary, BLOCK_OUT=32, BLOCK_IN=64)
     times, effective = (
         torch.empty(images, units, dtype=torch.int16, device=inputs.device) for _ in range(2)
     )
@@ -52,15 +46,15 @@ def forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> Layer:
     _trace[(images, triton.cdiv(units, block))](
         _ordered(inputs),
         rows,
-        rule.thresholds[index],
+        layer.threshold,
         noise,
-        rule.spread[index],
+        layer.spread,
         times,
         effective,
         margin,
         width,
         units,
-        rule.steps,
+        settings.steps,
         *noise.expand(images, units).stride(),
         LOT=16,
         BLOCK=block,
@@ -82,22 +76,22 @@ def _ordered(inputs: Tensor) -> Tensor:
 
 
 def output_error(
-    rule: "Bstdg", inputs: Tensor, labels: Tensor, draws: "Draws"
+    settings: Settings, layer: Dense, inputs: Tensor, labels: Tensor, draws: Draws
 ) -> tuple[Tensor, Tensor]:
-    """The three parts of the output layer's error and their steps, [3, B, N] each."""
-    layer = forward(rule, len(rule.weights) - 1, inputs, draws.noise[-1])
-    (images, units), width = layer.times.shape, inputs.shape[1]
+    """The three parts of the error of ``layer``, the last, and their steps, [3, B, N] each."""
+    ran = forward(settings, layer, inputs, draws.noise[-1])
+    (images, units), width = ran.times.shape, inputs.shape[1]
     error = torch.empty(3, images, units, dtype=torch.float16, device=inputs.device)
     step = torch.empty(3, images, units, dtype=torch.int16, device=inputs.device)
     padded = triton.next_power_of_2(units)
     _output[(images,)](
         inputs,
-        layer.times,
-        layer.effective,
-        rule.weights[-1],
-        rule.thresholds[-1],
+        ran.times,
+        ran.effective,
+        layer.weight,
+        layer.threshold,
         draws.noise[-1],
-        rule.spread[-1],
+        layer.spread,
         draws.later,
         labels,
         error,
@@ -105,10 +99,10 @@ def output_error(
         images,
         units,
         width,
-        *loss_settings(rule),
-        FROM_START=rule.later_from_start,
+        *loss_settings(settings),
+        FROM_START=settings.later_from_start,
         SHARES=labels.is_floating_point(),
-        BINARY=rule.binary,
+        BINARY=settings.binary,
         UNITS=padded,
         BLOCK=max(16, 8192 // padded),
     )
@@ -116,17 +110,15 @@ def output_error(
 
 
 def hidden_error(
-    rule: "Bstdg", index: int, error: Tensor, step: Tensor, before: Layer, shrink: float
+    settings: Settings, layer: Dense, error: Tensor, step: Tensor, before: Layer, shrink: float
 ) -> Tensor:
-    """Error [1, B, N_in] of the layer before layer ``index``, whose error is given, times
-    ``shrink``.
-    """
+    """Error [1, B, N_in] of the layer before ``layer``, whose error is given, times ``shrink``."""
     (parts, images, units), width = error.shape, before.times.shape[1]
     result = error.new_empty(1, images, width)
     _hidden[(triton.cdiv(images, 4), triton.cdiv(width, 256))](
         error,
         step,
-        rule.weights[index],
+        layer.weight,
         before.times,
         before.effective,
         before.margin,
@@ -134,12 +126,12 @@ def hidden_error(
         images,
         units,
         width,
-        rule.steps,
-        rule.silent_decay,
-        rule.fired_decay,
+        settings.steps,
+        settings.silent_decay,
+        settings.fired_decay,
         shrink,
         PARTS=parts,
-        BINARY=rule.binary,
+        BINARY=settings.binary,
         IMAGES=4,
         BLOCK=256,
     )
@@ -147,10 +139,10 @@ def hidden_error(
 
 
 def weight_error(
-    rule: "Bstdg", index: int, error: Tensor, step: Tensor, inputs: Tensor, scale: float
+    settings: Settings, layer: Dense, error: Tensor, step: Tensor, inputs: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of weights [N_out, N_in] and thresholds [N_out] of layer ``index``, from its errors
-    over ``scale`` and their steps [parts, B, N_out].
+    """Gradients of weights [N_out, N_in] and thresholds [N_out] of ``layer``, from its errors over
+    ``scale`` and their steps [parts, B, N_out].
     """
     (parts, images, units), width = error.shape, inputs.shape[1]
     # Enough blocks to fill a GPU, and as few sums of parts as that allows

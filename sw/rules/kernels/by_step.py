@@ -11,13 +11,12 @@ signs are 0, and so are their errors. Kernels load several values at once, for w
 aligned.
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from sw.rules.kernels.interface import Dense, Draws, Settings
 from sw.rules.kernels.loss import (
     Layer,
     faded,
@@ -29,9 +28,6 @@ from sw.rules.kernels.loss import (
 )
 from sw.rules.kernels.operands import arrived_by, flags_by, packed, placed_at, stacked
 
-if TYPE_CHECKING:
-    from sw.rules.bstdg import Bstdg, Draws
-
 __all__ = ["forward", "hidden_error", "output_error", "suits", "weight_error"]
 
 _STEPS = 32  # T up to which these are the faster ones
@@ -40,27 +36,27 @@ _ROWS = 128  # of a product: images × steps
 _PROGRAMS = 264  # that a GPU runs at once, about
 
 
-def suits(rule: "Bstdg") -> bool:
-    """Whether these kernels can train ``rule``, and are the faster ones."""
-    return rule.binary and rule.steps <= _STEPS and rule.sizes[-1] <= _CLASSES
+def suits(settings: Settings, classes: int) -> bool:
+    """Whether these kernels can train a network of so many ``classes``, and are the faster ones."""
+    return settings.binary and settings.steps <= _STEPS and classes <= _CLASSES
 
 
-def forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> Layer:
-    """Runs a layer on ``inputs`` int16 [B, N_in]."""
+def forward(settings: Settings, layer: Dense, inputs: Tensor, noise: Tensor) -> Layer:
+    """Runs ``layer`` on ``inputs`` int16 [B, N_in]."""
     images, width = inputs.shape
-    units, device = rule.sizes[index + 1], inputs.device
-    signs = _signs_of(rule.weights[index])
+    units, device = len(layer.weight), inputs.device
+    signs = _signs_of(layer.weight)
     shape = images, _wide(units)
     times, effective = (torch.empty(shape, dtype=torch.int16, device=device) for _ in range(2))
     margin = torch.empty(shape, device=device)
-    steps = triton.next_power_of_2(rule.steps)
+    steps = triton.next_power_of_2(settings.steps)
     block = 128 if units > 64 else 64
     _trace[(triton.cdiv(images * steps, _ROWS), triton.cdiv(shape[1], block))](
         inputs,
         signs,
-        rule.thresholds[index],
+        layer.threshold,
         noise,
-        rule.spread[index],
+        layer.spread,
         times,
         effective,
         margin,
@@ -68,7 +64,7 @@ def forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> Layer:
         width,
         *signs.shape,
         units,
-        rule.steps,
+        settings.steps,
         *noise.expand(images, units).stride(),
         PACKED=packed(inputs),
         STEPS=steps,
@@ -80,21 +76,21 @@ def forward(rule: "Bstdg", index: int, inputs: Tensor, noise: Tensor) -> Layer:
 
 
 def output_error(
-    rule: "Bstdg", inputs: Tensor, labels: Tensor, draws: "Draws"
+    settings: Settings, layer: Dense, inputs: Tensor, labels: Tensor, draws: Draws
 ) -> tuple[Tensor, Tensor]:
-    """The three parts of the output layer's error and their steps, [3, B, N] each."""
-    (images, width), units = inputs.shape, rule.sizes[-1]
-    signs = _signs_of(rule.weights[-1])
+    """The three parts of the error of ``layer``, the last, and their steps, [3, B, N] each."""
+    (images, width), units = inputs.shape, len(layer.weight)
+    signs = _signs_of(layer.weight)
     shape = 3, images, _wide(units)
     error = torch.empty(shape, dtype=torch.float16, device=inputs.device)
     step = torch.empty(shape, dtype=torch.int16, device=inputs.device)
-    steps = triton.next_power_of_2(rule.steps)
+    steps = triton.next_power_of_2(settings.steps)
     _output[(triton.cdiv(images * steps, _ROWS),)](
         inputs,
         signs,
-        rule.thresholds[-1],
+        layer.threshold,
         draws.noise[-1],
-        rule.spread[-1],
+        layer.spread,
         draws.later,
         labels,
         error,
@@ -103,8 +99,8 @@ def output_error(
         width,
         *signs.shape,
         units,
-        *loss_settings(rule),
-        FROM_START=rule.later_from_start,
+        *loss_settings(settings),
+        FROM_START=settings.later_from_start,
         SHARES=labels.is_floating_point(),
         PACKED=packed(inputs),
         STEPS=steps,
@@ -116,15 +112,13 @@ def output_error(
 
 
 def hidden_error(
-    rule: "Bstdg", index: int, error: Tensor, step: Tensor, before: Layer, shrink: float
+    settings: Settings, layer: Dense, error: Tensor, step: Tensor, before: Layer, shrink: float
 ) -> Tensor:
-    """Error [1, B, N_in] of the layer before layer ``index``, whose error is given, times
-    ``shrink``.
-    """
+    """Error [1, B, N_in] of the layer before ``layer``, whose error is given, times ``shrink``."""
     (parts, images, units), width = error.shape, before.times.shape[1]
-    signs = _signs_of(rule.weights[index])
+    signs = _signs_of(layer.weight)
     result = error.new_empty(1, images, width)
-    steps = triton.next_power_of_2(rule.steps)
+    steps = triton.next_power_of_2(settings.steps)
     _hidden[(triton.cdiv(images * steps, 64), triton.cdiv(width, 128))](
         error,
         step,
@@ -137,10 +131,10 @@ def hidden_error(
         units,
         width,
         signs.shape[1],
-        rule.sizes[index],
-        rule.steps,
-        rule.silent_decay,
-        rule.fired_decay,
+        layer.weight.shape[1],
+        settings.steps,
+        settings.silent_decay,
+        settings.fired_decay,
         shrink,
         PARTS=parts,
         STEPS=steps,
@@ -152,13 +146,13 @@ def hidden_error(
 
 
 def weight_error(
-    rule: "Bstdg", index: int, error: Tensor, step: Tensor, inputs: Tensor, scale: float
+    settings: Settings, layer: Dense, error: Tensor, step: Tensor, inputs: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of weights [N_out, N_in] and thresholds [N_out] of layer ``index``, from its errors
-    over ``scale`` and their steps [parts, B, N_out].
+    """Gradients of weights [N_out, N_in] and thresholds [N_out] of ``layer``, from its errors over
+    ``scale`` and their steps [parts, B, N_out].
     """
     parts, images, wide = error.shape
-    units, width = rule.weights[index].shape
+    units, width = layer.weight.shape
     block = 128 if units > 16 else 16
     # One input more, that always fires at once: its weight is the threshold, but for the sign
     grid = (triton.cdiv(units, block), triton.cdiv(width + 1, 64))
@@ -178,7 +172,7 @@ def weight_error(
         units,
         inputs.shape[1],
         width,
-        rule.steps,
+        settings.steps,
         share,
         scale / images,
         PARTS=parts,

@@ -5,7 +5,7 @@ for real weights, ``sw/rules/kernels/by_spike.py`` does spike by spike.
 """
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 import triton
@@ -13,41 +13,41 @@ import triton.language as tl
 from torch import Tensor
 
 from sw.rules.kernels import by_spike, by_step
-
-if TYPE_CHECKING:
-    from sw.rules.bstdg import Bstdg, Draws
-    from sw.rules.kernels.loss import Layer
+from sw.rules.kernels.interface import Dense, Draws, Settings
+from sw.rules.kernels.loss import Layer
 
 __all__ = ["Adam", "gradients"]
 
 
 def gradients(
-    rule: "Bstdg", inputs: Tensor, labels: Tensor, draws: "Draws"
+    settings: Settings, network: Sequence[Dense], inputs: Tensor, labels: Tensor, draws: Draws
 ) -> list[tuple[Tensor, Tensor]]:
-    """Gradient of weights and thresholds of each layer, as ``Bstdg.gradients`` gives them.
+    """Gradient of weights and thresholds of each layer of ``network``, first to last.
 
     Parameters
     ----------
+    settings : Settings
+    network : sequence of Dense
     inputs : integer [B, N_in], N_in < 2¹⁶
         Firing steps, T < 2¹⁵ for never.
     labels : int64 [B], or float [B, N_out]
     draws : Draws
     """
-    way = by_step if by_step.suits(rule) else by_spike
+    way = by_step if by_step.suits(settings, len(network[-1].weight)) else by_spike
     inputs = inputs.to(torch.int16)
     layers: list[Layer] = []
-    for index in range(len(rule.weights) - 1):
-        layers.append(way.forward(rule, index, inputs, draws.noise[index]))
+    for layer, noise in zip(network[:-1], draws.noise, strict=False):  # the last noise is below
+        layers.append(way.forward(settings, layer, inputs, noise))
         inputs = layers[-1].times
-    error, step = way.output_error(rule, inputs, labels, draws)
+    error, step = way.output_error(settings, network[-1], inputs, labels, draws)
     scale = 1.0  # of the errors, which grow from layer to layer and must stay in float16's range
     result = []
-    for index in reversed(range(len(rule.weights))):
-        result.append(way.weight_error(rule, index, error, step, inputs, scale))
+    for index, layer in reversed(list(enumerate(network))):
+        result.append(way.weight_error(settings, layer, error, step, inputs, scale))
         if index:
             before = layers[index - 1]
-            shrink = 2.0 ** -(rule.sizes[index + 1].bit_length() // 2)  # about 1 / √N
-            error = way.hidden_error(rule, index, error, step, before, shrink)
+            shrink = 2.0 ** -(len(layer.weight).bit_length() // 2)  # about 1 / √N
+            error = way.hidden_error(settings, layer, error, step, before, shrink)
             scale /= shrink
             step, inputs = before.effective[None], before.inputs
     return result[::-1]

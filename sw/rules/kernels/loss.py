@@ -10,15 +10,14 @@ Without a GPU the kernels run in Triton's interpreter if ``TRITON_INTERPRET=1`` 
 modules are imported; the tests do that.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from sw.rules.bstdg import Bstdg
+from sw.rules.kernels.interface import Settings
 
 __all__ = [
     "Layer",
@@ -41,11 +40,10 @@ class Layer(NamedTuple):
     margin: Tensor  # m, likewise, in units of the spread
 
 
-def loss_settings(rule: "Bstdg") -> tuple[float, ...]:
-    """What :func:`loss` takes of the rule, T first."""
-    beta = rule.steps * rule.time_scale
-    gains = rule.margin_gain, rule.later_gain
-    return rule.steps, rule.lead, beta, *gains, rule.smoothing
+def loss_settings(settings: Settings) -> tuple[float, ...]:
+    """What :func:`loss` takes of the settings, T first."""
+    gains = settings.margin_gain, settings.later_gain
+    return settings.steps, settings.lead, settings.time_unit, *gains, settings.smoothing
 
 
 def summed(sums: Tensor, units: int) -> tuple[Tensor, Tensor]:

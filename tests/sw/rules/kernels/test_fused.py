@@ -75,7 +75,10 @@ def compare(rule, images, equal):
     draws = rule.draw(len(inputs))
     mine, theirs = (
         gradients(inputs, labels, draws)
-        for gradients in (lambda *batch: fused.gradients(rule, *batch), rule.gradients)
+        for gradients in (
+            lambda *batch: fused.gradients(*rule.for_kernels(), *batch),
+            rule.gradients,
+        )
     )
     equal(mine, theirs)
     assert any(weight.any() for weight, _ in mine)
@@ -102,9 +105,10 @@ def test_forward_at_the_edges(low, high, silent, way):
         threshold.data.uniform_(low, high)
     draws = rule.draw(len(inputs))
     layers, _ = rule._forward(inputs, draws)
+    settings, network = rule.for_kernels()
     arrived = inputs.short()
-    for index, layer in enumerate(layers):
-        mine = way.forward(rule, index, arrived, draws.noise[index])
+    for layer, parameters, noise in zip(layers, network, draws.noise, strict=True):
+        mine = way.forward(settings, parameters, arrived, noise)
         real = slice(len(layer.times[0]))
         assert torch.equal(mine.times[:, real], layer.times.short())
         assert torch.equal(mine.effective[:, real], layer.effective.short())
@@ -121,7 +125,7 @@ def test_gradients_at_the_edges(low, high, later_from_start, equal):
     for threshold in rule.thresholds:
         threshold.data.uniform_(low, high)
     draws = rule.draw(len(inputs))
-    mine = fused.gradients(rule, inputs, labels, draws)
+    mine = fused.gradients(*rule.for_kernels(), inputs, labels, draws)
     equal(mine, rule.gradients(inputs, labels, draws))
 
 
@@ -135,7 +139,8 @@ def test_gradients_at_the_edges(low, high, later_from_start, equal):
     ],
 )
 def test_what_products_are_for(sizes, steps, rule_of, suits):
-    assert by_step.suits(rule_of(sizes, steps)) is suits
+    settings, network = rule_of(sizes, steps).for_kernels()
+    assert by_step.suits(settings, len(network[-1].weight)) is suits
 
 
 def test_shares_of_each_class(equal):
@@ -145,11 +150,11 @@ def test_shares_of_each_class(equal):
     rule.start(inputs)
     draws = rule.draw(5)
     sure = torch.nn.functional.one_hot(labels, 3).float()
-    for gradients in (rule.gradients, lambda *batch: fused.gradients(rule, *batch)):
+    for gradients in (rule.gradients, lambda *batch: fused.gradients(*rule.for_kernels(), *batch)):
         mine, theirs = (gradients(inputs, given, draws) for given in (sure, labels))
         equal(mine, theirs)
     unsure = (sure + 1) / 4
-    mine = fused.gradients(rule, inputs, unsure, draws)
+    mine = fused.gradients(*rule.for_kernels(), inputs, unsure, draws)
     equal(mine, rule.gradients(inputs, unsure, draws))
 
 
