@@ -35,7 +35,7 @@ $(VENV)/.build: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[build,check,host,learn]'
+	$(PIP) -e '.[build,check,develop,host,learn]'
 	touch $@ $(VENV)/.build
 
 clean:

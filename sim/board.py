@@ -245,7 +245,7 @@ def replies(
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     options = parser(
-        f"Simulate the netlist of a whole {BOARD.title}, from its flash to its UART.",
+        "Simulate the netlist of a whole iCEBreaker, from its flash to its UART.",
         data=True,
         build=True,
     )

@@ -1,1 +1,3 @@
 """Learn: data, encoders, training rules and the Network file."""
+
+__version__ = "0.2.0"  # of the whole project

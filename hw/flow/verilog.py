@@ -22,6 +22,7 @@ from amaranth.lib.wiring import In, Out
 from hw.flow.tools import run_tool, tool_version
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words, place
+from sw import __version__
 from sw.cli import atomic_path, write_json
 from sw.encoder import EventsEncoder
 from sw.network import Network
@@ -193,7 +194,7 @@ def _header(network: Network) -> str:
     lines = (
         f"{network.file_name}: {network.structure}, {network.steps} steps, 1 bit a weight.",
         f"Network file sha256 {network.sha256}",
-        f"Written by firstspike {version('firstspike')}, amaranth {version('amaranth')}.",
+        f"Written by firstspike {__version__}, amaranth {version('amaranth')}.",
         "verilator lint_off DECLFILENAME",  # one file on purpose: it is easier to hand on
     )
     return "".join(f"// {line}\n" for line in lines)
