@@ -12,7 +12,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from sw.data.events import Events
 from sw.encoder import LatencyEncoder
-from sw.learn.distributed import draw
+from sw.rules.draws import draw
 
 __all__ = [
     "Augmentation",

@@ -5,19 +5,21 @@ and the gradients of the parts are averaged before the optimizer's step. That is
 DistributedDataParallel does; its hooks hang on automatic differentiation, which our rules do not
 use, so the average is asked for by name.
 
-Random numbers are drawn for the whole batch by every process, each of which keeps its rows: so a
-run does not depend on the number of processes, but for the order in which sums are rounded.
+Random numbers are those of the whole batch (``sw/rules/draws.py``): so a run does not depend on the
+number of processes, but for the order in which sums are rounded.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["average", "count", "draw", "first", "joined", "part"]
+from sw.rules.draws import count, part
+
+__all__ = ["average", "count", "first", "joined", "part"]
 
 
 @contextmanager
@@ -39,24 +41,9 @@ def joined(device: torch.device) -> Iterator[torch.device]:
         dist.destroy_process_group()
 
 
-def count() -> int:
-    """Number of processes."""
-    return dist.get_world_size() if dist.is_initialized() else 1
-
-
 def first() -> bool:
     """Whether this process is the one that prints and writes."""
     return not dist.is_initialized() or dist.get_rank() == 0
-
-
-def part(batch: Tensor) -> Tensor:
-    """This process's part of a ``batch`` [B, …], B divisible by the number of processes."""
-    return batch.chunk(count())[dist.get_rank()] if dist.is_initialized() else batch
-
-
-def draw(make: Callable[[int], Tensor], images: int) -> Tensor:
-    """Random numbers for the ``images`` of this process: its part of ``make(images of all)``."""
-    return part(make(images * count()))
 
 
 def average(gradients: Sequence[Tensor]) -> None:

@@ -14,16 +14,15 @@ from torch import Tensor
 from sw.answer import Answer
 from sw.encoder import LatencyEncoder, Spikes
 from sw.network import Network
+from sw.rules.neuron import fire, spiked
 
 __all__ = [
     "answer",
     "counts",
     "decide",
-    "fire",
     "run",
     "run_images",
     "run_layers",
-    "spiked",
     "tensors",
 ]
 
@@ -62,39 +61,11 @@ def run(network: Network, spikes: Spikes, device: str | torch.device = "cpu") ->
     return _join(network.steps, parts)
 
 
-def spiked(inputs: Tensor, steps: int) -> Tensor:
-    """How often each unit has fired by the end of each step: float32 [B, T, N].
-
-    Parameters
-    ----------
-    inputs : integer [B, N] or [B, T, N]
-        The step of each unit's one spike, where ``steps`` (T) means never; or, of units that may
-        fire more than once, the number of spikes in each step.
-    """
-    if inputs.dim() == 3:
-        return inputs.cumsum(dim=1, dtype=torch.float32)
-    step = torch.arange(steps, device=inputs.device, dtype=inputs.dtype)
-    return (inputs[:, None, :] <= step[:, None]).float()
-
-
 def counts(spikes: Spikes, inputs: int, steps: int) -> Tensor:
     """How often each input has fired by the end of each step: float32 [B, T, inputs]."""
     change = np.zeros((spikes.count, steps, inputs), np.float32)
     np.add.at(change, (spikes.image, spikes.step, spikes.unit), 1)
     return torch.from_numpy(change.cumsum(axis=1, dtype=np.float32))
-
-
-def fire(potentials: Tensor, threshold: Tensor | float) -> Tensor:
-    """First step whose potential reaches the threshold, T for never: int64 [B, N].
-
-    Parameters
-    ----------
-    potentials : [B, T, N]
-    threshold : broadcastable to [B, T, N]
-    """
-    steps = potentials.shape[1]
-    step = torch.arange(steps, device=potentials.device, dtype=torch.float32)[:, None]
-    return torch.where(potentials >= threshold, step, float(steps)).amin(dim=1).long()
 
 
 def decide(potentials: Tensor, threshold: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -107,7 +78,7 @@ def decide(potentials: Tensor, threshold: Tensor, times: Tensor) -> tuple[Tensor
     threshold : integer [N]
         With real weights both may be float; then so is the margin.
     times : int64 [B, N]
-        What :func:`fire` gives for them.
+        What :func:`sw.rules.neuron.fire` gives for them.
     """
     steps = potentials.shape[1]
     first = times.amin(dim=1)
@@ -158,8 +129,8 @@ def tensors(network: Network, device: str | torch.device) -> list[tuple[Tensor, 
 
 
 def run_layers(layers: Sequence[tuple[Tensor, Tensor]], inputs: Tensor, steps: int) -> Answer:
-    """The answer of ``layers``, as :func:`answer` takes them, to ``inputs`` as :func:`spiked` takes
-    them.
+    """The answer of ``layers``, as :func:`answer` takes them, to ``inputs``, as
+    :func:`sw.rules.neuron.spiked` takes them.
     """
     widest = max(inputs.shape[-1], *(len(weight) for weight, _ in layers))
     size = max(1, _CHUNK // (steps * widest))

@@ -23,10 +23,11 @@ from sw.data.registry import Dataset, split
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.learn import distributed
 from sw.learn.batches import EventInputs, ImageInputs, informative_inputs
-from sw.learn.inference import answer, run_layers, spiked
+from sw.learn.inference import answer, run_layers
 from sw.learn.recipes import Recipe
 from sw.network import Layer, Network
 from sw.rules import RULES, Rule
+from sw.rules.neuron import spiked
 
 __all__ = ["Trainer"]
 

@@ -22,8 +22,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sw.rules.neuron import sign
 from sw.rules.relative import RelativeTargets
-from sw.rules.timing import sign
 
 __all__ = ["Bs4nn"]
 

@@ -52,11 +52,12 @@ import torch
 from torch import Tensor, nn
 
 from sw.cli import UserError
-from sw.learn.distributed import draw
 from sw.rules import timing
+from sw.rules.draws import draw
 from sw.rules.kernels.interface import Dense, Draws, Settings
+from sw.rules.neuron import sign
 from sw.rules.rule import Rule
-from sw.rules.timing import FLAT, Part, Trace, Window, arrived_by, sign
+from sw.rules.timing import FLAT, Part, Trace, Window, arrived_by
 
 __all__ = ["Bstdg"]
 

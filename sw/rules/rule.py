@@ -41,7 +41,7 @@ class Rule(nn.Module, ABC):
     @abstractmethod
     def start(self, inputs: Tensor) -> None:
         """Sets what depends on the data, once, from a sample of inputs, as
-        ``sw.learn.inference.spiked`` takes them.
+        ``sw.rules.neuron.spiked`` takes them.
         """
 
     @abstractmethod
@@ -52,7 +52,7 @@ class Rule(nn.Module, ABC):
         Parameters
         ----------
         inputs : integer [B, N_in] or [B, T, N_in]
-            As ``sw.learn.inference.spiked`` takes them.
+            As ``sw.rules.neuron.spiked`` takes them.
         labels : int64 [B], or float [B, N_out]
             The class, or a share for each class.
         """

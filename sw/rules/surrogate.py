@@ -24,9 +24,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sw.learn.inference import spiked
+from sw.rules.neuron import sign, spiked
 from sw.rules.rule import Rule
-from sw.rules.timing import sign
 
 __all__ = ["Surrogate"]
 

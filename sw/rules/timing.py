@@ -3,7 +3,7 @@
 Time is walked in chunks of eight steps, so memory does not grow with T.
 ``sw/rules/kernels/fused.py`` does the same on a GPU, faster; this is what it is held against.
 
-Throughout, ``inputs`` are what :func:`sw.learn.inference.spiked` takes: firing steps integer [B,
+Throughout, ``inputs`` are what :func:`sw.rules.neuron.spiked` takes: firing steps integer [B,
 N_in], T for never; or, of units that may fire more than once, spikes in each step [B, T, N_in].
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sw.learn.inference import fire, spiked
+from sw.rules.neuron import fire, spiked
 
 __all__ = [
     "FLAT",
@@ -23,7 +23,6 @@ __all__ = [
     "Window",
     "arrived_by",
     "input_error",
-    "sign",
     "trace",
     "weight_error",
 ]
@@ -61,11 +60,6 @@ class Window(NamedTuple):
 
 
 FLAT = Window()  # 1 for what came in time, 0 for the rest
-
-
-def sign(weight: Tensor) -> Tensor:
-    """−1 or +1; 0 counts as +1."""
-    return (weight >= 0).float() * 2 - 1
 
 
 def trace(inputs: Tensor, weight: Tensor, threshold: Tensor, steps: int) -> Trace:

@@ -15,7 +15,8 @@ from sw.learn.batches import (
     encode,
     informative_inputs,
 )
-from sw.learn.inference import counts, spiked
+from sw.learn.inference import counts
+from sw.rules.neuron import spiked
 
 CPU = torch.device("cpu")
 STILL = {"stretch": 0.0, "shift": 0.0, "pitch": 0.0, "drop": 0.0}

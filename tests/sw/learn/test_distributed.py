@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -9,10 +10,14 @@ import pytest
 import torch
 
 from sw import train
+from sw.cli import UserError
 from sw.learn import distributed
+from sw.learn.recipes import preset
+from sw.learn.trainer import Trainer
 from sw.network import Network
+from sw.rules import draws
 
-FLAGS = ["--epochs", "4", "--hidden", "32", "--steps", "8", "--device", "cpu"]
+FLAGS = ["--epochs", "2", "--hidden", "32", "--steps", "8", "--device", "cpu"]
 
 
 def torchrun(folder, *flags):
@@ -32,7 +37,7 @@ def test_equals_one_process(tmp_path):
     train.main([*FLAGS, "--build-dir", str(alone), "--json", str(alone / "figures.json"), "-q"])
     done = torchrun(together, "--json", str(together / "figures.json"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("strict") == 5  # one line an epoch and one at the end: of one process
+    assert done.stdout.count("strict") == 3  # one line an epoch and one at the end: of one process
     (mine,), (theirs,) = (list(folder.glob("*.safetensors")) for folder in (alone, together))
     assert mine.name == theirs.name
     mine, theirs = Network.load(mine), Network.load(theirs)
@@ -45,37 +50,55 @@ def test_equals_one_process(tmp_path):
     assert not list(together.rglob("checkpoint.pt"))
 
 
-def test_batch_must_be_divisible(tmp_path):
-    done = torchrun(tmp_path, "--batch", "33")
-    assert done.returncode != 0
-    assert "2 processes: batch 33 must be divisible" in done.stderr
+def test_batch_must_be_divisible(digits, monkeypatch):
+    monkeypatch.setattr(distributed, "count", lambda: 2)
+    with pytest.raises(UserError, match="2 processes: batch 33 must be divisible"):
+        Trainer(preset("digits", batch=33, hidden=(4,)), digits)
+
+
+def test_a_rule_that_looks_at_the_whole_batch_is_refused(digits, monkeypatch):
+    monkeypatch.setattr(distributed, "count", lambda: 2)
+    with pytest.raises(UserError, match="rule 'surrogate' learn from each image by itself"):
+        Trainer(preset("digits", rule="surrogate", hidden=(4,)), digits)
 
 
 def test_alone_nothing_changes():
     batch = torch.arange(6)
-    assert distributed.part(batch) is batch
-    assert (distributed.count(), distributed.first()) == (1, True)
+    assert draws.part(batch) is batch
+    assert (draws.count(), distributed.first()) == (1, True)
     gradient = torch.ones(3)
     distributed.average([gradient])
     assert gradient.tolist() == [1, 1, 1]
 
 
+SCRIPT = """
+import sys, torch
+from sw.learn import distributed
+from sw.rules.draws import draw
+
+with distributed.joined(torch.device("cpu")):
+    torch.manual_seed(0)
+    drawn = draw(lambda n: torch.rand(n, 2), 3)
+    mean = [drawn.clone(), torch.full((2,), float(distributed.first()))]
+    distributed.average(mean)
+    torch.save((drawn, mean), sys.argv[1])
+"""
+
+
 def test_parts_and_average(tmp_path):
     """Each process draws the whole batch and keeps its part; averages are the same in both."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import torch\n"
-        "from sw import distributed\n"
-        "with distributed.joined(torch.device('cpu')):\n"
-        "    torch.manual_seed(0)\n"
-        "    drawn = distributed.draw(lambda n: torch.rand(n, 2), 3)\n"
-        "    mean = [drawn.clone(), torch.full((2,), float(distributed.first()))]\n"
-        "    distributed.average(mean)\n"
-        "    rank = int(not distributed.first())\n"
-        f"    torch.save((drawn, mean), r'{tmp_path}/' + str(rank))\n"
-    )
-    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    subprocess.run([*run, str(script)], check=True, capture_output=True, timeout=120)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(tmp_path / rank)],
+            env={**os.environ, **world, "RANK": rank, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in "01"
+    ]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
     (first, mean), (second, same) = (torch.load(tmp_path / name) for name in ("0", "1"))
     torch.manual_seed(0)
     assert torch.equal(torch.cat([first, second]), torch.rand(6, 2))

@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 
-from sw.learn.inference import answer, spiked
+from sw.learn.inference import answer
 from sw.learn.recipes import preset
 from sw.learn.trainer import Trainer
 from sw.rules import RULES
 from sw.rules.bs4nn import Bs4nn
+from sw.rules.neuron import spiked
 
 
 def network(steps, weights, levels, **settings):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sw.cli import UserError
-from sw.learn.inference import fire, spiked
+from sw.rules.neuron import fire, spiked
 from sw.rules.relative import _Descent, fire_in_order
 from sw.rules.s4nn import S4nn
 

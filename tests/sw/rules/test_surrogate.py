@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from sw.learn.inference import answer, spiked
+from sw.learn.inference import answer
+from sw.rules.neuron import spiked
 from sw.rules.surrogate import Surrogate, _running_maximum, _Spike
 
 

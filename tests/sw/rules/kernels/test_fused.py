@@ -13,6 +13,7 @@ pytest.importorskip("triton", reason="Triton is made for Linux only")
 
 from sw.rules.bstdg import Bstdg
 from sw.rules.kernels import by_spike, by_step, fused
+from sw.rules.neuron import sign
 from sw.rules.stdg import Stdg
 
 # On a GPU matrix products are the plain path's, in full precision unless told otherwise
@@ -82,6 +83,15 @@ def compare(rule, images, equal):
     )
     equal(mine, theirs)
     assert any(weight.any() for weight, _ in mine)
+
+
+def test_zero_counts_as_plus_one():
+    """As in the plain path, in either way."""
+    latent = torch.tensor([[-1.0, -1e-30, -0.0, 0.0, 1e-30, 1.0]], device=DEVICE)
+    assert torch.equal(by_step._signs_of(latent)[:1, :6].float(), sign(latent))
+    rows = torch.empty(6, 1, dtype=torch.int8, device=DEVICE)
+    by_spike._rows[(1, 1)](latent, rows, 1, 6, BINARY=True, BLOCK_OUT=32, BLOCK_IN=64)
+    assert torch.equal(rows.T.float(), sign(latent))
 
 
 EDGES = {

@@ -1,0 +1,39 @@
+"""What a neuron does (docs/spec.md), by PyTorch, every step at once: what all rules share."""
+
+import torch
+from torch import Tensor
+
+__all__ = ["fire", "sign", "spiked"]
+
+
+def sign(weight: Tensor) -> Tensor:
+    """−1 or +1, float32: the 1-bit weight of a latent one. 0 counts as +1, −0 too."""
+    return (weight >= 0).float() * 2 - 1
+
+
+def spiked(inputs: Tensor, steps: int) -> Tensor:
+    """How often each unit has fired by the end of each step: float32 [B, T, N].
+
+    Parameters
+    ----------
+    inputs : integer [B, N] or [B, T, N]
+        The step of each unit's one spike, where ``steps`` (T) means never; or, of units that may
+        fire more than once, the number of spikes in each step.
+    """
+    if inputs.dim() == 3:
+        return inputs.cumsum(dim=1, dtype=torch.float32)
+    step = torch.arange(steps, device=inputs.device, dtype=inputs.dtype)
+    return (inputs[:, None, :] <= step[:, None]).float()
+
+
+def fire(potentials: Tensor, threshold: Tensor | float) -> Tensor:
+    """First step whose potential reaches the threshold, T for never: int64 [B, N].
+
+    Parameters
+    ----------
+    potentials : [B, T, N]
+    threshold : broadcastable to [B, T, N]
+    """
+    steps = potentials.shape[1]
+    step = torch.arange(steps, device=potentials.device, dtype=torch.float32)[:, None]
+    return torch.where(potentials >= threshold, step, float(steps)).amin(dim=1).long()
