@@ -22,7 +22,7 @@ from hw.explore.resources import need, shortage
 from hw.flow.bitstream import plan, used_cells
 from hw.flow.tools import run_tool, tool_version
 from hw.rtl.config import find_config
-from sw.cli import atomic_path, parser, run
+from sw.cli import UserError, atomic_path, parser, run
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import PROVENANCE, Layer, Network
 
@@ -176,6 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--out", type=Path, default=Path("tests/hw/explore/built.json"), metavar="FILE"
     )
     args = options.parse_args(arguments)
+    if not args.out.parent.is_dir():  # as from outside of a clone
+        raise UserError(f"{args.out.parent}: no such folder; name a file in one with --out")
     tools = {tool: tool_version(tool) for tool in ("yosys", *(t for t, _ in _PACK.values()))}
     rows = _kept(args.out)
     for board, (index, design) in product(map(find_board, _PACK), enumerate(DESIGNS)):

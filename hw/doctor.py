@@ -172,8 +172,8 @@ def _text(findings: Sequence[Finding], extras: Sequence[str]) -> str:
                 _WIDTH,
             )
         )
-    missed = [finding for finding in findings if finding.missed]
-    remedies = list(dict.fromkeys(finding.remedy for finding in missed))
+    missed = {finding.name: finding.remedy for finding in findings if finding.missed}
+    remedies = dict.fromkeys(missed.values())
     parts.append(
         "\nNothing is missing." if not missed else f"\n{len(missed)} missing. To get them:"
     )
