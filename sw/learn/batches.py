@@ -3,7 +3,7 @@ binning, and augmentation of both.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 from sw.data.events import Events
 from sw.encoder import LatencyEncoder
 from sw.rules.draws import draw
+from sw.rules.settings import check, settings_of
 
 __all__ = [
     "Augmentation",
@@ -33,15 +34,15 @@ class Augmentation:
 
     Parameters
     ----------
-    degrees : float
+    degrees : float, 0 … 180
         Rotation by up to this, either way.
-    scale : float
+    scale : float, 0 … below 1
         Size changed by up to this share, either way.
-    shift : float
-        Moved by up to this many pixels, either way, down and across.
-    elastic : float
+    shift : float, pixels, at least 0
+        Moved by up to this, either way, down and across.
+    elastic : float, pixels, at least 0
         Bent: every control point of a square grid, 7 pixels apart, is moved by normal noise of
-        this many pixels, and the image between them smoothly with it (after Simard et al. 2003).
+        this deviation, and the image between them smoothly with it (after Simard et al. 2003).
     flip : bool
         Mirrored left to right, half of the images.
     light : float, 0 … 1
@@ -55,6 +56,9 @@ class Augmentation:
     elastic: float = 0.0
     flip: bool = False
     light: float = 0.0
+
+    def __post_init__(self) -> None:
+        check("Augmentation", settings_of(type(self)), asdict(self))
 
     def __call__(self, images: Tensor, maps: int = 1) -> Tensor:
         """Changed ``images``, uint8 [B, height, width] in and out; what comes in from outside is 0.
@@ -102,9 +106,9 @@ class EventAugmentation:
     ----------
     stretch : float, 0 … below 1
         Slower or faster by up to this share.
-    shift : float, s
+    shift : float, s, at least 0
         Moved in time by up to this, either way; what comes before time 0 is lost.
-    pitch : float, units
+    pitch : float, units, at least 0
         Moved to higher or lower units by up to this many neighbours; what leaves them is lost.
     drop : float, 0 … 1
         Share of the events that is lost.
@@ -114,6 +118,9 @@ class EventAugmentation:
     shift: float = 0.02
     pitch: float = 10.0
     drop: float = 0.0
+
+    def __post_init__(self) -> None:
+        check("Augmentation", settings_of(type(self)), asdict(self))
 
     def __call__(
         self, time: Tensor, unit: Tensor, heard: Tensor, stride: int

@@ -6,12 +6,13 @@ docs/training.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from sw.cli import UserError
 from sw.data.registry import DATASETS, EVENT_DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.rules import RULES
+from sw.rules.settings import Value, check, settings_of
 
 __all__ = ["PRESETS", "Recipe", "preset"]
 
@@ -33,7 +34,7 @@ class Recipe:
     rule : str
         One of ``sw.rules.RULES``.
     settings : dict
-        Keyword arguments of the rule that differ from its defaults.
+        Those of the rule (``Rule.settings``) that differ from their defaults.
     epochs : int
     batch : int
         Images, or recordings, per step of the optimizer.
@@ -62,7 +63,7 @@ class Recipe:
     rate: float
     batch: int = 256
     rule: str = "bstdg"
-    settings: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Value] = field(default_factory=dict)
     augmentation: Augmentation | EventAugmentation | None = None
     pool: int = 1
     silent_below: int = 16
@@ -73,6 +74,7 @@ class Recipe:
     def __post_init__(self) -> None:
         _member("Data set", self.dataset, DATASETS)
         _member("Rule", self.rule, tuple(RULES))
+        RULES[self.rule].check(self.settings)
         for width in self.hidden:
             _least("Hidden", width, 1)
         if not 1 <= self.steps <= 256:
@@ -190,9 +192,7 @@ def preset(
         augmented = replace(recipe, augmentation=kind())
         recipe = PRESETS.get(f"{dataset}-augmented", augmented)
     if isinstance(augment, Mapping):
-        known = [field.name for field in fields(kind)]
-        for name in augment:
-            _member("Augmentation", name, tuple(known))
+        check("Augmentation", settings_of(kind), augment)
         recipe = replace(recipe, augmentation=replace(recipe.augmentation, **augment))
     given = {name: value for name, value in changes.items() if value is not None}
     if dataset in EVENT_DATASETS:

@@ -71,10 +71,7 @@ class Trainer:
 
         self._seed(0)
         sizes = (self.encoder.inputs, *recipe.hidden, len(data.labels))
-        try:
-            rule = RULES[recipe.rule](sizes, recipe.steps, **recipe.settings)
-        except TypeError as error:
-            raise UserError(f"Rule {recipe.rule!r}: {error}") from None
+        rule = RULES[recipe.rule](sizes, recipe.steps, **recipe.settings)
         if distributed.count() > 1 and (recipe.batch % distributed.count() or not rule.averages):
             raise UserError(
                 f"{distributed.count()} processes: batch {recipe.batch} must be divisible by them, "

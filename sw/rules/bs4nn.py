@@ -33,9 +33,9 @@ class Bs4nn(RelativeTargets):
 
     Parameters
     ----------
-    scale : float
+    scale : float, above 0
         α at the start; with θ / α beyond the units of the layer before, no unit could ever fire.
-    scale_factor : float
+    scale_factor : float, at least 0
         Learning rate of α over that of weights.
     """
 

@@ -85,32 +85,32 @@ class Bstdg(Rule):
 
     Parameters
     ----------
-    lead : float, steps
+    lead : float, steps, at least 0
         δ, how much earlier than the others the labelled unit should fire.
-    time_scale : float
+    time_scale : float, above 0
         β / T, what counts as one unit of time.
-    margin_gain : float
+    margin_gain : float, at least 0
         λ, weight of the margins at the decision step.
-    later_gain : float
+    later_gain : float, at least 0
         λ₂, weight of the margins at the random step.
     later_from_start : bool
         The random step is drawn from 0 … T−1 instead of t* … T−1.
-    silent_decay, fired_decay : float
+    silent_decay, fired_decay : float, at least 0
         κ and κ', how fast the error of a hidden unit fades with its distance to the threshold, if
         it stayed silent or fired.
-    hidden_noise : float
+    hidden_noise : float, at least 0
         Standard deviation of the noise on hidden thresholds, in units of the spread.
-    output_noise : float
+    output_noise : float, at least 0
         Half the range of the shared offset on output thresholds, in units of the spread.
     smoothing : float, 0 … 1
         Label smoothing.
     hidden_share, output_share : float, 0 … 1
         Share of a layer's units that fire at the start.
-    threshold_factor : float
+    threshold_factor : float, at least 0
         Learning rate of thresholds over that of weights; 0 leaves them as they are at the start.
-    lobe : float
+    lobe : float, at least 0
         b, height of the window's negative side.
-    width : float, steps
+    width : float, steps, above 0
         ρ, decay of the window.
     fused : bool
         Let a GPU use the kernels of ``sw/rules/kernels/fused.py``, which know the flat window only.

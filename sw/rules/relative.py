@@ -43,13 +43,13 @@ class RelativeTargets(Rule):
 
     Parameters
     ----------
-    gap : float, steps
+    gap : float, steps, at least 0
         γ, how much later than the first spike the other classes should fire.
-    decay : float
+    decay : float, at least 0
         λ, for each image.
-    threshold : float
+    threshold : float, above 0
         θ.
-    hidden_range, output_range : float
+    hidden_range, output_range : float, above 0
         Weights start uniform in 0 … this.
     """
 

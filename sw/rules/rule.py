@@ -1,13 +1,14 @@
 """What the trainer needs of a learning rule."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sw.cli import UserError
+from sw.rules.settings import Setting, check, settings_of
 
 __all__ = ["Rule"]
 
@@ -17,7 +18,8 @@ class Rule(nn.Module, ABC):
 
     A subclass sets ``name`` (what ``--rule`` takes), ``rate`` (a learning rate that works) and,
     with real weights, ``binary = False``, and ``averages = False`` if the gradient of a batch is
-    not the mean of those of its parts; it has its own settings as further keyword arguments.
+    not the mean of those of its parts; it has its own settings as further keyword arguments,
+    with a default and an entry in its docstring (``sw/rules/settings.py``).
     Its parameters and buffers are all of its state, so a checkpoint is complete.
 
     Parameters
@@ -37,6 +39,16 @@ class Rule(nn.Module, ABC):
         super().__init__()
         self.sizes = tuple(sizes)
         self.steps = steps
+
+    @classmethod
+    def settings(cls) -> dict[str, Setting]:
+        """The rule's own settings, by name."""
+        return settings_of(cls)
+
+    @classmethod
+    def check(cls, settings: Mapping[str, object]) -> None:
+        """Raises UserError if the rule cannot take ``settings``."""
+        check(f"Rule {cls.name!r}", cls.settings(), settings)
 
     @abstractmethod
     def start(self, inputs: Tensor) -> None:

@@ -30,7 +30,7 @@ class S4nn(RelativeTargets):
 
     Parameters
     ----------
-    patience : int
+    patience : int, at least 1
         Images after which hidden units that hardly fired on them are drawn anew.
     """
 

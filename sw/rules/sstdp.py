@@ -32,9 +32,9 @@ class Sstdp(S4nn):
 
     Parameters
     ----------
-    lobe : float
+    lobe : float, at least 0
         b, height of the negative side.
-    width : float, steps
+    width : float, steps, above 0
         ρ, decay of the window.
     """
 

@@ -35,9 +35,9 @@ class Surrogate(Rule):
 
     Parameters
     ----------
-    gain : float
+    gain : float, at least 0
         What full earliness is worth as a logit.
-    margin_gain : float
+    margin_gain : float, at least 0
         Weight of the second cross-entropy.
     smoothing : float, 0 … 1
         Label smoothing.
@@ -45,7 +45,7 @@ class Surrogate(Rule):
         Share of a batch in the running averages.
     start_bias : float
         β at the start, in deviations; a lower one lets fewer units fire.
-    bias_factor : float
+    bias_factor : float, at least 0
         Learning rate of β over that of weights.
     """
 

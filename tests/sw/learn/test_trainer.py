@@ -226,7 +226,6 @@ def test_dead_layer_stops(digits):
         ({"inputs": 65}, "Inputs must be in 1 … 64, not 65"),
         ({"silent_below": 999}, "Silent_below must be in 0 … 256, not 999"),
         ({"batch": 5000}, "Batch must be at most 1154 here, not 5000"),
-        ({"settings": {"magic": 1}}, "Rule 'bstdg': .* unexpected keyword argument 'magic'"),
     ],
 )
 def test_refusals(digits, changes, message):
