@@ -133,17 +133,12 @@ def measure(
 ) -> "Activity":  # noqa: F821
     """The activity of a network's core on the first ``images`` test images of its data set."""
     from sim.verilator.toggles import core_activity
-    from sw.data.registry import load
+    from sw.data.registry import load_for
 
     if not isinstance(network.encoder, LatencyEncoder):
         raise UserError(f"network {network.name!r} takes events; energy is estimated on images")
-    data = load(str(network.provenance["dataset"]), data_dir)
-    if data.shape != network.encoder.shape:
-        raise UserError(
-            f"{network.provenance['dataset']}: its images are not "
-            f"{' × '.join(map(str, network.encoder.shape))} pixels"
-        )
-    return core_activity(network, data.test_images[:images], folder=build_dir / "verify")
+    inputs, _ = load_for(network, None, data_dir, images)
+    return core_activity(network, inputs, folder=build_dir / "verify")
 
 
 def _figures(

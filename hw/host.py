@@ -243,8 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.image:
         inputs, truth = _raw_image(args.image, network), None
     else:
-        name = args.dataset or str(network.provenance["dataset"])
-        inputs, truth = load_for(network, name, args.data_dir, args.images)
+        inputs, truth = load_for(network, args.dataset, args.data_dir, args.images)
     weights = read_image(args.load, network) if args.load else None
     session = Session(open_port(args.port, args.baud, args.timeout), network, name=args.port)
     if weights:

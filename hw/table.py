@@ -148,8 +148,7 @@ def interval(
     from sim.verilator.simulator import Simulator
     from sw.data.registry import load_for
 
-    dataset = str(network.provenance["dataset"])
-    inputs, _ = load_for(network, dataset, data_dir, _STREAMED)
+    inputs, _ = load_for(network, None, data_dir, _STREAMED)
     records = Simulator.build(network, build_dir / "verify", config=config).run(inputs)
     # From last pixel to last pixel, or first event to first; the first find empty buffers.
     return float(np.diff(records["accepted"][2:].astype(np.int64)).mean())

@@ -271,8 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UserError(f"--images must be at least 1, not {args.images}")
     clock = check_clock(BOARD, round(args.clock * 1e6))
     network, config = find(args.network), find_config(args.engine)
-    name = args.dataset or str(network.provenance["dataset"])
-    inputs, labels = load_for(network, name, args.data_dir, args.images)
+    inputs, labels = load_for(network, args.dataset, args.data_dir, args.images)
     begun = time.monotonic()
     folder = args.build_dir / "board" / f"{network.file_name}-{config.name}"
     try:

@@ -12,7 +12,8 @@ import numpy as np
 from sim import golden
 from sw.answer import Answer
 from sw.cli import UserError, atomic_path, parser, run
-from sw.data.registry import load_images
+from sw.data.registry import load_dataset_for
+from sw.encoder import LatencyEncoder
 from sw.network import Network, find
 
 __all__ = ["draw"]
@@ -84,7 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--out", type=Path, required=True, metavar="FILE", help="a PNG file")
     args = options.parse_args(arguments)
     network = find(args.network)
-    data = load_images(str(network.provenance["dataset"]), args.data_dir)
+    if not isinstance(network.encoder, LatencyEncoder):
+        raise UserError(
+            f"network {network.name!r} takes {network.encoder.examples}; name one that takes images"
+        )
+    data = load_dataset_for(network, None, args.data_dir)
     if not 0 <= args.image < len(data.test_images):
         raise UserError(f"--image must be in 0 … {len(data.test_images) - 1}, not {args.image}")
     label = int(data.test_labels[args.image])

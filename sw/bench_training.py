@@ -33,7 +33,8 @@ from torch import Tensor, nn
 
 from sw import cli
 from sw.cli import UserError
-from sw.data.registry import DATASETS, Dataset, load
+from sw.data.dataset import Dataset
+from sw.data.registry import DATASETS, load
 from sw.encoder import LatencyEncoder
 from sw.learn import distributed
 from sw.rules import RULES

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sw import cli
 from sw.cli import UserError, atomic_path
-from sw.data.registry import load
+from sw.data.registry import load_dataset_for
 from sw.evaluate import evaluate
 from sw.network import ZOO, find, zoo_names
 
@@ -51,7 +51,7 @@ def page(data_dir: Path | None = None) -> str:
     for name in zoo_names():
         network = find(name)
         provenance = network.provenance
-        figures = evaluate(network, load(provenance["dataset"], data_dir))
+        figures = evaluate(network, load_dataset_for(network, None, data_dir))
         if figures["accuracy"] != provenance["test_accuracy"]:
             raise UserError(
                 f"{name}: test accuracy is {figures['accuracy']}, its provenance says "

@@ -68,6 +68,10 @@ class Encoder(Protocol):
     def inputs(self) -> int:
         """Number of input units, N_in."""
 
+    @property
+    def examples(self) -> str:
+        """What an example must be, for people."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyEncoder:
@@ -127,6 +131,10 @@ class LatencyEncoder:
         return self.pooled if self.select is None else len(self.select)
 
     @property
+    def examples(self) -> str:
+        return f"images of {self.shape[0]} × {self.shape[1]} pixels"
+
+    @property
     def rises(self) -> bool:
         """``select`` rises strictly, or every pixel is an input: what the hardware takes."""
         return self.select is None or all(a < b for a, b in pairwise(self.select))
@@ -173,6 +181,10 @@ class EventsEncoder:
     @property
     def inputs(self) -> int:
         return self.channels
+
+    @property
+    def examples(self) -> str:
+        return f"events of {self.channels} channels"
 
 
 def _is_int(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""``python -m sw.evaluate``: how good a network is, by the trainer's integer mode.
+"""``python -m sw.evaluate``: how good a network is, by the golden model.
 
 The figures are those of :class:`sw.answer.Figures`, measured on the data set's test images or
 recordings.
@@ -9,18 +9,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
+from sim import golden
 from sw import cli
-from sw.answer import Answer
-from sw.cli import UserError
+from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.data.registry import DATASETS, Dataset, load
-from sw.encoder import EventsEncoder, LatencyEncoder
-from sw.learn.inference import run, run_images
+from sw.data.registry import DATASETS, check, load_dataset_for
 from sw.network import Network, find
 
-__all__ = ["answer", "check", "evaluate", "main"]
+__all__ = ["evaluate", "main"]
 
 _TEXT = {
     "images": "test images or recordings",
@@ -34,33 +30,8 @@ _TEXT = {
 }
 
 
-def check(network: Network, data: Dataset | EventDataset) -> None:
-    """Raises UserError if ``network`` does not take these inputs or name these classes."""
-    encoder = network.encoder
-    if isinstance(data, EventDataset):
-        fits = encoder == EventsEncoder(channels=data.channels)
-        has = f"events of {data.channels} channels"
-    else:
-        fits = isinstance(encoder, LatencyEncoder) and encoder.shape == data.shape
-        has = f"images {data.shape}"
-    if not fits:
-        events = isinstance(encoder, EventsEncoder)
-        takes = f"events of {encoder.channels} channels" if events else f"images {encoder.shape}"
-        raise UserError(
-            f"{network.name}: takes {takes}, {data.name} has {has}; "
-            f"name the data set it was trained on with --dataset"
-        )
-    if network.labels != data.labels:
-        raise UserError(
-            f"{network.name}: its classes are not those of {data.name}; "
-            f"name the data set it was trained on with --dataset"
-        )
-
-
-def answer(
-    network: Network, data: Dataset | EventDataset, device: str | torch.device = "cpu"
-) -> Answer:
-    """The answer of ``network`` to the test images or recordings of ``data``.
+def evaluate(network: Network, data: Dataset | EventDataset) -> dict[str, float]:
+    """Figures of ``network`` on the test part of ``data``.
 
     Raises
     ------
@@ -68,14 +39,8 @@ def answer(
         The network does not take these inputs or does not name these classes.
     """
     check(network, data)
-    if isinstance(data, EventDataset):
-        return run(network, data.test_events.spikes(network.steps), device)
-    return run_images(network, data.test_images, device)
-
-
-def evaluate(network: Network, data: Dataset | EventDataset) -> dict[str, float]:
-    """Figures of ``network`` on the test part of ``data``. Raises as :func:`answer` does."""
-    return asdict(answer(network, data).figures(data.test_labels))
+    answer = golden.run_inputs(network, data.test_part(network.steps))
+    return asdict(answer.figures(data.test_labels))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -90,12 +55,12 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     network = find(args.network)
-    name = args.dataset or network.provenance["dataset"]
-    figures = evaluate(network, load(name, args.data_dir))
+    data = load_dataset_for(network, args.dataset, args.data_dir)
+    figures = evaluate(network, data)
     if args.json:
         cli.write_json(Path(args.json), figures)
     if not args.quiet:
-        print(f"{network.name}: {network.structure}, {network.steps} steps, {name}")
+        print(f"{network.name}: {network.structure}, {network.steps} steps, {data.name}")
         for key, value in figures.items():
             shown = f"{value:.2%}" if key.endswith(("accuracy", "share")) else f"{value:.6g}"
             print(f"  {_TEXT[key]:<42}{shown:>8}")

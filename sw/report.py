@@ -15,11 +15,11 @@ import torch
 
 from sw import cli
 from sw.cli import UserError
+from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.data.registry import DATASETS, Dataset, load
-from sw.evaluate import answer
+from sw.data.registry import DATASETS, load_dataset_for
 from sw.learn.batches import EventInputs
-from sw.learn.inference import run_layers, tensors
+from sw.learn.inference import run_inputs, run_layers, tensors
 from sw.network import Network, find
 from sw.reports import pictures
 
@@ -84,9 +84,9 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     network = find(args.network)
-    data = load(args.dataset or network.provenance["dataset"], args.data_dir)
+    data = load_dataset_for(network, args.dataset, args.data_dir)
     history = None if args.log is None else _history(args.log)
-    given = answer(network, data)
+    given = run_inputs(network, data.test_part(network.steps))
     matrix = confusion(given.label, data.test_labels, len(network.labels))
     accuracy = stopped(network, data)
     decided = [float((given.step <= step).mean()) for step in range(network.steps)]

@@ -19,10 +19,11 @@ from tqdm import tqdm
 
 from sw import cli
 from sw.cli import UserError
+from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.data.registry import DATASETS, Dataset, load
-from sw.evaluate import answer
+from sw.data.registry import DATASETS, load
 from sw.learn import distributed
+from sw.learn.inference import run_inputs
 from sw.learn.recipes import preset
 from sw.learn.trainer import Trainer
 from sw.network import Network
@@ -165,7 +166,8 @@ def train(
     network = None
     if trainer.rule.binary:
         trained = trainer.network(name, provenance)
-        measured = answer(trained, data, trainer.device).figures(data.test_labels)
+        inputs = data.test_part(trained.steps)
+        measured = run_inputs(trained, inputs, trainer.device).figures(data.test_labels)
         network = trainer.network(name, {**provenance, "test_accuracy": measured.accuracy})
     else:
         measured = trainer.answer(data).figures(data.test_labels)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sw.cli import UserError
-from sw.data import registry
+from sw.data import registry, sources
 
 _BESIDE = Path(__file__).parents[2] / "shared" / "data"
 
@@ -46,7 +46,7 @@ def _on_this_machine(name):
     if "FIRSTSPIKE_DATA" not in os.environ and _BESIDE.is_dir():
         os.environ["FIRSTSPIKE_DATA"] = str(_BESIDE)  # commands that a test starts see it, too
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "fetch", refuse)
+        patch.setattr(sources, "fetch", refuse)
         try:
             return registry.load(name)
         except UserError as error:  # names the data set and where to put it

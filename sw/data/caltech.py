@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from sw.cli import UserError
-from sw.data import registry
-from sw.data.registry import Dataset
+from sw.data import sources
+from sw.data.dataset import Dataset
 
 __all__ = ["load", "photographs"]
 
@@ -43,7 +43,7 @@ def load(data_dir: Path | None = None) -> Dataset:
 
 def photographs(name: str, height: int, width: int, data_dir: Path | None = None) -> Dataset:
     """The photographs as data set ``name``, uint8 [B, height, width], grey and inverted; from the
-    first place that has them (``sw.data.registry``), else from the official address.
+    first place that has them (``sw.data.sources``), else from the official address.
 
     Raises
     ------
@@ -74,14 +74,14 @@ def photographs(name: str, height: int, width: int, data_dir: Path | None = None
 
 
 def _archive(data_dir: Path | None) -> Path:
-    path = registry.find("caltech", _ARCHIVES, data_dir)
+    path = sources.find("caltech", _ARCHIVES, data_dir)
     if path is None:
-        path = registry.cache() / "caltech" / "caltech-101.zip"
-        registry.fetch(
+        path = sources.cache() / "caltech" / "caltech-101.zip"
+        sources.fetch(
             _URL,
             path,
             "caltech/caltech-101.zip",
-            lambda content: registry.official(_URL, content, _ZIP_MD5, "try again later"),
+            lambda content: sources.official(_URL, content, _ZIP_MD5, "try again later"),
         )
     return path
 

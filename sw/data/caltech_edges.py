@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sw.data import caltech
-from sw.data.registry import Dataset
+from sw.data.dataset import Dataset
 from sw.features import edges
 
 __all__ = ["load"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sw.encoder import Spikes
+from sw.encoder import Encoder, EventsEncoder, Spikes
 
 __all__ = ["EventDataset", "Events"]
 
@@ -29,7 +29,7 @@ class Events:
     channels : int
         Input units, N.
     window : float, s
-        Length of the part that is listened to.
+        Length of the part that counts.
     time : float32 [E], s
         Not below 0.
     unit : int16 [E], 0 … N−1
@@ -106,8 +106,8 @@ class Events:
         """The recordings as spikes of a window of ``steps`` steps."""
         recording = np.repeat(np.arange(len(self)), np.diff(self.start))
         step = (self.time * np.float32(steps / self.window)).astype(np.int64)
-        heard = np.flatnonzero(step < steps)
-        order = heard[np.argsort(recording[heard] * steps + step[heard], kind="stable")]
+        in_window = np.flatnonzero(step < steps)
+        order = in_window[np.argsort(recording[in_window] * steps + step[in_window], kind="stable")]
         return Spikes(
             count=len(self), image=recording[order], step=step[order], unit=self.unit[order]
         )
@@ -115,7 +115,7 @@ class Events:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EventDataset:
-    """Recordings with their labels, in two parts; what ``sw.data.registry.Dataset`` is for images.
+    """Recordings with their labels, in two parts; what ``sw.data.dataset.Dataset`` is for images.
 
     Parameters
     ----------
@@ -148,3 +148,16 @@ class EventDataset:
     def test_inputs(self) -> Events:
         """``test_events``, likewise."""
         return self.test_events
+
+    @property
+    def examples(self) -> str:
+        """What it holds, for people; as ``examples`` of an encoder says what it takes."""
+        return EventsEncoder(channels=self.channels).examples
+
+    def fits(self, encoder: Encoder) -> bool:
+        """Whether ``encoder`` takes these recordings."""
+        return encoder == EventsEncoder(channels=self.channels)
+
+    def test_part(self, steps: int, count: int | None = None) -> Spikes:
+        """The first ``count`` test recordings (all without it) as spikes of ``steps`` steps."""
+        return self.test_events.spikes(steps).part(0, len(self.test_labels[:count]))

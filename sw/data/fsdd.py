@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from sw.cli import UserError
-from sw.data import registry
+from sw.data import sources
 from sw.data.events import EventDataset, Events
 from sw.features import cochlea
 
@@ -38,7 +38,7 @@ _WINDOW = 0.64  # s, longer than 94 % of the recordings
 
 
 def load(data_dir: Path | None = None) -> EventDataset:
-    """The data set, from the first place that has it (``sw.data.registry``), else from the official
+    """The data set, from the first place that has it (``sw.data.sources``), else from the official
     address.
 
     Raises
@@ -46,10 +46,10 @@ def load(data_dir: Path | None = None) -> EventDataset:
     UserError
         The archive is damaged or cannot be had.
     """
-    path = registry.find("fsdd", _ARCHIVES, data_dir)
+    path = sources.find("fsdd", _ARCHIVES, data_dir)
     if path is None:
-        path = registry.cache() / "fsdd" / _ARCHIVES[1]
-        files = registry.fetch(
+        path = sources.cache() / "fsdd" / _ARCHIVES[1]
+        files = sources.fetch(
             _URL,
             path,
             f"fsdd/{path.name}",

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from sw.cli import UserError
-from sw.data import registry
+from sw.data import sources
 from sw.data.events import EventDataset, Events
 
 __all__ = ["LABELS", "load"]
@@ -38,7 +38,7 @@ _WINDOW = 1.4
 
 
 def load(data_dir: Path | None = None) -> EventDataset:
-    """The data set, from the first place that has it (``sw.data.registry``), else from the official
+    """The data set, from the first place that has it (``sw.data.sources``), else from the official
     address.
 
     Raises
@@ -59,15 +59,15 @@ def load(data_dir: Path | None = None) -> EventDataset:
 
 def _content(file: str, data_dir: Path | None) -> tuple[object, bytes]:
     """Where ``file`` comes from, and its content."""
-    path = registry.find("shd", (file,), data_dir)
+    path = sources.find("shd", (file,), data_dir)
     if path is not None:
-        return path, registry.official(path, path.read_bytes(), _MD5[file])
-    url, path = _URL + file, registry.cache() / "shd" / file
-    return path, registry.fetch(
+        return path, sources.official(path, path.read_bytes(), _MD5[file])
+    url, path = _URL + file, sources.cache() / "shd" / file
+    return path, sources.fetch(
         url,
         path,
         f"shd/{file}",
-        lambda content: registry.official(url, content, _MD5[file], "try again later"),
+        lambda content: sources.official(url, content, _MD5[file], "try again later"),
     )
 
 

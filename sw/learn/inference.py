@@ -22,6 +22,7 @@ __all__ = [
     "decide",
     "run",
     "run_images",
+    "run_inputs",
     "run_layers",
     "tensors",
 ]
@@ -59,6 +60,15 @@ def run(network: Network, spikes: Spikes, device: str | torch.device = "cpu") ->
         )
         parts.append(_run(network, counts(part, network.sizes[0], network.steps).to(device)))
     return _join(network.steps, parts)
+
+
+def run_inputs(
+    network: Network, inputs: np.ndarray | Spikes, device: str | torch.device = "cpu"
+) -> Answer:
+    """The answer to ``inputs`` as the network takes them: images or spikes."""
+    if isinstance(inputs, Spikes):
+        return run(network, inputs, device)
+    return run_images(network, inputs, device)
 
 
 def counts(spikes: Spikes, inputs: int, steps: int) -> Tensor:

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from sw.answer import Answer
 from sw.cli import UserError, atomic_path
+from sw.data.dataset import Dataset, split
 from sw.data.events import EventDataset, Events
-from sw.data.registry import Dataset, split
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.learn import distributed
 from sw.learn.batches import EventInputs, ImageInputs, informative_inputs

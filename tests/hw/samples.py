@@ -111,6 +111,6 @@ def _network(rng, sizes, steps, low, high, name, encoder):
         steps=steps,
         encoder=encoder,
         layers=layers,
-        labels=tuple(f"class {k}" for k in range(sizes[-1])),
+        labels=tuple(map(str, range(sizes[-1]))),
         provenance={"dataset": "digits", **provenance},
     )

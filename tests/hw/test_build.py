@@ -576,7 +576,7 @@ def test_what_synthesis_finds_too_large(stubs, network, tmp_path, cells, message
         ("of my own", r"^not measured: .*of my own"),
         (
             "digits",
-            r"^not measured: digits: images of \(8, 8\) pixels, network 'mine' takes \(12, 12",
+            r"^not measured: network 'mine': takes images of 12 × 12 pixels, digits has images",
         ),
     ],
 )

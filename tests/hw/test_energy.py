@@ -107,7 +107,7 @@ def test_the_command(rng, tmp_path):
         (("tiny", "--images", 2), "Images must be at least 3, not 2"),
         (("events",), "network 'events' takes events"),
         (("tiny", "--clock", 13), "clock 13 MHz: icebreaker cannot run at it with its crystal or"),
-        (("large",), "digits: its images are not 9 × 9 pixels"),
+        (("large",), "network 'random': takes images of 9 × 9 pixels, digits has"),
     ],
 )
 def test_bad_input(rng, tmp_path, arguments, message):

@@ -424,7 +424,7 @@ def test_command_with_one_image(rng, small, tmp_path, monkeypatch, capsys):
     assert ports == [("com3", 9600, 2.0)]
     answer = golden.run_images(small, image)
     assert json.loads((tmp_path / "out.json").read_text()) == {
-        "label": f"class {answer.label[0]}",
+        "label": str(answer.label[0]),
         "step": answer.step[0],
         "cycles": simulated.cycles[0],
         "margin": answer.margin[0],

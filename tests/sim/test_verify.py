@@ -163,7 +163,7 @@ REFUSED = {
     r"--stalls must be in 0 … below 1, not 1\.0": [DIGITS, "--stalls", "1"],
     r"--seed must be at least 0, not -1": [DIGITS, "--seed", "-1"],
     r"nowhere: cannot be read": ["nowhere"],
-    r"digits: images of \(8, 8\) pixels, network .* takes \(28, 28\); name the data set it was": [
+    r"takes images of 28 × 28 pixels, digits has images of 8 × 8 pixels; name the": [
         "mnist-512-192-10-t8",
         "--dataset",
         "digits",

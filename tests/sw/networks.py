@@ -79,5 +79,5 @@ def speech(rng, train=120, test=60):
         train_labels=train_labels,
         test_events=test_events,
         test_labels=test_labels,
-        labels=("one", "two", "three"),
+        labels=tuple("012"),
     )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sw.cli import UserError
 from sw.data import caltech as module
-from sw.data import registry
+from sw.data import registry, sources
 
 TAR = "caltech101_faceseasy_faces_motorbikes.tar"
 
@@ -43,7 +43,7 @@ def files(monkeypatch, tmp_path):
     bikes = {f"Motorbikes/image_{i:04}.jpg": jpeg(250, corner=5 * i) for i in range(4)}
     digest = hashlib.md5(b"".join([*faces.values(), *bikes.values()])).hexdigest()
     monkeypatch.setattr(module, "_MD5", digest)
-    monkeypatch.setattr(registry, "_SYSTEM", tmp_path / "system")
+    monkeypatch.setattr(sources, "_SYSTEM", tmp_path / "system")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("FIRSTSPIKE_DATA", raising=False)
     other = {"Faces_easy/image_0000.jpg": jpeg(9), "Faces/notes.txt": b"-"}
@@ -107,7 +107,7 @@ def test_fetched_where_no_place_has_it(files, tmp_path, monkeypatch):
             check(b"something else")
         raise UserError(f"{title} into {path}")
 
-    monkeypatch.setattr(registry, "fetch", fetch)
+    monkeypatch.setattr(sources, "fetch", fetch)
     with pytest.raises(UserError, match=r"cache/firstspike/caltech/caltech-101.zip"):
         registry.load("caltech")
 

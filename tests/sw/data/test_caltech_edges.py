@@ -3,7 +3,7 @@
 import numpy as np
 
 from sw.data import caltech, registry
-from sw.data.registry import Dataset
+from sw.data.dataset import Dataset
 from sw.features import edges
 
 

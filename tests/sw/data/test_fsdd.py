@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sw.cli import UserError
-from sw.data import fsdd, registry
+from sw.data import fsdd, registry, sources
 from sw.features import cochlea
 
 XZ, GZ = fsdd._ARCHIVES
@@ -52,7 +52,7 @@ def files(monkeypatch, tmp_path):
     sounds = {f"recordings/{name}": wav(300 + 100 * k) for k, name in enumerate(sorted(names))}
     digest = hashlib.md5(b"".join(sounds.values())).hexdigest()
     monkeypatch.setattr(fsdd, "_MD5", digest)
-    monkeypatch.setattr(registry, "_SYSTEM", tmp_path / "system")
+    monkeypatch.setattr(sources, "_SYSTEM", tmp_path / "system")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("FIRSTSPIKE_DATA", raising=False)
     other = {"README.md": b"-", "recordings/notes.txt": b"-"}
@@ -112,7 +112,7 @@ def test_fetched_where_no_place_has_it(files, tmp_path, monkeypatch):
             check(b"something else")
         return check(packed(files, "w:gz", "free-spoken-digit-dataset-1.0.10/"))
 
-    monkeypatch.setattr(registry, "fetch", fetch)
+    monkeypatch.setattr(sources, "fetch", fetch)
     assert len(registry.load("fsdd").test_labels) == 8
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sw.cli import UserError
-from sw.data import registry, shd
+from sw.data import registry, shd, sources
 
 TRAIN, TEST = "shd_train.h5.zip", "shd_test.h5.zip"
 
@@ -34,7 +34,7 @@ def packed(times, units, labels, name="shd_train.h5"):
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Two recordings to learn from and one for testing; returns a writer of other files."""
-    monkeypatch.setattr(registry, "_SYSTEM", tmp_path / "system")
+    monkeypatch.setattr(sources, "_SYSTEM", tmp_path / "system")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("FIRSTSPIKE_DATA", raising=False)
     (tmp_path / "shd").mkdir()
@@ -105,5 +105,5 @@ def test_fetched_where_no_place_has_it(files, tmp_path, monkeypatch):
             check(b"something else")
         return check(content[path.name])
 
-    monkeypatch.setattr(registry, "fetch", fetch)
+    monkeypatch.setattr(sources, "fetch", fetch)
     assert registry.load("shd").train_labels.tolist() == [4, 17]

@@ -7,6 +7,7 @@ from networks import image_network, random_network, random_spikes
 from sim import golden
 from sw.encoder import Spikes
 from sw.learn import inference
+from sw.network import find, zoo_names
 
 
 def same(mine, theirs):
@@ -57,6 +58,14 @@ def test_images_in_chunks(rng, monkeypatch, encoder):
     same(inference.run_images(network, images), golden.run_images(network, images))
     spikes = network.encoder.encode(images, network.steps)
     same(inference.run(network, spikes), golden.run(network, spikes))
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_zoo(name, request):
+    network = find(name)
+    dataset = request.getfixturevalue(network.provenance["dataset"])
+    inputs = dataset.test_part(network.steps, 1000)
+    same(inference.run_inputs(network, inputs), golden.run_inputs(network, inputs))
 
 
 def test_refuses_what_it_cannot_count_exactly(rng):

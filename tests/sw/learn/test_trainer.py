@@ -8,7 +8,7 @@ import torch
 from networks import PROVENANCE, speech
 
 from sw.cli import UserError
-from sw.data.registry import split
+from sw.data.dataset import split
 from sw.encoder import EventsEncoder
 from sw.evaluate import answer
 from sw.learn.batches import Augmentation, EventAugmentation

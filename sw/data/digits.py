@@ -1,0 +1,41 @@
+"""The data set ``digits``: the 1,797 handwritten digits of 8 × 8 pixels inside scikit-learn.
+
+Pixels of 0 … 16 are scaled to 0 … 255. It comes in one piece: every fifth image of each class is
+for testing (355).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from sw.cli import UserError
+from sw.data.dataset import Dataset
+
+__all__ = ["load"]
+
+
+def load(data_dir: Path | None = None) -> Dataset:
+    """The data set. It needs no files, so ``data_dir`` is not looked at. Raises UserError where
+    scikit-learn is not installed.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise UserError(
+            "digits: scikit-learn holds this data set and is not installed; "
+            "pip install 'firstspike[learn]'"
+        ) from None
+    bunch = load_digits()
+    images = ((bunch.images.astype(np.int32) * 255 + 8) // 16).astype(np.uint8)
+    labels = bunch.target.astype(np.int64)
+    test = np.zeros(len(labels), bool)
+    for label in range(10):
+        test[np.flatnonzero(labels == label)[4::5]] = True
+    return Dataset(
+        name="digits",
+        train_images=images[~test],
+        train_labels=labels[~test],
+        test_images=images[test],
+        test_labels=labels[test],
+        labels=tuple("0123456789"),
+    )
