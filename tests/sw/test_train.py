@@ -111,7 +111,7 @@ def test_changed_command_is_refused_until_restart(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "answer", interrupt)  # after training, before the file
+        patch.setattr(train, "run_inputs", interrupt)  # after training, before the file
         with pytest.raises(KeyboardInterrupt):
             train.main([*QUICK, "-q"])
     with pytest.raises(UserError, match=r"another run \(seed 0, not 1\)"):

@@ -10,9 +10,8 @@ from networks import PROVENANCE, speech
 from sw.cli import UserError
 from sw.data.dataset import split
 from sw.encoder import EventsEncoder
-from sw.evaluate import answer
 from sw.learn.batches import Augmentation, EventAugmentation
-from sw.learn.inference import run, run_images
+from sw.learn.inference import run, run_images, run_inputs
 from sw.learn.recipes import preset
 from sw.learn.trainer import Trainer
 from sw.rules import RULES
@@ -112,7 +111,7 @@ def test_events_validation_is_what_the_network_does(words):
     figures = answered.figures(words.train_labels[held_out])
     assert trainer.history[-1]["validation_accuracy"] == figures.accuracy
     assert trainer.history[-1]["decision_step_mean"] == pytest.approx(figures.decision_step_mean)
-    mine, same = trainer.answer(words), answer(network, words)
+    mine, same = trainer.answer(words), run_inputs(network, words.test_part(network.steps))
     np.testing.assert_array_equal(mine.label, same.label)
     np.testing.assert_array_equal(mine.times[0], same.times[0])
 
