@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from amaranth.build.run import BuildPlan
 
+from hw.boards.families import Family
 from hw.boards.table import Board, find_board
 from hw.explore.resources import need, shortage
-from hw.flow.bitstream import plan, used_cells
+from hw.flow.bitstream import commands, plan, used_cells
 from hw.flow.tools import run_tool, tool_version
 from hw.rtl.config import find_config
 from sw.cli import UserError, atomic_path, parser, run
@@ -81,14 +82,7 @@ DESIGNS = (
     Design((8, 8), (32, 16, 10), 64, events=True),
     Design((25, 28), (64, 10), 16, events=True),
 )
-_PACK = {
-    "icebreaker": ("nextpnr-ice40", "--up5k --package sg48 --pcf top.pcf"),
-    "ulx3s": ("nextpnr-ecp5", "--85k --package CABGA381 --speed 6 --lpf top.lpf"),
-    "tangnano9k": (
-        "nextpnr-himbaechel-gowin",
-        "--device GW1NR-LV9QN88PC6/I5 --vopt family=GW1N-9C --vopt cst=top.cst",
-    ),
-}
+_BOARDS = ("icebreaker", "ulx3s", "tangnano9k")  # one of each family
 
 
 def design_network(design: Design) -> Network:
@@ -120,7 +114,7 @@ def design_network(design: Design) -> Network:
     )
 
 
-def fitted(rows: Iterable[Sequence], family: str) -> tuple[float, ...]:
+def fitted(rows: Iterable[Sequence], family: Family) -> tuple[float, ...]:
     """Logic cells per amount of :class:`hw.explore.resources.Need`: least squares of the relative
     errors, none below 0, over the ``rows`` (board, design, cells, …) of one family.
     """
@@ -142,12 +136,21 @@ def _built(the_plan: BuildPlan, board: Board) -> tuple[int, int]:
         folder = Path(name)
         the_plan.extract(folder)
         run_tool("yosys", ["-q", "-l", "top.rpt", "top.ys"], cwd=folder, log=folder / "log")
-        tool, options = _PACK[board.name]
-        netlist = "top.syn.json" if board.family == "gowin" else "top.json"
-        arguments = ["--json", netlist, "--pack-only", *options.split()]
-        run_tool(tool, arguments, cwd=folder, log=folder / "log")
+        _, (tool, *arguments), _ = commands(the_plan)
+        run_tool(tool, _pack_only(arguments, board.family), cwd=folder, log=folder / "log")
         text = (folder / "log").read_text()
     return used_cells(text, board.family)[:2]
+
+
+def _pack_only(arguments: Sequence[str], family: Family) -> list[str]:
+    """The command line of place and route, cut to stop after packing: it writes no design."""
+    result, rest = ["--pack-only"], iter(arguments)
+    for argument in rest:
+        if argument in family.outputs:
+            next(rest)
+        elif argument != "--quiet":  # the table of utilisation is wanted
+            result.append(argument)
+    return result
 
 
 def _kept(path: Path) -> dict[tuple[str, int], list]:
@@ -161,7 +164,7 @@ def _kept(path: Path) -> dict[tuple[str, int], list]:
 
 def _write(path: Path, tools: dict[str, str], rows: dict[tuple[str, int], list]) -> None:
     """The rows of boards and designs that there still are, in their order."""
-    keys = [(board, index) for board in _PACK for index in range(len(DESIGNS))]
+    keys = [(board, index) for board in _BOARDS for index in range(len(DESIGNS))]
     body = ",\n".join(f"    {json.dumps(rows[key])}" for key in keys if key in rows)
     with atomic_path(path) as temporary:
         temporary.write_text(
@@ -178,9 +181,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options.parse_args(arguments)
     if not args.out.parent.is_dir():  # as from outside of a clone
         raise UserError(f"{args.out.parent}: no such folder; name a file in one with --out")
-    tools = {tool: tool_version(tool) for tool in ("yosys", *(t for t, _ in _PACK.values()))}
+    families = [find_board(board).family for board in _BOARDS]
+    names = dict.fromkeys(tool for family in families for tool in (family.synthesis, family.route))
+    tools = {tool: tool_version(tool) for tool in names}
     rows = _kept(args.out)
-    for board, (index, design) in product(map(find_board, _PACK), enumerate(DESIGNS)):
+    for board, (index, design) in product(map(find_board, _BOARDS), enumerate(DESIGNS)):
         network, config = design_network(design), find_config(design.engine)
         what = need(network, config)
         if shortage(what, board):
@@ -200,8 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 flush=True,
             )
     if not args.quiet:
-        for family in dict.fromkeys(find_board(board).family for board in _PACK):
-            print(f"{family:12}{fitted(rows.values(), family)}")
+        for family in families:
+            print(f"{family.name:12}{fitted(rows.values(), family)}")
 
 
 if __name__ == "__main__":

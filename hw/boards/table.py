@@ -13,6 +13,7 @@ from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
+from hw.boards.families import ECP5, GOWIN, ICE40, Family
 from sw.cli import UserError
 
 __all__ = ["ALIASES", "BOARDS", "SAFE_ROUTE", "Board", "board_names", "find_board"]
@@ -30,7 +31,7 @@ class Board:
         As people call it.
     platform : function returning an Amaranth platform
     part : str
-    family : "ice40", "ecp5" or "gowin"
+    family : Family
     logic_cells : int
         Pairs of a 4-input look-up table and a flip-flop.
     memories : int
@@ -59,7 +60,7 @@ class Board:
     title: str
     platform: Callable[[], TemplatedPlatform]
     part: str
-    family: str
+    family: Family
     logic_cells: int
     memories: int
     spram: int
@@ -93,7 +94,7 @@ def _lattice(
 class _TangNano9k(TangNano9kPlatform):
     """With the place and route that has replaced the one Amaranth 0.5 calls."""
 
-    required_tools = ("yosys", "nextpnr-himbaechel-gowin", "gowin_pack")
+    required_tools = GOWIN.tools
 
     @property
     def command_templates(self) -> list[str]:
@@ -124,7 +125,7 @@ BOARDS = {
             title="1BitSquared iCEBreaker",
             platform=ICEBreakerPlatform,
             part="iCE40UP5K-SG48",
-            family="ice40",
+            family=ICE40,
             logic_cells=5280,
             memories=30,
             spram=4,
@@ -148,7 +149,7 @@ BOARDS = {
                 clk="clk12",
             ),
             part="iCE40UP5K-SG48",
-            family="ice40",
+            family=ICE40,
             logic_cells=5280,
             memories=30,
             spram=4,
@@ -165,7 +166,7 @@ BOARDS = {
             title="Lattice iCE40-HX8K breakout",
             platform=ICE40HX8KBEVNPlatform,
             part="iCE40HX8K-CT256",
-            family="ice40",
+            family=ICE40,
             logic_cells=7680,
             memories=32,
             spram=0,
@@ -179,7 +180,7 @@ BOARDS = {
             title="Lattice iCEstick",
             platform=ICEStickPlatform,
             part="iCE40HX1K-TQ144",
-            family="ice40",
+            family=ICE40,
             logic_cells=1280,
             memories=16,
             spram=0,
@@ -194,7 +195,7 @@ BOARDS = {
             title="Radiona ULX3S 85F",
             platform=_lattice(ULX3S_85F_Platform),
             part="LFE5U-85F-6BG381C",
-            family="ecp5",
+            family=ECP5,
             logic_cells=83640,
             memories=208,
             spram=0,
@@ -212,7 +213,7 @@ BOARDS = {
                 *LEDResources(pins="K4 M3 J3", invert=True, attrs=Attrs(IO_TYPE="LVCMOS33")),
             ),
             part="LFE5U-25F-8MG285C",
-            family="ecp5",
+            family=ECP5,
             logic_cells=24288,
             memories=56,
             spram=0,
@@ -227,7 +228,7 @@ BOARDS = {
             title="Sipeed Tang Nano 9K",
             platform=_TangNano9k,
             part="GW1NR-LV9QN88PC6/I5",
-            family="gowin",
+            family=GOWIN,
             logic_cells=8640,
             memories=26,
             spram=0,

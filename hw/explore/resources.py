@@ -13,6 +13,7 @@ from math import ceil
 
 from amaranth.utils import bits_for, ceil_log2
 
+from hw.boards.families import Family
 from hw.boards.table import BOARDS, Board
 from hw.rtl.config import DEFAULT, Config, Event, Folded, Popcount, whole_configs
 from hw.rtl.core import check_network
@@ -24,14 +25,7 @@ from sw.cli import UserError
 from sw.encoder import EventsEncoder
 from sw.network import Network
 
-__all__ = ["Need", "block_rams", "check_fit", "need", "shortage"]
-
-# Depth and width of a block RAM with independent read and write ports.
-_CONFIGURATIONS = {
-    "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
-    "gowin": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
-}
-_ICE40_BITS, _ICE40_WIDTHS = 4096, (2, 4, 8, 16)  # of a block RAM
+__all__ = ["Need", "check_fit", "need", "shortage"]
 
 # Logic cells per: bit of a potential, hidden unit, bit of the decision's tree; step, step times its
 # address bits, address bit of inputs and pixels, hidden layer, chosen pixels at all, a pool at all,
@@ -96,35 +90,36 @@ class Need:
     lane_bits: tuple[int, ...]
     config: Config = DEFAULT
 
-    def block_rams(self, family: str) -> int:
+    def block_rams(self, family: Family) -> int:
         """Block RAMs: weights; where inputs are images, encoder and orderer."""
         weights = 0
         for index, engine, inputs, outputs in self._layers():
             if isinstance(engine, Event):
                 depth = bank_depth(inputs, engine.banks)
-                weights += engine.banks * block_rams(family, depth, outputs)
+                weights += engine.banks * family.block_rams(depth, outputs)
             elif isinstance(engine, Folded):
                 chunks, bits = ceil(outputs / engine.lanes), self.lane_bits[index]
-                weights += block_rams(family, chunks, engine.lanes * bits)
+                weights += family.block_rams(chunks, engine.lanes * bits)
                 if not engine.loaded:
-                    weights += block_rams(family, inputs * chunks, engine.lanes)
+                    weights += family.block_rams(inputs * chunks, engine.lanes)
             elif engine.flags:
                 depth, width = ceil(inputs / engine.flags), engine.flags * outputs
-                weights += block_rams(family, depth, width) if depth > 1 else 0
+                weights += family.block_rams(depth, width) if depth > 1 else 0
         return weights + (self._ordering(family) if self.pixels else 0)
 
-    def _ordering(self, family: str) -> int:
+    def _ordering(self, family: Family) -> int:
         """Block RAMs of the orderer's links, heads (twice) and ends, and of the pool's sums."""
         banks, lanes = self.config.engine(0).banks, self.config.pixels
         rows = -(-self.sizes[0] // banks)
         link = bits_for(rows - 1) + (banks == 1)
-        links = banks * block_rams(family, 2 * rows, link)
-        # Each bank's head is written alone: on ECP5 in parts of 9 bits.
-        part = -(-link // 9) * 9 if family != "ice40" and banks > lanes else link
-        heads = block_rams(family, 2 * self.steps, banks // lanes * part)
+        links = banks * family.block_rams(2 * rows, link)
+        # Each bank's head is written alone, in parts that share a write enable.
+        shared = family.write_bits if banks > lanes else 1
+        part = -(-link // shared) * shared
+        heads = family.block_rams(2 * self.steps, banks // lanes * part)
         heads *= lanes * (2 + (banks > 1))
         pooled = bits_for(255 * self.pool**2 + self.pool**2 // 2)
-        pool = block_rams(family, self.columns, pooled) if self.pool > 1 else 0
+        pool = family.block_rams(self.columns, pooled) if self.pool > 1 else 0
         return links + heads + pool
 
     def spram(self) -> int:
@@ -136,9 +131,9 @@ class Need:
                 result += engine.copies * spram_blocks(rows, engine.lanes // COLUMN)
         return result
 
-    def logic_cells(self, family: str) -> int:
+    def logic_cells(self, family: Family) -> int:
         """Logic cells, estimated; UART and link included."""
-        pairs = zip(_CELLS[family], self.amounts(), strict=True)
+        pairs = zip(_CELLS[family.name], self.amounts(), strict=True)
         return round(sum(coefficient * amount for coefficient, amount in pairs))
 
     def _layers(self) -> Iterator[tuple[int, Event | Folded | Popcount, int, int]]:
@@ -229,28 +224,6 @@ def need(network: Network, config: Config = DEFAULT) -> Need:
         lane_bits=tuple(lane_width(layer) for layer in network.layers),
         config=config,
     )
-
-
-def block_rams(family: str, depth: int, width: int) -> int:
-    """Block RAMs of a memory of ``depth`` words of ``width`` bits, as Yosys makes it."""
-    if family == "ice40":
-        return _ice40_block_rams(depth, width)
-    return min(ceil(depth / d) * ceil(width / w) for d, w in _CONFIGURATIONS[family])
-
-
-def _ice40_block_rams(depth: int, width: int) -> int:
-    """What the pass memory_libmap of Yosys finds the cheapest: a block RAM costs 64, a bit that is
-    selected of two half of one. Words that are too deep for a block RAM lie side by side, so that
-    bits of several share one. Of equal costs the narrowest counts.
-    """
-    best, result = None, 0
-    for narrow in _ICE40_WIDTHS:
-        parts = ceil(depth * narrow / _ICE40_BITS)
-        blocks = ceil(parts * width / narrow)
-        cost = 64 * blocks + (parts - 1) * width / 2
-        if best is None or cost < best:
-            best, result = int(cost), blocks
-    return result
 
 
 def shortage(what: Need, board: Board) -> list[str]:

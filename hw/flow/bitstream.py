@@ -14,6 +14,7 @@ from pathlib import Path
 from amaranth.build.run import BuildPlan
 
 from hw.boards.clock import check_clock, fastest_clock, needs_pll
+from hw.boards.families import Family
 from hw.boards.table import SAFE_ROUTE, Board
 from hw.boards.top import BoardTop
 from hw.explore.measure import measure
@@ -28,22 +29,6 @@ from sw.encoder import EventsEncoder
 from sw.network import Network
 
 __all__ = ["bitstream_path", "build", "commands", "plan", "used_cells", "weight_paths"]
-
-# Names of cells in nextpnr's log, by family: what takes a logic cell, block RAMs, single-port RAMs.
-_CELLS = {
-    "ice40": (("ICESTORM_LC",), ("ICESTORM_RAM",), ("ICESTORM_SPRAM",)),
-    "ecp5": (("TRELLIS_COMB",), ("DP16KD",), ()),
-    "gowin": (("LUT4", "ALU"), ("BSRAM",), ()),
-}
-_TOOLS = {
-    "ice40": ("yosys", "nextpnr-ice40", "icepack"),
-    "ecp5": ("yosys", "nextpnr-ecp5", "ecppack"),
-    "gowin": ("yosys", "nextpnr-himbaechel-gowin", "gowin_pack"),
-}
-# Names in yosys' report, of any family.
-_LUTS = {"SB_LUT4", "LUT1", "LUT2", "LUT3", "LUT4", "ALU"}
-_MEMORIES = {"SB_RAM40_4K", "DP16KD", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"}
-_SUFFIX = {"ice40": "bin", "ecp5": "bit", "gowin": "fs"}
 
 # A clock is chosen this much below what place and route reached, since the next run, for another
 # PLL and another UART, comes out a little different.
@@ -66,7 +51,7 @@ def plan(
     """
     check_fit(network, board, config)
     at = clock or board.clock
-    for tool in _TOOLS[board.family]:  # Amaranth looks for them by these variables
+    for tool in board.family.tools:  # Amaranth looks for them by these variables
         os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
     # Whether the clock is reached is for the search to judge.
     options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g} --seed {seed}"
@@ -84,7 +69,7 @@ def bitstream_path(network: Network, board: Board, config: Config, build_dir: Pa
     """Where :func:`build` puts the bitstream; the report lies beside it."""
     name = network.file_name
     folder = name if config == DEFAULT else f"{name}-{config.name}"
-    return build_dir / board.name / folder / f"{name}.{_SUFFIX[board.family]}"
+    return build_dir / board.name / folder / f"{name}.{board.family.suffix}"
 
 
 def build(
@@ -120,7 +105,7 @@ def build(
     """
     if clock is not None:
         check_clock(board, clock)
-    tools = {tool: tool_version(tool) for tool in _TOOLS[board.family]}
+    tools = {tool: tool_version(tool) for tool in board.family.tools}
     tools["amaranth"] = version("amaranth")
     bitstream = bitstream_path(network, board, config, build_dir)
     report_path = bitstream.with_name("report.json")
@@ -325,13 +310,14 @@ def _run(
 
 def _packed(board: Board, folder: Path, clock_mhz: float) -> Path:
     """The bitstream as the tools make it."""
-    return folder / f"{clock_mhz:.9g}MHz" / f"top.{_SUFFIX[board.family]}"
+    return folder / f"{clock_mhz:.9g}MHz" / f"top.{board.family.suffix}"
 
 
-def used_cells(log: str, family: str) -> tuple[int, int, int]:
+def used_cells(log: str, family: Family) -> tuple[int, int, int]:
     """Logic cells, block RAMs and single-port RAMs in the log of place and route, after packing."""
     used = {name: int(n) for name, n in re.findall(r"^Info:\s+(\w+):\s+(\d+)/", log, re.MULTILINE)}
-    return tuple(sum(used.get(name, 0) for name in names) for names in _CELLS[family])
+    kinds = (family.logic, family.memories, family.single_port)
+    return tuple(sum(used.get(name, 0) for name in names) for names in kinds)
 
 
 def commands(the_plan: BuildPlan) -> list[list[str]]:
@@ -341,13 +327,15 @@ def commands(the_plan: BuildPlan) -> list[list[str]]:
 
 def _check_synthesis(log: Path, board: Board) -> None:
     """Refuses before place and route what is larger than the part."""
-    cells = dict.fromkeys(_LUTS | _MEMORIES, 0)
-    for count, name in re.findall(r"^\s+(\d+)\s+(\w+)\s*$", log.read_text(), re.MULTILINE):
-        if name in cells:
-            cells[name] = int(count)
+    counts = re.findall(r"^\s+(\d+)\s+(\w+)\s*$", log.read_text(), re.MULTILINE)
+    cells = {name: int(count) for count, name in counts}  # the last, of the whole design, counts
+    used = [
+        sum(cells.get(name, 0) for name in names)
+        for names in (board.family.mapped_logic, board.family.mapped_memories)
+    ]
     needs = (
-        ("logic cells", sum(cells[name] for name in _LUTS), board.logic_cells),
-        ("block RAMs", sum(cells[name] for name in _MEMORIES), board.memories),
+        ("logic cells", used[0], board.logic_cells),
+        ("block RAMs", used[1], board.memories),
     )
     for what, least, there in needs:
         if least > there:

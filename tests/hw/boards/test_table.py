@@ -7,6 +7,7 @@ from amaranth.build import ResourceError
 from samples import image_network
 
 from hw.boards.clock import clocks
+from hw.boards.families import ECP5, ICE40
 from hw.boards.table import ALIASES, BOARDS, find_board
 from hw.explore.resources import check_fit
 from hw.flow.bitstream import plan
@@ -48,9 +49,9 @@ def test_aliases():
 @EVERY
 def test_part(board):
     platform = board.platform()
-    if board.family == "ice40":
+    if board.family is ICE40:
         part = f"{platform.device}-{platform.package}"
-    elif board.family == "ecp5":
+    elif board.family is ECP5:
         part = f"{platform.device}-{platform.speed}{platform.package}{platform.grade}"
     else:
         part = platform.part
@@ -86,7 +87,7 @@ def test_pll(board):
         "ecp5": ("EHXPLLL",),
         "gowin": ("rPLL",),
     }
-    assert board.pll in plls[board.family]
+    assert board.pll in plls[board.family.name]
 
 
 @EVERY
@@ -177,5 +178,5 @@ def test_no_build_needs_a_loader(board):
         "gowin": {"nextpnr-himbaechel-gowin", "gowin_pack"},
     }
     platform = board.platform()
-    assert set(platform.required_tools) == {"yosys"} | tools[board.family]
+    assert set(platform.required_tools) == {"yosys"} | tools[board.family.name]
     assert len(platform.command_templates) == 3

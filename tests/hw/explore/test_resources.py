@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from samples import events_network, image_network
 
+from hw.boards.families import FAMILIES, ICE40
 from hw.boards.table import BOARDS
 from hw.calibrate import DESIGNS, design_network, fitted
 from hw.explore import resources
-from hw.explore.resources import Need, block_rams, check_fit, need, shortage
+from hw.explore.resources import Need, check_fit, need, shortage
 from hw.flow.bitstream import plan
 from hw.flow.tools import run_tool
 from hw.rtl.config import Config, find_config
@@ -36,39 +37,6 @@ NEED = Need(
 
 
 @pytest.mark.parametrize(
-    ("family", "depth", "width", "count"),
-    [
-        ("ice40", 1, 1, 1),
-        ("ice40", 256, 16, 1),
-        ("ice40", 257, 16, 2),
-        ("ice40", 256, 17, 2),
-        ("ice40", 512, 8, 1),
-        ("ice40", 1024, 4, 1),
-        ("ice40", 2048, 2, 1),
-        ("ice40", 2048, 3, 2),
-        ("ice40", 600, 10, 2),  # three words of 5 bits in a row of 16
-        ("ice40", 4096, 1, 1),
-        ("ice40", 784, 128, 32),  # pads to 1,024
-        ("ice40", 768, 128, 24),  # three banks of 256
-        ("ice40", 512, 192, 24),
-        ("ice40", 192, 10, 1),
-        ("ice40", 300, 20, 3),
-        ("ecp5", 512, 36, 1),
-        ("ecp5", 513, 36, 2),
-        ("ecp5", 1024, 18, 1),
-        ("ecp5", 2048, 9, 1),
-        ("ecp5", 4096, 4, 1),
-        ("ecp5", 8192, 2, 1),
-        ("ecp5", 16384, 1, 1),
-        ("ecp5", 16385, 1, 2),
-        ("ecp5", 784, 600, 34),
-    ],
-)
-def test_block_rams(family, depth, width, count):
-    assert block_rams(family, depth, width) == count
-
-
-@pytest.mark.parametrize(
     ("changes", "family", "count"),
     [
         ({}, "ice40", 24 + 1 + 3 + 2),  # weights, links of 1,024 words of 9 + 1 bits, heads
@@ -79,7 +47,7 @@ def test_block_rams(family, depth, width, count):
     ],
 )
 def test_block_rams_of_a_network(changes, family, count):
-    assert replace(NEED, **changes).block_rams(family) == count
+    assert replace(NEED, **changes).block_rams(FAMILIES[family]) == count
 
 
 def test_what_a_network_needs():
@@ -104,7 +72,7 @@ def test_the_estimate_meets_what_was_built(board, index, cells, memories):
     design, family = DESIGNS[index], BOARDS[board].family
     what = need(design_network(design), find_config(design.engine))
     assert what.block_rams(family) == memories
-    limit = {"ice40": 0.05, "ecp5": 0.08, "gowin": 0.08}[family]
+    limit = {"ice40": 0.05, "ecp5": 0.08, "gowin": 0.08}[family.name]
     assert abs(what.logic_cells(family) / cells - 1) < limit
 
 
@@ -119,9 +87,9 @@ def test_all_designs_that_fit_were_built(board):
     assert len(expected) >= 12
 
 
-@pytest.mark.parametrize("family", ["ice40", "ecp5", "gowin"])
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_the_coefficients_are_the_fit_of_what_was_built(family):
-    assert resources._CELLS[family] == pytest.approx(fitted(BUILT, family), abs=0.011)
+    assert resources._CELLS[family.name] == pytest.approx(fitted(BUILT, family), abs=0.011)
 
 
 def test_the_estimate_meets_the_boards_as_built():
@@ -251,7 +219,7 @@ def test_what_events_need():
     what = need(network, Config(most_events=100))
     assert what.bits == (8.5, 2.0)
     assert (what.sizes, what.pixels, what.chosen) == ((300, 2, 3), 0, False)
-    assert what.block_rams("ice40") == block_rams("ice40", 300, 2) + 1
+    assert what.block_rams(ICE40) == ICE40.block_rams(300, 2) + 1
 
 
 def test_channels_of_events_are_not_to_be_trained_away(rng):
@@ -285,7 +253,7 @@ def test_yosys_packs_words_into_rows(rng, tmp_path, verilog, depth, width):
     run_tool("yosys", ["-q", "-p", script], cwd=tmp_path, log=tmp_path / "log")
     cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
     found = sum(what["type"] == "SB_RAM40_4K" for what in cells.values())
-    assert block_rams("ice40", depth, width) == found
+    assert ICE40.block_rams(depth, width) == found
 
 
 def test_block_rams_of_a_folded_layer(rng):
@@ -293,12 +261,12 @@ def test_block_rams_of_a_folded_layer(rng):
     network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
     with_event, with_folded = need(network), need(network, find_config("folded-8,event"))
     assert with_folded.lane_bits[0] == lane_width(network.layers[0])
-    saved = block_rams("ice40", 300, 20)
-    needed = block_rams("ice40", 900, 8) + block_rams("ice40", 3, 8 * with_folded.lane_bits[0])
-    assert with_folded.block_rams("ice40") - with_event.block_rams("ice40") == needed - saved
-    assert with_folded.logic_cells("ice40") < need(
+    saved = ICE40.block_rams(300, 20)
+    needed = ICE40.block_rams(900, 8) + ICE40.block_rams(3, 8 * with_folded.lane_bits[0])
+    assert with_folded.block_rams(ICE40) - with_event.block_rams(ICE40) == needed - saved
+    assert with_folded.logic_cells(ICE40) < need(
         image_network(rng, shape=(15, 20), hidden=(200,), classes=3)
-    ).logic_cells("ice40")
+    ).logic_cells(ICE40)
 
 
 def test_a_network_in_spram():
@@ -306,7 +274,7 @@ def test_a_network_in_spram():
     network = find("mnist-784-600-10-t8")
     what = need(network, find_config("folded-32-spram,event"))
     assert what.spram() == 4
-    assert what.block_rams("ice40") == 29  # as hw.build counts them
+    assert what.block_rams(ICE40) == 29  # as hw.build counts them
     check_fit(network, BOARDS["icebreaker"], what.config)
     reason = r"^network '.*' does not fit ice40hx8k: it needs 4 SPRAM of 0; take --board icebreaker"
     with pytest.raises(UserError, match=reason):
@@ -317,8 +285,8 @@ def test_a_network_in_spram():
 def test_block_rams_of_each_memory(rng):
     """By hand for two banks: 150 rows of 8 bits, so two sides of links in 300 words."""
     network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
-    weights = 2 * block_rams("ice40", 152, 20) + block_rams("ice40", 20, 3)
-    links = 2 * block_rams("ice40", 300, 8)
-    heads = 3 * block_rams("ice40", 16, 16)  # read by loading and by draining; and the ends
+    weights = 2 * ICE40.block_rams(152, 20) + ICE40.block_rams(20, 3)
+    links = 2 * ICE40.block_rams(300, 8)
+    heads = 3 * ICE40.block_rams(16, 16)  # read by loading and by draining; and the ends
     what = need(network, find_config("event-2,event"))
-    assert what.block_rams("ice40") == weights + links + heads
+    assert what.block_rams(ICE40) == weights + links + heads

@@ -1,0 +1,133 @@
+"""The FPGA families: all that the project knows of each family's tools, cells, memories and PLL, in
+one table.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+
+from hw.boards.plls import Ecp5Pll, GowinPll, Ice40Pll, Pll
+
+__all__ = ["ECP5", "FAMILIES", "GOWIN", "ICE40", "Family"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """An FPGA family and the open tools for it.
+
+    Parameters
+    ----------
+    name : str
+        As in the table of coefficients and in reports.
+    synthesis, route, pack : str
+        Yosys, nextpnr, and the packer of bitstreams, as :data:`hw.flow.tools.TOOLS` names them.
+    suffix : str
+        Of a bitstream's file.
+    outputs : tuple of str
+        nextpnr's options that name a file of the placed and routed design. Without them and with
+        ``--pack-only`` the same command line counts cells and stops.
+    logic, memories, single_port : tuple of str
+        Cells in nextpnr's table of utilisation: those that take a logic cell each, block RAMs,
+        single-port RAMs.
+    mapped_logic, mapped_memories : frozenset of str
+        The same in yosys' statistics, before packing.
+    block_rams : function of depth (words) and width (bits) returning int
+        Block RAMs that yosys takes for a memory with one read and one write port.
+    write_bits : int
+        Bits that share a write enable in a block RAM.
+    pll : type of Pll
+        Its PLL: which clocks it makes, and the instance that makes them.
+    """
+
+    name: str
+    synthesis: str = "yosys"
+    route: str
+    pack: str
+    suffix: str
+    outputs: tuple[str, ...]
+    logic: tuple[str, ...]
+    memories: tuple[str, ...]
+    single_port: tuple[str, ...] = ()
+    mapped_logic: frozenset[str]
+    mapped_memories: frozenset[str]
+    block_rams: Callable[[int, int], int]
+    write_bits: int
+    pll: type[Pll]
+
+    @property
+    def tools(self) -> tuple[str, str, str]:
+        """What a build runs, in order."""
+        return self.synthesis, self.route, self.pack
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _block_rams_4k(depth: int, width: int) -> int:
+    """iCE40: what the pass memory_libmap of Yosys finds the cheapest: a block RAM of 4,096 bits
+    costs 64, a 2:1 multiplexer of one bit half of one. Memories deeper than a block RAM are divided
+    by rows, so that bits of several rows share a block RAM. Of equal costs the narrowest counts.
+    """
+    best, result = None, 0
+    for narrow in (2, 4, 8, 16):
+        parts = ceil(depth * narrow / 4096)
+        blocks = ceil(parts * width / narrow)
+        cost = 64 * blocks + (parts - 1) * width / 2
+        if best is None or cost < best:
+            best, result = int(cost), blocks
+    return result
+
+
+# Depth and width that a block RAM of 18 Kibit can have, with independent read and write ports.
+_SHAPES_18K = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+
+
+def _block_rams_18k(depth: int, width: int) -> int:
+    """ECP5 and Gowin: a grid of block RAMs of one shape, the fewest."""
+    return min(ceil(depth / d) * ceil(width / w) for d, w in _SHAPES_18K)
+
+
+ICE40 = Family(
+    name="ice40",
+    route="nextpnr-ice40",
+    pack="icepack",
+    suffix="bin",
+    outputs=("--asc", "--report"),
+    logic=("ICESTORM_LC",),
+    memories=("ICESTORM_RAM",),
+    single_port=("ICESTORM_SPRAM",),
+    mapped_logic=frozenset({"SB_LUT4"}),
+    mapped_memories=frozenset({"SB_RAM40_4K"}),
+    block_rams=_block_rams_4k,
+    write_bits=1,
+    pll=Ice40Pll,
+)
+ECP5 = Family(
+    name="ecp5",
+    route="nextpnr-ecp5",
+    pack="ecppack",
+    suffix="bit",
+    outputs=("--textcfg", "--report"),
+    logic=("TRELLIS_COMB",),
+    memories=("DP16KD",),
+    mapped_logic=frozenset({"LUT4"}),
+    mapped_memories=frozenset({"DP16KD"}),
+    block_rams=_block_rams_18k,
+    write_bits=9,
+    pll=Ecp5Pll,
+)
+GOWIN = Family(
+    name="gowin",
+    route="nextpnr-himbaechel-gowin",
+    pack="gowin_pack",
+    suffix="fs",
+    outputs=("--write", "--report"),
+    logic=("LUT4", "ALU"),
+    memories=("BSRAM",),
+    mapped_logic=frozenset({"LUT1", "LUT2", "LUT3", "LUT4", "ALU"}),
+    mapped_memories=frozenset({"SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"}),
+    block_rams=_block_rams_18k,
+    write_bits=9,
+    pll=GowinPll,
+)
+FAMILIES = {family.name: family for family in (ICE40, ECP5, GOWIN)}
