@@ -27,6 +27,9 @@ test: $(VENV)/.test lint
 test-deep: $(VENV)/.test
 	$(VENV)/bin/python -m pytest -n auto -m deep $(PYTEST_FLAGS)
 
+docs: $(VENV)/.test
+	$(VENV)/bin/sphinx-build -q -W --keep-going -d build/docs/.doctrees docs build/docs/html
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -41,4 +44,4 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 clean:
 	find build -mindepth 1 ! -name README.md -delete
 
-.PHONY: build lint test test-deep clean
+.PHONY: build clean docs lint test test-deep

@@ -10,7 +10,7 @@ what happened::
     δ_j = (target_j − t_j) / T
 
 An input is a cause of a spike if it came no later, ``C_ji = 1[t_i ≤ t_j]`` for ``t_i < T``, and
-∂t_j/∂V_j is taken as −1. From the output back, with δ̂ = δ / |δ|₂ for each image and layer::
+∂t_j/∂V_j is taken as −1. From the output back, with δ̂ = δ / ‖δ‖₂ for each image and layer::
 
     ∂L/∂w_ji = Σ_images δ̂_j C_ji + λ w_ji        δ_i = Σ_j δ̂_j w_ji C_ji
 
