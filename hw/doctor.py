@@ -126,14 +126,13 @@ def _gpu() -> Finding:
 
 
 def _simulation() -> Iterator[Finding]:
-    """Verilator, and what it calls."""
-    from sim.verilator import compiler
+    """Verilator, and what compiles its C++."""
+    from sim.verilator import tool
 
-    for name in ("g++", "make", "perl"):
-        remedy = f"apt-get install {name}"
-        yield Finding(name=name, extra="check", found=_says(name), remedy=remedy)
+    remedy = "apt-get install g++"
+    yield Finding(name="g++", extra="check", found=_says("g++"), remedy=remedy)
     try:
-        found = compiler.find().version
+        found = tool.find().version
     except UserError:
         found = ""
     yield Finding(name="Verilator", extra="check", found=found, remedy=_install("check"))

@@ -219,11 +219,12 @@ def replies(
     inputs: np.ndarray | Spikes,
     config: Config,
     folder: Path,
+    programs: Path,
     clock: int = CLOCK,
 ) -> list[protocol.Reply]:
     """What the board answers to ``inputs`` (images uint8 [B, height, width], or spikes) over its
     UART, after it has loaded its weights from its flash if the config asks for that; simulated in
-    ``folder``, at ``clock`` Hz.
+    ``folder``, at ``clock`` Hz, by a model that is kept in ``programs``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     words = loaded_words(network, config)
@@ -235,6 +236,7 @@ def replies(
         np.empty(0, np.uint8),
         tests="sim.cocotb_bench.board_answers",
         folder=folder,
+        programs=programs,
         sources=board_sources(network, config, clock),
         top=TOP,
         options=OPTIONS,
@@ -275,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun = time.monotonic()
     folder = args.build_dir / "board" / f"{network.file_name}-{config.name}"
     try:
-        got = replies(network, inputs, config, folder, clock)
+        got = replies(network, inputs, config, folder, args.build_dir / "verify", clock)
     except RuntimeError as error:
         raise UserError(f"the board does not answer: {error}") from None
     answer = golden.run_inputs(network, inputs)

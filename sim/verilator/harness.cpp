@@ -25,8 +25,7 @@
 #include <random>
 #include <vector>
 
-#include "Dut.h"
-#include "verilated.h"
+#include "core.h"
 
 namespace {
 
@@ -43,11 +42,6 @@ struct Record {
     uint32_t label;
     uint32_t step;
 };
-
-int64_t signed_margin(uint64_t bits) {
-    const uint64_t sign = uint64_t{1} << (MARGIN_BITS - 1);
-    return static_cast<int64_t>((bits ^ sign) - sign);
-}
 
 // How long pauses last: mostly a few cycles, and between images now and then so long that all
 // buffers run full or empty.
@@ -80,50 +74,17 @@ std::vector<T> content(const char* name) {
     return result;
 }
 
-// Sets the input's ports.
-void offer_item(Dut& dut, bool valid, uint32_t item) {
-#if EVENTS
-    dut.event_valid = valid;
-    dut.event_unit = item & 0xffff;
-    dut.event_step = item >> 16 & 0xff;
-    dut.event_end = item >> 24 & 1;
-#else
-    dut.pixel_valid = valid;
-    dut.pixel_data = item;
-#endif
-}
-
 // Loads the weights, if they are no part of the core; they outlast a reset.
-void load(Dut& dut, const std::vector<uint16_t>& words) {
-#if LOADED
+void load(Core& core, const std::vector<uint16_t>& words) {
+    if (words.empty()) return;
     for (size_t cycle = 0; cycle < words.size() + 3; ++cycle) {
         const size_t address = cycle - 2;
-        dut.rst = cycle < 2;
-        dut.load_valid = cycle >= 2 && address < words.size();
-        dut.load_address = address;
-        dut.load_data = dut.load_valid ? words[address] : 0xbad;
-        dut.clk = 0;
-        dut.eval();
-        dut.clk = 1;
-        dut.eval();
+        const bool valid = cycle >= 2 && address < words.size();
+        core.set_reset(cycle < 2);
+        core.load(valid, address, valid ? words[address] : 0xbad);
+        core.set_clock(false);
+        core.set_clock(true);
     }
-#endif
-}
-
-bool takes_item(const Dut& dut) {
-#if EVENTS
-    return dut.event_ready;
-#else
-    return dut.pixel_ready;
-#endif
-}
-
-bool fault(const Dut& dut) {
-#if EVENTS
-    return dut.result_fault;
-#else
-    return false;
-#endif
 }
 
 }  // namespace
@@ -153,10 +114,7 @@ int main(int argc, char** argv) {
     const uint64_t reset_at = std::strtoull(argv[8], nullptr, 10);
     const uint64_t limit = std::strtoull(argv[9], nullptr, 10);
 
-    const auto context = std::make_unique<VerilatedContext>();
-    context->randReset(2);  // what is not reset starts at random
-    context->randSeed(static_cast<int>(seed % 0x7fffffff) + 1);
-    const auto dut = std::make_unique<Dut>(context.get());
+    const auto core = make_core(seed % 0x7fffffff + 1);
     Pauses item_pauses(stalls, 2 * seed, typical), result_pauses(stalls, 2 * seed + 1, typical);
 
     uint64_t sent = 0, begun = 0, taken = 0;    // items, images that are being sent, answers
@@ -164,9 +122,9 @@ int main(int argc, char** argv) {
     std::deque<uint64_t> accepted;             // of images whose answer is not yet taken
     bool waiting = false;                      // an answer was valid before and was not taken
     Record record{};
-    offer_item(*dut, false, 0);
-    dut->result_ready = 0;
-    load(*dut, words);
+    core->offer(false, 0);
+    core->set_ready(false);
+    load(*core, words);
     uint64_t last_progress = 0;
     bool reset_done = reset_at == 0;
 
@@ -182,22 +140,22 @@ int main(int argc, char** argv) {
             waiting = false;
             last_progress = cycle;
         }
-        dut->rst = reset;
+        core->set_reset(reset);
         // With a reset to come, the images go round until it does.
         if (!reset_done && sent == items.size()) sent = begun = 0;
         const uint64_t bound = alone && sent <= ends[taken] ? ends[taken] : items.size();
         const bool offer = sent < bound && item_pause == 0;
-        offer_item(*dut, offer, offer ? items[sent] : static_cast<uint32_t>(cycle * 0x9e3779b1));
-        dut->result_ready = result_pause == 0;
-        dut->clk = 0;
-        dut->eval();
+        core->offer(offer, offer ? items[sent] : static_cast<uint32_t>(cycle * 0x9e3779b1));
+        const bool ready = result_pause == 0;
+        core->set_ready(ready);
+        core->set_clock(false);
 
         // What this cycle's clock edge will do.
-        const bool send = !reset && offer && takes_item(*dut);
-        const bool valid = !reset && dut->result_valid;
-        const bool take = valid && dut->result_ready;
-        const Record now{0, cycle, signed_margin(dut->result_margin), dut->result_label,
-                         dut->result_step};
+        const bool send = !reset && offer && core->takes_item();
+        const Result result = core->result();
+        const bool valid = !reset && result.valid;
+        const bool take = valid && ready;
+        const Record now{0, cycle, result.margin, result.label, result.step};
         if (waiting && (!valid || now.margin != record.margin || now.label != record.label ||
                         now.step != record.step)) {
             std::fprintf(stderr, "answer %llu changed before it was taken, in cycle %llu\n",
@@ -205,7 +163,7 @@ int main(int argc, char** argv) {
                          static_cast<unsigned long long>(cycle));
             return 4;
         }
-        if (valid && fault(*dut)) {
+        if (valid && result.fault) {
             std::fprintf(stderr, "answer %llu says that its input is broken, in cycle %llu\n",
                          static_cast<unsigned long long>(taken),
                          static_cast<unsigned long long>(cycle));
@@ -214,8 +172,7 @@ int main(int argc, char** argv) {
         if (valid && !waiting) record = now;
         waiting = valid && !take;
 
-        dut->clk = 1;
-        dut->eval();
+        core->set_clock(true);
 
         if (item_pause) --item_pause;
         if (result_pause) --result_pause;
@@ -223,7 +180,7 @@ int main(int argc, char** argv) {
             const bool first = sent == (begun ? ends[begun - 1] : 0);
             const bool last = ++sent == ends[first ? begun : begun - 1];
             begun += first;
-            if (EVENTS ? first : last) accepted.push_back(cycle);
+            if (core->takes_events() ? first : last) accepted.push_back(cycle);
             item_pause = item_pauses.next(last);
         }
         if (take) {
@@ -254,6 +211,5 @@ int main(int argc, char** argv) {
             return 3;
         }
     }
-    dut->final();
     return 0;
 }

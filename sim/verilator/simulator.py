@@ -23,7 +23,7 @@ __all__ = ["UNSEEN", "CoreError", "Simulator", "record_type"]
 
 UNSEEN = 0xFFFF  # the time of a hidden unit that did not fire until the decision
 
-_HARNESS = Path(__file__).parent / "harness.cpp"
+_HERE = Path(__file__).parent
 _CHUNK = 64  # answers read at a time
 
 
@@ -84,10 +84,6 @@ class Simulator:
         ``sources`` with its top module and ports.
         """
         probed = sources is None and len(network.layers) > 1
-        # A netlist takes long to compile, and few images are put through it.
-        options = ["-CFLAGS", "-O1" if sources is None else "-O0"]
-        # What is not reset must not matter: the harness lets it start at random.
-        options += ["--x-initial", "unique", "--x-assign", "unique"]
         core = Core(network, config=config)
         Fragment.get(core, None)  # Amaranth warns of components that are made and not used
         width = core.result.payload.margin.shape().width
@@ -95,10 +91,19 @@ class Simulator:
         events = int(isinstance(network.encoder, EventsEncoder))
         loaded = int(config.loaded_layer(network) is not None)
         defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n#define LOADED {loaded}\n"
-        files["harness.cpp"] = defines + _HARNESS.read_text()
+        files["core.cpp"] = defines + (_HERE / "core.cpp").read_text()
         if probed:
             files["probes.sv"] = probes(network, config)
-        program = compiler.build(files, top=TOP, options=options, folder=folder)
+        program = compiler.build(
+            files,
+            top=TOP,
+            library={name: (_HERE / name).read_text() for name in ("core.h", "harness.cpp")},
+            # What is not reset must not matter: it starts at random.
+            options=["--x-initial", "unique", "--x-assign", "unique"],
+            # A netlist takes long to compile, and few images are put through it.
+            optimise="-O1" if sources is None else "-O0",
+            folder=folder,
+        )
         return cls(network=network, program=program, probed=probed, config=config)
 
     @property

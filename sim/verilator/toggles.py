@@ -104,7 +104,6 @@ def _count(verilog: str, top: str, arguments: list[object], folder: Path, images
             "harness.cpp": widths + _HARNESS.read_text(),
         },
         top=top,
-        options=["-CFLAGS", "-O1"],
         folder=folder,
     )
     with tempfile.TemporaryDirectory() as name:

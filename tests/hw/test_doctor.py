@@ -96,7 +96,6 @@ def test_what_compiles_a_simulator(machine):
     _, programs = machine
     put(programs, "g++", "12.2.0")
     assert found("check")["g++"] == f"12.2.0 ({programs / 'g++'})"
-    assert found("check")["perl"] == ""
     assert found("check")["Verilator"] == ""
 
 

