@@ -18,7 +18,7 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -103,16 +103,14 @@ def _files(path: Path) -> list[tuple[int, bytes]]:
 
 def _members(archive: tarfile.TarFile) -> list[tuple[int, bytes]]:
     with archive:
-        found = {
-            tuple(member.name.split("/")[-2:]): member
-            for member in archive.getmembers()
-            if member.isfile() and member.name.endswith(".jpg")
-        }
-        return [
-            (_CATEGORIES.index(key[0]), archive.extractfile(found[key]).read())
-            for key in sorted(found)
-            if key[0] in _CATEGORIES
-        ]
+        found = {}
+        for member in archive:
+            place = PurePosixPath(member.name)
+            if place.parent.name not in _CATEGORIES or place.suffix != ".jpg":
+                continue
+            if (file := archive.extractfile(member)) is not None:  # it is None for a folder
+                found[_CATEGORIES.index(place.parent.name), place.name] = file.read()
+        return [(label, content) for (label, _), content in sorted(found.items())]
 
 
 def _image(content: bytes, height: int, width: int) -> np.ndarray:

@@ -81,9 +81,10 @@ def _files(origin: object, content: bytes, remedy: str) -> list[tuple[int, int, 
     try:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             found = {
-                match.groups(): archive.extractfile(member).read()
+                match.groups(): file.read()
                 for member in archive
                 if (match := _NAME.fullmatch(member.name))
+                and (file := archive.extractfile(member)) is not None
             }
     except (OSError, EOFError, tarfile.TarError, lzma.LZMAError, zlib.error) as error:
         # tarfile lists, line by line, each method that it has tried
