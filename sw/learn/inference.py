@@ -1,8 +1,9 @@
 """The trainer's integer mode: what a network answers, by PyTorch, every step at once.
 
 Because the membrane neither leaks nor resets, ``V(t) = b · S(t)`` for the cumulative spike counts
-S, so one matrix product gives all steps. Products of small integers are exact in float32 (below
-2²⁴), and on a GPU in TF32 too (counts below 2¹¹), so this equals the golden model bit for bit.
+S, so one matrix product gives all steps. Sums of integers are exact in float32 (below 2²⁴). A GPU
+may round the factors to TF32 (11 bits), so larger counts are multiplied in two parts. Thus this
+equals the golden model bit for bit.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sw.answer import Answer
+from sw.cli import UserError
 from sw.encoder import LatencyEncoder, Spikes
 from sw.network import Network
 from sw.rules.neuron import fire, spiked
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 25  # values of the widest layer, all steps, held at a time (128 MiB)
+_MOST = 2**24 - 1  # input spikes of an example; the hardware takes 4,095
+_FACTOR = 2**11  # counts below it are exact in TF32
 
 
 def run_images(network: Network, images: np.ndarray, device: str | torch.device = "cpu") -> Answer:
@@ -120,11 +124,21 @@ def answer(
     """
     times = []
     for sign, threshold in layers:
-        potentials = fired @ sign.T
+        potentials = _potentials(fired, sign)
         # As float32 a threshold beyond 2**24 is rounded, but stays beyond every potential
         times.append(fire(potentials, threshold.float()))
         fired = spiked(times[-1], fired.shape[1])
     return times, *decide(potentials, threshold, times[-1])
+
+
+def _potentials(fired: Tensor, sign: Tensor) -> Tensor:
+    """The product of ``fired`` float32 [B, T, N_in] and ``sign`` [N_out, N_in], exact also in TF32:
+    [B, T, N_out].
+    """
+    if not fired.numel() or fired.max() < _FACTOR:
+        return fired @ sign.T
+    low = fired % _FACTOR
+    return low @ sign.T + (fired - low) @ sign.T
 
 
 def tensors(network: Network, device: str | torch.device) -> list[tuple[Tensor, Tensor]]:
@@ -152,13 +166,16 @@ def run_layers(layers: Sequence[tuple[Tensor, Tensor]], inputs: Tensor, steps: i
 
 def _run(network: Network, fired: Tensor) -> Answer:
     """The answer to one chunk, from cumulative input counts float32 [B, T, N_in]."""
-    if fired.numel() and (fired.max() >= 2**11 or fired.sum(dim=2).max() >= 2**24):
-        raise ValueError("Input spikes must be fewer than 2,048 per unit and 2**24 per image")
     return _answer(tensors(network, fired.device), fired)
 
 
 def _answer(layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor) -> Answer:
-    """What :func:`answer` gives, as arrays."""
+    """What :func:`answer` gives, as arrays. Raises UserError for more than 2²⁴ − 1 input spikes of
+    an example, which float32 cannot count.
+    """
+    most = int(fired[:, -1].double().sum(dim=1).max()) if fired.numel() else 0
+    if most > _MOST:
+        raise UserError(f"Input spikes must be at most {_MOST:,} an example, not {most:,}")
     times, label, step, margin = answer(layers, fired)
     return Answer(
         steps=fired.shape[1],

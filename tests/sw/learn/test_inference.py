@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from networks import image_network, random_network, random_spikes
 
 from sim import golden
+from sw.cli import UserError
 from sw.encoder import Spikes
 from sw.learn import inference
 from sw.network import find, zoo_names
@@ -68,11 +70,45 @@ def test_zoo(name, request):
     same(inference.run_inputs(network, inputs), golden.run_inputs(network, inputs))
 
 
+@pytest.mark.parametrize("most", [2047, 2048, 4095, 100_000])
+def test_many_spikes_of_a_unit(rng, most):
+    """4,095 is what the hardware takes. Whether they count to the last one, thresholds tell."""
+    network = random_network(rng, (3, 40, 2), 2, low=most - 20, high=most + 20)
+    repeated = np.repeat([0, 0, 1], most)
+    step, unit = np.repeat([0, 1], [most, 2 * most]), np.repeat([0, 1, 2], most)
+    spikes = Spikes(count=1, image=0 * repeated, step=step, unit=unit)
+    same(inference.run(network, spikes), golden.run(network, spikes))
+
+
+def test_counts_are_multiplied_in_parts_that_tf32_holds():
+    """TF32 has 11 bits: a factor is equal to itself without the 13 lowest bits of its float32."""
+    factors = []
+
+    class Recorded(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            if function in (torch.Tensor.matmul, torch.Tensor.__matmul__):
+                factors.append(args[0].as_subclass(torch.Tensor))
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    fired = torch.tensor([[[2047.0, 2049.0, 4095.0, 999_999.0]]])
+    sign = torch.tensor([[1.0, -1.0, 1.0, 1.0]])
+    found = inference._potentials(fired.as_subclass(Recorded), sign)
+    assert found.item() == 2047 - 2049 + 4095 + 999_999
+    for factor in factors:
+        assert not (factor.view(torch.int32) & 0x1FFF).any()
+    assert len(factors) == 2
+
+
 def test_refuses_what_it_cannot_count_exactly(rng):
-    network = random_network(rng, (1, 1), 1)
-    zeros = np.zeros(2**11, int)
-    with pytest.raises(ValueError, match="fewer than 2,048 per unit"):
-        inference.run(network, Spikes(count=1, image=zeros, step=zeros, unit=zeros))
+    network = random_network(rng, (2, 1), 1)
+    zeros = np.zeros(2**24, np.int8)
+    unit = np.arange(2**24, dtype=np.int8) & 1
+    spikes = Spikes(count=1, image=zeros, step=zeros, unit=unit)
+    with pytest.raises(
+        UserError, match=r"^Input spikes must be at most 16,777,215 an example, not"
+    ):
+        inference.run(network, spikes)
 
 
 def test_refuses_images_for_an_events_network(rng):
