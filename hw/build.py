@@ -8,7 +8,8 @@ from hw.explore import search
 from hw.explore.measure import performance
 from hw.flow.bitstream import bitstream_path, build, commands, plan, weight_paths
 from hw.rtl.config import engine_names, find_config
-from sw.cli import parser, run, table, write_json
+from sw.cli import run, table, write_json
+from sw.flags import megahertz, parser
 from sw.network import find
 
 __all__ = ["summary"]
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument(
         "--clock",
         metavar="MHZ",
-        type=float,
+        type=megahertz,
         help="clock of the accelerator (default: the fastest that place and route reaches)",
     )
     options.add_argument("--engine", default="event", help=f"auto, or {engine_names()}")
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--dry-run", action="store_true", help="list what would be made")
     args = options.parse_args(arguments)
     board = find_board(args.board)
-    clock = None if args.clock is None else check_clock(board, round(args.clock * 1e6))
+    clock = None if args.clock is None else check_clock(board, args.clock)
     say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     if search.asked(args):
         _, chosen = search.from_flags(args, board, say)

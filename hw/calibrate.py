@@ -23,8 +23,9 @@ from hw.explore.resources import need, shortage
 from hw.flow.bitstream import commands, plan, used_cells
 from hw.flow.tools import run_tool, tool_version
 from hw.rtl.config import find_config
-from sw.cli import UserError, atomic_path, parser, run
+from sw.cli import UserError, atomic_path, run
 from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.flags import output_file, parser
 from sw.network import PROVENANCE, Layer, Network
 
 __all__ = ["DESIGNS", "Design", "design_network", "fitted"]
@@ -176,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Synthesise a range of designs and compare the estimate.")
     options.add_argument(
-        "--out", type=Path, default=Path("tests/hw/explore/built.json"), metavar="FILE"
+        "--out", type=output_file, default=Path("tests/hw/explore/built.json"), metavar="FILE"
     )
     args = options.parse_args(arguments)
     if not args.out.parent.is_dir():  # as from outside of a clone

@@ -27,8 +27,9 @@ from typing import NamedTuple
 
 from hw.boards.clock import check_clock, needs_pll
 from hw.boards.table import find_board
-from sw.cli import UserError, parser, run, table, write_json
+from sw.cli import UserError, run, table, write_json
 from sw.encoder import LatencyEncoder
+from sw.flags import megahertz, parser, positive_int
 from sw.network import Network, find
 
 __all__ = ["COEFFICIENTS", "Range", "energy", "measure"]
@@ -106,19 +107,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument(
         "--images",
         metavar="N",
-        type=int,
+        type=positive_int,
         default=22,
         help="first test images, two of them not counted (default: %(default)s)",
     )
     options.add_argument(
         "--clock",
         metavar="MHZ",
-        type=float,
+        type=megahertz,
         help="clock; at the crystal's own, 12 MHz, there is no PLL (default: the board's)",
     )
     args = options.parse_args(arguments)
     board = find_board("icebreaker")
-    clock = board.clock if args.clock is None else check_clock(board, round(args.clock * 1e6))
+    clock = board.clock if args.clock is None else check_clock(board, args.clock)
     network = find(args.network or board.network)
     activity = measure(network, args.images, build_dir=args.build_dir, data_dir=args.data_dir)
     parts = energy(activity, clock=clock, pll=needs_pll(board, clock))

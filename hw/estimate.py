@@ -9,7 +9,8 @@ from hw.explore import search
 from hw.explore.measure import measure, performance
 from hw.explore.resources import need, remedies, shortage
 from hw.rtl.config import DEFAULT, Config, engine_names, find_config
-from sw.cli import UserError, parser, run, table, write_json
+from sw.cli import UserError, run, table, write_json
+from sw.flags import parser, picture_file
 from sw.network import Network, find
 
 __all__ = ["estimate"]
@@ -57,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--board", help=f"{board_names()} (a search: default all)")
     options.add_argument("--engine", default="event", help=f"auto, or {engine_names()}")
     search.add_flags(options)
-    options.add_argument("--picture", metavar="FILE", type=Path, help="draw a search's result")
+    options.add_argument(
+        "--picture", metavar="FILE", type=picture_file, help="draw a search's result"
+    )
     args = options.parse_args(arguments)
     board = find_board(args.board) if args.board else None
     if search.asked(args):

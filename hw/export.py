@@ -1,11 +1,11 @@
 """``python -m hw.export NETWORK``: a network as Verilog, see hw/flow/verilog.py."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from hw.flow.verilog import TOP, export, manifest
 from hw.rtl.config import engine_names, find_config
-from sw.cli import parser, run, write_json
+from sw.cli import run, write_json
+from sw.flags import output_folder, parser
 from sw.network import find
 
 
@@ -13,7 +13,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Export a network as Verilog, with a JSON manifest.", build=True)
     options.add_argument("network", help="path of a network file, or a name in the zoo")
-    options.add_argument("--out", metavar="DIR", type=Path, help="default: build/export/NAME")
+    options.add_argument(
+        "--out", metavar="DIR", type=output_folder, help="default: build/export/NAME"
+    )
     options.add_argument("--engine", default="event", help=engine_names())
     args = options.parse_args(arguments)
     network, config = find(args.network), find_config(args.engine)

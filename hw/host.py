@@ -15,9 +15,10 @@ from tqdm import tqdm
 from hw.link import protocol
 from hw.link.protocol import Fault, Status
 from hw.link.weight_image import read_image
-from sw.cli import UserError, parser, run, table, write_json
+from sw.cli import UserError, run, table, write_json
 from sw.data.registry import load_for
 from sw.encoder import EventsEncoder, Spikes
+from sw.flags import input_file, parser, positive_float, positive_int
 from sw.network import Network, find
 
 __all__ = ["Line", "Session", "commands", "open_port"]
@@ -217,29 +218,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser("Classify a data set's test images or recordings on a board.", data=True)
     options.add_argument("network", nargs="?", default=_DEFAULT, help="default: %(default)s")
     options.add_argument("--port", required=True, help="serial port, such as /dev/ttyUSB1")
-    options.add_argument("--baud", type=int, default=protocol.BAUD, help="default: %(default)s")
+    options.add_argument(
+        "--baud", type=positive_int, default=protocol.BAUD, help="default: %(default)s"
+    )
     options.add_argument(
         "--timeout",
-        type=float,
+        type=positive_float,
         default=2.0,
         metavar="SECONDS",
         help="longest wait for an answer (default: %(default)s)",
     )
     options.add_argument(
         "--load",
-        type=Path,
+        type=input_file,
         metavar="FILE",
         help="first load this image of weights, which hw.build wrote",
     )
     options.add_argument("--dataset", help="default: the one the network was trained on")
     options.add_argument(
-        "--images", type=int, metavar="N", help="only the first N test images or recordings"
+        "--images",
+        type=positive_int,
+        metavar="N",
+        help="only the first N test images or recordings",
     )
-    options.add_argument("--image", type=Path, metavar="FILE", help="one image, raw bytes, instead")
+    options.add_argument(
+        "--image", type=input_file, metavar="FILE", help="one image, raw bytes, instead"
+    )
     args = options.parse_args(arguments)
     network = find(args.network)
-    if args.images is not None and args.images < 1:
-        raise UserError(f"--images must be at least 1, not {args.images}")
     if args.image:
         inputs, truth = _raw_image(args.image, network), None
     else:

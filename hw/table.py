@@ -11,7 +11,8 @@ from typing import NamedTuple
 from hw.boards.table import BOARDS
 from hw.flow.bitstream import build
 from hw.rtl.config import Config, find_config
-from sw.cli import UserError, atomic_path, parser, run, write_json
+from sw.cli import UserError, atomic_path, run, write_json
+from sw.flags import output_file, parser
 from sw.network import Network, find
 
 __all__ = ["ROWS", "Row", "interval", "section"]
@@ -157,7 +158,7 @@ def interval(
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Build every board and write the table.", data=True, build=True, seed=True)
-    options.add_argument("--out", type=Path, default=Path("docs/results.md"), metavar="FILE")
+    options.add_argument("--out", type=output_file, default=Path("docs/results.md"), metavar="FILE")
     args = options.parse_args(arguments)
     say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     _around(args.out)  # a page with no place for the table is refused before all else

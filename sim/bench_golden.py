@@ -11,8 +11,9 @@ from itertools import pairwise
 import numpy as np
 
 from sim import golden
-from sw.cli import UserError, parser, run, write_json
+from sw.cli import run, write_json
 from sw.encoder import LatencyEncoder
+from sw.flags import parser, positive_int
 from sw.network import Layer, Network
 
 __all__ = ["loop", "main"]
@@ -23,10 +24,8 @@ _SIZES, _STEPS = (784, 600, 10), 16
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Measure the golden model's speed.", seed=True)
-    options.add_argument("--images", metavar="N", type=int, default=2000)
+    options.add_argument("--images", metavar="N", type=positive_int, default=2000)
     args = options.parse_args(arguments)
-    if args.images < 1:
-        raise UserError(f"--images must be at least 1, not {args.images}")
     network, images = _workload(np.random.default_rng(args.seed), args.images)
     few = images[: max(1, args.images // 10)]  # the loop is slow
     batched, answer = _rate(lambda: golden.run_images(network, images).label, len(images))

@@ -31,9 +31,10 @@ from hw.rtl.core import loaded_words
 from sim import golden
 from sim.cocotb_bench.testbench import simulate
 from sim.verilator.netlist import cell_models
-from sw.cli import UserError, parser, run, table, write_json
+from sw.cli import UserError, run, table, write_json
 from sw.data.registry import load_for
 from sw.encoder import Spikes
+from sw.flags import megahertz, parser, positive_int
 from sw.network import Network, find
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--images",
         metavar="N",
-        type=int,
+        type=positive_int,
         default=10,
         help="test images or recordings (default: %(default)s)",
     )
@@ -264,14 +265,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--clock",
         metavar="MHZ",
-        type=float,
-        default=CLOCK / 1e6,
-        help="the crystal's own, 12, is without the PLL (default: %(default)s)",
+        type=megahertz,
+        default=CLOCK,
+        help=f"the crystal's own, 12, is without the PLL (default: {CLOCK / 1e6:g})",
     )
     args = options.parse_args(arguments)
-    if args.images < 1:
-        raise UserError(f"--images must be at least 1, not {args.images}")
-    clock = check_clock(BOARD, round(args.clock * 1e6))
+    clock = check_clock(BOARD, args.clock)
     network, config = find(args.network), find_config(args.engine)
     inputs, labels = load_for(network, args.dataset, args.data_dir, args.images)
     begun = time.monotonic()

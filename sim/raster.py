@@ -11,16 +11,17 @@ import numpy as np
 
 from sim import golden
 from sw.answer import Answer
-from sw.cli import UserError, atomic_path, parser, run
+from sw.cli import PICTURES, UserError, run, save_picture
 from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder
+from sw.flags import natural, parser, picture_file
 from sw.network import Network, find
 
 __all__ = ["draw"]
 
 
 def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
-    """Draws the answer of ``network`` to ``image`` uint8 [height, width] into a PNG file."""
+    """Draws the answer of ``network`` to ``image`` uint8 [height, width] into a picture."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -71,8 +72,7 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
     axes.set_xticks(range(0, steps, max(1, steps // 16)))
     for each in figure.axes[1:]:
         each.axvline(decision, color="tab:red", linestyle="--", linewidth=1)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+    save_picture(path, figure, dpi=110)
     plt.close(figure)
     return answer
 
@@ -81,8 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Draw one inference: spikes, margins, decision.", data=True)
     options.add_argument("network", help="path of a network file, or a name in the zoo")
-    options.add_argument("--image", type=int, default=0, help="number of the test image")
-    options.add_argument("--out", type=Path, required=True, metavar="FILE", help="a PNG file")
+    options.add_argument(
+        "--image", metavar="N", type=natural, default=0, help="number of the test image"
+    )
+    options.add_argument(
+        "--out", type=picture_file, required=True, metavar="FILE", help=" ".join(PICTURES)
+    )
     args = options.parse_args(arguments)
     network = find(args.network)
     if not isinstance(network.encoder, LatencyEncoder):

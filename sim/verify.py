@@ -29,9 +29,10 @@ from sim.verilator import tool
 from sim.verilator.netlist import netlist_sources
 from sim.verilator.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw.answer import Answer
-from sw.cli import UserError, parser, run, write_json
+from sw.cli import run, write_json
 from sw.data import registry
 from sw.encoder import EventsEncoder, Spikes
+from sw.flags import parser, positive_int, share
 from sw.network import Network, find
 
 __all__ = ["MismatchError", "differs", "main", "verify"]
@@ -237,13 +238,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--images",
         metavar="N",
-        type=int,
+        type=positive_int,
         help=f"the first N test images (default: all; with --netlist {_NETLIST_IMAGES})",
     )
     options.add_argument(
         "--stalls",
         metavar="P",
-        type=float,
+        type=share,
         default=0.0,
         help="probability of a random pause after each pixel and each answer, in the second pass",
     )
@@ -253,12 +254,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--engine", default="event", help=engine_names())
     args = options.parse_args(arguments)
     begun = time.monotonic()
-    if args.images is not None and args.images < 1:
-        raise UserError(f"--images must be at least 1, not {args.images}")
-    if not 0 <= args.stalls < 1:
-        raise UserError(f"--stalls must be in 0 … below 1, not {args.stalls}")
-    if args.seed < 0:
-        raise UserError(f"--seed must be at least 0, not {args.seed}")
     network, config = find(args.network), find_config(args.engine)
     name = args.dataset or str(network.provenance["dataset"])
     count = args.images or (_NETLIST_IMAGES if args.netlist else None)

@@ -1,3 +1,7 @@
 """Learn: data, encoders, training rules and the Network file."""
 
 __version__ = "0.2.0"  # of the whole project
+
+from sw.firstspike import guard
+
+guard()

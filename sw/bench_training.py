@@ -36,6 +36,7 @@ from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.registry import DATASETS, load
 from sw.encoder import LatencyEncoder
+from sw.flags import parser, positive_int
 from sw.learn import distributed
 from sw.rules import RULES
 
@@ -57,16 +58,16 @@ class Case(NamedTuple):
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = cli.parser("Time training beside its peers.", data=True, seed=True)
-    add = parser.add_argument
+    flags = parser("Time training beside its peers.", data=True, seed=True)
+    add = flags.add_argument
     add("--dataset", choices=DATASETS, default="digits", help="(default: %(default)s)")
-    add("--hidden", metavar="N", type=int, default=600, help="(default: %(default)s)")
-    add("--steps", metavar="T", type=int, nargs="+", default=[8, 64, 256])
-    add("--batch", metavar="N", type=int, default=256, help="(default: %(default)s)")
+    add("--hidden", metavar="N", type=positive_int, default=600, help="(default: %(default)s)")
+    add("--steps", metavar="T", type=positive_int, nargs="+", default=[8, 64, 256])
+    add("--batch", metavar="N", type=positive_int, default=256, help="(default: %(default)s)")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
     add("--only", metavar="CASE", help="time one case, such as bstdg or spikingjelly")
     add("--profile", action="store_true", help="also print where the timing rule spends its time")
-    return parser
+    return flags
 
 
 def main(argv: Sequence[str] | None = None) -> None:

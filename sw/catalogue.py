@@ -10,6 +10,7 @@ from sw import cli
 from sw.cli import UserError, atomic_path
 from sw.data.registry import load_dataset_for
 from sw.evaluate import evaluate
+from sw.flags import parser
 from sw.network import ZOO, find, zoo_names
 
 __all__ = ["main", "page"]
@@ -71,7 +72,7 @@ def page(data_dir: Path | None = None) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    args = cli.parser("Write the zoo's page, sw/zoo/README.md.", data=True).parse_args(argv)
+    args = parser("Write the zoo's page, sw/zoo/README.md.", data=True).parse_args(argv)
     text = page(args.data_dir)
     with atomic_path(ZOO / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")

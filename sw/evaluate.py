@@ -14,6 +14,7 @@ from sw import cli
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, check, load_dataset_for
+from sw.flags import parser
 from sw.network import Network, find
 
 __all__ = ["evaluate", "main"]
@@ -44,12 +45,12 @@ def evaluate(network: Network, data: Dataset | EventDataset) -> dict[str, float]
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = cli.parser("Measure a network on a data set's test images or recordings.", data=True)
-    parser.add_argument("network", help="a .safetensors file, or a name in the zoo")
-    parser.add_argument(
+    flags = parser("Measure a network on a data set's test images or recordings.", data=True)
+    flags.add_argument("network", help="a .safetensors file, or a name in the zoo")
+    flags.add_argument(
         "--dataset", choices=DATASETS, help="(default: the one the network was trained on)"
     )
-    return parser
+    return flags
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,12 +8,13 @@ import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import TracebackType
 from typing import NamedTuple
 
 from sw import __version__, cli
 from sw.cli import UserError
 
-__all__ = ["COMMANDS", "Command", "main"]
+__all__ = ["COMMANDS", "Command", "guard", "main"]
 
 
 class Command(NamedTuple):
@@ -78,6 +79,7 @@ COMMANDS = {
     "bench-training": Command("sw.bench_training", "Time training beside its peers.", ("learn",)),
     "bench-golden": Command("sim.bench_golden", "Measure the golden model's speed."),
 }
+_PACKAGES = ("hw", "sw", "sim")
 _HEAD = """\
 usage: firstspike COMMAND …
 
@@ -109,6 +111,35 @@ def main(arguments: Sequence[str] | None = None) -> int | None:
         raise UserError(f"there is no command {name!r}; {remedy}")
     sys.argv = [f"firstspike {name}", *rest]  # as which argparse and error lines know it
     return import_module(COMMANDS[name].module).main(rest)
+
+
+def guard() -> None:
+    """What a package calls when it is imported, for ``python -m`` with a module of this project.
+
+    A module that is no command is refused; a command that ends while it is still importing, by
+    Ctrl-C or since a package is missing, ends as in :func:`sw.cli.run`.
+    """
+    if sys.argv[0] != "-m":  # it is so only while Python looks for the module that it is to run
+        return
+    name = sys.orig_argv[-len(sys.argv)]
+    name = name.partition("m")[2] if name.startswith("-") else name  # -mhw.build
+    if name.partition(".")[0] not in _PACKAGES:
+        return
+    if name not in {"sw.firstspike", *(command.module for command in COMMANDS.values())}:
+        print(f"error: {name} is no command; python -m sw.firstspike lists them", file=sys.stderr)
+        sys.exit(2)
+    sys.excepthook = _excepthook
+
+
+def _excepthook(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    try:
+        status = cli.exit_status(error)
+    except BaseException:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        sys.exit(status)
 
 
 def entry() -> None:

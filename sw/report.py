@@ -18,6 +18,7 @@ from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load_dataset_for
+from sw.flags import input_file, output_folder, parser
 from sw.learn.batches import EventInputs
 from sw.learn.inference import run_inputs, run_layers, tensors
 from sw.network import Network, find
@@ -65,20 +66,18 @@ def examples(network: Network, data: Dataset) -> np.ndarray:
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = cli.parser(
-        "Draw what a network does on a data set's test part.", data=True, build=True
-    )
-    parser.add_argument("network", help="a .safetensors file, or a name in the zoo")
-    parser.add_argument(
+    flags = parser("Draw what a network does on a data set's test part.", data=True, build=True)
+    flags.add_argument("network", help="a .safetensors file, or a name in the zoo")
+    flags.add_argument(
         "--dataset", choices=DATASETS, help="(default: the one the network was trained on)"
     )
-    parser.add_argument(
-        "--log", metavar="FILE", type=Path, help="log.json of the training run, for its curve"
+    flags.add_argument(
+        "--log", metavar="FILE", type=input_file, help="log.json of the training run, for its curve"
     )
-    parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="(default: <build-dir>/report/<name>)"
+    flags.add_argument(
+        "--out", metavar="DIR", type=output_folder, help="(default: <build-dir>/report/<name>)"
     )
-    return parser
+    return flags
 
 
 def main(argv: Sequence[str] | None = None) -> None:

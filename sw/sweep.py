@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sw import cli, train
 from sw.cli import UserError
+from sw.flags import parser, positive_int
 from sw.reports import pictures
 
 __all__ = ["main", "summary"]
@@ -25,13 +26,13 @@ _KEPT = ("accuracy", "lenient_accuracy", "decision_step_mean", "hidden_spikes_me
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = cli.parser("Train for each value of a flag and each seed.", build=True)
-    add = parser.add_argument
+    flags = parser("Train for each value of a flag and each seed.", build=True)
+    add = flags.add_argument
     add("--vary", metavar="FLAG=V,V…", required=True, help="a flag of sw.train and its values")
-    add("--seeds", metavar="N", type=int, default=3, help="(default: %(default)s)")
+    add("--seeds", metavar="N", type=positive_int, default=3, help="(default: %(default)s)")
     add("--restart", action="store_true", help="drop what an earlier sweep of this flag left")
     add("flags", nargs="*", metavar="-- FLAGS", help="flags of sw.train for all runs")
-    return parser
+    return flags
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,8 +41,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     values = [value for value in listed.split(",") if value]
     if not flag or not values:
         raise UserError(f"--vary must be FLAG=V,V…, not {args.vary!r}")
-    if args.seeds < 1:
-        raise UserError(f"--seeds must be at least 1, not {args.seeds}")
     folder = args.build_dir / "sweep" / flag
     kept = folder / "flags.json"
     if args.restart or not kept.exists():

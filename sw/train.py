@@ -22,6 +22,7 @@ from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load
+from sw.flags import natural, output_file, parser, positive_float, positive_int, share
 from sw.learn import distributed
 from sw.learn.inference import run_inputs
 from sw.learn.recipes import preset
@@ -37,8 +38,8 @@ _SMALL = 1 << 20  # spike flags of a batch, all steps
 
 def arguments() -> argparse.ArgumentParser:
     """Flags of the command. Those not given come from the data set's preset."""
-    parser = cli.parser("Train a single-spike 1-bit network.", data=True, build=True, seed=True)
-    add = parser.add_argument
+    flags = parser("Train a single-spike 1-bit network.", data=True, build=True, seed=True)
+    add = flags.add_argument
     add("--dataset", choices=DATASETS, default="digits", help="(default: %(default)s)")
     add("--rule", choices=tuple(RULES), help="learning rule")
     add(
@@ -48,10 +49,20 @@ def arguments() -> argparse.ArgumentParser:
         action="extend",
         help="units of the hidden layers, first to last; may be given once per layer",
     )
-    add("--steps", metavar="T", type=int, help="steps of the window; a power of two for images")
-    add("--epochs", metavar="N", type=int)
-    add("--batch", metavar="N", type=int, help="images or recordings per step of the optimizer")
-    add("--rate", metavar="R", type=float, help="learning rate at the start")
+    add(
+        "--steps",
+        metavar="T",
+        type=positive_int,
+        help="steps of the window; a power of two for images",
+    )
+    add("--epochs", metavar="N", type=positive_int, help="passes over the training set")
+    add(
+        "--batch",
+        metavar="N",
+        type=positive_int,
+        help="images or recordings per step of the optimizer",
+    )
+    add("--rate", metavar="R", type=positive_float, help="learning rate at the start")
     add(
         "--augment",
         metavar="NAME=VALUE",
@@ -60,10 +71,10 @@ def arguments() -> argparse.ArgumentParser:
         help="change the training data at random; how may be named, such as degrees=5 elastic=0.8 "
         "for images or stretch=0.1 for events",
     )
-    add("--pool", metavar="P", type=int, help="mean-pool the image by 1, 2 or 4")
-    add("--inputs", metavar="K", type=int, help="keep the K most informative pixels")
-    add("--silent-below", metavar="X", type=int, help="pixels below X never fire")
-    add("--validation", metavar="F", type=float, help="share of the training set held out")
+    add("--pool", metavar="P", type=positive_int, help="mean-pool the image by 1, 2 or 4")
+    add("--inputs", metavar="K", type=positive_int, help="keep the K most informative pixels")
+    add("--silent-below", metavar="X", type=natural, help="pixels below X never fire")
+    add("--validation", metavar="F", type=share, help="share of the training set held out")
     add(
         "--set",
         metavar="NAME=VALUE",
@@ -74,8 +85,10 @@ def arguments() -> argparse.ArgumentParser:
     )
     add("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
     add("--restart", action="store_true", help="drop a checkpoint and start from the beginning")
-    add("--out", metavar="FILE", type=Path, help="network file (default: <build-dir>/<name>)")
-    return parser
+    add(
+        "--out", metavar="FILE", type=output_file, help="network file (default: <build-dir>/<name>)"
+    )
+    return flags
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -15,7 +15,8 @@ from hw.boards.table import BOARDS, Board
 from hw.explore.measure import measure
 from hw.explore.resources import need, shortage
 from hw.rtl.config import Config, find_config, whole_configs
-from sw.cli import UserError, atomic_path
+from sw.cli import UserError, save_picture
+from sw.flags import fraction, positive_float, positive_int
 from sw.network import Network, find, zoo_names
 
 __all__ = [
@@ -202,12 +203,14 @@ def best(candidates: Sequence[Candidate], goal: str, within: Limits) -> Candidat
 def add_flags(options: argparse.ArgumentParser) -> None:
     """The flags of a search, beside ``--engine``, which may then be ``auto``."""
     options.add_argument("--goal", choices=GOALS, help="what to make small (default: latency)")
-    options.add_argument("--max-lc", metavar="N", type=int, help="logic cells, at most")
-    options.add_argument("--max-cycles", metavar="N", type=float, help="mean cycles, at most")
+    options.add_argument("--max-lc", metavar="N", type=positive_int, help="logic cells, at most")
+    options.add_argument(
+        "--max-cycles", metavar="N", type=positive_float, help="mean cycles, at most"
+    )
     options.add_argument(
         "--min-accuracy",
         metavar="A",
-        type=float,
+        type=fraction,
         help="strict test accuracy, at least, such as 0.97; chooses of the zoo's networks",
     )
 
@@ -295,7 +298,7 @@ def figures(candidates: Sequence[Candidate], chosen: Candidate) -> dict[str, obj
 
 
 def picture(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> None:
-    """The candidates by logic cells and time, coloured by accuracy, as a PNG."""
+    """The candidates by logic cells and time, coloured by accuracy."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -320,5 +323,4 @@ def picture(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> N
     figure.colorbar(points, label="accuracy, strict [%]")
     axes.set(xscale="log", yscale="log", xlabel="logic cells", ylabel="mean time to answer [µs]")
     axes.grid(visible=True, which="both", alpha=0.3)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    save_picture(path, figure, dpi=120)

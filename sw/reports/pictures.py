@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sw.cli import atomic_path
+from sw.cli import save_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,5 +140,4 @@ def _figure(path: Path, size: tuple[float, float]) -> "Iterator[Figure]":
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     yield figure
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    save_picture(path, figure, dpi=120)

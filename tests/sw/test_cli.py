@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from sw import cli
+from sw import cli, flags
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ def fail(error):
 
 
 def test_flags():
-    args = cli.parser("x", data=True, build=True, seed=True).parse_args(
+    args = flags.parser("x", data=True, build=True, seed=True).parse_args(
         ["--json", "f.json", "-q", "--data-dir", "d", "--build-dir", "b", "--seed", "4"]
     )
     assert (str(args.json), args.quiet, str(args.data_dir)) == ("f.json", True, "d")
     assert (str(args.build_dir), args.seed) == ("b", 4)
-    assert not hasattr(cli.parser("x").parse_args([]), "seed")
+    assert not hasattr(flags.parser("x").parse_args([]), "seed")
 
 
 def test_atomic_path(tmp_path):

@@ -1,0 +1,170 @@
+"""The flags that commands share, and the values that flags take.
+
+What a flag gives is checked when it is read, before any work: numbers for their range, files and
+folders for being usable. A refusal is a :class:`sw.cli.UserError`.
+"""
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sw.cli import PICTURES, UserError, check_output
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = [
+    "fraction",
+    "input_file",
+    "megahertz",
+    "natural",
+    "output_file",
+    "output_folder",
+    "parser",
+    "picture_file",
+    "positive_float",
+    "positive_int",
+    "share",
+]
+
+_LARGEST = 2**31 - 1  # seeds and counts that every tool takes
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are a :class:`UserError`, like all else that the user can mend."""
+
+    def error(self, message: str) -> "NoReturn":
+        message = re.sub(r"^argument (\S+): (must )?", r"\1 \2", message)
+        raise UserError(message if ";" in message else f"{message}; --help lists the flags")
+
+
+def parser(
+    description: str, *, data: bool = False, build: bool = False, seed: bool = False
+) -> argparse.ArgumentParser:
+    """An argument parser with the flags all commands share, and on request those that many
+    share.
+    """
+    result = _Parser(description=description)
+    result.add_argument(
+        "--json",
+        metavar="FILE",
+        type=output_file,
+        help="also write the figures to FILE as one JSON object",
+    )
+    result.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    if data:
+        result.add_argument(
+            "--data-dir",
+            metavar="DIR",
+            type=Path,
+            help="where data sets lie (default: $FIRSTSPIKE_DATA, then the cache)",
+        )
+    if build:
+        result.add_argument(
+            "--build-dir",
+            metavar="DIR",
+            type=output_folder,
+            default=Path("build"),
+            help="where results go (default: %(default)s)",
+        )
+    if seed:
+        result.add_argument(
+            "--seed", metavar="N", type=natural, default=0, help="seed (default: %(default)s)"
+        )
+    return result
+
+
+# What argparse takes as ``type``: each turns a flag's text into its value, or refuses it in one
+# line.
+
+
+def positive_int(text: str) -> int:
+    """A count, 1 … 2³¹ − 1."""
+    return _whole(text, 1)
+
+
+def natural(text: str) -> int:
+    """A seed or an index, 0 … 2³¹ − 1."""
+    return _whole(text, 0)
+
+
+def positive_float(text: str) -> float:
+    """A finite number above 0."""
+    return _real(text, "above 0 and finite", lambda value: 0 < value < math.inf)
+
+
+def fraction(text: str) -> float:
+    """0 … 1."""
+    return _real(text, "in 0 … 1", lambda value: 0 <= value <= 1)
+
+
+def share(text: str) -> float:
+    """0 … below 1."""
+    return _real(text, "in 0 … below 1", lambda value: 0 <= value < 1)
+
+
+def megahertz(text: str) -> int:
+    """A clock that is given in MHz, in whole Hz."""
+    value = _real(text, "in 0.001 … 10000 MHz", lambda value: 1e-3 <= value <= 1e4)
+    return round(value * 1e6)
+
+
+def input_file(text: str) -> Path:
+    """A file that can be read."""
+    try:
+        with Path(text).open("rb"):
+            return Path(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text}: cannot be read ({error.strerror}); name a file"
+        ) from None
+
+
+def output_file(text: str) -> Path:
+    """A file that can be written, see :func:`check_output`."""
+    return _output(Path(text), Path(text).parent)
+
+
+def output_folder(text: str) -> Path:
+    """A folder that is there or can be made, and can be written to."""
+    return _output(Path(text), Path(text))
+
+
+def picture_file(text: str) -> Path:
+    """A file that can be written, with the suffix of a kind of picture that we draw."""
+    if Path(text).suffix.lower() not in PICTURES:
+        kinds = ", ".join(PICTURES)
+        raise argparse.ArgumentTypeError(f"must end in one of {kinds}, not {text!r}")
+    return output_file(text)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+    if not least <= value <= _LARGEST:
+        limit = f"at least {least}" if value < least else f"at most {_LARGEST}"
+        raise argparse.ArgumentTypeError(f"must be {limit}, not {text}")
+    return value
+
+
+def _real(text: str, what: str, accepts: Callable[[float], bool]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
+    if not accepts(value):
+        raise argparse.ArgumentTypeError(f"must be {what}, not {text}")
+    return value
+
+
+def _output(path: Path, folder: Path) -> Path:
+    try:
+        check_output(path, folder=path == folder)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return path
