@@ -6,7 +6,6 @@ folders for being usable. A refusal is a :class:`sw.cli.UserError`.
 
 import argparse
 import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,8 +36,9 @@ class _Parser(argparse.ArgumentParser):
     """Wrong arguments are a :class:`UserError`, like all else that the user can mend."""
 
     def error(self, message: str) -> "NoReturn":
-        message = re.sub(r"^argument (\S+): (must )?", r"\1 \2", message)
-        raise UserError(message if ";" in message else f"{message}; --help lists the flags")
+        message = message.removeprefix("argument ").replace(": must be ", " must be ", 1)
+        told = " must be " in message or ";" in message
+        raise UserError(message if told else f"{message}; --help lists the flags")
 
 
 def parser(

@@ -160,7 +160,7 @@ def test_a_spike_after_the_decision_may_be_missing_but_not_wrong(seen, expected)
 
 REFUSED = {
     r"--images must be at least 1, not 0": [DIGITS, "--images", "0"],
-    r"--stalls must be in 0 … below 1, not 1\.0": [DIGITS, "--stalls", "1"],
+    r"--stalls must be in 0 … below 1, not 1$": [DIGITS, "--stalls", "1"],
     r"--seed must be at least 0, not -1": [DIGITS, "--seed", "-1"],
     r"nowhere: cannot be read": ["nowhere"],
     r"takes images of 28 × 28 pixels, digits has images of 8 × 8 pixels; name the": [
