@@ -1,5 +1,5 @@
 """Build: from a Network to RTL, a bitstream, Verilog."""
 
-from sw.firstspike import guard
+from sw.guard import guard
 
 guard()

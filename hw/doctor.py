@@ -18,7 +18,7 @@ from importlib import metadata
 from hw.flow.tools import TOOLS, find_tool, tool_version
 from sw import __version__
 from sw.cli import UserError, run, table, write_json
-from sw.firstspike import COMMANDS
+from sw.commands import COMMANDS
 from sw.flags import parser
 
 __all__ = ["Finding", "examine"]

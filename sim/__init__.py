@@ -1,5 +1,5 @@
 """Check: the golden model, the testbenches, the equivalence runs."""
 
-from sw.firstspike import guard
+from sw.guard import guard
 
 guard()

@@ -2,6 +2,6 @@
 
 __version__ = "0.2.0"  # of the whole project
 
-from sw.firstspike import guard
+from sw.guard import guard
 
 guard()

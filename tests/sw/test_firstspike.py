@@ -10,6 +10,7 @@ import pytest
 
 from sw import __version__, firstspike
 from sw.cli import UserError
+from sw.commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,13 +23,13 @@ def test_every_command_has_a_name():
         for path in (ROOT / package).glob("*.py")
         if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
     }
-    named = {command.module for command in firstspike.COMMANDS.values()}
+    named = {command.module for command in COMMANDS.values()}
     assert named == files - {"sw.firstspike"}
 
 
-@pytest.mark.parametrize("name", firstspike.COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_describes_itself_by_the_same_line(name, capsys):
-    command = firstspike.COMMANDS[name]
+    command = COMMANDS[name]
     with pytest.raises(SystemExit) as exit_:
         import_module(command.module).main(["--help"])
     assert exit_.value.code == 0
@@ -41,7 +42,7 @@ def test_help_lists_all_by_one_line_each(capsys):
     assert firstspike.main(["--help"]) is None
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split()[0] for line in lines if re.match(r"  \w", line)]
-    assert listed == list(firstspike.COMMANDS)
+    assert listed == list(COMMANDS)
     assert max(map(len, lines)) <= 100
 
 

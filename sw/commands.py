@@ -1,0 +1,69 @@
+"""The commands that there are."""
+
+from typing import NamedTuple
+
+__all__ = ["COMMANDS", "Command"]
+
+
+class Command(NamedTuple):
+    """A command.
+
+    Parameters
+    ----------
+    module : str
+        Its ``main(arguments)`` is the command.
+    description : str
+        One line; also the first one of its own ``--help``.
+    extras : tuple of str
+        The optional dependencies it needs, as pyproject.toml names them.
+    """
+
+    module: str
+    description: str
+    extras: tuple[str, ...] = ()
+
+
+COMMANDS = {
+    "train": Command("sw.train", "Train a single-spike 1-bit network.", ("learn",)),
+    "evaluate": Command(
+        "sw.evaluate", "Measure a network on a data set's test images or recordings."
+    ),
+    "sweep": Command("sw.sweep", "Train for each value of a flag and each seed.", ("learn",)),
+    "report": Command(
+        "sw.report", "Draw what a network does on a data set's test part.", ("learn",)
+    ),
+    "raster": Command("sim.raster", "Draw one inference: spikes, margins, decision.", ("learn",)),
+    "estimate": Command(
+        "hw.estimate", "Estimate a network on a board, before any synthesis.", ("build",)
+    ),
+    "build": Command("hw.build", "Build a network's bitstream.", ("build",)),
+    "export": Command(
+        "hw.export", "Export a network as Verilog, with a JSON manifest.", ("build",)
+    ),
+    "verify": Command(
+        "sim.verify",
+        "Hold a network's hardware against the golden model, image by image.",
+        ("build", "check"),
+    ),
+    "board": Command(
+        "sim.board",
+        "Simulate the netlist of a whole iCEBreaker, from its flash to its UART.",
+        ("build", "check"),
+    ),
+    "energy": Command(
+        "hw.energy", "Estimate a network's energy on an iCE40 UP5K.", ("build", "check")
+    ),
+    "host": Command(
+        "hw.host", "Classify a data set's test images or recordings on a board.", ("host",)
+    ),
+    "doctor": Command("hw.doctor", "Say what is installed, what is missing, and how to get it."),
+    "table": Command("hw.table", "Build every board and write the table.", ("build", "check")),
+    "calibrate": Command(
+        "hw.calibrate",
+        "Synthesise a range of designs and compare the estimate.",
+        ("build", "check"),
+    ),
+    "catalogue": Command("sw.catalogue", "Write the zoo's page, sw/zoo/README.md.", ("learn",)),
+    "bench-training": Command("sw.bench_training", "Time training beside its peers.", ("learn",)),
+    "bench-golden": Command("sim.bench_golden", "Measure the golden model's speed."),
+}
