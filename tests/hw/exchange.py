@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from amaranth.sim import Simulator
 
-__all__ = ["PACES", "Taken", "cycle_by_cycle", "exchange", "plain"]
+__all__ = ["PACES", "Simulation", "Taken", "cycle_by_cycle", "exchange", "plain"]
 
 # Probability that a stream idles and that its other end pauses, in a cycle.
 PACES = [(idle, pause) for idle in (0, 0.5, 0.9) for pause in (0, 0.5, 0.9)]
@@ -19,12 +19,30 @@ class Taken:
     value: object
 
 
+class Simulation:
+    """A block that is elaborated once and run many times, each time from power-up."""
+
+    def __init__(self, dut):
+        self._process = None
+        self._simulator = Simulator(dut)
+        self._simulator.add_clock(1e-6)
+        self._simulator.add_testbench(self._testbench)
+
+    async def _testbench(self, ctx):
+        await self._process(ctx)
+
+    def run(self, process):
+        if self._process:
+            self._simulator.reset()
+        self._process = process
+        self._simulator.run()
+
+
 def cycle_by_cycle(dut, process):
-    """Simulates ``dut``; ``async def process(ctx)`` ends each cycle by ``await ctx.tick()``."""
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(process)
-    simulator.run()
+    """Simulates ``dut``, a block or its :class:`Simulation`; ``async def process(ctx)`` ends each
+    cycle by ``await ctx.tick()``.
+    """
+    (dut if isinstance(dut, Simulation) else Simulation(dut)).run(process)
 
 
 def plain(value):
@@ -38,7 +56,8 @@ def plain(value):
 
 
 def exchange(dut, into, out, items, count, *, idle=0, pause=0, seed=0, before=None):
-    """Sends ``items`` into the stream ``into``, takes ``count`` items from the stream ``out``.
+    """Simulates ``dut`` as :func:`cycle_by_cycle` does: sends ``items`` into its stream ``into``,
+    takes ``count`` items from its stream ``out``.
 
     ``before(ctx, cycle)``, called at a cycle's start, may set other inputs. What is offered must
     stay as it is until it is taken.

@@ -4,7 +4,7 @@ import random
 from itertools import groupby
 
 import pytest
-from exchange import PACES, cycle_by_cycle, exchange, plain
+from exchange import PACES, Simulation, cycle_by_cycle, exchange, plain
 
 from hw.rtl.orderer import BucketQueue
 
@@ -67,38 +67,49 @@ def by_step(events):
     return result
 
 
-@pytest.mark.parametrize(("idle", "pause"), PACES)
+# banks, lanes, and how often the block after it takes what comes
+SHAPES = [
+    *((1, 1, 1), (2, 1, 1), (2, 2, 1), (4, 2, 1), (4, 4, 1)),
+    *((1, 1, 0.5), (2, 2, 0.2), (1, 1, 0)),
+]
+
+
 @pytest.mark.parametrize("name", TABLE)
-@pytest.mark.parametrize(
-    ("banks", "lanes", "room"),
-    [(1, 1, 1), (2, 1, 1), (2, 2, 1), (4, 2, 1), (4, 4, 1), (1, 1, 0.5), (2, 2, 0.2), (1, 1, 0)],
-)
-def test_sorts(name, banks, lanes, room, idle, pause):
-    """Image after image, each finished in the cycle after its final event. ``room`` is how often
-    the block after it takes what comes.
-    """
+@pytest.mark.parametrize(("banks", "lanes", "room"), SHAPES)
+def test_sorts(name, banks, lanes, room):
+    """Image after image, each finished in the cycle after its final event, at every pace."""
     units, steps, images = TABLE[name]
     dut = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes)
+    simulation = Simulation(dut)
     arrivals = [arrival for times in images for arrival in arrivals_of(times, steps, lanes)]
-    chance = random.Random(units)
+    expected = [visited(times, steps) for times in images]
+    for idle, pause in PACES:
+        pace = {"room": room, "idle": idle, "pause": pause}
+        got = stream(simulation, dut, arrivals, len(images), final=steps - 1, **pace)
+        assert [by_step(events) for events in got] == expected, (idle, pause)
+
+
+def stream(simulation, dut, arrivals, count, *, final, room, idle, pause):
+    """The events of each of ``count`` images, whose final step is ``final``."""
+    chance = random.Random(len(arrivals))
     sent, got = [0], [[]]
 
     async def process(ctx):
         offering = ready = False
         for _ in range(8000):
-            if len(got) > len(images):
+            if len(got) > count:
                 return
             offering = sent[0] < len(arrivals) and (offering or chance.random() >= idle)
-            roomy = chance.random() < room
-            # Where there is room, what goes out as it comes is not held back.
-            at_once = roomy and (not got[-1] or got[-1][-1]["step"] == 0)
+            accepts = chance.random() < room
+            # What goes out as it comes is not held back where the block after it takes it.
+            at_once = accepts and (not got[-1] or got[-1][-1]["step"] == 0)
             ready = at_once or chance.random() >= pause
-            ctx.set(dut.room, roomy)
+            ctx.set(dut.room, accepts)
             ctx.set(dut.arrivals.valid, offering)
             if offering:
                 ctx.set(dut.arrivals.payload, arrivals[sent[0]])
             ctx.set(dut.events.ready, ready)
-            ended = bool(got[-1]) and got[-1][-1]["step"] == steps - 1 and got[-1][-1]["last"]
+            ended = bool(got[-1]) and got[-1][-1]["step"] == final and got[-1][-1]["last"]
             ctx.set(dut.finish, ended)
             if ended:
                 assert not ctx.get(dut.events.valid), "an event after the final one"
@@ -110,8 +121,8 @@ def test_sorts(name, banks, lanes, room, idle, pause):
             await ctx.tick()
         raise AssertionError(f"hangs after {sent[0]} arrivals")
 
-    cycle_by_cycle(dut, process)
-    assert [by_step(events) for events in got[:-1]] == [visited(t, steps) for t in images]
+    cycle_by_cycle(simulation, process)
+    return got[:-1]
 
 
 def test_step_0_goes_out_as_it_comes_then_an_event_a_cycle():
