@@ -1,134 +1,33 @@
 """``python -m hw.calibrate``: synthesises and packs a range of designs, to fit the estimate to it.
 
 Writes tests/hw/explore/built.json: for each design its board, logic cells and block RAMs as the
-tools count them, and a digest of what they were given; then prints the coefficients for
-hw/explore/resources.py. To be run when a block changes. The file is written after each design, and
-a design whose digest is the same is not built again.
+tools count them, and a digest of what they were given; then prints the table of
+hw/explore/coefficients.py. To be run when a block changes. The file is written after each design,
+and a design whose digest is the same is not built again.
 """
 
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
-from itertools import pairwise, product
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 from amaranth.build.run import BuildPlan
 
 from hw.boards.families import Family
 from hw.boards.table import Board, find_board
-from hw.explore.resources import need, shortage
+from hw.explore.designs import DESIGNS, design_network, fitted
+from hw.explore.resources import resources_of, shortage
 from hw.flow.bitstream import commands, plan, used_cells
 from hw.flow.tools import run_tool, tool_version
 from hw.rtl.config import find_config
 from sw.cli import UserError, atomic_path, run
-from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.flags import output_file, parser
-from sw.network import PROVENANCE, Layer, Network
 
-__all__ = ["DESIGNS", "Design", "design_network", "fitted"]
+__all__ = ["main"]
 
-
-class Design(NamedTuple):
-    """A network with random weights; ``chosen`` pixels are its inputs, 0 means all. ``engine`` as
-    :func:`hw.rtl.config.find_config` takes it. With ``events`` each pixel is a channel of events.
-    """
-
-    shape: tuple[int, int]
-    layers: tuple[int, ...]
-    steps: int
-    pool: int = 1
-    chosen: int = 0
-    engine: str = "event"
-    events: bool = False
-
-
-DESIGNS = (
-    Design((8, 8), (48, 10), 16),
-    Design((8, 8), (192, 10), 16),
-    Design((8, 8), (32, 16, 10), 16),
-    Design((8, 8), (24, 10), 256),
-    Design((8, 8), (20, 2), 2),
-    Design((12, 12), (150, 4), 1),
-    Design((16, 16), (10,), 16),
-    Design((16, 16), (256, 10), 8),
-    Design((20, 20), (64, 64, 10), 8),
-    Design((28, 28), (64, 10), 8, chosen=256),
-    Design((28, 28), (128, 10), 4, chosen=256),
-    Design((28, 28), (192, 10), 8, chosen=512),
-    Design((28, 28), (100, 10), 32, pool=2),
-    Design((28, 28), (40, 26), 64, pool=4),
-    Design((16, 16), (100, 10), 8, engine="event-2"),
-    Design((28, 28), (128, 10), 8, chosen=512, engine="event-2,event"),
-    Design((16, 32), (64, 32, 10), 8, engine="event-2"),
-    Design((8, 8), (72, 10), 16, engine="event-4,event-2"),
-    Design((16, 16), (48, 10), 8, engine="event-4"),
-    Design((8, 8), (64, 10), 16, engine="event,popcount"),
-    Design((8, 8), (24, 10), 16, engine="popcount-8,event"),
-    Design((12, 12), (64, 10), 8, engine="folded-8,event"),
-    Design((12, 12), (96, 10), 8, engine="folded-16,event"),
-    Design((12, 12), (300, 10), 8, engine="folded-16,event"),
-    Design((8, 8), (600, 10), 8, engine="folded-32,event"),
-    Design((16, 16), (40, 10), 128),
-    Design((20, 20), (60, 10), 64, pool=2),
-    Design((16, 16), (80, 10), 8, engine="event-4,event-4"),
-    Design((12, 12), (32, 10), 8, engine="popcount-16,event"),
-    Design((16, 16), (96, 10), 8, engine="event,popcount-16"),
-    Design((16, 16), (150, 10), 8, engine="folded-16-spram,event"),
-    Design((28, 28), (600, 10), 8, engine="folded-32-spram,event"),
-    Design((28, 28), (600, 10), 8),
-    Design((8, 8), (48, 10), 16, events=True),
-    Design((8, 8), (32, 16, 10), 64, events=True),
-    Design((25, 28), (64, 10), 16, events=True),
-)
 _BOARDS = ("icebreaker", "ulx3s", "tangnano9k")  # one of each family
-
-
-def design_network(design: Design) -> Network:
-    """The design's network; the same design always gives the same one."""
-    rng = np.random.default_rng(0)
-    pooled = design.shape[0] * design.shape[1] // design.pool**2
-    chosen = np.sort(rng.choice(pooled, design.chosen, replace=False)).tolist()
-    encoder = EventsEncoder(channels=pooled)
-    if not design.events:
-        encoder = LatencyEncoder(
-            shape=design.shape,
-            pool=design.pool,
-            silent_below=16,
-            select=tuple(chosen) if chosen else None,
-        )
-    layers = []
-    for inputs, outputs in pairwise((encoder.inputs, *design.layers)):
-        weight = rng.random((outputs, inputs)) < 0.5
-        threshold = rng.integers(1, max(3, int(2 * inputs**0.5)), outputs).astype(np.int32)
-        layers.append(Layer(weight=weight, threshold=threshold))
-    sizes = "-".join(map(str, (encoder.inputs, *design.layers)))
-    return Network(
-        name=f"random-{sizes}-t{design.steps}",
-        steps=design.steps,
-        encoder=encoder,
-        layers=tuple(layers),
-        labels=tuple(map(str, range(design.layers[-1]))),
-        provenance=dict.fromkeys(PROVENANCE),
-    )
-
-
-def fitted(rows: Iterable[Sequence], family: Family) -> tuple[float, ...]:
-    """Logic cells per amount of :class:`hw.explore.resources.Need`: least squares of the relative
-    errors, none below 0, over the ``rows`` (board, design, cells, …) of one family.
-    """
-    from scipy.optimize import nnls
-
-    shares = []
-    for board, index, cells, *_ in rows:
-        if find_board(board).family == family:
-            design = DESIGNS[index]
-            what = need(design_network(design), find_config(design.engine))
-            shares.append([amount / cells for amount in what.amounts()])
-    coefficients, _ = nnls(np.array(shares), np.ones(len(shares)))
-    return tuple(round(float(each), 2) for each in coefficients)
 
 
 def _built(the_plan: BuildPlan, board: Board) -> tuple[int, int]:
@@ -188,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = _kept(args.out)
     for board, (index, design) in product(map(find_board, _BOARDS), enumerate(DESIGNS)):
         network, config = design_network(design), find_config(design.engine)
-        what = need(network, config)
+        what = resources_of(network, config)
         if shortage(what, board):
             rows.pop((board.name, index), None)
             continue  # a small board builds those that fit
@@ -207,7 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
     if not args.quiet:
         for family in families:
-            print(f"{family.name:12}{fitted(rows.values(), family)}")
+            print(f'    "{family.name}": {{')
+            for term, cells in fitted(rows.values(), family).items():
+                print(f'        "{term}": {cells},')
+            print("    },")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 from hw.boards.table import Board, board_names, find_board
 from hw.explore import search
 from hw.explore.measure import measure, performance
-from hw.explore.resources import need, remedies, shortage
+from hw.explore.resources import remedies, resources_of, shortage
 from hw.rtl.config import DEFAULT, Config, engine_names, find_config
 from sw.cli import UserError, run, table, write_json
 from sw.flags import parser, picture_file
@@ -28,7 +28,7 @@ def estimate(
         ``clock_mhz`` is a class, no more: what the board's own network reaches. ``shortage`` is
         what the board has too little of, ``remedies`` what would fit.
     """
-    what = need(network, config)
+    what = resources_of(network, config)
     short = shortage(what, board)
     figures = {
         "board": board.name,

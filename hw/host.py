@@ -102,7 +102,7 @@ def commands(network: Network, inputs: np.ndarray | Spikes) -> Iterator[bytes]:
             f"{network.name} takes events of {encoder.channels} channels in {network.steps} steps, "
             f"not of channel {unit} or in step {step}; {remedy}"
         )
-    parts = (inputs.part(index, index + 1) for index in range(inputs.count))
+    parts = (inputs[index : index + 1] for index in range(inputs.count))
     return (
         protocol.events(zip(part.unit.tolist(), part.step.tolist(), strict=True)) for part in parts
     )

@@ -34,7 +34,7 @@ def run(network: Network, spikes: Spikes) -> Answer:
     """The answer to input ``spikes``."""
 
     def part(start: int) -> Spikes:
-        return spikes.part(start, min(start + _CHUNK, spikes.count))
+        return spikes[start : start + _CHUNK]
 
     most = int(np.bincount(spikes.image, minlength=1).max())
     return _run(network, part, count=spikes.count, most=most)

@@ -24,6 +24,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 
 from hw.rtl.config import DEFAULT, Config, engine_names, find_config
+from hw.rtl.inputs.registry import find_input
 from sim import golden
 from sim.verilator import tool
 from sim.verilator.netlist import netlist_sources
@@ -31,7 +32,7 @@ from sim.verilator.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw.answer import Answer
 from sw.cli import run, write_json
 from sw.data import registry
-from sw.encoder import EventsEncoder, Spikes
+from sw.encoder import Spikes
 from sw.flags import parser, positive_int, share
 from sw.network import Network, find
 
@@ -101,7 +102,7 @@ def verify(
     UserError
         It could not be tried.
     """
-    count = inputs.count if isinstance(inputs, Spikes) else len(inputs)
+    count = len(inputs)
     workers = max(1, min(os.cpu_count() or 1, count // 256))
     with ThreadPoolExecutor(2) as pool:
         building = pool.submit(_simulator, network, folder, netlist, config)
@@ -150,8 +151,7 @@ def _pieces(
 
     def work(start: int, end: int) -> None:
         position = start
-        part = inputs.part(start, end) if isinstance(inputs, Spikes) else inputs[start:end]
-        for piece in simulator.stream(part, **how):
+        for piece in simulator.stream(inputs[start:end], **how):
             if stop.is_set():
                 return
             results.put((position, piece))
@@ -301,8 +301,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _summary(network: Network, figures: dict[str, object]) -> str:
-    events = isinstance(network.encoder, EventsEncoder)
-    begin = "the first event, without a pause" if events else "the last pixel"
     lines = [
         f"{network.name} ({network.structure}, {network.steps} steps): golden model = "
         f"{'RTL' if figures['target'] == 'rtl' else 'iCE40 netlist'} on {figures['images']} "
@@ -311,7 +309,7 @@ def _summary(network: Network, figures: dict[str, object]) -> str:
         + (", every hidden spike" if figures["hidden_units_compared"] else ""),
         f"  accuracy       {figures['accuracy']:.2%}",
         f"  cycles         {figures['cycles_mean']:.1f} mean, {figures['cycles_max']} worst, "
-        f"from {begin} to the answer",
+        f"from {find_input(network.encoder).cycles_from} to the answer",
     ]
     if figures["interval_cycles_mean"]:
         lines.append(f"  cycles/image   {figures['interval_cycles_mean']:.1f} back to back")

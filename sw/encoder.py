@@ -39,8 +39,16 @@ class Spikes:
         if len(key) and (key[1:] < key[:-1]).any():
             raise ValueError("Spikes must be sorted by image, then by step")
 
-    def part(self, start: int, end: int) -> "Spikes":
-        """The spikes of images ``start`` to ``end`` − 1, which become 0 to end − start − 1."""
+    def __len__(self) -> int:
+        """Number of images, as for an array of images."""
+        return self.count
+
+    def __getitem__(self, images: slice) -> "Spikes":
+        """The spikes of a run of images, which are then counted from 0."""
+        start, end, stride = images.indices(self.count)
+        if stride != 1:
+            raise ValueError(f"Images must be a run, not every {stride}th")
+        end = max(start, end)
         first, last = np.searchsorted(self.image, (start, end))
         part = slice(first, last)
         return Spikes(
@@ -135,8 +143,8 @@ class LatencyEncoder:
         return f"images of {self.shape[0]} × {self.shape[1]} pixels"
 
     @property
-    def rises(self) -> bool:
-        """``select`` rises strictly, or every pixel is an input: what the hardware takes."""
+    def strictly_increasing(self) -> bool:
+        """``select`` increases strictly, or every pixel is an input: what the hardware takes."""
         return self.select is None or all(a < b for a, b in pairwise(self.select))
 
     def times(self, images: np.ndarray, steps: int) -> np.ndarray:
@@ -185,6 +193,12 @@ class EventsEncoder:
     @property
     def examples(self) -> str:
         return f"events of {self.channels} channels"
+
+    def encode(self, spikes: Spikes, steps: int) -> Spikes:
+        """``spikes`` as they are. Raises :class:`ValueError` for what is none."""
+        if not isinstance(spikes, Spikes):
+            raise ValueError(f"Events must be Spikes, not {type(spikes).__name__}")
+        return spikes
 
 
 def _is_int(value: object) -> bool:

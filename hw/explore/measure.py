@@ -9,7 +9,6 @@ from sim import golden
 from sim.cycles import model
 from sw.cli import UserError
 from sw.data.registry import load_for
-from sw.encoder import EventsEncoder
 from sw.network import Network
 
 __all__ = ["measure", "performance"]
@@ -29,8 +28,7 @@ def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -
     answer = golden.run_inputs(network, inputs)
     count = model.cycles(network, inputs, answer, config)
     traffic = model.traffic(network, inputs, answer, config)
-    events = isinstance(network.encoder, EventsEncoder)
-    begin = "the first event, without a pause," if events else "the last pixel"
+    begin = config.input(network).cycles_from
     return {
         "images": len(labels),
         "accuracy": float((answer.label == labels).mean()),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hw.boards.table import BOARDS, Board
 from hw.explore.measure import measure
-from hw.explore.resources import need, shortage
+from hw.explore.resources import resources_of, shortage
 from hw.rtl.config import Config, find_config, whole_configs
 from sw.cli import UserError, save_picture
 from sw.flags import fraction, positive_float, positive_int
@@ -101,8 +101,8 @@ class Candidate:
         """Thousand logic cells times cycles of an image, with its loading: what energy goes with,
         before the activity is known (hw/energy.py counts it).
         """
-        pixels = getattr(self.network.encoder, "pixels", 0) / self.config.pixels
-        return self.cells * (pixels + self.cycles_mean) / 1000
+        loading = self.config.input(self.network).load_cycles
+        return self.cells * (loading + self.cycles_mean) / 1000
 
     def cost(self, goal: str) -> float:
         """What ``goal`` wants small."""
@@ -137,7 +137,7 @@ def search(
     boards = list(boards)
     for network, config in product(networks, configs):
         try:
-            what = need(network, config)
+            what = resources_of(network, config)
         except UserError:
             continue  # this engine is not for this network
         fitting = [board for board in boards if not shortage(what, board)]

@@ -18,14 +18,13 @@ from hw.boards.families import Family
 from hw.boards.table import SAFE_ROUTE, Board
 from hw.boards.top import BoardTop
 from hw.explore.measure import measure
-from hw.explore.resources import check_fit, need
+from hw.explore.resources import check_fit, resources_of
 from hw.flow.route import UnroutedError, place_and_route
 from hw.flow.tools import find_tool, run_tool, tool_version
 from hw.link import weight_image
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import loaded_words
 from sw.cli import UserError, atomic_path, write_json
-from sw.encoder import EventsEncoder
 from sw.network import Network
 
 __all__ = ["bitstream_path", "build", "commands", "plan", "used_cells", "weight_paths"]
@@ -55,7 +54,7 @@ def plan(
         os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
     # Whether the clock is reached is for the search to judge.
     options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g} --seed {seed}"
-    route = board.route or (SAFE_ROUTE if need(network, config).spram() else "")
+    route = board.route or (SAFE_ROUTE if resources_of(network, config).spram() else "")
     options += f" {route}" if route else ""
     return board.platform().prepare(
         BoardTop(network, board, clock=at, config=config),
@@ -141,7 +140,7 @@ def build(
             "engine": config.name,
             "bitstream": str(bitstream),
             **figures,
-            "includes": _included(network, board, figures["clock_mhz"]),
+            "includes": _included(network, board, config, figures["clock_mhz"]),
             "tools": tools,
             "seed": seed,
             "search": search,
@@ -159,12 +158,10 @@ def build(
     return report
 
 
-def _included(network: Network, board: Board, clock_mhz: float) -> str:
+def _included(network: Network, board: Board, config: Config, clock_mhz: float) -> str:
     """What the logic cells are of."""
     pll = "PLL, " if needs_pll(board, round(clock_mhz * 1e6)) else ""
-    events = isinstance(network.encoder, EventsEncoder)
-    source = "bypass" if events else "latency encoder, orderer"
-    return f"{pll}UART link, {source}, all layers, decision"
+    return f"{pll}UART link, {config.input(network).blocks}, all layers, decision"
 
 
 def weight_paths(

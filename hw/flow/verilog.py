@@ -22,9 +22,9 @@ from amaranth.lib.wiring import In, Out
 from hw.flow.tools import run_tool, tool_version
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words, place
+from hw.rtl.inputs.base import Place
 from sw import __version__
 from sw.cli import atomic_path, write_json
-from sw.encoder import EventsEncoder
 from sw.network import Network
 
 __all__ = ["TOP", "FlatCore", "export", "manifest", "to_verilog"]
@@ -54,12 +54,11 @@ class FlatCore(wiring.Component):
         Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set.
     event_unit, event_step, event_end : range(inputs + 1), range(steps), 1
     event_valid, event_ready : 1
-        In place of the pixels where inputs are events: spikes in time order, then the end mark. A
-        unit that is not there is a fault.
+        In place of the pixels where inputs are events: spikes in time order, then the end mark. An
+        out-of-range unit is a fault.
     load_address, load_data, load_valid
-        Where the config has a loaded layer: words of its weights
-        (hw.rtl.engines.folded.weight_words), one in each cycle in which valid is set, before the
-        first image.
+        Where the config has a loaded layer: words of its weights, in the order of the engine's
+        ``load_words``, one in each cycle in which valid is set, before the first image.
     result_label, result_step, result_margin
         Index of the class, decision step, and ``V − θ`` of the winner (signed).
     result_valid, result_ready : 1
@@ -68,77 +67,44 @@ class FlatCore(wiring.Component):
         Where inputs are events: they broke the rules (hw/rtl/bypass.py), so this is no answer.
     """
 
-    def __init__(self, core: Core, *, place=place):
+    def __init__(self, core: Core, *, place: Place = place):
         self._core = core
         self._place = place
-        self._events = "source" in core.signature.members
-        result = core.result.payload.shape()
-        if self._events:
-            item = core.source.payload.shape()
-            source = {
-                "event_unit": In(max(1, item["unit"].width)),
-                "event_step": In(max(1, item["step"].width)),
-                "event_end": In(1),
-                "event_valid": In(1),
-                "event_ready": Out(1),
-            }
-        else:
-            source = {
-                "pixel_data": In(core.pixels.payload.shape()),
-                "pixel_valid": In(1),
-                "pixel_ready": Out(1),
-            }
-        self._load = "load" in core.signature.members
-        if self._load:
-            word = core.load.payload.shape()
-            source |= {
-                "load_address": In(max(1, word["address"].width)),
-                "load_data": In(word["data"].width),
-                "load_valid": In(1),
-            }
+        source, load, result = self._flat(core)
         super().__init__(
             {
-                **source,
-                "result_label": Out(max(1, result["label"].width)),
-                "result_step": Out(max(1, result["step"].width)),
-                "result_margin": Out(result["margin"].shape),
-                **({"result_fault": Out(1)} if self._events else {}),
-                "result_valid": Out(1),
-                "result_ready": In(1),
+                name: wiring.Member(flow, value.shape() if len(value) else 1)
+                for name, (flow, value) in {**source, **load, **result}.items()
             }
         )
+
+    def _flat(self, core: wiring.PureInterface) -> list[dict[str, tuple[wiring.Flow, Value]]]:
+        """The ports of the input, of what is loaded, and of the answer: the core's values."""
+        source = self._core.config.input(self._core.network)
+        load, result = {}, core.result
+        if self._core.loads:
+            load = {
+                "load_address": (In, core.load.payload.address),
+                "load_data": (In, core.load.payload.data),
+                "load_valid": (In, core.load.valid),
+            }
+        answer = {
+            "result_label": (Out, result.payload.label),
+            "result_step": (Out, result.payload.step),
+            "result_margin": (Out, result.payload.margin),
+            **({"result_fault": (Out, result.payload.fault)} if source.can_fault else {}),
+            "result_valid": (Out, result.valid),
+            "result_ready": (In, result.ready),
+        }
+        return [dict(source.flat_ports(getattr(core, source.port))), load, answer]
 
     def elaborate(self, platform):
         m = Module()
         core = self._place(m, "core", self._core)
-        if self._events:
-            m.d.comb += [
-                core.source.payload.unit.eq(self.event_unit),
-                core.source.payload.step.eq(self.event_step),
-                core.source.payload.end.eq(self.event_end),
-                core.source.valid.eq(self.event_valid),
-                self.event_ready.eq(core.source.ready),
-                self.result_fault.eq(core.result.payload.fault),
-            ]
-        else:
-            m.d.comb += [
-                core.pixels.payload.eq(self.pixel_data),
-                core.pixels.valid.eq(self.pixel_valid),
-                self.pixel_ready.eq(core.pixels.ready),
-            ]
-        if self._load:
-            m.d.comb += [
-                core.load.payload.address.eq(self.load_address),
-                core.load.payload.data.eq(self.load_data),
-                core.load.valid.eq(self.load_valid),
-            ]
-        m.d.comb += [
-            self.result_label.eq(core.result.payload.label),
-            self.result_step.eq(core.result.payload.step),
-            self.result_margin.eq(core.result.payload.margin),
-            self.result_valid.eq(core.result.valid),
-            core.result.ready.eq(self.result_ready),
-        ]
+        for ports in self._flat(core):
+            for name, (flow, value) in ports.items():
+                port = getattr(self, name)
+                m.d.comb += value.eq(port) if flow == In else port.eq(value)
         return m
 
 
@@ -240,20 +206,13 @@ def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
         "layers": network.structure,
         "steps": network.steps,
         "config": asdict(config),
-        **_inputs(network),
+        **config.input(network).manifest(),
         "labels": list(network.labels),
         "weight_bits": network.weight_bits,
         "ports": ports,
         **({} if words is None else {"load": {"file": f"{TOP}.hex", "words": len(words)}}),
         "tools": {"amaranth": version("amaranth"), "yosys": tool_version("yosys")},
     }
-
-
-def _inputs(network: Network) -> dict[str, object]:
-    encoder = network.encoder
-    if isinstance(encoder, EventsEncoder):
-        return {"channels": encoder.channels}
-    return {"pixels": encoder.pixels, "image_shape": list(encoder.shape)}
 
 
 def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:

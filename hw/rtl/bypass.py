@@ -32,10 +32,11 @@ class Bypass(wiring.Component):
     That a spike is its step's last is known when the next item is there, so a spike waits for that.
     What comes after the decision is taken and dropped up to the end mark.
 
-    A step before that of the item before, a unit or step that is not there, or more than ``most``
-    spikes would give a wrong answer: such an item ends the inference, and ``fault`` is set.
+    A non-monotonic step, an out-of-range unit or step, or more than ``most_spikes`` spikes would
+    give a wrong answer: such an item ends the inference, and ``fault`` is set.
 
-    Latency: one cycle if the next item is there, another one if the first spike is not in step 0.
+    Latency: ``latency`` = 1 cycle if the next item is there, another one if the first spike is not
+    in step 0.
     Throughput: one spike a cycle.
 
     Parameters
@@ -44,7 +45,7 @@ class Bypass(wiring.Component):
         Number of input units.
     steps : int
         T.
-    most : int
+    most_spikes : int
         Spikes of an inference that the potentials have room for.
 
     Members
@@ -59,10 +60,12 @@ class Bypass(wiring.Component):
         An item of this inference broke these rules.
     """
 
-    def __init__(self, *, units: int, steps: int, most: int):
+    latency = 1
+
+    def __init__(self, *, units: int, steps: int, most_spikes: int):
         self._units = units
         self._steps = steps
-        self._most = most
+        self._most_spikes = most_spikes
         super().__init__(
             {
                 "source": In(stream.Signature(SourceLayout(units, steps))),
@@ -77,7 +80,7 @@ class Bypass(wiring.Component):
         final_step = self._steps - 1
         new, event = self.source.payload, self.events.payload
         item, item_valid = Signal(new.shape()), Signal()
-        count = Signal(range(self._most + 1))
+        count = Signal(range(self._most_spikes + 1))
         opened = Signal()  # step 0 has been sent
         complete = Signal()  # the end mark has been taken
         broken = Signal()  # the inference ended with a fault, its end mark is still to come
@@ -101,7 +104,7 @@ class Bypass(wiring.Component):
                     (new.unit >= self._units)
                     | (new.step >= self._steps)
                     | (item_valid & (new.step < item.step))
-                    | (count == self._most)
+                    | (count == self._most_spikes)
                 )
             ),
             stop.eq(new.end | wrong),

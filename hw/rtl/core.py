@@ -1,32 +1,17 @@
-"""The core: pixels in, class, decision step and margin out."""
+"""The core: an input in, class, decision step and margin out."""
 
 import numpy as np
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.rtl.bypass import Bypass, SourceLayout
-from hw.rtl.config import DEFAULT, Config, Folded, Popcount
+from hw.rtl.config import DEFAULT, Config
 from hw.rtl.decide import Decide, ResultLayout
-from hw.rtl.encoder import LatencyEncoder
-from hw.rtl.engines import folded, popcount
-from hw.rtl.engines.event_driven import Integrate
 from hw.rtl.fire import Fire
-from hw.rtl.orderer import BucketQueue
-from sw.cli import UserError
-from sw.encoder import EventsEncoder
-from sw.encoder import LatencyEncoder as Encoder
+from hw.rtl.inputs.base import Place
 from sw.network import Network
 
-__all__ = ["Core", "check_network", "loaded_words", "place"]
-
-
-def check_network(network: Network) -> None:
-    """Raises :class:`UserError` if the network asks for something that the hardware does not do."""
-    if isinstance(network.encoder, Encoder) and not network.encoder.rises:
-        raise UserError(
-            f"network {network.name!r}: Select must rise strictly; sort it and the weights"
-        )
+__all__ = ["Core", "loaded_words", "place"]
 
 
 def loaded_words(network: Network, config: Config = DEFAULT) -> np.ndarray | None:
@@ -36,7 +21,7 @@ def loaded_words(network: Network, config: Config = DEFAULT) -> np.ndarray | Non
     index = config.loaded_layer(network)
     if index is None:
         return None
-    return folded.weight_words(network.layers[index], config.engine(index).lanes)
+    return config.engine(index).load_words(network.layers[index])
 
 
 def place(m: Module, name: str, component: wiring.Component) -> wiring.PureInterface:
@@ -46,9 +31,10 @@ def place(m: Module, name: str, component: wiring.Component) -> wiring.PureInter
 
 
 class Core(wiring.Component):
-    """A network as hardware: encoder → bucket queue → (integrate → fire) per layer → decide.
+    """A network as hardware: its input, then the engine of each layer, then decide.
 
-    Where inputs are events, a bypass takes the place of encoder and queue.
+    Pixels go through an encoder and a bucket queue, events through a bypass. An engine that does
+    not fire itself has a fire block behind it, but for the output layer.
 
     The next image is encoded and ordered while this one is computed. The decision ends an
     inference at once, and the next one begins in the following cycle if its image is loaded.
@@ -56,7 +42,6 @@ class Core(wiring.Component):
     Parameters
     ----------
     network : sw.network.Network
-        With events, or with a latency encoder whose ``select`` rises strictly.
     config : Config
         How it is made.
     place : function
@@ -68,7 +53,7 @@ class Core(wiring.Component):
         Images, row-major, one after the other, without a gap or a mark.
     source : stream of SourceLayout
         In place of ``pixels`` where inputs are events: inferences, each with its end mark.
-    load : stream of hw.rtl.engines.folded.LoadLayout
+    load : stream of the engine's load layout
         Where the config has a loaded layer: its weights, before the first image.
     result : stream of ResultLayout
         One answer per image, in the order of the images; with ``fault`` where inputs are events.
@@ -79,37 +64,47 @@ class Core(wiring.Component):
         The network asks for something that the hardware does not do, or contradicts the config.
     """
 
-    def __init__(self, network: Network, *, config: Config = DEFAULT, place=place):
-        check_network(network)
+    def __init__(self, network: Network, *, config: Config = DEFAULT, place: Place = place):
         config.check(network)
         self.network = network
         self.config = config
         self._place = place
-        self._events = isinstance(network.encoder, EventsEncoder)
-        self._most = config.most_spikes(network)
-        layer, most = network.layers[-1], self._most[-1]
-        result = ResultLayout(layer, network.steps, events=self._events, most=most)
-        if self._events:
-            source = {"source": In(stream.Signature(SourceLayout(network.sizes[0], network.steps)))}
-        else:
-            source = {"pixels": In(stream.Signature(8 * config.pixels))}
+        self._input = config.input(network)
+        self._most_spikes = config.most_spikes(network)
         self._loaded = config.loaded_layer(network)
+        source = stream.Signature(self._input.stream_shape(network.steps))
+        members = {self._input.port: In(source)}
         if self._loaded is not None:
-            layout = folded.LoadLayout(
-                network.layers[self._loaded], config.engine(self._loaded).lanes
-            )
-            source["load"] = In(stream.Signature(layout, always_ready=True))
-        super().__init__({**source, "result": Out(stream.Signature(result))})
+            layout = config.engine(self._loaded).load_layout(network.layers[self._loaded])
+            members["load"] = In(stream.Signature(layout, always_ready=True))
+        result = ResultLayout(
+            network.layers[-1],
+            network.steps,
+            can_fault=self._input.can_fault,
+            most_spikes=self._most_spikes[-1],
+        )
+        super().__init__({**members, "result": Out(stream.Signature(result))})
+
+    @property
+    def loads(self) -> bool:
+        """It has the member ``load``."""
+        return self._loaded is not None
 
     def elaborate(self, platform):
         m = Module()
         network, steps = self.network, self.network.steps
-        banks = [self.config.engine(index).banks for index in range(len(network.layers))]
         decide = Decide(
-            layer=network.layers[-1], steps=steps, events=self._events, most=self._most[-1]
+            layer=network.layers[-1],
+            steps=steps,
+            can_fault=self._input.can_fault,
+            most_spikes=self._most_spikes[-1],
         )
         decide = self._place(m, "decide", decide)
-        source = self._source(m, decide, steps, banks[0])
+        port = getattr(self, self._input.port)
+        first = self.config.engine(0)
+        source = self._input.source(m, self._place, port, steps=steps, first=first)
+        if self._input.can_fault:
+            m.d.comb += decide.fault.eq(source.fault)
 
         # Potentials and weights are not reset state: the first cycle after reset presets them.
         started = Signal()
@@ -119,70 +114,25 @@ class Core(wiring.Component):
 
         events = source.events
         for index, layer in enumerate(network.layers):
-            last = index == len(network.layers) - 1
-            if isinstance(self.config.engine(index), Folded):
-                block = self._place(m, f"folded_{index}", self._folded(index))
-                wiring.connect(m, events, block.events)
-                m.d.comb += block.restart.eq(restart)
-                if index == 0:
-                    m.d.comb += source.room.eq(block.room)
-                if index == self._loaded:
-                    wiring.connect(m, wiring.flipped(self.load), block.load)
+            engine, last = self.config.engine(index), index == len(network.layers) - 1
+            block = engine.component(
+                layer=layer, steps=steps, margins=last, most_spikes=self._most_spikes[index]
+            )
+            block = self._place(m, f"{engine.block}_{index}", block)
+            wiring.connect(m, events, block.events)
+            m.d.comb += block.restart.eq(restart)
+            if index == 0 and not engine.always_accepts:
+                m.d.comb += self._input.accept_when(source, block.room)
+            if index == self._loaded:
+                wiring.connect(m, wiring.flipped(self.load), block.load)
+            if engine.fires:
                 events = block.spikes
-                continue
-            integrate = self._place(m, f"integrate_{index}", self._integrate(index))
-            wiring.connect(m, events, integrate.events)
-            m.d.comb += integrate.restart.eq(restart)
-            if not last:
-                fire = Fire(layer=layer, steps=steps, banks=banks[index + 1])
+            elif not last:
+                fire = Fire(layer=layer, steps=steps, banks=self.config.engine(index + 1).banks)
                 fire = self._place(m, f"fire_{index}", fire)
-                wiring.connect(m, integrate.potentials, fire.potentials)
+                wiring.connect(m, block.potentials, fire.potentials)
                 m.d.comb += fire.restart.eq(restart)
                 events = fire.spikes
-        wiring.connect(m, integrate.potentials, decide.potentials)
+        wiring.connect(m, block.potentials, decide.potentials)
         wiring.connect(m, decide.result, wiring.flipped(self.result))
         return m
-
-    def _folded(self, index):
-        """The folded engine of hidden layer ``index``."""
-        engine = self.config.engine(index)
-        return folded.Folded(
-            layer=self.network.layers[index],
-            steps=self.network.steps,
-            lanes=engine.lanes,
-            copies=engine.copies,
-            loaded=engine.loaded,
-        )
-
-    def _integrate(self, index):
-        """The engine of layer ``index`` that is not folded."""
-        layers, engine = self.network.layers, self.config.engine(index)
-        what = {
-            "layer": layers[index],
-            "steps": self.network.steps,
-            "margins": index == len(layers) - 1,
-            "banks": engine.banks,
-        }
-        if isinstance(engine, Popcount):
-            return popcount.Popcount(**what, flags=engine.flags)
-        return Integrate(**what, most=self._most[index])
-
-    def _source(self, m, decide, steps, banks):
-        """What brings the input's events in time order."""
-        units = self.network.sizes[0]
-        if self._events:
-            bypass = Bypass(units=units, steps=steps, most=self.config.most_events)
-            bypass = self._place(m, "bypass", bypass)
-            wiring.connect(m, wiring.flipped(self.source), bypass.source)
-            m.d.comb += decide.fault.eq(bypass.fault)
-            return bypass
-        lanes = self.config.pixels
-        encoder = LatencyEncoder(encoder=self.network.encoder, steps=steps, lanes=lanes)
-        encoder = self._place(m, "encoder", encoder)
-        orderer = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes)
-        orderer = self._place(m, "orderer", orderer)
-        wiring.connect(m, wiring.flipped(self.pixels), encoder.pixels)
-        wiring.connect(m, encoder.arrivals, orderer.arrivals)
-        if not isinstance(self.config.engine(0), Folded):
-            m.d.comb += orderer.room.eq(1)
-        return orderer

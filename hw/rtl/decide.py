@@ -12,12 +12,24 @@ from amaranth.utils import ceil_log2
 from hw.rtl.streams import MarginsLayout
 from sw.network import Layer
 
-__all__ = ["Decide", "ResultLayout", "decide_latency"]
+__all__ = ["Decide", "ResultLayout", "compared_bits", "decide_latency"]
 
 
 def decide_latency(outputs: int) -> int:
     """Cycles from the decisive potentials to the result: one for each division by four."""
     return max(1, -(-ceil_log2(outputs) // 2))
+
+
+def compared_bits(outputs: int, margin_width: int) -> int:
+    """Bits that the tree compares or chooses: of four candidates at a time all pairs of margins
+    are compared, and one margin with its label is chosen.
+    """
+    result, candidates, label = 0, outputs, ceil_log2(outputs)
+    while candidates > 1:
+        fours = [min(4, candidates - first) for first in range(0, candidates, 4)]
+        result += sum(n * (n - 1) // 2 * margin_width + margin_width + label for n in fours)
+        candidates = len(fours)
+    return result
 
 
 class ResultLayout(data.StructLayout):
@@ -32,18 +44,25 @@ class ResultLayout(data.StructLayout):
     margin : signed
         ``V − θ`` of the winning unit at the end of the decision step.
     fault : 1
-        Only where the inputs are events: they broke the rules (hw/rtl/bypass.py), and the rest of
-        the answer means nothing.
+        Only with ``can_fault``: the input broke the rules (hw/rtl/bypass.py), and the rest of the
+        answer means nothing.
     """
 
-    def __init__(self, layer: Layer, steps: int, *, events: bool = False, most: int | None = None):
-        margins = MarginsLayout(layer, steps, most)
+    def __init__(
+        self,
+        layer: Layer,
+        steps: int,
+        *,
+        can_fault: bool = False,
+        most_spikes: int | None = None,
+    ):
+        margins = MarginsLayout(layer, steps, most_spikes)
         super().__init__(
             {
                 "label": range(layer.outputs),
                 "step": range(steps),
                 "margin": margins["margin"].shape.elem_shape,
-                **({"fault": 1} if events else {}),
+                **({"fault": 1} if can_fault else {}),
             }
         )
 
@@ -67,33 +86,40 @@ class Decide(wiring.Component):
         The output layer.
     steps : int
         T.
-    events : bool
-        The network's inputs are events.
-    most : int, optional
-        Spikes that reach the layer at most, if its inputs are the network's and events.
+    can_fault : bool
+        The input may break the rules.
+    most_spikes : int, optional
+        Spikes that reach the layer at most, if its inputs may fire more than once.
 
     Members
     -------
     potentials : stream of MarginsLayout
     result : stream of ResultLayout
     fault : 1
-        Only with ``events``: the input broke the rules.
+        Only with ``can_fault``: the input broke the rules.
     decided : 1
         Early exit: nothing that follows in this inference can change the answer. Potentials that
         are accepted in this cycle belong to it still, and are dropped.
     """
 
-    def __init__(self, *, layer: Layer, steps: int, events: bool = False, most: int | None = None):
+    def __init__(
+        self,
+        *,
+        layer: Layer,
+        steps: int,
+        can_fault: bool = False,
+        most_spikes: int | None = None,
+    ):
         self._units = layer.outputs
         self._final = steps - 1
-        self._events = events
-        result = ResultLayout(layer, steps, events=events, most=most)
+        self._can_fault = can_fault
+        result = ResultLayout(layer, steps, can_fault=can_fault, most_spikes=most_spikes)
         super().__init__(
             {
-                "potentials": In(stream.Signature(MarginsLayout(layer, steps, most))),
+                "potentials": In(stream.Signature(MarginsLayout(layer, steps, most_spikes))),
                 "result": Out(stream.Signature(result)),
                 "decided": Out(1),
-                **({"fault": In(1)} if events else {}),
+                **({"fault": In(1)} if can_fault else {}),
             }
         )
 
@@ -126,7 +152,7 @@ class Decide(wiring.Component):
             for k, entry in enumerate(level)
         ]
         step = self.potentials.payload.step
-        fault = self.fault if self._events else Const(0)
+        fault = self.fault if self._can_fault else Const(0)
         for depth in range(1, self.latency + 1):
             fours = [level[k : k + 4] for k in range(0, len(level), 4)]
             best = [_best(m, four, f"{depth}_{k}") for k, four in enumerate(fours)]
@@ -145,7 +171,7 @@ class Decide(wiring.Component):
             self.result.payload.step.eq(step),
             self.result.payload.margin.eq(level[0].margin),
         ]
-        if self._events:
+        if self._can_fault:
             m.d.comb += self.result.payload.fault.eq(fault)
         return m
 

@@ -7,7 +7,12 @@ from amaranth.utils import exact_log2
 
 from sw import encoder
 
-__all__ = ["ArrivalLayout", "LatencyEncoder", "MeanPool"]
+__all__ = ["ArrivalLayout", "LatencyEncoder", "MeanPool", "latency"]
+
+
+def latency(model: encoder.LatencyEncoder) -> int:
+    """Cycles from a pixel to its arrival."""
+    return 1 + (model.pool > 1)
 
 
 class ArrivalLayout(data.StructLayout):
@@ -125,7 +130,7 @@ class LatencyEncoder(wiring.Component):
 
     ``t = ((255 − x) · T) >> 8`` with T a power of two is the upper bits of the inverted pixel.
 
-    Latency: an arrival is offered in the cycle after its pixel was accepted (one more with a pool).
+    Latency: ``latency`` = 1 cycle from a pixel to its arrival, with a pool 2.
     Throughput: one pixel of each lane a cycle.
 
     Parameters
@@ -146,7 +151,7 @@ class LatencyEncoder(wiring.Component):
     """
 
     def __init__(self, *, encoder: encoder.LatencyEncoder, steps: int, lanes: int = 1):
-        if not encoder.rises:
+        if not encoder.strictly_increasing:
             raise ValueError("Select must rise strictly")
         if encoder.pixels % lanes or (lanes > 1 and encoder.pool > 1):
             raise ValueError(f"Lanes must divide the pixels and have no pool, not {lanes!r}")
@@ -159,6 +164,11 @@ class LatencyEncoder(wiring.Component):
                 "arrivals": Out(stream.Signature(ArrivalLayout(encoder.inputs, steps, lanes))),
             }
         )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a pixel to its arrival."""
+        return latency(self._encoder)
 
     def elaborate(self, platform):
         m = Module()

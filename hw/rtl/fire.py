@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from hw.rtl.banks import bank_rows, units_of
 from hw.rtl.priority import LowestBit
 from hw.rtl.streams import EventLayout, ReachedLayout
 from sw.network import Layer
@@ -60,7 +61,7 @@ class Fire(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         banks = range(self._banks)
-        rows = -(-self._units // self._banks)
+        rows = bank_rows(self._units, self._banks)
         size = group_size(rows)
         count = -(-rows // size)
 
@@ -107,7 +108,7 @@ class Fire(wiring.Component):
             m.d.comb += [
                 group.i.eq(groups),
                 unit.i.eq(window),
-                new.eq(first[bank :: self._banks]),
+                new.eq(first[units_of(bank, self._banks)]),
                 rest[bank].eq(unit.rest.any()),
                 take.eq(start | (sent & ~final & ~rest[bank])),
                 groups_left[bank].eq(Mux(take, group.rest, groups).any()),

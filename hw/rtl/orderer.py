@@ -6,8 +6,8 @@ from operator import or_
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
+from hw.rtl.banks import bank_of, bank_rows, row_of
 from hw.rtl.encoder import ArrivalLayout
 from hw.rtl.priority import LowestBit
 from hw.rtl.streams import EventLayout
@@ -26,8 +26,9 @@ class BucketQueue(wiring.Component):
     and go out as they come, if the block after this one has room for them. So does the end of step
     0, with the image's last arrival, if no list has a spike of it.
 
-    Latency: if the image before is finished by then, the end of step 0 is offered one cycle after
-    the image's last arrival was accepted, the first event of the lists two cycles later.
+    Latency: if the image before is finished by then, the end of step 0 is offered ``latency`` = 1
+    cycle after the image's last arrival was accepted, the first event of the lists
+    ``list_latency`` = 3 cycles after it.
     Throughput: one arrival of each lane a cycle in; one event a cycle out, with a spike of each
     bank. No gap between images or steps.
 
@@ -55,6 +56,9 @@ class BucketQueue(wiring.Component):
         The image being drained is decided: drop the rest of it. Then the next image follows.
     """
 
+    latency = 1
+    list_latency = 3
+
     def __init__(self, *, units: int, steps: int, banks: int = 1, lanes: int = 1):
         self._units = units
         self._steps = steps
@@ -72,7 +76,7 @@ class BucketQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         steps, lanes, banks = self._steps, range(self._lanes), range(self._banks)
-        rows = -(-self._units // self._banks)
+        rows = bank_rows(self._units, self._banks)
 
         # A list ends with the unit that came first. With one bank each link says whether it leads
         # there. With more, a row is as wide as a memory's word, and the ends have their own memory.
@@ -137,10 +141,10 @@ class BucketQueue(wiring.Component):
         for bank in banks:
             lane, place = bank % self._lanes, bank // self._lanes
             new, mine = arrival[lane], Signal(name=f"mine_{bank}")
-            new_row = new.unit >> exact_log2(self._banks)
+            new_row = row_of(new.unit, self._banks)
             put, loaded = Signal(name=f"put_{bank}"), Signal(steps, name=f"loaded_{bank}")
             m.d.comb += [
-                mine.eq(arrived & new.spike & (new.unit % self._banks == bank)),
+                mine.eq(arrived & new.spike & (bank_of(new.unit, self._banks) == bank)),
                 early[bank].eq(mine & idle & (new.step == 0)),
                 put.eq(mine & ~early[bank]),
                 loaded.eq(filled[bank][load_side]),

@@ -1,18 +1,19 @@
-"""The event: what travels between the blocks, and how a potential is laid out in bits."""
+"""What travels between the blocks of the core, laid out in bits."""
 
 from amaranth.hdl import signed
 from amaranth.lib import data
-from amaranth.utils import bits_for
 
+from hw.rtl.banks import bank_rows
+from hw.rtl.potentials import margin_shapes
 from sw.network import Layer
 
-__all__ = ["EventLayout", "MarginsLayout", "ReachedLayout", "potential_shapes"]
+__all__ = ["EventLayout", "MarginsLayout", "ReachedLayout"]
 
 
 class EventLayout(data.StructLayout):
     """One event of a layer's activity, in time order: at most one spike of each bank of units.
 
-    Unit i is in bank i mod E, as its row i // E. A step is a run of events with the same ``step``;
+    Banks are those of hw/rtl/banks.py. A step is a run of events with the same ``step``;
     the last of them has ``last`` set. A step without spikes is one event without any. Steps may be
     left out where nothing can change in them: all but the first and the final step of the window.
 
@@ -37,7 +38,7 @@ class EventLayout(data.StructLayout):
     """
 
     def __init__(self, units: int, steps: int, banks: int = 1):
-        rows = data.ArrayLayout(range(-(-units // banks)), banks)
+        rows = data.ArrayLayout(range(bank_rows(units, banks)), banks)
         super().__init__({"row": rows, "step": range(steps), "spike": banks, "last": 1})
 
 
@@ -63,7 +64,7 @@ class MarginsLayout(data.StructLayout):
     layer : sw.network.Layer
     steps : int
         T.
-    most : int, optional
+    most_spikes : int, optional
         Spikes that reach the layer at most, where an input may fire more than once.
 
     Members
@@ -73,24 +74,8 @@ class MarginsLayout(data.StructLayout):
         ``V − θ`` of each unit; a clear sign bit means that the threshold is reached.
     """
 
-    def __init__(self, layer: Layer, steps: int, most: int | None = None):
-        width = max(shape.width for shape in potential_shapes(layer, most))
+    def __init__(self, layer: Layer, steps: int, most_spikes: int | None = None):
+        width = max(shape.width for shape in margin_shapes(layer, most_spikes))
         super().__init__(
             {"step": range(steps), "margin": data.ArrayLayout(signed(width), layer.outputs)}
         )
-
-
-def potential_shapes(layer: Layer, most: int | None = None) -> list[signed]:
-    """The narrowest shape per unit that holds every ``V − θ`` its own weights allow, exactly.
-
-    Where each input fires at most once, V is between minus the number of −1 weights and the number
-    of +1 weights. Where inputs may fire more often, ``most`` times in all, it is in −most … most.
-    """
-    plus = layer.weight.sum(axis=1).tolist()
-    return [
-        signed(max(bits_for(high - theta, True), bits_for(low - theta, True)))
-        for high, low, theta in (
-            (n, n - layer.inputs, theta) if most is None else (most, -most, theta)
-            for n, theta in zip(plus, layer.threshold.tolist(), strict=True)
-        )
-    ]

@@ -5,23 +5,27 @@ images at once. It needs no weights: how many events each step has and which ban
 units they come from follow from the golden model's spike times.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 
-from hw.rtl.config import DEFAULT, Config, Event, Folded, Popcount
+from hw.rtl.banks import bank_of
+from hw.rtl.config import DEFAULT, Config
 from hw.rtl.decide import decide_latency
-from sim.cycles import stages
-from sim.cycles.stages import Stage
+from hw.rtl.engines.base import Engine
+from hw.rtl.inputs.base import Input
+from sim.cycles.fire import Fire
+from sim.cycles.stage import Stage, run
 from sw.answer import Answer
-from sw.encoder import EventsEncoder, Spikes
+from sw.encoder import Spikes
 from sw.network import Layer, Network
 
 __all__ = ["Traffic", "cycles", "traffic"]
 
 _CHUNK = 1024  # images at a time
-_ARRIVAL = 2  # cycles from the last pixel to the end of step 0: encoder 1, orderer 1
-_FIRST_ITEM = 1  # cycles from the first item of events to its event
 
 
 def cycles(
@@ -47,61 +51,39 @@ def cycles(
     -------
     int64 [B]
     """
-    events = isinstance(network.encoder, EventsEncoder)
-    if events != isinstance(inputs, Spikes):
-        raise ValueError(f"Inputs must be what {network.encoder!r} takes, not {type(inputs)}")
-    before = _FIRST_ITEM if events else _ARRIVAL + (network.encoder.pool > 1)
-    loading = isinstance(config.engine(0), Folded)  # it is not done with step 0 by the last pixel
-    if loading:
-        before -= network.encoder.pixels - 1
-    decide = decide_latency(network.layers[-1].outputs)
+    source, first = config.input(network), config.engine(0)
+    input_stages = _module(source)
+    before = input_stages.start(source, first) + decide_latency(network.layers[-1].outputs)
     result = np.zeros(len(answer.step), np.int64)
     for start in range(0, len(result), _CHUNK):
         part = slice(start, min(start + _CHUNK, len(result)))
-        times = [layer[part] for layer in answer.times[:-1]]
-        counts = _counts(network, inputs, part, config.engine(0).banks)
+        times = [*(layer[part] for layer in answer.times[:-1]), None]
+        counts = _counts(network, inputs[part], first.banks)
         visited = counts.any(axis=1)
         visited[:, [0, -1]] = True
         visited &= np.arange(network.steps) <= answer.step[part, None]
         total = counts.max(axis=1)
-        if events:
-            chain: list[Stage] = [stages.Bypass(total, visited)]
-        elif loading:
-            chain = [stages.Loading(total, visited, _arrives(network, inputs[part]))]
-        else:
-            chain = [stages.Orderer(total, visited)]
-        for index, layer in enumerate(network.layers):
-            chain += _layer(config, index, layer, times[index : index + 1], visited)
-        result[part] = before + stages.run(chain, visited.sum(axis=1)) + decide
-    return result
-
-
-def _arrives(network: Network, images: np.ndarray) -> np.ndarray:
-    """Bool [B, pixels]: with the pixel an input spike of step 0 is complete."""
-    encoder = network.encoder
-    height, width = encoder.shape
-    spikes = encoder.times(images, network.steps).reshape(len(images), -1) == 0
-    pixels = np.arange(height * width).reshape(height, width)
-    pixels = pixels[encoder.pool - 1 :: encoder.pool, encoder.pool - 1 :: encoder.pool].reshape(-1)
-    if encoder.select is not None:
-        pixels = pixels[list(encoder.select)]
-    result = np.zeros((len(images), height * width), bool)
-    result[:, pixels] = spikes
+        chain: list[Stage] = [input_stages.stage(source, first, inputs[part], total, visited)]
+        for index, (layer, own) in enumerate(zip(network.layers, times, strict=True)):
+            chain += _layer(config, index, layer, own, visited)
+        result[part] = before + run(chain, visited.sum(axis=1))
     return result
 
 
 def _layer(
-    config: Config, index: int, layer: Layer, times: list[np.ndarray], visited: np.ndarray
-) -> list[Stage]:
+    config: Config, index: int, layer: Layer, times: np.ndarray | None, visited: np.ndarray
+) -> Iterator[Stage]:
     """The stages of one layer; ``times`` are those of its units if it is a hidden one."""
-    engine, images = config.engine(index), len(visited)
-    if isinstance(engine, Folded):
-        return [stages.Folded(times[0], engine.lanes, engine.copies, visited)]
-    if isinstance(engine, Popcount):
-        result = [stages.Popcount(images, -(-layer.inputs // (engine.flags or layer.inputs)))]
-    else:
-        result = [stages.Integrate(images)]
-    return result + [stages.Fire(each, config.engine(index + 1).banks, visited) for each in times]
+    engine = config.engine(index)
+    yield _module(engine).stage(engine, layer, times, visited)
+    if times is not None and not engine.fires:
+        yield Fire(times, config.engine(index + 1).banks, visited)
+
+
+def _module(part: Engine | Input) -> ModuleType:
+    """The module of the engine's or the input's stages: that of its name, here."""
+    _, _, name = type(part).__module__.partition("hw.rtl.")
+    return import_module(f"sim.cycles.{name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,30 +124,23 @@ def traffic(
     """
     bound = np.minimum(answer.step, network.steps - 1)[:, None]
     outputs = [layer.outputs for layer in network.layers]
-    first = _counts(network, inputs, slice(0, len(answer.step)), 1)[:, 0]
+    first = _counts(network, inputs, 1)[:, 0]
     counts = [np.where(np.arange(network.steps) <= bound, first, 0).sum(axis=1)]
     counts += [(layer <= bound).sum(axis=1) for layer in answer.times[:-1]]
-    early = np.zeros_like(first[:, 0]) if isinstance(inputs, Spikes) else first[:, 0]
+    early = first[:, 0] if config.input(network).load_cycles else np.zeros_like(first[:, 0])
     return Traffic(
         needed=sum(count * width for count, width in zip(counts, outputs, strict=True)),
         early=early * outputs[0],
-        width=sum(_width(config.engine(index), width) for index, width in enumerate(outputs)),
+        width=sum(
+            config.engine(index).weight_bits_per_cycle(width) for index, width in enumerate(outputs)
+        ),
     )
 
 
-def _width(engine: Event | Folded | Popcount, outputs: int) -> int:
-    """Weight bits that an engine's memories give in a cycle."""
-    if isinstance(engine, Folded):
-        return engine.copies * engine.lanes
-    return engine.banks * outputs
-
-
-def _counts(network: Network, inputs: np.ndarray | Spikes, part: slice, banks: int) -> np.ndarray:
+def _counts(network: Network, inputs: np.ndarray | Spikes, banks: int) -> np.ndarray:
     """Input spikes of each bank and step: int [B, banks, T]."""
-    steps = network.steps
-    if isinstance(inputs, Spikes):
-        spikes = inputs.part(part.start, part.stop)
-    else:
-        spikes = Spikes.from_times(network.encoder.times(inputs[part], steps), steps)
-    slot = (spikes.image.astype(np.int64) * banks + spikes.unit % banks) * steps + spikes.step
-    return np.bincount(slot, minlength=spikes.count * banks * steps).reshape(-1, banks, steps)
+    spikes = network.encoder.encode(inputs, network.steps)
+    slot = spikes.image.astype(np.int64) * banks + bank_of(spikes.unit, banks)
+    slot = slot * network.steps + spikes.step
+    counts = np.bincount(slot, minlength=len(spikes) * banks * network.steps)
+    return counts.reshape(-1, banks, network.steps)

@@ -11,12 +11,12 @@ from amaranth.hdl import Fragment
 from amaranth.utils import exact_log2
 
 from hw.flow.verilog import TOP, to_verilog
-from hw.rtl.config import DEFAULT, Config, Folded
+from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words
 from hw.rtl.streams import EventLayout
 from sim.verilator import compiler
 from sw.cli import UserError
-from sw.encoder import EventsEncoder, Spikes
+from sw.encoder import Spikes
 from sw.network import Network
 
 __all__ = ["UNSEEN", "CoreError", "Simulator", "record_type"]
@@ -88,7 +88,7 @@ class Simulator:
         Fragment.get(core, None)  # Amaranth warns of components that are made and not used
         width = core.result.payload.margin.shape().width
         files = dict(sources or {"core.v": to_verilog(network, config)})
-        events = int(isinstance(network.encoder, EventsEncoder))
+        events = int(config.input(network).can_fault)
         loaded = int(config.loaded_layer(network) is not None)
         defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n#define LOADED {loaded}\n"
         files["core.cpp"] = defines + (_HERE / "core.cpp").read_text()
@@ -146,11 +146,15 @@ class Simulator:
         CoreError
             The core hangs or breaks the rules of its streams.
         """
-        record, items, ends = record_type(self.hidden), *self._items(inputs)
+        record = record_type(self.hidden)
+        items, ends = self.config.input(self.network).beats(inputs)
         longest = int(np.diff(ends, prepend=0).max(initial=1))
         # Twice over: every item, every unit and every step, each with the longest of pauses.
         work = longest + sum(self.network.sizes) + 4 * len(self.network.layers) * self.network.steps
-        work += sum(map(self._passes, range(len(self.network.layers))))
+        work += sum(
+            self.config.engine(index).most_cycles(layer.inputs, layer.outputs, self.network.steps)
+            for index, layer in enumerate(self.network.layers)
+        )
         limit = 4 * work + 100 + (20 * longest if stalls else 0)
         with tempfile.TemporaryDirectory() as name:
             items_file, ends_file, words_file = (
@@ -182,29 +186,6 @@ class Simulator:
         if status:
             raise UserError(f"{self.program}: exit status {status}; {message or 'remove it'}")
 
-    def _passes(self, index: int) -> int:
-        """Cycles of a folded layer if all its inputs fire in steps of their own."""
-        engine, layer = self.config.engine(index), self.network.layers[index]
-        if not isinstance(engine, Folded):
-            return 0
-        return (layer.inputs + self.network.steps) * -(-layer.outputs // engine.lanes)
-
-    def _items(self, inputs: np.ndarray | Spikes) -> tuple[np.ndarray, np.ndarray]:
-        """What goes in cycle by cycle, one number each, and the index after each input's last.
-
-        Pixels that come at once are bytes, the first in the lowest; a spike is its unit, its step
-        from bit 16 on, and an end mark is bit 24.
-        """
-        if isinstance(inputs, Spikes):
-            counts = np.bincount(inputs.image, minlength=inputs.count)
-            ends = np.cumsum(counts + 1)
-            spikes = inputs.unit.astype(np.int64) | inputs.step.astype(np.int64) << 16
-            return np.insert(spikes, np.cumsum(counts), 1 << 24), ends
-        pixels = np.ascontiguousarray(inputs, np.uint8).reshape(-1, self.config.pixels)
-        beats = pixels @ (1 << 8 * np.arange(self.config.pixels))
-        per_image = self.network.encoder.pixels // self.config.pixels
-        return beats, per_image * np.arange(1, len(inputs) + 1)
-
 
 def probes(network: Network, config: Config) -> str:
     """SystemVerilog that tells the harness of every hidden spike and of the inference's end."""
@@ -218,7 +199,7 @@ def probes(network: Network, config: Config) -> str:
     offset = 0
     for index, units in enumerate(network.sizes[1:-1]):
         banks = config.engine(index + 1).banks
-        block = "folded" if isinstance(config.engine(index), Folded) else "fire"
+        block = config.engine(index).firing_block
         layout = EventLayout(units, network.steps, banks)
         spike, row_width = layout["spike"].offset, layout["row"].width // banks
         step = _bits("payload", layout["step"].offset, layout["step"].width)
@@ -230,7 +211,7 @@ def probes(network: Network, config: Config) -> str:
         ]
         for bank in range(banks):
             row = _bits("payload", bank * row_width, row_width)
-            unit = f"{offset + bank} + ({row} << {exact_log2(banks)})"
+            unit = f"{offset + bank} + ({row} << {exact_log2(banks)})"  # as banks.unit_at
             text.append(f"    if (payload[{spike + bank}]) hidden_spike({unit}, {step});")
         text += [
             "  end",

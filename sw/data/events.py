@@ -160,4 +160,4 @@ class EventDataset:
 
     def test_part(self, steps: int, count: int | None = None) -> Spikes:
         """The first ``count`` test recordings (all without it) as spikes of ``steps`` steps."""
-        return self.test_events.spikes(steps).part(0, len(self.test_labels[:count]))
+        return self.test_events.spikes(steps)[: len(self.test_labels[:count])]

@@ -65,7 +65,7 @@ def random_spikes(rng, network, count, *, least=0, most=40):
 def inferences(spikes):
     """Of each inference its spikes, unit and step."""
     for index in range(spikes.count):
-        part = spikes.part(index, index + 1)
+        part = spikes[index : index + 1]
         yield list(zip(part.unit.tolist(), part.step.tolist(), strict=True))
 
 

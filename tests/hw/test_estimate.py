@@ -8,7 +8,7 @@ from samples import command, image_network
 
 from hw.boards.table import BOARDS
 from hw.estimate import estimate
-from hw.explore.resources import need
+from hw.explore.resources import resources_of
 from sw.network import find
 
 
@@ -17,7 +17,7 @@ def test_a_network_that_fits():
     figures = estimate(network, board)
     assert figures["fits"]
     assert figures["shortage"] == figures["remedies"] == []
-    assert figures["logic_cells"] == need(network).logic_cells("ice40")
+    assert figures["logic_cells"] == resources_of(network).logic_cells(board.family)
     assert figures["ebr"] == 12 + 1 + 1 + 2  # two layers' weights, links, heads
     assert figures["images"] == 355
     assert figures["accuracy"] == pytest.approx(network.provenance["test_accuracy"])

@@ -397,7 +397,7 @@ def test_command_with_events(rng, tmp_path, monkeypatch):
     monkeypatch.setattr(host, "open_port", lambda *port: simulated)
     arguments = [tmp_path / "words.safetensors", "--port", "com3", "--images", 7, "-q"]
     host.main(list(map(str, [*arguments, "--json", tmp_path / "out.json"])))
-    answer = golden.run(network, words.test_events.spikes(network.steps).part(0, 7))
+    answer = golden.run(network, words.test_events.spikes(network.steps)[:7])
     assert simulated.converse(b"") == b""
     figures = json.loads((tmp_path / "out.json").read_text())
     assert figures.pop("seconds") > 0

@@ -9,7 +9,7 @@ from samples import BUILD, image_network
 
 from hw import table
 from hw.boards.table import BOARDS
-from hw.explore.resources import need, shortage
+from hw.explore.resources import resources_of, shortage
 from hw.rtl.config import DEFAULT, find_config
 from hw.table import ROWS, interval, section
 from sim import golden
@@ -110,7 +110,7 @@ def test_no_better_network_of_the_zoo_fits(board):
     for other in map(find, zoo_names()):
         if other.provenance["dataset"] == ours.provenance["dataset"]:
             known = held_out(other) is not None and held_out(ours) is not None
-            if known and not shortage(need(other), board):
+            if known and not shortage(resources_of(other), board):
                 assert held_out(other) <= held_out(ours), other.name
 
 

@@ -96,7 +96,7 @@ def test_a_part_of_the_images(rng, start, end):
     times = rng.integers(0, 5, (5, 7))
     times[3] = 4  # an image without a spike
     part, alone = (
-        Spikes.from_times(times, 4).part(start, end),
+        Spikes.from_times(times, 4)[start:end],
         Spikes.from_times(times[start:end], 4),
     )
     assert part.count == alone.count == end - start

@@ -1,1 +1,1 @@
-"""How a layer integrates, one engine a file."""
+"""The engines: how a layer is computed, one a file."""

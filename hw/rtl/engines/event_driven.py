@@ -1,24 +1,88 @@
-"""Integrate: the event-driven array of membrane potentials."""
+"""The event-driven engine: a row of weights for every spike, all potentials in registers."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.rtl.streams import EventLayout, MarginsLayout, ReachedLayout, potential_shapes
+from hw.rtl.banks import bank_rows, units_of
+from hw.rtl.engines.base import Engine, LayerSize
+from hw.rtl.memories import BlockMemory, row_word
+from hw.rtl.potentials import halved, margin_shapes
+from hw.rtl.streams import EventLayout, MarginsLayout, ReachedLayout
+from sw.cli import UserError
 from sw.network import Layer
 
-__all__ = ["Integrate", "bank_depth"]
+__all__ = ["EventDriven", "EventDrivenLayer", "bank_depth"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventDriven(Engine):
+    """The event-driven engine: a row of weights for every spike, all potentials in registers.
+
+    Parameters
+    ----------
+    banks : 1, 2 or 4
+        Spikes added in a cycle, E.
+    """
+
+    banks: int = 1
+
+    def __post_init__(self) -> None:
+        if self.banks not in (1, 2, 4):
+            raise UserError(f"Banks must be 1, 2 or 4, not {self.banks!r}")
+
+    @property
+    def name(self) -> str:
+        return "event" if self.banks == 1 else f"event-{self.banks}"
+
+    @classmethod
+    def presets(cls) -> Sequence[Engine]:
+        return [cls(banks=banks) for banks in (1, 2, 4)]
+
+    @property
+    def repeats(self) -> bool:
+        return True
+
+    def component(
+        self, *, layer: Layer, steps: int, margins: bool, most_spikes: int | None
+    ) -> "EventDrivenLayer":
+        return EventDrivenLayer(
+            layer=layer, steps=steps, margins=margins, banks=self.banks, most_spikes=most_spikes
+        )
+
+    def memories(self, size: LayerSize) -> Sequence[BlockMemory]:
+        depth = bank_depth(size.inputs, self.banks)
+        return [BlockMemory(depth, size.outputs, count=self.banks)]
+
+    def cost(self, size: LayerSize) -> Mapping[str, float]:
+        # Without room for fillers a row is chosen bit by bit; four slots need a larger adder.
+        unfilled = bank_depth(size.inputs, self.banks) == bank_rows(size.inputs, self.banks)
+        slots = self.banks * unfilled + 4 * (self.banks == 4) if self.banks > 1 else 0
+        return {
+            "potential_bit": size.outputs * size.margin_bits,
+            "slot": size.outputs * slots,
+        }
+
+    def weight_bits_per_cycle(self, outputs: int) -> int:
+        return self.banks * outputs
+
+    def most_cycles(self, inputs: int, outputs: int, steps: int) -> int:
+        return inputs + EventDrivenLayer.latency * steps
 
 
 def bank_depth(units: int, banks: int) -> int:
     """Rows of a bank of weights: one a unit, and two fillers where they need no larger memory."""
-    rows = -(-units // banks)
+    rows = bank_rows(units, banks)
     filled = rows + 2 * (banks > 1)
     return filled if ceil_log2(max(filled, 256)) == ceil_log2(max(rows, 256)) else rows
 
 
-class Integrate(wiring.Component):
+class EventDrivenLayer(wiring.Component):
     """One layer's integrate step: each event adds its rows of weights to all potentials at once.
 
     A potential starts at −θ, so its register is the margin V − θ and its sign bit the comparison;
@@ -30,7 +94,7 @@ class Integrate(wiring.Component):
     For k spikes, p of them by a weight +1, V grows by 2p − k; U then grows by what the slots of the
     event add up to, less half of their number, if the k-th empty slot counts as b, not b, b, …
 
-    Latency: the potentials are offered two cycles after the last event of their step was accepted.
+    Latency: ``latency`` = 2 cycles from the last event of a step to its potentials.
     Throughput: one event a cycle.
 
     Parameters
@@ -42,7 +106,7 @@ class Integrate(wiring.Component):
         Show the margins, for the output layer, and not only who reached the threshold.
     banks : 1, 2 or 4
         Spikes of an event, E.
-    most : int, optional
+    most_spikes : int, optional
         Spikes of an inference at most, where an input may fire more than once.
 
     Members
@@ -56,6 +120,8 @@ class Integrate(wiring.Component):
         reset too: the potentials are not reset state.
     """
 
+    latency = 2
+
     def __init__(
         self,
         *,
@@ -63,13 +129,16 @@ class Integrate(wiring.Component):
         steps: int,
         margins: bool,
         banks: int = 1,
-        most: int | None = None,
+        most_spikes: int | None = None,
     ):
         self._layer = layer
-        self._shapes = potential_shapes(layer, most)
+        self._shapes = margin_shapes(layer, most_spikes)
+        self._starts = [halved(-threshold) for threshold in layer.threshold.tolist()]
         self._margins = margins
         self._banks = banks
-        layout = MarginsLayout(layer, steps, most) if margins else ReachedLayout(layer, steps)
+        layout = (
+            MarginsLayout(layer, steps, most_spikes) if margins else ReachedLayout(layer, steps)
+        )
         super().__init__(
             {
                 "events": In(stream.Signature(EventLayout(layer.inputs, steps, banks))),
@@ -115,17 +184,17 @@ class Integrate(wiring.Component):
         if banks == 1:  # its one slot is never empty, the second always
             weights.append(_filling(parity, self._odd))
 
-        for j, shape in enumerate(self._shapes):
+        for j, (shape, (start, odd)) in enumerate(zip(self._shapes, self._starts, strict=True)):
             potential = Signal(
                 signed(max(1, shape.width - 1)), name=f"potential_{j}", reset_less=True
             )
             *minus, carry = (row[j] for row in weights)
             with m.If(self.restart):
-                m.d.sync += potential.eq(-int(self._layer.threshold[j]) >> 1)
+                m.d.sync += potential.eq(start)
             with m.Elif(accumulate):
                 m.d.sync += potential.eq(potential + _less_half(minus) + carry)
             if self._margins:
-                margin = Cat(parity ^ int(self._odd[j]), potential).as_signed()
+                margin = Cat(parity ^ odd, potential).as_signed()
                 m.d.comb += self.potentials.payload.margin[j].eq(margin)
             else:
                 m.d.comb += self.potentials.payload.reached[j].eq(~potential[-1])
@@ -135,7 +204,7 @@ class Integrate(wiring.Component):
 
     @property
     def _odd(self):
-        return self._layer.threshold % 2 == 1
+        return np.array([odd for _, odd in self._starts], bool)
 
     def _bank(self, m, bank, filler, advance):
         """What the bank's slot of the event counts as, a bit per unit.
@@ -145,9 +214,9 @@ class Integrate(wiring.Component):
         """
         banks = self._banks
         invert = bank < max(2, banks) - 1
-        count = -(-self._layer.inputs // banks)
+        count = bank_rows(self._layer.inputs, banks)
         depth = bank_depth(self._layer.inputs, banks)
-        init = [*(self._layer.weight[:, bank::banks].T ^ invert)]
+        init = [*(self._layer.weight[:, units_of(bank, banks)].T ^ invert)]
         init += [self._odd & False] * (count - len(init))  # a row that no unit has
         if depth > count:
             init += [self._odd ^ invert, ~self._odd ^ invert]
@@ -155,7 +224,7 @@ class Integrate(wiring.Component):
             shape=self._layer.outputs,
             depth=depth,
             attrs={"ram_style": "block"},  # or synthesis spreads small ones over logic cells
-            init=[sum(1 << int(j) for j in row.nonzero()[0]) for row in init],
+            init=[row_word(row) for row in init],
         )
         row = rows.read_port()
         event = self.events.payload

@@ -1,27 +1,144 @@
-"""Folded: a hidden layer whose potentials lie in block RAM and share a few adders."""
+"""The folded engine, for hidden layers: potentials in block RAM share a few adders."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import exact_log2
 
-from hw.rtl.config import LOADED_LANES
+from hw.rtl.engines.base import Engine, LayerSize
+from hw.rtl.memories import BlockMemory, SinglePortBlocks, row_word
+from hw.rtl.potentials import half_width, halved
 from hw.rtl.priority import LowestBit
 from hw.rtl.spram import COLUMN, SinglePortMemory
 from hw.rtl.streams import EventLayout
-from sw.network import Layer
+from sw.cli import UserError
+from sw.network import Layer, Network
 
-__all__ = ["Folded", "LoadLayout", "lane_width", "weight_words"]
+__all__ = ["Folded", "FoldedLayer", "LoadLayout", "weight_words"]
+
+_LOADED_LANES = (16, 32, 64)  # multiples of a column that a word's address can be split by
 
 
-def lane_width(layer: Layer) -> int:
-    """Bits of half of V − θ, rounded down, with one value more than it can have."""
-    plus = layer.weight.sum(axis=1).astype(np.int64)
-    highest, lowest = plus - layer.threshold, plus - layer.inputs - layer.threshold
-    return max(
-        bits_for(int(highest.max()) >> 1, True), bits_for((int(lowest.min()) >> 1) - 1, True)
-    )
+@dataclass(frozen=True, kw_only=True)
+class Folded(Engine):
+    """The folded engine, for hidden layers: potentials in block RAM, a pass over them per spike.
+
+    Parameters
+    ----------
+    lanes : int
+        Units in a cycle, P; less than half of the layer's.
+    loaded : bool
+        Weights are no part of the bitstream: they are loaded at start-up into two copies, so that
+        a pass adds two spikes. On an iCE40 UP5K these are in SPRAM. 16, 32 or 64 lanes.
+    """
+
+    lanes: int = 16
+    loaded: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lanes < 1:
+            raise UserError(f"Lanes must be at least 1, not {self.lanes!r}")
+        if self.loaded and self.lanes not in _LOADED_LANES:
+            raise UserError(f"Lanes of loaded weights must be 16, 32 or 64, not {self.lanes!r}")
+
+    @property
+    def name(self) -> str:
+        return f"folded-{self.lanes}{'-spram' if self.loaded else ''}"
+
+    @classmethod
+    def presets(cls) -> Sequence[Engine]:
+        return [
+            *(cls(lanes=lanes) for lanes in (8, 16, 32)),
+            *(cls(lanes=lanes, loaded=True) for lanes in (16, 32)),
+        ]
+
+    @property
+    def block(self) -> str:
+        return "folded"
+
+    @property
+    def fires(self) -> bool:
+        return True
+
+    @property
+    def always_accepts(self) -> bool:
+        return False
+
+    @property
+    def copies(self) -> int:
+        """Memories that each hold all weights: spikes of a pass, at most."""
+        return 2 if self.loaded else 1
+
+    def chunks(self, outputs: int) -> int:
+        """Cycles of a pass over a layer of that many units, K."""
+        return -(-outputs // self.lanes)
+
+    def check(self, network: Network, index: int, following: Engine | None) -> None:
+        outputs = network.layers[index].outputs
+        if following is None:
+            self._refuse(
+                network,
+                "its last layer has to show all margins at once; folded is for hidden layers, add "
+                "',event'",
+            )
+        if 2 * self.lanes >= outputs:
+            self._refuse(
+                network,
+                f"{self.lanes} lanes are not less than half of the {outputs} units of layer "
+                f"{index}; take fewer",
+            )
+        if following.banks > 1:
+            self._refuse(
+                network,
+                f"folded layer {index} sends one spike a cycle; the layer after it has use for one "
+                "bank",
+            )
+        super().check(network, index, following)
+
+    def component(
+        self, *, layer: Layer, steps: int, margins: bool, most_spikes: int | None
+    ) -> "FoldedLayer":
+        return FoldedLayer(
+            layer=layer, steps=steps, lanes=self.lanes, copies=self.copies, loaded=self.loaded
+        )
+
+    def load_layout(self, layer: Layer) -> "LoadLayout":
+        return LoadLayout(layer, self.lanes)
+
+    def load_words(self, layer: Layer) -> np.ndarray:
+        return weight_words(layer, self.lanes)
+
+    def memories(self, size: LayerSize) -> Sequence[BlockMemory]:
+        chunks = self.chunks(size.outputs)
+        potentials = BlockMemory(chunks, self.lanes * size.half_bits)
+        weights = BlockMemory(size.inputs * chunks, self.lanes)
+        return [potentials] if self.loaded else [potentials, weights]
+
+    def single_port_memories(self, size: LayerSize) -> Sequence[SinglePortBlocks]:
+        if not self.loaded:
+            return []
+        rows = size.inputs * self.chunks(size.outputs)
+        return [SinglePortBlocks(rows, self.lanes // COLUMN, count=self.copies)]
+
+    def cost(self, size: LayerSize) -> Mapping[str, float]:
+        # Of 16 chunks a bit of the thresholds is one cell's table.
+        tables = -(-self.chunks(size.outputs) // 16)
+        return {
+            "lane_bit": self.lanes * size.half_bits,
+            "threshold_bit": self.lanes * (size.half_bits + 1) * (tables - 1),
+            "loader": int(self.loaded),
+        }
+
+    def weight_bits_per_cycle(self, outputs: int) -> int:
+        return self.copies * self.lanes
+
+    def most_cycles(self, inputs: int, outputs: int, steps: int) -> int:
+        # If all inputs fire in steps of their own; its own spikes hold up passes.
+        return (inputs + steps) * self.chunks(outputs) + outputs + FoldedLayer.latency * steps
 
 
 def weight_words(layer: Layer, lanes: int) -> np.ndarray:
@@ -80,7 +197,7 @@ class _Pass(data.StructLayout):
         super().__init__({"spike": copies, "last": 1, "step": range(steps), "odd": 1, "fresh": 1})
 
 
-class Folded(wiring.Component):
+class FoldedLayer(wiring.Component):
     """One hidden layer: integrates spikes in passes over its units, ``lanes`` a cycle, and in the
     last pass of a step sends the units that fire.
 
@@ -92,8 +209,9 @@ class Folded(wiring.Component):
     that bit. The first pass of an inference takes −θ in place of what the memory holds. A unit that
     has fired holds the least value of all, which V − θ never is, and keeps it.
 
-    Latency: of a step with ``chunks`` = K chunks, the first spike may come 5 cycles after its last
-    event was accepted, its last event K + 4 cycles after it if nobody fires.
+    Latency: of a step with ``chunks`` = K chunks, the first spike may come ``latency`` = 5 cycles
+    after its last event was accepted, its last event ``last_latency`` = K + 4 cycles after it if
+    nobody fires.
     Throughput: ``copies`` spikes every K cycles. One spike a cycle out; a chunk in which units fire
     waits until those of the chunk before are sent.
 
@@ -126,6 +244,8 @@ class Folded(wiring.Component):
         Only where ``loaded``. Words may come while no inference runs, each at any time.
     """
 
+    latency = 5
+
     def __init__(
         self, *, layer: Layer, steps: int, lanes: int, copies: int = 1, loaded: bool = False
     ):
@@ -133,7 +253,7 @@ class Folded(wiring.Component):
             raise ValueError(f"Lanes must be less than half of {layer.outputs}, not {lanes!r}")
         if copies not in (1, 2):
             raise ValueError(f"Copies must be 1 or 2, not {copies!r}")
-        if loaded and lanes not in LOADED_LANES:
+        if loaded and lanes not in _LOADED_LANES:
             raise ValueError(f"Lanes of loaded weights must be 16, 32 or 64, not {lanes!r}")
         self._layer = layer
         self._steps = steps
@@ -155,6 +275,11 @@ class Folded(wiring.Component):
     def chunks(self) -> int:
         """Cycles of a pass over all units, K."""
         return -(-self._layer.outputs // self._lanes)
+
+    @property
+    def last_latency(self) -> int:
+        """Cycles from the last event of a step to its last own event, if nobody fires."""
+        return self.latency + self.chunks - 1
 
     def elaborate(self, platform):
         m = Module()
@@ -235,7 +360,7 @@ class Folded(wiring.Component):
         """Adds what a pass adds to a chunk of potentials; then, in ``new``, what is to be written.
         Returns the lanes that have reached their threshold and have not fired before.
         """
-        hits, width = Signal(self._lanes), lane_width(self._layer)
+        hits, width = Signal(self._lanes), half_width(self._layer)
         fired = -1 << width - 1
         for lane in range(self._lanes):
             total = Signal(signed(width), name=f"total_{lane}", reset_less=True)
@@ -309,7 +434,7 @@ class Folded(wiring.Component):
             shape=self._lanes,
             depth=depth,
             attrs={"ram_style": "block"},
-            init=[sum(1 << int(lane) for lane in row.nonzero()[0]) for row in words],
+            init=[row_word(row) for row in words],
         )
         port = rows.read_port()
         m.d.comb += [port.addr.eq(address), port.en.eq(ask)]
@@ -319,10 +444,9 @@ class Folded(wiring.Component):
         """The −θ of a chunk, as half of it and its lowest bit; its potentials; and where they are
         written.
         """
-        lanes, width = self._lanes, lane_width(self._layer)
-        values = [
-            {"half": -theta >> 1, "odd": theta % 2} for theta in self._layer.threshold.tolist()
-        ]
+        lanes, width = self._lanes, half_width(self._layer)
+        halves = [halved(-threshold) for threshold in self._layer.threshold.tolist()]
+        values = [{"half": half, "odd": odd} for half, odd in halves]
         # A lane of the last chunk that no unit has counts as one that has fired.
         values += [{"half": -1 << width - 1, "odd": 0}] * (-self._layer.outputs % lanes)
         layout = data.StructLayout({"half": signed(width), "odd": 1})

@@ -1,17 +1,91 @@
-"""Popcount: a layer's potentials by XNOR and popcount of who has fired so far."""
+"""The popcount engine: at the end of a step, XNOR and popcount of who has fired so far."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.rtl.streams import EventLayout, MarginsLayout, ReachedLayout, potential_shapes
-from sw.network import Layer
+from hw.rtl.banks import bank_of, row_of
+from hw.rtl.engines.base import Engine, LayerSize
+from hw.rtl.memories import BlockMemory, row_word
+from hw.rtl.potentials import margin_shapes
+from hw.rtl.streams import EventLayout, MarginsLayout, ReachedLayout
+from sw.cli import UserError
+from sw.network import Layer, Network
 
-__all__ = ["Popcount"]
+__all__ = ["Popcount", "PopcountLayer", "rounds"]
 
 
-class Popcount(wiring.Component):
+@dataclass(frozen=True, kw_only=True)
+class Popcount(Engine):
+    """The popcount engine: at the end of a step, XNOR and popcount of who has fired so far.
+
+    Parameters
+    ----------
+    flags : int, optional
+        Flags of the layer before that are looked at in a cycle, W, with weights in block RAM.
+        Without it, all at once, and the weights become logic.
+    """
+
+    flags: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.flags is not None and self.flags < 1:
+            raise UserError(f"Flags must be at least 1, not {self.flags!r}")
+
+    @property
+    def name(self) -> str:
+        return "popcount" if self.flags is None else f"popcount-{self.flags}"
+
+    @classmethod
+    def presets(cls) -> Sequence[Engine]:
+        return [cls(), *(cls(flags=flags) for flags in (8, 16, 32))]
+
+    def check(self, network: Network, index: int, following: Engine | None) -> None:
+        inputs = network.layers[index].inputs
+        if (self.flags or 0) > inputs:
+            self._refuse(
+                network, f"layer {index} has {inputs} flags, not {self.flags}; take fewer a cycle"
+            )
+        super().check(network, index, following)
+
+    def component(
+        self, *, layer: Layer, steps: int, margins: bool, most_spikes: int | None
+    ) -> "PopcountLayer":
+        return PopcountLayer(
+            layer=layer, steps=steps, margins=margins, flags=self.flags, banks=self.banks
+        )
+
+    def memories(self, size: LayerSize) -> Sequence[BlockMemory]:
+        depth = rounds(size.inputs, self.flags)
+        # Of one row, or where all flags are looked at at once, weights are wires.
+        return [BlockMemory(depth, self.flags * size.outputs)] if depth > 1 else []
+
+    def cost(self, size: LayerSize) -> Mapping[str, float]:
+        # Of all flags at once only the rarer sign is counted.
+        counted = self.flags or size.inputs / 2 - 0.4 * size.inputs**0.5
+        return {
+            "potential_bit": size.outputs * size.margin_bits,
+            "counted_weight": size.outputs * counted,
+            "flag": size.inputs,
+        }
+
+    def weight_bits_per_cycle(self, outputs: int) -> int:
+        return outputs
+
+    def most_cycles(self, inputs: int, outputs: int, steps: int) -> int:
+        return inputs + (rounds(inputs, self.flags) + 1) * steps
+
+
+def rounds(inputs: int, flags: int | None) -> int:
+    """Cycles to look at the flags of ``inputs`` units, ``flags`` in each; one without ``flags``."""
+    return 1 if flags is None else -(-inputs // flags)
+
+
+class PopcountLayer(wiring.Component):
     """One layer's integrate step: at the end of a step, all potentials anew from the flags of the
     units that have fired, ``flags`` of them a cycle. It takes the place of
     hw.rtl.engines.event_driven.
@@ -23,8 +97,8 @@ class Popcount(wiring.Component):
     All flags at once need no memory: weights are wires. Then V = 2·popcount(s & w) − popcount(s),
     so only the flags with a weight +1 are counted, or with a weight −1 if these are fewer.
 
-    Latency: ``rounds`` = ceil(inputs / flags) cycles and one more from the last event of a step to
-    the potentials.
+    Latency: ``latency`` = ``rounds`` + 1 cycles from the last event of a step to its potentials,
+    with ``rounds`` = ceil(inputs / flags).
     Throughput: one event a cycle; after the last of a step ``rounds`` cycles without any.
 
     Parameters
@@ -75,7 +149,12 @@ class Popcount(wiring.Component):
     @property
     def rounds(self) -> int:
         """Cycles to look at all flags."""
-        return -(-self._layer.inputs // self._flags)
+        return rounds(self._layer.inputs, self._flags)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the last event of a step to its potentials."""
+        return self.rounds + 1
 
     def elaborate(self, platform):
         m = Module()
@@ -97,8 +176,8 @@ class Popcount(wiring.Component):
         came = Signal(self._layer.inputs)
         m.d.comb += came.eq(
             Cat(
-                event.spike[unit % self._banks]
-                & (event.row[unit % self._banks] == unit // self._banks)
+                event.spike[bank_of(unit, self._banks)]
+                & (event.row[bank_of(unit, self._banks)] == row_of(unit, self._banks))
                 for unit in range(self._layer.inputs)
             )
         )
@@ -109,7 +188,7 @@ class Popcount(wiring.Component):
 
         potentials = [
             Signal(shape, name=f"potential_{j}", reset_less=True)
-            for j, shape in enumerate(potential_shapes(self._layer))
+            for j, shape in enumerate(margin_shapes(self._layer))
         ]
         if self.rounds == 1:
             m.d.comb += done.eq(busy)
@@ -147,7 +226,7 @@ class Popcount(wiring.Component):
             shape=flags * layer.outputs,
             depth=self.rounds,
             attrs={"ram_style": "block"},
-            init=[sum(1 << int(k) for k in word.reshape(-1).nonzero()[0]) for word in words],
+            init=[row_word(word.reshape(-1)) for word in words],
         )
         word = rows.read_port()
         turn = Signal(range(self.rounds))

@@ -11,43 +11,51 @@ from samples import events_network, image_network
 
 from hw.boards.families import FAMILIES, ICE40
 from hw.boards.table import BOARDS
-from hw.calibrate import DESIGNS, design_network, fitted
-from hw.explore import resources
-from hw.explore.resources import Need, check_fit, need, shortage
+from hw.explore.coefficients import CELLS, TERMS
+from hw.explore.designs import DESIGNS, design_network, fitted
+from hw.explore.resources import Resources, check_fit, resources_of, shortage
 from hw.flow.bitstream import plan
 from hw.flow.tools import run_tool
 from hw.rtl.config import Config, find_config
-from hw.rtl.engines.folded import lane_width
+from hw.rtl.engines.base import LayerSize
+from hw.rtl.engines.registry import PRESETS
+from hw.rtl.inputs.registry import find_input
+from hw.rtl.potentials import half_width
 from sw.cli import UserError
+from sw.encoder import LatencyEncoder
 from sw.network import find
 
 DOCS = Path(__file__).parents[3] / "docs"
 BUILT = json.loads((Path(__file__).parent / "built.json").read_text())["built"]
-NEED = Need(
-    sizes=(512, 192, 10),
+WHAT = Resources(
+    layers=(
+        LayerSize(inputs=512, outputs=192, margin_bits=9.0, half_bits=10),
+        LayerSize(inputs=192, outputs=10, margin_bits=8.0, half_bits=9),
+    ),
     steps=8,
-    pixels=784,
-    pool=1,
-    columns=28,
-    chosen=True,
-    bits=(9.0, 8.0),
-    margin=8,
-    lane_bits=(10, 9),
+    input=find_input(LatencyEncoder(shape=(28, 28), select=tuple(range(512)))),
+    margin_width=8,
 )
+
+
+def one_layer(pool):
+    """64 inputs and 10 outputs."""
+    encoder = LatencyEncoder(shape=(8 * pool, 28 * pool), pool=pool, select=tuple(range(64)))
+    return replace(WHAT, layers=WHAT.layers[:1], input=find_input(encoder)).resized((64, 10))
 
 
 @pytest.mark.parametrize(
-    ("changes", "family", "count"),
+    ("what", "family", "count"),
     [
-        ({}, "ice40", 24 + 1 + 3 + 2),  # weights, links of 1,024 words of 9 + 1 bits, heads
-        ({"sizes": (64, 10), "bits": (5.0,)}, "ice40", 1 + 1 + 2),
-        ({"sizes": (64, 10), "bits": (5.0,), "pool": 4}, "ice40", 1 + 1 + 2 + 1),
-        ({"steps": 256}, "ice40", 24 + 1 + 3 + 2 * 2),  # 512 heads: three words of 5 bits a row
-        ({"sizes": (784, 600, 10)}, "ecp5", 34 + 1 + 2 + 2),
+        (WHAT, "ice40", 24 + 1 + 3 + 2),  # weights, links of 1,024 words of 9 + 1 bits, heads
+        (one_layer(1), "ice40", 1 + 1 + 2),
+        (one_layer(4), "ice40", 1 + 1 + 2 + 1),
+        (replace(WHAT, steps=256), "ice40", 24 + 1 + 3 + 2 * 2),  # 512 heads, three in a row
+        (WHAT.resized((784, 600, 10)), "ecp5", 34 + 1 + 2 + 2),
     ],
 )
-def test_block_rams_of_a_network(changes, family, count):
-    assert replace(NEED, **changes).block_rams(FAMILIES[family]) == count
+def test_block_rams_of_a_network(what, family, count):
+    assert what.block_rams(FAMILIES[family]) == count
 
 
 def test_what_a_network_needs():
@@ -60,17 +68,17 @@ def test_what_a_network_needs():
     first.threshold[:] = 1
     output.weight[:] = [[True], [True], [False]]
     output.threshold[:] = [1, 2, 0]  # 0 − 1 … 1 − 1 | −2 … −1 | −1 … 0
-    what = need(network)
-    assert what.bits == (3.0, (1 + 2 + 1) / 3)
-    assert what.margin == 2
-    assert (what.sizes, what.pixels, what.pool, what.columns) == ((4, 1, 3), 16, 2, 2)
+    what = resources_of(network)
+    assert [layer.margin_bits for layer in what.layers] == [3.0, (1 + 2 + 1) / 3]
+    assert what.margin_width == 2
+    assert what.sizes == (4, 1, 3)
 
 
 @pytest.mark.parametrize(("board", "index", "cells", "memories"), [row[:4] for row in BUILT])
 def test_the_estimate_meets_what_was_built(board, index, cells, memories):
     """Designs that were synthesised and packed by ``python -m hw.calibrate``."""
     design, family = DESIGNS[index], BOARDS[board].family
-    what = need(design_network(design), find_config(design.engine))
+    what = resources_of(design_network(design), find_config(design.engine))
     assert what.block_rams(family) == memories
     limit = {"ice40": 0.05, "ecp5": 0.08, "gowin": 0.08}[family.name]
     assert abs(what.logic_cells(family) / cells - 1) < limit
@@ -81,7 +89,9 @@ def test_all_designs_that_fit_were_built(board):
     expected = {
         index
         for index, design in enumerate(DESIGNS)
-        if not shortage(need(design_network(design), find_config(design.engine)), BOARDS[board])
+        if not shortage(
+            resources_of(design_network(design), find_config(design.engine)), BOARDS[board]
+        )
     }
     assert {index for name, index, *_ in BUILT if name == board} == expected
     assert len(expected) >= 12
@@ -89,7 +99,16 @@ def test_all_designs_that_fit_were_built(board):
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_the_coefficients_are_the_fit_of_what_was_built(family):
-    assert resources._CELLS[family.name] == pytest.approx(fitted(BUILT, family), abs=0.011)
+    assert CELLS[family.name] == pytest.approx(fitted(BUILT, family), abs=0.011)
+
+
+def test_every_term_has_its_coefficients():
+    """Of engines and inputs, so that none is forgotten where one is added."""
+    assert all(list(table) == list(TERMS) for table in CELLS.values())
+    designs = [resources_of(design_network(d), find_config(d.engine)).cost() for d in DESIGNS]
+    assert {term for cost in designs for term in cost} == set(TERMS)
+    for engine in PRESETS.values():
+        assert set(engine.cost(WHAT.layers[0])) <= set(TERMS)
 
 
 def test_the_estimate_meets_the_boards_as_built():
@@ -103,7 +122,7 @@ def test_the_estimate_meets_the_boards_as_built():
     shown = (DOCS / "hardware.md").read_text()
     for board, network, engine, cells in built:
         count = int(cells.replace(",", ""))
-        guess = need(find(network), find_config(engine)).logic_cells(BOARDS[board].family)
+        guess = resources_of(find(network), find_config(engine)).logic_cells(BOARDS[board].family)
         assert abs(guess / count - 1) < 0.1
         error = f"{100 * (guess / count - 1):+.1f}".replace("-", "−")
         assert f"| {board} | {network} | {engine} | {guess:,} | {cells} | {error} % |" in shown
@@ -154,8 +173,8 @@ def test_the_remedies_are_true(rng):
         (lambda n: (n, 192, 10), inputs),
         (lambda n: (784, n, 10), hidden),
     ):
-        assert not shortage(replace(need(network), sizes=sizes(limit)), board)
-        assert shortage(replace(need(network), sizes=sizes(limit + 1)), board)
+        assert not shortage(resources_of(network).resized(sizes(limit)), board)
+        assert shortage(resources_of(network).resized(sizes(limit + 1)), board)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +205,7 @@ def test_yosys_needs_as_many_block_rams(rng, tmp_path, board, cell, engine):
     network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
     board, config = BOARDS[board], find_config(engine)
     found = built_block_rams(plan(network, board, config=config), cell, tmp_path)
-    assert found == need(network, config).block_rams(board.family)
+    assert found == resources_of(network, config).block_rams(board.family)
 
 
 @pytest.mark.parametrize("engine", ["event", "event,folded-8,event"])
@@ -198,7 +217,7 @@ def test_yosys_needs_as_many_block_rams_for_events(rng, tmp_path, board, cell, e
     network = events_network(rng, channels=300, hidden=(12, 20))
     board, config = BOARDS[board], find_config(engine)
     found = built_block_rams(plan(network, board, config=config), cell, tmp_path)
-    assert found == need(network, config).block_rams(board.family)
+    assert found == resources_of(network, config).block_rams(board.family)
 
 
 def built_block_rams(the_plan, cell, folder):
@@ -216,9 +235,10 @@ def test_what_events_need():
     hidden.threshold[:] = [1, 29]  # −101 … 99 and −129 … 71
     output.weight[:] = True
     output.threshold[:] = 1  # −1 … 1
-    what = need(network, Config(most_events=100))
-    assert what.bits == (8.5, 2.0)
-    assert (what.sizes, what.pixels, what.chosen) == ((300, 2, 3), 0, False)
+    what = resources_of(network, Config(most_events=100))
+    assert [layer.margin_bits for layer in what.layers] == [8.5, 2.0]
+    assert what.sizes == (300, 2, 3)
+    assert not {"step", "selection", "pool"} & set(what.cost())
     assert what.block_rams(ICE40) == ICE40.block_rams(300, 2) + 1
 
 
@@ -259,12 +279,15 @@ def test_yosys_packs_words_into_rows(rng, tmp_path, verilog, depth, width):
 def test_block_rams_of_a_folded_layer(rng):
     """20 units in three chunks of 8: a row of weights for each input and chunk."""
     network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
-    with_event, with_folded = need(network), need(network, find_config("folded-8,event"))
-    assert with_folded.lane_bits[0] == lane_width(network.layers[0])
+    with_event, with_folded = (
+        resources_of(network),
+        resources_of(network, find_config("folded-8,event")),
+    )
+    bits = half_width(network.layers[0])
     saved = ICE40.block_rams(300, 20)
-    needed = ICE40.block_rams(900, 8) + ICE40.block_rams(3, 8 * with_folded.lane_bits[0])
+    needed = ICE40.block_rams(900, 8) + ICE40.block_rams(3, 8 * bits)
     assert with_folded.block_rams(ICE40) - with_event.block_rams(ICE40) == needed - saved
-    assert with_folded.logic_cells(ICE40) < need(
+    assert with_folded.logic_cells(ICE40) < resources_of(
         image_network(rng, shape=(15, 20), hidden=(200,), classes=3)
     ).logic_cells(ICE40)
 
@@ -272,14 +295,14 @@ def test_block_rams_of_a_folded_layer(rng):
 def test_a_network_in_spram():
     """Two copies of 784 · 19 rows of two columns; its weights take no block RAM."""
     network = find("mnist-784-600-10-t8")
-    what = need(network, find_config("folded-32-spram,event"))
+    what = resources_of(network, find_config("folded-32-spram,event"))
     assert what.spram() == 4
     assert what.block_rams(ICE40) == 29  # as hw.build counts them
     check_fit(network, BOARDS["icebreaker"], what.config)
     reason = r"^network '.*' does not fit ice40hx8k: it needs 4 SPRAM of 0; take --board icebreaker"
     with pytest.raises(UserError, match=reason):
         check_fit(network, BOARDS["ice40hx8k"], what.config)
-    assert need(network).spram() == 0
+    assert resources_of(network).spram() == 0
 
 
 def test_block_rams_of_each_memory(rng):
@@ -288,5 +311,5 @@ def test_block_rams_of_each_memory(rng):
     weights = 2 * ICE40.block_rams(152, 20) + ICE40.block_rams(20, 3)
     links = 2 * ICE40.block_rams(300, 8)
     heads = 3 * ICE40.block_rams(16, 16)  # read by loading and by draining; and the ends
-    what = need(network, find_config("event-2,event"))
+    what = resources_of(network, find_config("event-2,event"))
     assert what.block_rams(ICE40) == weights + links + heads

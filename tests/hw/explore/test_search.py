@@ -10,7 +10,7 @@ from samples import command, image_network
 
 from hw.boards.table import BOARDS
 from hw.explore import search as searching
-from hw.explore.resources import need, shortage
+from hw.explore.resources import resources_of, shortage
 from hw.explore.search import (
     Candidate,
     Limits,
@@ -121,7 +121,7 @@ def test_nothing_within_the_limits():
 
 def fits(network, config, board):
     try:
-        return not shortage(need(network, config), board)
+        return not shortage(resources_of(network, config), board)
     except UserError:
         return False
 
@@ -160,7 +160,7 @@ def test_search_tries_all_that_fits(measured, rng, tmp_path):
     assert len(measured) == len(said) == len({pair[:2] for pair in expected})
     assert all(data_dir == tmp_path for *_, data_dir in measured)
     for one in found:
-        what = need(one.network, one.config)
+        what = resources_of(one.network, one.config)
         assert one.cells == what.logic_cells(one.board.family)
         assert one.memories == what.block_rams(one.board.family)
         assert one.cycles_mean == 120 / one.config.engine(0).banks
@@ -226,7 +226,9 @@ def test_from_flags(measured):
     assert {name for name, *_ in measured} == {"digits-64-192-10-t16"}
     assert chosen.microseconds == min(c.microseconds for c in there)
     assert chosen.board.clock == max(
-        board.clock for board in BOARDS.values() if not shortage(need(chosen.network), board)
+        board.clock
+        for board in BOARDS.values()
+        if not shortage(resources_of(chosen.network), board)
     )
 
 

@@ -10,8 +10,11 @@ from amaranth.utils import bits_for
 from samples import command, events_network, image_network, unfinished  # noqa: F401
 
 from hw.flow import verilog
-from hw.rtl.config import Config, Event, Folded, Popcount, find_config
+from hw.rtl.config import Config, find_config
 from hw.rtl.core import Core, loaded_words
+from hw.rtl.engines.event_driven import EventDriven
+from hw.rtl.engines.folded import Folded
+from hw.rtl.engines.popcount import Popcount
 from sim.verilator import tool
 from sw.cli import UserError
 from sw.network import find
@@ -44,10 +47,10 @@ def test_verilator_has_nothing_to_say(network, tmp_path):
     "config",
     [
         find_config("event-2"),
-        Config(engines=(Event(banks=4), Event()), pixels=4),
+        Config(engines=(EventDriven(banks=4), EventDriven()), pixels=4),
         find_config("popcount"),
         Config(engines=(Popcount(flags=10), Popcount(flags=7))),
-        Config(engines=(Folded(lanes=7), Event())),
+        Config(engines=(Folded(lanes=7), EventDriven())),
     ],
     ids=["two banks", "four pixels", "popcount", "popcount of words", "folded"],
 )

@@ -50,7 +50,7 @@ def visited(spikes, steps):
 def test_marks_the_steps(name, idle, pause):
     """Inference after inference, each finished in the cycle after its final event."""
     units, steps, inferences = TABLE[name]
-    dut = Bypass(units=units, steps=steps, most=9)
+    dut = Bypass(units=units, steps=steps, most_spikes=9)
     got, faults = converse(dut, inferences, steps, idle=idle, pause=pause)
     assert [by_step(events) for events in got] == [visited(each, steps) for each in inferences]
     assert not any(faults)
@@ -91,10 +91,10 @@ def converse(dut, inferences, steps, *, idle=0.0, pause=0.0):
 
 def test_a_spike_a_cycle():
     spikes = [(0, 3), (0, 3), (1, 0), (4, 2), (4, 1)]
-    dut = Bypass(units=4, steps=8, most=9)
+    dut = Bypass(units=4, steps=8, most_spikes=9)
     accepted, taken = exchange(dut, dut.source, dut.events, items_of(spikes), 6)
     assert accepted == list(range(6))
-    assert [item.cycle for item in taken] == list(range(1, 7))
+    assert [item.cycle for item in taken] == [dut.latency + k for k in range(6)]
     assert by_step([item.value for item in taken]) == visited(spikes, 8)
 
 
@@ -102,7 +102,7 @@ def test_a_spike_a_cycle():
 def test_finish_drops_the_rest_at_any_time(when):
     first, second = [(0, 1), (2, 3), (2, 0), (3, 1), (6, 2)], [(1, 2), (1, 2), (5, 0)]
     items = items_of(first) + items_of(second)
-    dut = Bypass(units=4, steps=8, most=9)
+    dut = Bypass(units=4, steps=8, most_spikes=9)
     events = []
 
     async def process(ctx):
@@ -137,7 +137,7 @@ CASES = [*((name, 5) for name in BROKEN), *(("no unit", units) for units in (3, 
 @pytest.mark.parametrize(("name", "units"), CASES)
 def test_a_fault_ends_the_inference_and_only_that(name, units):
     good, broken = [(0, 1), (2, 2)], BROKEN.get(name, [(1, units), (3, 0)])
-    dut = Bypass(units=units, steps=6, most=9)
+    dut = Bypass(units=units, steps=6, most_spikes=9)
     got, faults = converse(dut, [good, broken, good], 6)
     assert faults == [0, 1, 0]
     assert [by_step(events) for events in (got[0], got[2])] == [visited(good, 6)] * 2
@@ -147,7 +147,7 @@ def test_a_fault_ends_the_inference_and_only_that(name, units):
 
 
 def test_as_many_as_there_is_room_for():
-    dut = Bypass(units=5, steps=6, most=9)
+    dut = Bypass(units=5, steps=6, most_spikes=9)
     got, faults = converse(dut, [[(1, 0)] * 9], 6)
     assert by_step(got[0]) == visited([(1, 0)] * 9, 6)
     assert faults == [0]

@@ -6,25 +6,19 @@ from dataclasses import FrozenInstanceError
 import pytest
 from samples import events_network, image_network
 
-from hw.rtl.config import (
-    DEFAULT,
-    PRESETS,
-    Config,
-    Event,
-    Folded,
-    Popcount,
-    engine_names,
-    find_config,
-    whole_configs,
-)
+from hw.rtl.config import DEFAULT, Config, engine_names, find_config, whole_configs
+from hw.rtl.engines.event_driven import EventDriven
+from hw.rtl.engines.folded import Folded
+from hw.rtl.engines.popcount import Popcount
+from hw.rtl.engines.registry import PRESETS
 from sw.cli import UserError
 
 
 def test_presets():
     assert {
-        "event": Event(),
-        "event-2": Event(banks=2),
-        "event-4": Event(banks=4),
+        "event": EventDriven(),
+        "event-2": EventDriven(banks=2),
+        "event-4": EventDriven(banks=4),
         "popcount": Popcount(),
         "popcount-8": Popcount(flags=8),
         "popcount-16": Popcount(flags=16),
@@ -35,7 +29,7 @@ def test_presets():
         "folded-16-spram": Folded(lanes=16, loaded=True),
         "folded-32-spram": Folded(lanes=32, loaded=True),
     } == PRESETS
-    assert find_config("event") == DEFAULT == Config() == Config(engines=(Event(banks=1),))
+    assert find_config("event") == DEFAULT == Config() == Config(engines=(EventDriven(banks=1),))
     assert all(name in engine_names() for name in PRESETS)
 
 
@@ -58,12 +52,12 @@ def test_a_config_of_each_engine():
 
 
 REFUSED = {
-    "Banks must be 1, 2 or 4, not 3": lambda: Event(banks=3),
+    "Banks must be 1, 2 or 4, not 3": lambda: EventDriven(banks=3),
     "Pixels must be 1, 2 or 4, not 8": lambda: Config(pixels=8),
     "Most_events must be at least 1, not 0": lambda: Config(most_events=0),
     "Engines must be at least one, not none": lambda: Config(engines=()),
     "4 pixels a cycle need as many banks in the first layer, which has 2": lambda: Config(
-        engines=(Event(banks=2),), pixels=4
+        engines=(EventDriven(banks=2),), pixels=4
     ),
     "Lanes must be at least 1, not 0": lambda: Folded(lanes=0),
     "Lanes of loaded weights must be 16, 32 or 64, not 8": lambda: Folded(lanes=8, loaded=True),
@@ -126,6 +120,6 @@ def test_events_come_one_a_cycle(rng):
 
 @pytest.mark.parametrize("how", [{"shape": (3, 5)}, {"shape": (4, 4), "pool": 2}])
 def test_wide_pixels_divide_the_image_and_are_not_pooled(rng, how):
-    config = Config(engines=(Event(banks=2),), pixels=2)
+    config = Config(engines=(EventDriven(banks=2),), pixels=2)
     with pytest.raises(UserError, match=r"2 pixels a cycle must divide the image's 1[56] and"):
         config.check(image_network(rng, **how))

@@ -13,8 +13,11 @@ from samples import (  # noqa: F401
     unfinished,
 )
 
-from hw.rtl.config import DEFAULT, Config, Event, Folded, Popcount, find_config
+from hw.rtl.config import DEFAULT, Config, find_config
 from hw.rtl.core import Core
+from hw.rtl.engines.event_driven import EventDriven
+from hw.rtl.engines.folded import Folded
+from hw.rtl.engines.popcount import Popcount
 from sim import golden
 from sim.cycles.model import cycles
 from sw.cli import UserError
@@ -26,12 +29,12 @@ CONFIGS = {
     "another engine per layer": find_config("event-4,event,event-2"),
     "popcount": find_config("popcount"),
     "popcount of words": Config(engines=(Popcount(flags=2), Popcount(flags=1))),
-    "folded": Config(engines=(Folded(lanes=2), Event())),
-    "folded, then popcount": Config(engines=(Event(banks=2), Folded(lanes=1), Popcount())),
-    "event, then popcount": Config(engines=(Event(banks=2), Popcount())),
-    "popcount, then event": Config(engines=(Popcount(flags=3), Event(banks=2))),
-    "two pixels": Config(engines=(Event(banks=2), Event()), pixels=2),
-    "four pixels": Config(engines=(Event(banks=4),), pixels=4),
+    "folded": Config(engines=(Folded(lanes=2), EventDriven())),
+    "folded, then popcount": Config(engines=(EventDriven(banks=2), Folded(lanes=1), Popcount())),
+    "event, then popcount": Config(engines=(EventDriven(banks=2), Popcount())),
+    "popcount, then event": Config(engines=(Popcount(flags=3), EventDriven(banks=2))),
+    "two pixels": Config(engines=(EventDriven(banks=2), EventDriven()), pixels=2),
+    "four pixels": Config(engines=(EventDriven(banks=4),), pixels=4),
 }
 SLOW = settings(
     deadline=None,
@@ -131,8 +134,8 @@ def folded(draw):
     )
     engines = [Folded(lanes=draw(st.integers(1, (units - 1) // 2))) for units in hidden]
     if len(engines) == 2 and draw(st.booleans()):
-        engines[0] = Event()
-    return network, Config(engines=(*engines, Event()))
+        engines[0] = EventDriven()
+    return network, Config(engines=(*engines, EventDriven()))
 
 
 @SLOW

@@ -103,6 +103,7 @@ def test_takes_a_pixel_a_cycle(rng, pool, latency):
     dut = LatencyEncoder(encoder=model, steps=16)
     accepted, taken = exchange(dut, dut.pixels, dut.arrivals, pixels, 3 * model.pooled)
     assert accepted == list(range(len(pixels)))
+    assert dut.latency == latency
     assert taken[-1].cycle == accepted[-1] + latency
 
 

@@ -131,8 +131,10 @@ def test_step_0_goes_out_as_it_comes_then_an_event_a_cycle():
     accepted, taken = exchange(dut, dut.arrivals, dut.events, arrivals_of(times, 8), 8)
     assert accepted == list(range(8))
     first = [item.cycle for item in taken if item.value["step"] == 0]
-    assert first == [accepted[1] + 1, accepted[5] + 1, accepted[7] + 1]
-    assert [item.cycle for item in taken[3:]] == [accepted[-1] + 3 + k for k in range(5)]
+    assert first == [accepted[k] + dut.latency for k in (1, 5, 7)]
+    assert [item.cycle for item in taken[3:]] == [
+        accepted[-1] + dut.list_latency + k for k in range(5)
+    ]
     assert by_step([item.value for item in taken]) == visited(times, 8)
 
 
@@ -147,7 +149,7 @@ def test_without_room_step_0_goes_by_its_list():
         7,
         before=lambda ctx, cycle: ctx.set(dut.room, 0),
     )
-    assert [item.cycle for item in taken] == [accepted[-1] + 3 + k for k in range(7)]
+    assert [item.cycle for item in taken] == [accepted[-1] + dut.list_latency + k for k in range(7)]
     assert by_step([item.value for item in taken]) == visited(times, 8)
 
 
@@ -156,7 +158,9 @@ def test_a_spike_of_each_bank_a_cycle():
     dut = BucketQueue(units=8, steps=4, banks=2)
     accepted, taken = exchange(dut, dut.arrivals, dut.events, arrivals_of(times, 4), 1 + 4 + 2 + 1)
     assert [item.value["spike"] for item in taken] == [0, 3, 3, 1, 1, 2, 2, 0]
-    assert [item.cycle for item in taken[1:]] == [accepted[-1] + 3 + k for k in range(7)]
+    assert [item.cycle for item in taken[1:]] == [
+        accepted[-1] + dut.list_latency + k for k in range(7)
+    ]
 
 
 def test_lanes_load_at_once():

@@ -5,11 +5,13 @@ import pytest
 from cases import make, mixed_images
 from networks import random_network
 
-from hw.rtl.config import Config, Event
+from hw.rtl.config import Config
+from hw.rtl.engines.event_driven import EventDriven
 from sim import golden
 from sim.cycles import model as module
-from sim.cycles import stages
+from sim.cycles import stage
 from sim.cycles.model import cycles, traffic
+from sw.encoder import Spikes
 
 
 def test_pieces_change_nothing(rng, monkeypatch):
@@ -18,7 +20,7 @@ def test_pieces_change_nothing(rng, monkeypatch):
     answer = golden.run_images(network, images)
     whole = cycles(network, images, answer)
     monkeypatch.setattr(module, "_CHUNK", 7)
-    monkeypatch.setattr(stages, "_COMPACT", 1)
+    monkeypatch.setattr(stage, "_COMPACT", 1)
     np.testing.assert_array_equal(cycles(network, images, answer), whole)
     assert whole.dtype == np.int64
     assert cycles(network, images[:0], golden.run_images(network, images[:0])).shape == (0,)
@@ -39,7 +41,7 @@ def test_by_hand(rng):
     images = np.zeros((1, 4, 4), np.uint8)
     answer = golden.run_images(network, images)
     for banks in (1, 2, 4):
-        config = Config(engines=(Event(banks=banks),))
+        config = Config(engines=(EventDriven(banks=banks),))
         expected = 2 + 2 + 16 // banks + 1 + 1
         assert cycles(network, images, answer, config).tolist() == [expected]
     # Sixteen in step 0 cost nothing: they went before the last pixel.
@@ -57,7 +59,7 @@ def test_traffic_by_hand(rng):
     answer = golden.run_images(network, images)
     assert answer.step.tolist() == [0, 0]
     for banks in (1, 2):
-        found = traffic(network, images, answer, Config(engines=(Event(banks=banks),)))
+        found = traffic(network, images, answer, Config(engines=(EventDriven(banks=banks),)))
         assert found.needed.tolist() == [4 * 6 + 6 * 5] * 2
         assert found.early.tolist() == [4 * 6] * 2
         assert found.width == banks * (6 + 5)
@@ -71,7 +73,7 @@ def test_what_is_left_to_read_takes_its_cycles(rng):
         network = make(rng, name)
         images = mixed_images(rng, network, 40)
         answer = golden.run_images(network, images)
-        for config in (Config(), Config(engines=(Event(banks=4), Event()))):
+        for config in (Config(), Config(engines=(EventDriven(banks=4), EventDriven()))):
             count = cycles(network, images, answer, config)
             found = traffic(network, images, answer, config)
             assert (found.needed - found.early <= count * found.width).all()
@@ -79,5 +81,6 @@ def test_what_is_left_to_read_takes_its_cycles(rng):
 
 def test_refuses_a_network_for_events(rng):
     network = random_network(rng, (4, 2), 8)
-    with pytest.raises(ValueError, match=r"^Inputs must be what EventsEncoder.* takes, not "):
-        cycles(network, np.zeros((1, 2, 2), np.uint8), None)
+    answer = golden.run(network, Spikes.from_times(np.zeros((1, 4), int), 8))
+    with pytest.raises(ValueError, match=r"^Events must be Spikes, not ndarray$"):
+        cycles(network, np.zeros((1, 2, 2), np.uint8), answer)

@@ -8,7 +8,10 @@ from cases import CASES, VERIFY, make, mixed_images
 from networks import random_network, random_spikes
 
 from hw.flow.verilog import to_verilog
-from hw.rtl.config import Config, Event, Folded, Popcount, find_config
+from hw.rtl.config import Config, find_config
+from hw.rtl.engines.event_driven import EventDriven
+from hw.rtl.engines.folded import Folded
+from hw.rtl.engines.popcount import Popcount
 from sim import golden
 from sim.cycles.model import cycles
 from sim.verify import differs
@@ -54,9 +57,9 @@ def test_every_kind_of_network(rng, name):
     [
         find_config("event-2"),
         find_config("event-4,event,event-2"),
-        Config(engines=(Event(banks=4), Event()), pixels=4),
+        Config(engines=(EventDriven(banks=4), EventDriven()), pixels=4),
         find_config("popcount"),
-        Config(engines=(Event(banks=2), Popcount(flags=3), Popcount())),
+        Config(engines=(EventDriven(banks=2), Popcount(flags=3), Popcount())),
     ],
     ids=str,
 )
@@ -86,15 +89,15 @@ def check(rng, network, config):
 
 # name of the network: its engines; the last chunk of units is full or ragged
 FOLDED = {
-    "three hidden layers": (Folded(lanes=3), Folded(lanes=8), Popcount(), Event()),
-    "ties": (Folded(lanes=16, loaded=True), Event(banks=1)),
-    "pool of two": (Folded(lanes=3), Event()),
-    "pool of four, selected": (Folded(lanes=2), Event()),
-    "selected to the last": (Folded(lanes=1), Event()),
-    "most steps": (Folded(lanes=6), Event()),
+    "three hidden layers": (Folded(lanes=3), Folded(lanes=8), Popcount(), EventDriven()),
+    "ties": (Folded(lanes=16, loaded=True), EventDriven(banks=1)),
+    "pool of two": (Folded(lanes=3), EventDriven()),
+    "pool of four, selected": (Folded(lanes=2), EventDriven()),
+    "selected to the last": (Folded(lanes=1), EventDriven()),
+    "most steps": (Folded(lanes=6), EventDriven()),
     "nobody fires": (Folded(lanes=2), Popcount()),
-    "everybody at once": (Folded(lanes=2), Event()),
-    "extremes": (Folded(lanes=4), Event()),
+    "everybody at once": (Folded(lanes=2), EventDriven()),
+    "extremes": (Folded(lanes=4), EventDriven()),
 }
 
 
@@ -105,7 +108,11 @@ def test_folded_layers(rng, name):
 
 def test_a_folded_layer_behind_another(rng):
     network = make(rng, "three hidden layers")
-    check(rng, network, Config(engines=(Event(banks=2), Folded(lanes=5), Folded(lanes=2), Event())))
+    check(
+        rng,
+        network,
+        Config(engines=(EventDriven(banks=2), Folded(lanes=5), Folded(lanes=2), EventDriven())),
+    )
 
 
 # name: (units of the layers, T, lowest threshold, highest threshold)

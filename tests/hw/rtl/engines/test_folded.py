@@ -5,10 +5,11 @@ from itertools import groupby
 import numpy as np
 import pytest
 from exchange import PACES, cycle_by_cycle, plain
+from layer_cases import LIMITS, event_of, events_of
 from samples import unfinished  # noqa: F401
-from test_event_driven import LIMITS, event_of, events_of
 
-from hw.rtl.engines.folded import Folded, lane_width, weight_words
+from hw.rtl.engines.folded import FoldedLayer, weight_words
+from hw.rtl.potentials import half_width
 from sw.network import Layer
 
 # units, lanes, and whether the weights are loaded; the last chunk is full or ragged
@@ -104,7 +105,7 @@ def by_step(seen):
 def test_each_unit_fires_once(rng, units, lanes, loaded, copies, idle, pause):
     layer = layer_of(rng, units)
     events, margins = events_of(rng, layer, 8)
-    dut = Folded(layer=layer, steps=8, lanes=lanes, copies=copies, loaded=loaded)
+    dut = FoldedLayer(layer=layer, steps=8, lanes=lanes, copies=copies, loaded=loaded)
     words = weight_words(layer, lanes) if loaded else ()
     _, seen = run(dut, [events], words=words, idle=idle, pause=pause)
     assert by_step(seen) == steps_of(layer, margins)
@@ -118,28 +119,28 @@ def test_thresholds_of_32_bits(rng, limit, copies):
     layer.weight[0] = limit == "min"
     layer.weight[3] = limit != "min"
     events, margins = events_of(rng, layer, 4)
-    _, seen = run(Folded(layer=layer, steps=4, lanes=2, copies=copies), [events])
+    _, seen = run(FoldedLayer(layer=layer, steps=4, lanes=2, copies=copies), [events])
     assert by_step(seen) == steps_of(layer, margins)
 
 
 def test_a_value_is_left_for_units_that_have_fired():
     """Half of V − θ is −4 … 3, which takes 3 bits and all their values, or less."""
     weight = np.array([[True] * 7 + [False] * 8])
-    assert lane_width(Layer(weight=weight, threshold=np.zeros(1, np.int32))) == 4
-    assert lane_width(Layer(weight=weight[:, :13], threshold=np.zeros(1, np.int32))) == 3
-    assert lane_width(Layer(weight=weight[:, :14], threshold=np.zeros(1, np.int32))) == 4
+    assert half_width(Layer(weight=weight, threshold=np.zeros(1, np.int32))) == 4
+    assert half_width(Layer(weight=weight[:, :13], threshold=np.zeros(1, np.int32))) == 3
+    assert half_width(Layer(weight=weight[:, :14], threshold=np.zeros(1, np.int32))) == 4
 
 
 @pytest.mark.parametrize("copies", [1, 2])
 def test_the_cycles_of_a_pass(rng, copies):
-    """Passes of K = 3 cycles follow each other; a step's first spike comes 5 cycles after its last
-    event, the last one K + 4 after it.
+    """Passes of K = 3 cycles follow each other; a step's first spike comes ``latency`` cycles after
+    its last event, the last one ``last_latency``.
     """
     layer = layer_of(rng, 24, inputs=6, low=50, high=60)
     events = [event_of([unit], 0, last=unit == 5) for unit in range(6)]
     events.append(event_of([None], 3, last=True))
-    dut = Folded(layer=layer, steps=4, lanes=8, copies=copies)
-    assert dut.chunks == 3
+    dut = FoldedLayer(layer=layer, steps=4, lanes=8, copies=copies)
+    assert (dut.chunks, dut.latency, dut.last_latency) == (3, 5, 3 + 4)
     accepted, seen = run(dut, [events])
     if copies == 1:
         assert accepted == [0, 2, 5, 8, 11, 14, 17]
@@ -148,9 +149,9 @@ def test_the_cycles_of_a_pass(rng, copies):
         assert accepted == [0, 1, 3, 4, 6, 7, 9]
         assert [cycle for cycle, _ in seen] == [14, 17]
     layer.threshold[[0, 9]] = -50
-    _, seen = run(Folded(layer=layer, steps=4, lanes=8, copies=copies), [events])
+    _, seen = run(FoldedLayer(layer=layer, steps=4, lanes=8, copies=copies), [events])
     assert by_step(seen) == [(0, [0, 9]), (3, [])]
-    accepted, seen = run(Folded(layer=layer, steps=4, lanes=8, copies=copies), [events[5:6]])
+    accepted, seen = run(FoldedLayer(layer=layer, steps=4, lanes=8, copies=copies), [events[5:6]])
     assert [cycle for cycle, _ in seen] == [accepted[0] + 5, accepted[0] + 7, accepted[0] + 9]
 
 
@@ -160,7 +161,7 @@ def test_restart_at_any_time(rng, when, copies):
     layer = layer_of(rng, 9)
     old, _ = events_of(rng, layer, 4)
     new, margins = events_of(rng, layer, 4)
-    dut = Folded(layer=layer, steps=4, lanes=4, copies=copies)
+    dut = FoldedLayer(layer=layer, steps=4, lanes=4, copies=copies)
     _, seen = run(dut, [old, new], whens=[when])
     assert by_step(seen) == steps_of(layer, margins)
 
@@ -191,4 +192,4 @@ REFUSED = {
 @pytest.mark.parametrize("message", REFUSED)
 def test_refuses(rng, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
-        Folded(layer=layer_of(rng, 6), steps=4, **REFUSED[message])
+        FoldedLayer(layer=layer_of(rng, 6), steps=4, **REFUSED[message])

@@ -7,9 +7,9 @@ from itertools import product
 import numpy as np
 import pytest
 from exchange import PACES, cycle_by_cycle
-from test_event_driven import THRESHOLDS, check, events_of, layer_of, run_after_restart
+from layer_cases import THRESHOLDS, check, events_of, layer_of, run_after_restart
 
-from hw.rtl.engines.popcount import Popcount
+from hw.rtl.engines.popcount import PopcountLayer
 
 FLAGS = (None, 1, 5, 12)  # of 12 inputs: all, one by one, words that do not divide, all once more
 
@@ -20,7 +20,7 @@ def test_counts_exactly(rng, name, idle, pause):
     layer = layer_of(rng, thresholds=THRESHOLDS[name])
     for flags, banks, margins in product(FLAGS, (1, 2), (True, False)):
         events, expected = events_of(rng, layer, 8, banks)
-        dut = Popcount(layer=layer, steps=8, margins=margins, flags=flags, banks=banks)
+        dut = PopcountLayer(layer=layer, steps=8, margins=margins, flags=flags, banks=banks)
         check(dut, layer, events, expected, idle=idle, pause=pause)
 
 
@@ -28,11 +28,12 @@ def test_counts_exactly(rng, name, idle, pause):
 def test_potentials_after_all_rounds(rng, flags, rounds):
     layer = layer_of(rng)
     events, expected = events_of(rng, layer, 4)
-    dut = Popcount(layer=layer, steps=4, margins=True, flags=flags)
+    dut = PopcountLayer(layer=layer, steps=4, margins=True, flags=flags)
     assert dut.rounds == rounds
+    assert dut.latency == rounds + 1
     accepted, taken = run_after_restart(dut, events, len(expected))
     ends = [cycle for cycle, event in zip(accepted[1:], events, strict=True) if event["last"]]
-    assert [item.cycle for item in taken] == [cycle + 1 + rounds for cycle in ends]
+    assert [item.cycle for item in taken] == [cycle + dut.latency for cycle in ends]
     # After the last event of a step, `rounds` cycles without any; else one a cycle.
     waits = np.diff(accepted[1:])
     assert waits.tolist() == [1 + rounds if event["last"] else 1 for event in events[:-1]]
@@ -43,7 +44,7 @@ def test_restart_forgets_who_fired(rng, flags):
     layer = layer_of(rng)
     old, _ = events_of(rng, layer, 4)
     new, expected = events_of(rng, layer, 4)
-    dut = Popcount(layer=layer, steps=4, margins=True, flags=flags)
+    dut = PopcountLayer(layer=layer, steps=4, margins=True, flags=flags)
     for when in range(20):
         seen = []
 

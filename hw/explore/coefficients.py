@@ -1,0 +1,97 @@
+"""Logic cells per unit of each term of the estimate, by family of FPGAs.
+
+Blocks say how much of each term they have: an engine's ``cost``, an input's, and
+hw/explore/resources.py for the rest. The table is what ``python -m hw.calibrate`` fits and prints.
+"""
+
+from collections.abc import Mapping
+
+__all__ = ["CELLS", "TERMS"]
+
+TERMS: Mapping[str, str] = {
+    "potential_bit": "bit of a potential in registers",
+    "firing_unit": "hidden unit of a fire block",
+    "decision_bit": "bit that the tree of the decision compares or chooses",
+    "step": "step of an orderer",
+    "step_address": "step of an orderer times the bits of its number",
+    "input_address": "bit of the number of an input unit or pixel",
+    "hidden_layer": "hidden layer",
+    "selection": "that only some pixels are inputs",
+    "pool": "that pixels are averaged",
+    "design": "what every design has: UART, link, control",
+    "orderer_bank": "bank of the orderer after the first",
+    "fire_bank": "bank of a fire block after the first",
+    "slot": "slot of a unit for one of the spikes that it adds in a cycle",
+    "counted_weight": "weight that a popcount looks at in a cycle",
+    "flag": "flag of a popcount",
+    "lane_bit": "bit of the potentials that are added to in a cycle",
+    "threshold_bit": "bit of their thresholds for each 16 chunks after the first",
+    "loader": "that weights are loaded: loader, flash reader; only where there is SPRAM",
+    "event_input": "that inputs are events: bypass, items",
+}
+
+CELLS: Mapping[str, Mapping[str, float]] = {
+    "ice40": {
+        "potential_bit": 1.14,
+        "firing_unit": 4.14,
+        "decision_bit": 1.71,
+        "step": 12.62,
+        "step_address": 0.11,
+        "input_address": 14.13,
+        "hidden_layer": 51.47,
+        "selection": 86.78,
+        "pool": 23.51,
+        "design": 212.94,
+        "orderer_bank": 85.78,
+        "fire_bank": 0.0,
+        "slot": 1.21,
+        "counted_weight": 3.43,
+        "flag": 0.36,
+        "lane_bit": 5.81,
+        "threshold_bit": 1.04,
+        "loader": 420.63,
+        "event_input": 87.82,
+    },
+    "ecp5": {
+        "potential_bit": 1.85,
+        "firing_unit": 5.94,
+        "decision_bit": 1.67,
+        "step": 18.14,
+        "step_address": 0.0,
+        "input_address": 28.26,
+        "hidden_layer": 44.49,
+        "selection": 60.03,
+        "pool": 76.39,
+        "design": 0.0,
+        "orderer_bank": 169.78,
+        "fire_bank": 0.0,
+        "slot": 0.95,
+        "counted_weight": 3.89,
+        "flag": 0.47,
+        "lane_bit": 5.66,
+        "threshold_bit": 2.02,
+        "loader": 0.0,
+        "event_input": 381.5,
+    },
+    "gowin": {
+        "potential_bit": 2.25,
+        "firing_unit": 9.04,
+        "decision_bit": 3.62,
+        "step": 19.59,
+        "step_address": 0.0,
+        "input_address": 0.0,
+        "hidden_layer": 0.0,
+        "selection": 48.44,
+        "pool": 0.0,
+        "design": 604.77,
+        "orderer_bank": 188.55,
+        "fire_bank": 0.0,
+        "slot": 0.51,
+        "counted_weight": 5.07,
+        "flag": 2.44,
+        "lane_bit": 5.69,
+        "threshold_bit": 1.41,
+        "loader": 0.0,
+        "event_input": 105.91,
+    },
+}

@@ -1,0 +1,175 @@
+"""The engine: how a layer is computed, and all that the rest of the project asks of it.
+
+An engine's file holds its settings, a subclass of :class:`Engine`, and the component that they
+make. Nobody else knows which engine a layer has: the core, the estimate, the cycle model and the
+simulator ask what is here. ``docs/add-an-engine.md`` has the files to touch.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+from amaranth.lib import data, wiring
+
+from hw.rtl.memories import BlockMemory, SinglePortBlocks
+from hw.rtl.potentials import half_width, margin_shapes
+from sw.cli import UserError
+from sw.network import Layer, Network
+
+__all__ = ["Engine", "LayerSize"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSize:
+    """What decides how large a layer's hardware is.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Units before it, and its own.
+    margin_bits : float
+        Bits of an average unit's ``V − θ``.
+    half_bits : int
+        Bits of half of it, the same for all units, with one value to spare.
+    """
+
+    inputs: int
+    outputs: int
+    margin_bits: float
+    half_bits: int
+
+    @classmethod
+    def of(cls, layer: Layer, most_spikes: int | None = None) -> "LayerSize":
+        """The size of ``layer``; ``most_spikes`` as for :meth:`Engine.component`."""
+        widths = [shape.width for shape in margin_shapes(layer, most_spikes)]
+        return cls(
+            inputs=layer.inputs,
+            outputs=layer.outputs,
+            margin_bits=sum(widths) / len(widths),
+            half_bits=half_width(layer),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine(ABC):
+    """The settings of an engine: a frozen, keyword-only dataclass that checks itself.
+
+    The component that it makes has these members:
+
+    - ``events``, in: the stream of EventLayout of the layer before, in time order;
+    - ``restart``, in: a new inference begins, and all that is in flight is dropped;
+    - ``potentials``, out: at the end of each step, a stream of ReachedLayout for the fire block or
+      of MarginsLayout for the decision; or, where :attr:`fires`, ``spikes``, out: the stream of
+      EventLayout of its own units;
+    - ``can_accept``, out, unless :attr:`always_accepts`: an event that is offered is taken;
+    - ``load``, in, where :attr:`loaded`: words of weights, in a stream that is always ready.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As ``--engine`` takes it, if it is one of :meth:`presets`."""
+
+    @classmethod
+    @abstractmethod
+    def presets(cls) -> Sequence["Engine"]:
+        """The settings that ``--engine`` offers."""
+
+    @property
+    def block(self) -> str:
+        """What its block is called in the core, before the layer's number."""
+        return "integrate"
+
+    @property
+    def banks(self) -> int:
+        """Spikes that it takes in a cycle at most, E: one of each bank (hw/rtl/banks.py)."""
+        return 1
+
+    @property
+    def fires(self) -> bool:
+        """It compares with the thresholds itself and sends spikes. So it has no margins to show,
+        and is for hidden layers.
+        """
+        return False
+
+    @property
+    def firing_block(self) -> str:
+        """The block whose ``spikes`` are those of its layer, if that is a hidden one."""
+        return self.block if self.fires else "fire"
+
+    @property
+    def always_accepts(self) -> bool:
+        """It takes an event in each cycle as long as no step has ended."""
+        return True
+
+    @property
+    def repeats(self) -> bool:
+        """Its inputs may fire more than once."""
+        return False
+
+    @property
+    def loaded(self) -> bool:
+        """Its weights are no part of the hardware: they are loaded before the first inference."""
+        return False
+
+    def check(self, network: Network, index: int, following: "Engine | None") -> None:
+        """Raises :class:`UserError` if it cannot be the engine of layer ``index`` of ``network``,
+        where ``following`` is that of the layer after, None for the last one.
+        """
+        inputs = network.layers[index].inputs
+        if self.banks > inputs:
+            self._refuse(
+                network,
+                f"{self.banks} banks cannot share the {inputs} inputs of layer {index}; take at "
+                "most one bank an input",
+            )
+
+    def _refuse(self, network: Network, reason: str) -> NoReturn:
+        raise UserError(f"network {network.name!r}: {reason}")
+
+    @abstractmethod
+    def component(
+        self, *, layer: Layer, steps: int, margins: bool, most_spikes: int | None
+    ) -> wiring.Component:
+        """The block of ``layer``.
+
+        Parameters
+        ----------
+        layer : Layer
+        steps : int
+            T.
+        margins : bool
+            It is the output layer, and shows its margins.
+        most_spikes : int, optional
+            Spikes of an inference at most; None where each input fires once at most.
+        """
+
+    def load_layout(self, layer: Layer) -> data.StructLayout:
+        """Where :attr:`loaded`: ``address`` and ``data`` of a word of weights."""
+        raise NotImplementedError
+
+    def load_words(self, layer: Layer) -> np.ndarray:
+        """Where :attr:`loaded`: the words of weights, uint16 in rising order of addresses."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def memories(self, size: LayerSize) -> Sequence[BlockMemory]:
+        """The memories for block RAM."""
+
+    def single_port_memories(self, size: LayerSize) -> Sequence[SinglePortBlocks]:
+        """The memories for single-port RAM."""
+        return ()
+
+    @abstractmethod
+    def cost(self, size: LayerSize) -> Mapping[str, float]:
+        """What its logic cells are linear in, by the names of hw/explore/coefficients.py."""
+
+    @abstractmethod
+    def weight_bits_per_cycle(self, outputs: int) -> int:
+        """Weights that its memories give in a cycle, for a layer of that many units."""
+
+    @abstractmethod
+    def most_cycles(self, inputs: int, outputs: int, steps: int) -> int:
+        """Cycles of an inference at most while nothing holds it up, if each input fires once."""

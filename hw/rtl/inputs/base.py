@@ -1,0 +1,120 @@
+"""The input: what a core takes, and all that the rest of the project asks of it.
+
+Nobody else knows which one a network has: the core, the exported Verilog, the estimate, the cycle
+model and the simulator ask what is here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+from amaranth.hdl import Module, Value
+from amaranth.lib import wiring
+
+from hw.rtl.engines.base import Engine
+from hw.rtl.memories import BlockMemory
+from sw.cli import UserError
+from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.network import Network
+
+__all__ = ["Input", "Place"]
+
+# Puts a block into a module under a name; returns the interface to connect.
+Place = Callable[[Module, str, wiring.Component], wiring.PureInterface]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input(ABC):
+    """What a core takes.
+
+    Parameters
+    ----------
+    encoder : LatencyEncoder or EventsEncoder
+        The network's, of the class ``encodes``.
+    pixels : int
+        Where it takes pixels: that many in a cycle.
+    most_events : int
+        Where its units may fire more than once: spikes of an inference, at most.
+    """
+
+    encoder: LatencyEncoder | EventsEncoder
+    pixels: int
+    most_events: int
+
+    encodes: ClassVar[type]
+    port: ClassVar[str]  # the name of its stream in the core's signature
+    cycles_from: ClassVar[str]  # where an answer's cycles begin, for people
+    blocks: ClassVar[str]  # what it is made of, for people
+    can_select: ClassVar[bool]  # a network may be trained with fewer of its inputs
+    can_fault: ClassVar[bool]  # an answer may be the fault of an input that broke the rules
+
+    @abstractmethod
+    def check(self, network: Network, first: Engine) -> None:
+        """Raises :class:`UserError` if it cannot be the input of ``network``, whose first layer is
+        made by ``first``.
+        """
+
+    def _refuse(self, network: Network, reason: str) -> NoReturn:
+        raise UserError(f"network {network.name!r}{reason}")
+
+    @property
+    @abstractmethod
+    def most_spikes(self) -> int | None:
+        """Spikes of an inference at most; None where each unit fires once at most."""
+
+    @property
+    @abstractmethod
+    def latency(self) -> int:
+        """Cycles from the beat from which an answer's cycles are counted to the first event that
+        the first layer is offered at or after it.
+        """
+
+    @abstractmethod
+    def stream_shape(self, steps: int) -> Any:
+        """The payload of the core's port, of which one is a beat."""
+
+    @abstractmethod
+    def source(
+        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, first: Engine
+    ) -> wiring.PureInterface:
+        """Puts its blocks, for a layer of the engine ``first``, into the core and connects
+        ``port`` to them.
+
+        Returns the interface of the last one, with ``events``, ``finish`` and, where
+        :attr:`can_fault`, ``fault``.
+        """
+
+    @abstractmethod
+    def accept_when(self, source: wiring.PureInterface, can_accept: Value) -> Sequence[Any]:
+        """Statements that tell ``source`` when the first layer takes an event; only for an engine
+        that does not always accept one.
+        """
+
+    @abstractmethod
+    def flat_ports(self, port: wiring.PureInterface) -> Mapping[str, tuple[wiring.Flow, Value]]:
+        """The values of the core's ``port`` and the names that they have in the Verilog's ports."""
+
+    @abstractmethod
+    def manifest(self) -> Mapping[str, object]:
+        """What an integrator has to know of it, as JSON values."""
+
+    @abstractmethod
+    def memories(self, *, inputs: int, steps: int, banks: int) -> Sequence[BlockMemory]:
+        """The memories for block RAM, if there are ``inputs`` units."""
+
+    @abstractmethod
+    def cost(self, *, inputs: int, steps: int, banks: int) -> Mapping[str, float]:
+        """What its logic cells are linear in, by the names of hw/explore/coefficients.py."""
+
+    @property
+    @abstractmethod
+    def load_cycles(self) -> int:
+        """Cycles in which an inference is taken before its answer's cycles begin."""
+
+    @abstractmethod
+    def beats(self, inputs: np.ndarray | Spikes) -> tuple[np.ndarray, np.ndarray]:
+        """What the port takes beat by beat, one number each, and the index after the last beat of
+        each of ``inputs``, int64 each.
+        """

@@ -1,0 +1,118 @@
+"""Pixels: images of bytes, by a latency encoder and a bucket queue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import Module, Shape, Value, unsigned
+from amaranth.lib import wiring
+from amaranth.utils import bits_for, ceil_log2
+
+from hw.rtl import encoder
+from hw.rtl.banks import bank_rows
+from hw.rtl.engines.base import Engine
+from hw.rtl.inputs.base import Input, Place
+from hw.rtl.memories import BlockMemory
+from hw.rtl.orderer import BucketQueue
+from sw.encoder import LatencyEncoder
+from sw.network import Network
+
+__all__ = ["Pixels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels(Input):
+    """Images, row-major, one after the other, without a gap or a mark."""
+
+    encoder: LatencyEncoder
+
+    encodes = LatencyEncoder
+    port = "pixels"
+    cycles_from = "the last pixel"
+    blocks = "latency encoder, orderer"
+    can_select = True
+    can_fault = False
+
+    def check(self, network: Network, first: Engine) -> None:
+        if not self.encoder.strictly_increasing:
+            self._refuse(network, ": Select must rise strictly; sort it and the weights")
+        if self.pixels > 1 and (self.encoder.pool > 1 or self.encoder.pixels % self.pixels):
+            self._refuse(
+                network,
+                f": {self.pixels} pixels a cycle must divide the image's {self.encoder.pixels} and "
+                "have no pool; take 1",
+            )
+
+    @property
+    def most_spikes(self) -> None:
+        return None
+
+    @property
+    def latency(self) -> int:
+        return encoder.latency(self.encoder) + BucketQueue.latency
+
+    def stream_shape(self, steps: int) -> Shape:
+        return unsigned(8 * self.pixels)
+
+    def source(
+        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, first: Engine
+    ) -> wiring.PureInterface:
+        lanes = self.pixels
+        front = encoder.LatencyEncoder(encoder=self.encoder, steps=steps, lanes=lanes)
+        front = place(m, "encoder", front)
+        queue = BucketQueue(units=self.encoder.inputs, steps=steps, banks=first.banks, lanes=lanes)
+        queue = place(m, "orderer", queue)
+        wiring.connect(m, wiring.flipped(port), front.pixels)
+        wiring.connect(m, front.arrivals, queue.arrivals)
+        if first.always_accepts:
+            m.d.comb += queue.room.eq(1)
+        return queue
+
+    def accept_when(self, source: wiring.PureInterface, can_accept: Value) -> Sequence[Any]:
+        return [source.room.eq(can_accept)]
+
+    def flat_ports(self, port: wiring.PureInterface) -> Mapping[str, tuple[wiring.Flow, Value]]:
+        return {
+            "pixel_data": (wiring.In, port.payload),
+            "pixel_valid": (wiring.In, port.valid),
+            "pixel_ready": (wiring.Out, port.ready),
+        }
+
+    def manifest(self) -> Mapping[str, object]:
+        return {"pixels": self.encoder.pixels, "image_shape": list(self.encoder.shape)}
+
+    def memories(self, *, inputs: int, steps: int, banks: int) -> Sequence[BlockMemory]:
+        rows = bank_rows(inputs, banks)
+        link = bits_for(rows - 1) + (banks == 1)  # with one bank it says whether it is the last
+        parts = banks // self.pixels
+        result = [
+            BlockMemory(2 * rows, link, count=banks),
+            # Heads, which are read by loading and by draining; with more banks also the ends.
+            BlockMemory(2 * steps, link, parts, count=self.pixels * (2 + (banks > 1))),
+        ]
+        if self.encoder.pool > 1:
+            area = self.encoder.pool**2
+            columns = self.encoder.shape[1] // self.encoder.pool
+            result.append(BlockMemory(columns, bits_for(255 * area + area // 2)))
+        return result
+
+    def cost(self, *, inputs: int, steps: int, banks: int) -> Mapping[str, float]:
+        return {
+            "step": steps,
+            "step_address": steps * ceil_log2(steps),
+            "input_address": ceil_log2(inputs) + ceil_log2(self.encoder.pixels),
+            "selection": int(self.encoder.select is not None),
+            "pool": int(self.encoder.pool > 1),
+            "orderer_bank": banks - 1,
+        }
+
+    @property
+    def load_cycles(self) -> int:
+        return self.encoder.pixels // self.pixels
+
+    def beats(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels that come at once are bytes of a number, the first in the lowest."""
+        rows = np.ascontiguousarray(inputs, np.uint8).reshape(-1, self.pixels)
+        ends = self.load_cycles * np.arange(1, len(inputs) + 1)
+        return rows @ (1 << 8 * np.arange(self.pixels)), ends

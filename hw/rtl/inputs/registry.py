@@ -1,0 +1,21 @@
+"""The inputs there are, each with a line, and which of them a network has."""
+
+from hw.rtl.inputs.base import Input
+from hw.rtl.inputs.events import Events
+from hw.rtl.inputs.pixels import Pixels
+from sw.encoder import EventsEncoder, LatencyEncoder
+
+__all__ = ["INPUTS", "find_input"]
+
+INPUTS: tuple[type[Input], ...] = (
+    Pixels,
+    Events,
+)
+
+
+def find_input(
+    encoder: LatencyEncoder | EventsEncoder, *, pixels: int = 1, most_events: int = 4095
+) -> Input:
+    """What a network with that ``encoder`` takes; the rest as for :class:`Input`."""
+    (kind,) = (kind for kind in INPUTS if kind.encodes is type(encoder))
+    return kind(encoder=encoder, pixels=pixels, most_events=most_events)

@@ -1,0 +1,4 @@
+"""The cycles of the engines, each in a file named as that of the engine in hw/rtl/engines.
+
+It has a function ``stage`` that makes the stage of a layer.
+"""

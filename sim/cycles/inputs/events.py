@@ -1,0 +1,48 @@
+"""The cycles of hw.rtl.inputs.events: an inference whose items come without a pause."""
+
+import numpy as np
+
+from hw.rtl.engines.base import Engine
+from hw.rtl.inputs.events import Events
+from sim.cycles.stage import Stage, Windows
+from sw.encoder import Spikes
+
+__all__ = ["stage", "start"]
+
+
+def stage(
+    source: Events, first: Engine, inputs: Spikes, total: np.ndarray, visited: np.ndarray
+) -> Stage:
+    """The first stage.
+
+    Parameters
+    ----------
+    source : Events
+    first : Engine
+        That of the first layer.
+    inputs : Spikes
+    total : int [B, T]
+        Events of each step.
+    visited : bool [B, T]
+        Steps up to the decision that have events.
+    """
+    return InTimeOrder(total, visited)
+
+
+def start(source: Events, first: Engine) -> int:
+    """Cycles from the first item to the first cycle of the stage."""
+    return source.latency
+
+
+class InTimeOrder(Windows):
+    """One window after the other, from the first cycle on."""
+
+    def __init__(self, total: np.ndarray, visited: np.ndarray) -> None:
+        super().__init__(total, np.zeros_like(total), visited)
+        self.load(np.ones(len(total), bool))
+
+    def ready(self, taken: np.ndarray) -> np.ndarray:
+        return taken  # nobody is before it
+
+    def clock(self, before: Stage, ready: np.ndarray, taken: np.ndarray) -> None:
+        self.load(self.send(taken))

@@ -1,0 +1,127 @@
+"""The cycles of hw.rtl.inputs.pixels."""
+
+import numpy as np
+
+from hw.rtl.engines.base import Engine
+from hw.rtl.inputs.pixels import Pixels
+from hw.rtl.orderer import BucketQueue
+from sim.cycles.stage import Stage, Windows
+from sw.encoder import LatencyEncoder
+
+__all__ = ["stage", "start"]
+
+
+def stage(
+    source: Pixels, first: Engine, inputs: np.ndarray, total: np.ndarray, visited: np.ndarray
+) -> Stage:
+    """The first stage.
+
+    Parameters
+    ----------
+    source : Pixels
+    first : Engine
+        That of the first layer.
+    inputs : uint8 [B, height, width]
+    total : int [B, T]
+        Events of each step.
+    visited : bool [B, T]
+        Steps up to the decision that have events.
+    """
+    if first.always_accepts:
+        return _Orderer(total, visited)
+    return _Loading(total, visited, _arrivals(source.encoder, inputs, visited.shape[1]))
+
+
+def start(source: Pixels, first: Engine) -> int:
+    """Cycles from the last pixel to the first cycle of the stage: it begins with the end of step 0,
+    or with the first pixel where step 0 is not done by the last one.
+    """
+    return source.latency - (0 if first.always_accepts else source.load_cycles - 1)
+
+
+def _arrivals(encoder: LatencyEncoder, images: np.ndarray, steps: int) -> np.ndarray:
+    """Bool [B, pixels]: with the pixel an input spike of step 0 is complete."""
+    height, width = encoder.shape
+    spikes = encoder.times(images, steps).reshape(len(images), -1) == 0
+    pixels = np.arange(height * width).reshape(height, width)
+    pixels = pixels[encoder.pool - 1 :: encoder.pool, encoder.pool - 1 :: encoder.pool].reshape(-1)
+    if encoder.select is not None:
+        pixels = pixels[list(encoder.select)]
+    result = np.zeros((len(images), height * width), bool)
+    result[:, pixels] = spikes
+    return result
+
+
+class _Orderer(Windows):
+    """hw.rtl.orderer: ends step 0, whose spikes went out before, then sends the other steps."""
+
+    _DRAIN = BucketQueue.list_latency - BucketQueue.latency  # the lists begin to be drained
+
+    def __init__(self, total: np.ndarray, visited: np.ndarray) -> None:
+        total = total.copy()
+        total[:, 0] = 1
+        self._cycle = 0
+        super().__init__(total, np.zeros_like(total), visited)
+        self.load(np.ones(len(total), bool))
+
+    def ready(self, taken: np.ndarray) -> np.ndarray:
+        return taken  # nobody is before it
+
+    def clock(self, before: Stage, ready: np.ndarray, taken: np.ndarray) -> None:
+        done = self.send(taken)
+        self._cycle += 1
+        if self._cycle == self._DRAIN:
+            self.load(~self.valid)
+        elif self._cycle > self._DRAIN:
+            self.load(done)
+
+
+class _Loading(Windows):
+    """hw.rtl.orderer from the image's first pixel on, before a block that has not always room.
+
+    Parameters
+    ----------
+    total, visited
+        As for :func:`stage`.
+    arrives : bool [B, cycles]
+        A spike of step 0 arrives in the cycle; the image's last arrival comes in the last one.
+    """
+
+    state = (*Windows.state, "_arrives", "_listed")
+
+    def __init__(self, total: np.ndarray, visited: np.ndarray, arrives: np.ndarray) -> None:
+        super().__init__(total, np.zeros_like(total), visited)
+        self._arrives = arrives
+        self._listed = np.zeros(len(total), np.int64)  # spikes of step 0 on their list
+        self._cycle = 0
+        self._offer()
+
+    def _offer(self) -> None:
+        """What comes in this cycle goes out if there is room."""
+        final = self._cycle == self._arrives.shape[1] - 1
+        self.spike = self._arrives[:, self._cycle]
+        self.valid = self.spike | final
+        self.left = np.ones_like(self.left)
+        self.final = final & (self._listed == 0)
+
+    def ready(self, taken: np.ndarray) -> np.ndarray:
+        return taken  # nobody is before it
+
+    def clock(self, before: Stage, ready: np.ndarray, taken: np.ndarray) -> None:
+        self._cycle += 1
+        loaded = self._cycle - self._arrives.shape[1]
+        if loaded <= 0:
+            closed = self.final & taken
+            self._listed = self._listed + (self.spike & ~taken)
+        if loaded < 0:
+            self._offer()
+        elif loaded == 0:
+            # The first window is step 0; it has what is listed, or has gone out before.
+            self._size[self._next] = np.maximum(self._listed, 1)
+            self._spike[self._next] = self._listed > 0
+            self._next = self._next + closed
+            self.valid = np.zeros_like(self.valid)
+        elif loaded == 1:
+            self.load(np.ones_like(self.valid))
+        else:
+            self.load(self.send(taken))
