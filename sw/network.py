@@ -7,6 +7,7 @@ Needs NumPy and safetensors only.
 import hashlib
 import json
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,17 @@ from safetensors.numpy import save
 from sw.cli import UserError, atomic_path
 from sw.encoder import EventsEncoder, LatencyEncoder
 
-__all__ = ["FORMAT", "PROVENANCE", "ZOO", "Layer", "Network", "NetworkError", "find", "zoo_names"]
+__all__ = [
+    "FORMAT",
+    "PROVENANCE",
+    "ZOO",
+    "Layer",
+    "Network",
+    "NetworkError",
+    "file_name",
+    "find",
+    "zoo_names",
+]
 
 FORMAT = "ttfs-1bit/1"
 ZOO = Path(__file__).parent / "zoo"
@@ -152,10 +163,8 @@ class Network:
 
     @property
     def file_name(self) -> str:
-        """The name where it names a file or folder. Raises :class:`NetworkError` if it cannot."""
-        if not re.fullmatch(r"\w[\w.+-]*", self.name):
-            raise NetworkError(f"network {self.name!r}: its name cannot name a file; rename it")
-        return self.name
+        """The name where it names a file or folder, see :func:`file_name`."""
+        return file_name(self.name)
 
     @property
     def weight_bits(self) -> int:
@@ -271,6 +280,14 @@ class Network:
             return cls.from_bytes(content)
         except NetworkError as error:
             raise NetworkError(f"{path}: {error}") from None
+
+
+def file_name(name: str) -> str:
+    """``name`` as it can name a file or folder on every system: ASCII letters, digits and . _ + -,
+    64 of them at most; accents are dropped, anything else becomes a dash.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^\w.+-]+", "-", plain)[:64].strip(".-") or "network"
 
 
 def zoo_names() -> list[str]:

@@ -11,6 +11,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from sw.learn import distributed
 from sw.learn.inference import run_inputs
 from sw.learn.recipes import preset
 from sw.learn.trainer import Trainer
-from sw.network import Network
+from sw.network import Network, file_name
 from sw.reports import pictures
 from sw.rules import RULES
 
@@ -88,6 +89,12 @@ def arguments() -> argparse.ArgumentParser:
     add(
         "--out", metavar="FILE", type=output_file, help="network file (default: <build-dir>/<name>)"
     )
+    add(
+        "--name",
+        type=_name,
+        help="what the network is called (default: as its file, whatever cannot name a file "
+        "replaced)",
+    )
     return flags
 
 
@@ -112,29 +119,34 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     data = load(args.dataset, args.data_dir)
     command = shlex.join(["python", "-m", "sw.train", *argv])
-    with distributed.joined(_device(args.device)) as device:
+    with ExitStack() as held:
+        device = held.enter_context(distributed.joined(_device(args.device)))
         trainer = Trainer(recipe, data, device)
         if recipe.batch * recipe.steps * max(trainer.rule.sizes) < _SMALL:
             torch.set_num_threads(1)  # several would wait for one another longer than they work
         sizes = "-".join(map(str, trainer.rule.sizes))
-        name = args.out.stem if args.out else f"{args.dataset}-{sizes}-t{recipe.steps}"
+        name = args.name or (
+            file_name(args.out.stem) if args.out else f"{args.dataset}-{sizes}-t{recipe.steps}"
+        )
         folder = args.build_dir / "train" / name
+        out = args.out or args.build_dir / f"{name}.safetensors"
+        cli.check_output(out)
+        if distributed.first():
+            held.enter_context(cli.exclusive(folder))
         if args.restart:
             (folder / "checkpoint.pt").unlink(missing_ok=True)
         quiet = args.quiet or not distributed.first()
         network, figures = train(trainer, data, name, folder, command=command, quiet=quiet)
         if not distributed.first():
             return
-    out = args.out or args.build_dir / f"{name}.safetensors"
-    if network is None:
-        out = f"{name} (no file: {recipe.rule} has real weights)"
-    else:
-        network.save(out)
-    (folder / "checkpoint.pt").unlink()
-    if args.json:
-        cli.write_json(args.json, figures)
+        if network is not None:
+            network.save(out)
+        if args.json:
+            cli.write_json(args.json, figures)
+        (folder / "checkpoint.pt").unlink()
     if not args.quiet:
-        print(f"{out}: {sizes}, {recipe.steps} steps, {figures['accuracy']:.2%} strict")
+        made = out if network else f"{name} (no file: {recipe.rule} has real weights)"
+        print(f"{made}: {sizes}, {recipe.steps} steps, {figures['accuracy']:.2%} strict")
 
 
 def train(
@@ -239,6 +251,14 @@ def _sizes(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(
             f"must be sizes such as 600 or 600,200, not {text!r}"
         ) from None
+
+
+def _name(text: str) -> str:
+    if file_name(text) != text:
+        raise argparse.ArgumentTypeError(
+            f"must be letters, digits and . _ + - only, such as {file_name(text)}, not {text!r}"
+        )
+    return text
 
 
 def _setting(text: str) -> tuple[str, float]:

@@ -6,6 +6,7 @@ captured CUDA graph.
 """
 
 import copy
+import io
 import json
 import math
 import pickle
@@ -24,6 +25,7 @@ from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.learn import distributed
 from sw.learn.batches import EventInputs, ImageInputs, informative_inputs
 from sw.learn.inference import answer, run_layers
+from sw.learn.memory import check_memory
 from sw.learn.recipes import Recipe
 from sw.network import Layer, Network
 from sw.rules import RULES, Rule
@@ -71,6 +73,7 @@ class Trainer:
 
         self._seed(0)
         sizes = (self.encoder.inputs, *recipe.hidden, len(data.labels))
+        check_memory(sizes, self.device)
         rule = RULES[recipe.rule](sizes, recipe.steps, **recipe.settings)
         if distributed.count() > 1 and (recipe.batch % distributed.count() or not rule.averages):
             raise UserError(
@@ -268,7 +271,9 @@ class Trainer:
             "history": self.history,
         }
         with atomic_path(path) as temporary:
-            torch.save(content, temporary)
+            buffer = io.BytesIO()  # PyTorch tells of a full disk in a way of its own
+            torch.save(content, buffer)
+            temporary.write_bytes(buffer.getbuffer())
 
     def _resume(self, path: Path) -> None:
         try:

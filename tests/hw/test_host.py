@@ -501,7 +501,7 @@ def test_a_port_that_is_none(tmp_path, monkeypatch):
         (["--images", "0"], r"^--images must be at least 1, not 0$"),
         (["--images", "-3"], r"^--images must be at least 1, not -3$"),
         (["--dataset", "cifar"], r"cifar"),
-        (["--load", "missing"], r"missing: cannot be read \(No such file.*\); name the one that"),
+        (["--load", "missing"], r"missing: cannot be read \(No such file.*\); name a file"),
         (["--load", "short"], r"short: is no image of weights; name the one that hw.build wrote"),
     ],
 )
@@ -516,5 +516,5 @@ def test_an_image_for_a_network_that_takes_events(rng, tmp_path):
     events_network(rng).save(tmp_path / "events.safetensors")
     with pytest.raises(UserError, match=r"^network 'events' takes events; leave out --image$"):
         host.main(
-            [str(tmp_path / "events.safetensors"), "--port", "/nonexistent", "--image", "any"]
+            [str(tmp_path / "events.safetensors"), "--port", "/nonexistent", "--image", __file__]
         )

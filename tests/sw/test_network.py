@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from sw.encoder import EventsEncoder
-from sw.network import Layer, Network, NetworkError, find, zoo_names
+from sw.network import Layer, Network, NetworkError, file_name, find, zoo_names
 
 
 @pytest.mark.parametrize("encoder", [{}, {"pool": 2}, {"select": (5, 0, 63), "silent_below": 9}])
@@ -216,11 +216,21 @@ def test_find(rng, tmp_path):
         find("no-such-network")
 
 
-@pytest.mark.parametrize("name", ["", "../../x", "a/b", "a\nb", " a", ".hidden"])
-def test_a_name_that_cannot_name_a_file(rng, name):
-    with pytest.raises(NetworkError, match=r"its name cannot name a file; rename it"):
-        _ = replace(random_network(rng, (4, 3), 2), name=name).file_name
-
-
-def test_a_name_that_can(rng):
-    assert replace(random_network(rng, (4, 3), 2), name="mnist-784-600-10-t8_v1.2+x").file_name
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mnist-784-600-10-t8_v1.2+x", "mnist-784-600-10-t8_v1.2+x"),
+        ("my net (1)", "my-net-1"),
+        ("réseau", "reseau"),
+        ("", "network"),
+        ("网络", "network"),
+        ("../../x", "x"),
+        ("a/b\\c\nd", "a-b-c-d"),
+        (" a", "a"),
+        (".hidden", "hidden"),
+        ("x" * 300, "x" * 64),
+    ],
+)
+def test_the_name_where_it_names_a_file(rng, name, expected):
+    assert replace(random_network(rng, (4, 3), 2), name=name).file_name == expected
+    assert file_name(expected) == expected

@@ -105,7 +105,7 @@ def test_command(rng, tmp_path, capsys, digits):
 def test_refusals(rng, tmp_path):
     image_network(rng).save(tmp_path / "mine.safetensors")
     with pytest.raises(UserError, match="is not the log of a training run"):
-        report.main([str(tmp_path / "mine.safetensors"), "--log", str(tmp_path / "none.json")])
+        report.main([str(tmp_path / "mine.safetensors"), "--log", __file__])
     image_network(rng, shape=(28, 28)).save(tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="digits has images"):
         report.main([str(tmp_path / "other.safetensors")])
