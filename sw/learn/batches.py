@@ -4,6 +4,7 @@ binning, and augmentation of both.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ __all__ = [
     "EventAugmentation",
     "EventInputs",
     "ImageInputs",
+    "Inputs",
     "encode",
     "encode_events",
     "informative_inputs",
@@ -138,6 +140,17 @@ class EventAugmentation:
         return time, unit, heard
 
 
+class Inputs(Protocol):
+    """Examples on the training device, and what a rule takes of them."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: Tensor, augment: Callable[..., Any] | None = None) -> Tensor:
+        """Of the examples ``index`` [B], changed by ``augment`` before: what
+        :func:`sw.rules.neuron.spiked` takes.
+        """
+
+
 class ImageInputs:
     """Images on the training device, and what a rule takes of them.
 
@@ -168,7 +181,7 @@ class ImageInputs:
     def __len__(self) -> int:
         return len(self._images)
 
-    def take(self, index: Tensor, augment: Callable[..., Tensor] | None = None) -> Tensor:
+    def take(self, index: Tensor, augment: Callable[..., Any] | None = None) -> Tensor:
         """Firing steps int16 [B, inputs] of the images ``index`` [B], as :func:`encode` has them,
         changed by ``augment`` (an :class:`Augmentation`) before.
         """
@@ -200,9 +213,10 @@ class EventInputs:
     def __len__(self) -> int:
         return len(self._events)
 
-    def take(self, index: Tensor, augment: EventAugmentation | None = None) -> Tensor:
+    def take(self, index: Tensor, augment: Callable[..., Any] | None = None) -> Tensor:
         """Spikes in each step int16 [B, T, N] of the recordings ``index`` [B], as
-        :func:`encode_events` has them, changed by ``augment`` before.
+        :func:`encode_events` has them, changed by ``augment`` (an :class:`EventAugmentation`)
+        before.
         """
         # As many events of each as the longest recording has: on a GPU shapes must not change
         place = self._start[index][:, None] + self._most

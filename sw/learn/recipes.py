@@ -7,6 +7,7 @@ docs/training.md.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from sw.cli import UserError
 from sw.data.registry import DATASETS, EVENT_DATASETS
@@ -175,9 +176,7 @@ PRESETS["caltech_edges"] = replace(
 PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 
 
-def preset(
-    dataset: str, *, augment: bool | Mapping[str, float] = False, **changes: object
-) -> Recipe:
+def preset(dataset: str, *, augment: bool | Mapping[str, Value] = False, **changes: Any) -> Recipe:
     """The preset for ``dataset`` with ``changes`` to its fields; None leaves a field as it is.
 
     With ``augment``, the data are augmented: by the data set's preset for it, and with the fields
@@ -193,7 +192,8 @@ def preset(
         recipe = PRESETS.get(f"{dataset}-augmented", augmented)
     if isinstance(augment, Mapping):
         check("Augmentation", settings_of(kind), augment)
-        recipe = replace(recipe, augmentation=replace(recipe.augmentation, **augment))
+        augmentation = replace(recipe.augmentation or kind(), **augment)  # type: ignore[arg-type]  # checked above
+        recipe = replace(recipe, augmentation=augmentation)
     given = {name: value for name, value in changes.items() if value is not None}
     if dataset in EVENT_DATASETS:
         for name in _IMAGES_ONLY & set(given):

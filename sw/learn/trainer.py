@@ -11,6 +11,8 @@ import json
 import math
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +25,12 @@ from sw.data.dataset import Dataset, split
 from sw.data.events import EventDataset, Events
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.learn import distributed
-from sw.learn.batches import EventInputs, ImageInputs, informative_inputs
+from sw.learn.batches import EventInputs, ImageInputs, Inputs, informative_inputs
+from sw.learn.history import Epoch
 from sw.learn.inference import answer, run_layers
 from sw.learn.memory import check_memory
 from sw.learn.recipes import Recipe
+from sw.learn.step import captured, learn
 from sw.network import Layer, Network
 from sw.rules import RULES, Rule
 from sw.rules.neuron import spiked
@@ -34,7 +38,6 @@ from sw.rules.neuron import spiked
 __all__ = ["Trainer"]
 
 _VALUES = 1 << 25  # spike flags of one chunk of images, all steps (128 MiB)
-_WARM_UP = 3  # steps before a graph is captured, as PyTorch advises
 
 
 class Trainer:
@@ -50,10 +53,8 @@ class Trainer:
     ----------
     epoch : int
         Epochs done.
-    history : list of dict
-        One per epoch done: epoch, rate, validation_accuracy (strict; None without validation),
-        decision_step_mean, and spikes_mean, the spikes per image of each layer. Measured on the
-        validation part, or on up to 1,000 training images without one.
+    history : list of Epoch
+        One per epoch done.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Trainer:
         self.rule.start(self._learn[0].take(sample))
         self._optimizer = self._optimizer_for(self.rule)
         self.epoch = 0
-        self.history: list[dict[str, object]] = []
+        self.history: list[Epoch] = []
 
     def fit(
         self, checkpoint: Path | None = None, watch: Callable[[int, int], None] | None = None
@@ -109,21 +110,18 @@ class Trainer:
             self._resume(checkpoint)
         size = self.recipe.batch
         index = torch.zeros(size // distributed.count(), dtype=torch.int64, device=self.device)
-        step = self._captured(index) if self.device.type == "cuda" else None
+        step = self._step_on(index)
         while self.epoch < self.recipe.epochs:
             self._seed(self.epoch + 1)
             order = torch.randperm(len(self._learn[1])).to(self.device)
             rate = self._set_rate()
             for batch in range(self.batches):
                 index.copy_(distributed.part(order[batch * size : (batch + 1) * size]))
-                if step is None:
-                    self._step(self.rule, self._optimizer, index)
-                else:
-                    step.replay()
+                step()
                 if watch:
                     watch(self.epoch, batch + 1)
             self.epoch += 1
-            self.history.append({"epoch": self.epoch, "rate": rate, **self._validate()})
+            self.history.append(self._validate(rate))
             if checkpoint is not None and distributed.first():
                 self._save(checkpoint)
             if watch:
@@ -160,26 +158,28 @@ class Trainer:
         recipe = self.recipe
         if isinstance(data, EventDataset):
             return EventsEncoder(channels=data.channels)
-        fields = {"shape": data.shape, "pool": recipe.pool, "silent_below": recipe.silent_below}
         try:
-            encoder = LatencyEncoder(**fields)
+            encoder = LatencyEncoder(
+                shape=data.shape, pool=recipe.pool, silent_below=recipe.silent_below
+            )
             if recipe.inputs is None:
                 return encoder
             times = encoder.times(data.train_images[learn], recipe.steps)
             select = informative_inputs(times, data.train_labels[learn], recipe.inputs)
         except ValueError as error:
             raise UserError(str(error)) from None
-        return LatencyEncoder(**fields, select=select)
+        return replace(encoder, select=select)
 
     def _on_device(
         self, examples: np.ndarray | Events, labels: np.ndarray, index: np.ndarray
-    ) -> tuple[ImageInputs | EventInputs, Tensor]:
+    ) -> tuple[Inputs, Tensor]:
         """Inputs and labels int64 [R] of the examples ``index`` [R]."""
         return self._inputs(examples[index]), torch.from_numpy(labels[index]).to(self.device)
 
-    def _inputs(self, examples: np.ndarray | Events) -> ImageInputs | EventInputs:
+    def _inputs(self, examples: np.ndarray | Events) -> Inputs:
         if isinstance(examples, Events):
             return EventInputs(examples, self.recipe.steps, self.device)
+        assert isinstance(self.encoder, LatencyEncoder)
         return ImageInputs(examples, self.encoder, self.recipe.steps, self.device, self._maps)
 
     def _seed(self, epoch: int) -> None:
@@ -206,29 +206,20 @@ class Trainer:
             group["lr"].fill_(rate * group["factor"])
         return rate
 
-    def _step(self, rule: Rule, optimizer: torch.optim.Optimizer, index: Tensor) -> None:
+    def _step_on(self, index: Tensor) -> Callable[[], None]:
+        """One step of learning from the examples ``index``; on a GPU a graph that reads it."""
         inputs, labels = self._learn
-        rule.backward(inputs.take(index, self.recipe.augmentation), labels[index])
-        distributed.average([parameter.grad for parameter in rule.parameters()])
-        optimizer.step()
-        rule.constrain()
 
-    def _captured(self, index: Tensor) -> "torch.cuda.CUDAGraph":
-        """The step as a CUDA graph that reads ``index``."""
+        def step(rule: Rule, optimizer: torch.optim.Optimizer) -> None:
+            learn(rule, optimizer, inputs.take(index, self.recipe.augmentation), labels[index])
+
+        mine = partial(step, self.rule, self._optimizer)
+        if self.device.type != "cuda":
+            return mine
         spare = copy.deepcopy(self.rule)  # warming up must not train
-        optimizer = self._optimizer_for(spare)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(_WARM_UP):
-                self._step(spare, optimizer, index)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._step(self.rule, self._optimizer, index)
-        return graph
+        return captured(mine, partial(step, spare, self._optimizer_for(spare)))
 
-    def _validate(self) -> dict[str, object]:
+    def _validate(self, rate: float) -> Epoch:
         """The epoch's figures; refuses to go on with a network that is broken."""
         for name, value in self.rule.state_dict().items():
             if not value.isfinite().all():
@@ -252,11 +243,13 @@ class Trainer:
                     f"Epoch {self.epoch}: hidden layer {index} is dead, no unit fires on "
                     f"{len(labels)} examples; lower --rate or change --seed"
                 )
-        return {
-            "validation_accuracy": correct / len(labels) if self._validated else None,
-            "decision_step_mean": steps / len(labels),
-            "spikes_mean": [count / len(labels) for count in spikes],
-        }
+        return Epoch(
+            epoch=self.epoch,
+            rate=rate,
+            validation_accuracy=correct / len(labels) if self._validated else None,
+            decision_step_mean=steps / len(labels),
+            spikes_mean=[count / len(labels) for count in spikes],
+        )
 
     @property
     def _identity(self) -> str:
@@ -268,7 +261,7 @@ class Trainer:
             "rule": self.rule.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "epoch": self.epoch,
-            "history": self.history,
+            "history": [epoch.to_dict() for epoch in self.history],
         }
         with atomic_path(path) as temporary:
             buffer = io.BytesIO()  # PyTorch tells of a full disk in a way of its own
@@ -290,4 +283,5 @@ class Trainer:
                 )
         self.rule.load_state_dict(content["rule"])
         self._optimizer.load_state_dict(content["optimizer"])
-        self.epoch, self.history = content["epoch"], content["history"]
+        self.epoch = content["epoch"]
+        self.history = [Epoch.from_dict(entry) for entry in content["history"]]

@@ -18,12 +18,14 @@ that a network which falls silent never learns again); and what ``sw/rules/relat
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sw.rules.neuron import sign
 from sw.rules.relative import RelativeTargets
+from sw.rules.rule import Group
 
 __all__ = ["Bs4nn"]
 
@@ -49,13 +51,13 @@ class Bs4nn(RelativeTargets):
         *,
         scale: float = 5.0,
         scale_factor: float = 0.1,
-        **settings: float,
+        **settings: Any,
     ) -> None:
         super().__init__(sizes, steps, **settings)
         self.scale_factor = scale_factor
         self.scales = nn.ParameterList(nn.Parameter(torch.tensor(scale)) for _ in self.weights)
 
-    def groups(self) -> list[dict[str, object]]:
+    def groups(self) -> list[Group]:
         scales = {"params": list(self.scales), "factor": self.scale_factor}
         return [*super().groups(), scales]
 

@@ -43,9 +43,9 @@ grows with T either (sw/rules/timing.py; on a GPU sw/rules/kernels/fused.py). In
 than once count as often as they have fired by a step.
 """
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -56,7 +56,7 @@ from sw.rules import timing
 from sw.rules.draws import draw
 from sw.rules.kernels.interface import Dense, Draws, Settings
 from sw.rules.neuron import sign
-from sw.rules.rule import Rule
+from sw.rules.rule import Group, Rule
 from sw.rules.timing import FLAT, Part, Trace, Window, arrived_by
 
 __all__ = ["Bstdg"]
@@ -118,6 +118,7 @@ class Bstdg(Rule):
 
     name = "bstdg"
     rate = 0.01
+    spread: Tensor
 
     def __init__(
         self,
@@ -164,13 +165,13 @@ class Bstdg(Rule):
         """β, steps."""
         return self.steps * self.time_scale
 
-    def groups(self) -> list[dict[str, object]]:
+    def groups(self) -> list[Group]:
         return [
             {"params": list(self.weights), "factor": 1.0},
             {"params": list(self.thresholds), "factor": self.threshold_factor},
         ]
 
-    def optimizer(self, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+    def optimizer(self, groups: list[Group]) -> torch.optim.Optimizer:
         if self.fused and groups[0]["lr"].is_cuda:
             from sw.rules.kernels import fused  # Triton comes with PyTorch for GPUs only
 
@@ -214,12 +215,13 @@ class Bstdg(Rule):
 
     @torch.no_grad()
     def backward(self, inputs: Tensor, labels: Tensor) -> None:
-        gradients = self.gradients
+        draws = self.draw(len(inputs))
         if self.fused and inputs.is_cuda and inputs.dim() == 2 and self.window == FLAT:
             from sw.rules.kernels import fused
 
-            gradients = functools.partial(fused.gradients, *self.for_kernels())
-        found = gradients(inputs, labels, self.draw(len(inputs)))
+            found = fused.gradients(*self.for_kernels(), inputs, labels, draws)
+        else:
+            found = self.gradients(inputs, labels, draws)
         for weight, threshold, (by_weight, by_threshold) in zip(
             self.weights, self.thresholds, found, strict=True
         ):
@@ -246,10 +248,10 @@ class Bstdg(Rule):
         """The random numbers of one batch."""
         device, offset = self.spread.device, self.output_noise
 
-        def normal(count: int, units: int) -> Tensor:
-            return torch.empty(count, units, device=device).normal_(0, self.hidden_noise)
+        def normal(units: int) -> Callable[[int], Tensor]:
+            return lambda n: torch.empty(n, units, device=device).normal_(0, self.hidden_noise)
 
-        noise = [draw(lambda n, k=k: normal(n, k), images) for k in self.sizes[1:-1]]
+        noise = [draw(normal(units), images) for units in self.sizes[1:-1]]
         shared = draw(lambda n: torch.empty(n, 1, device=device).uniform_(-offset, offset), images)
         return Draws([*noise, shared], draw(lambda n: torch.rand(n, 1, device=device), images))
 
@@ -265,7 +267,7 @@ class Bstdg(Rule):
         result = []
         for index in reversed(range(len(layers))):
             by_weight = timing.weight_error(parts, layers[index].inputs, self.steps, self.window)
-            by_threshold = sum(part.error for part in parts).mean(dim=0)
+            by_threshold = reduce(torch.add, (part.error for part in parts)).mean(dim=0)
             result.append((by_weight / -len(labels), by_threshold))
             if index:
                 parts = [self._hidden_error(parts, index, layers[index - 1])]

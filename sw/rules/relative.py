@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from sw.cli import UserError
-from sw.rules.rule import Rule
+from sw.rules.rule import Group, Rule
 
 __all__ = ["RelativeTargets", "fire_in_order"]
 
@@ -54,6 +54,7 @@ class RelativeTargets(Rule):
     """
 
     averages = False  # gradients are sums
+    level: Tensor
 
     def __init__(
         self,
@@ -76,10 +77,10 @@ class RelativeTargets(Rule):
         )
         self.register_buffer("level", torch.tensor(float(threshold)))  # θ of the first layer
 
-    def groups(self) -> list[dict[str, object]]:
+    def groups(self) -> list[Group]:
         return [{"params": list(self.weights), "factor": 1.0}]
 
-    def optimizer(self, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+    def optimizer(self, groups: list[Group]) -> torch.optim.Optimizer:
         return _Descent(groups)
 
     def start(self, inputs: Tensor) -> None:
@@ -89,7 +90,7 @@ class RelativeTargets(Rule):
         self.level.copy_(self.threshold * spikes / _SPIKES)
 
     @abstractmethod
-    def used(self, index: int) -> tuple[Tensor, Tensor]:
+    def used(self, index: int) -> tuple[Tensor, Tensor | float]:
         """Weights of layer ``index`` that spikes meet, [N_out, N_in], and its threshold."""
 
     def theta(self, index: int) -> Tensor | float:
@@ -170,11 +171,11 @@ def _causes(before: Tensor, after: Tensor, steps: int) -> Tensor:
 class _Descent(torch.optim.Optimizer):
     """Plain gradient descent whose rates are tensors that a CUDA graph reads in each step."""
 
-    def __init__(self, groups: Iterable[dict[str, object]]) -> None:
+    def __init__(self, groups: Iterable[Group]) -> None:
         super().__init__(groups, {})
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # a captured step has no closure
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.addcmul_(parameter.grad, group["lr"], value=-1)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 from sw.cli import UserError
 from sw.rules.settings import Setting, check, settings_of
 
-__all__ = ["Rule"]
+__all__ = ["Group", "Rule"]
+
+Group: TypeAlias = dict[str, Any]  # what PyTorch calls a parameter group
 
 
 class Rule(nn.Module, ABC):
@@ -70,12 +73,12 @@ class Rule(nn.Module, ABC):
         """
 
     @abstractmethod
-    def groups(self) -> list[dict[str, object]]:
+    def groups(self) -> list[Group]:
         """Groups for the optimizer: ``params``, and ``factor`` that the learning rate is multiplied
         with.
         """
 
-    def optimizer(self, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+    def optimizer(self, groups: list[Group]) -> torch.optim.Optimizer:
         """What the trainer steps with, over :meth:`groups` whose ``lr`` is a tensor each."""
         return torch.optim.Adam(groups, eps=1e-10, capturable=groups[0]["lr"].is_cuda)
 

@@ -14,6 +14,7 @@ It is trained and measured in floating point and CANNOT be written as a network 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,6 +38,7 @@ class S4nn(RelativeTargets):
     name = "s4nn"
     rate = 0.5
     binary = False
+    images: Tensor
 
     def __init__(
         self,
@@ -44,7 +46,7 @@ class S4nn(RelativeTargets):
         steps: int,
         *,
         patience: int = 60_000,
-        **settings: float,
+        **settings: Any,
     ) -> None:
         super().__init__(sizes, steps, **settings)
         self.patience = patience

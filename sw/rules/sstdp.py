@@ -18,6 +18,7 @@ what ``sw/rules/relative.py`` names. It CANNOT be written as a network file.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -47,7 +48,7 @@ class Sstdp(S4nn):
         *,
         lobe: float = 0.0,
         width: float = math.inf,
-        **settings: float,
+        **settings: Any,
     ) -> None:
         super().__init__(sizes, steps, **settings)
         self.window = Window(lobe, width)

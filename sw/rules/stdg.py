@@ -10,6 +10,7 @@ CANNOT be written as a network file: hardware has one-bit weights only.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ class Stdg(Bstdg):
         steps: int,
         *,
         threshold_factor: float = 10.0,
-        **settings: float,
+        **settings: Any,
     ) -> None:
         super().__init__(sizes, steps, threshold_factor=threshold_factor, **settings)
 

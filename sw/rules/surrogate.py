@@ -19,13 +19,14 @@ signs, Hubara et al., NeurIPS 2016. What is ours: the latch as a running maximum
 constants.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 from sw.rules.neuron import sign, spiked
-from sw.rules.rule import Rule
+from sw.rules.rule import Group, Rule
 
 __all__ = ["Surrogate"]
 
@@ -79,7 +80,7 @@ class Surrogate(Rule):
             self.register_buffer(f"mean{index}", torch.zeros(n))
             self.register_buffer(f"deviation{index}", torch.ones(n))
 
-    def groups(self) -> list[dict[str, object]]:
+    def groups(self) -> list[Group]:
         return [
             {"params": list(self.weights), "factor": 1.0},
             {"params": list(self.biases), "factor": self.bias_factor},
@@ -122,13 +123,13 @@ class Surrogate(Rule):
         """Has fired by t, and u, of the output layer: [B, T, N] each."""
         fired = spiked(inputs, self.steps)
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            potentials = fired @ _StraightThrough.apply(weight).T
+            potentials = fired @ _straight_through(weight).T
             mean = potentials.mean(dim=(0, 1))
             deviation = potentials.std(dim=(0, 1)).clamp(min=1e-3)
             for average, value in zip(self._averages(index), (mean, deviation), strict=True):
                 average.lerp_(value.detach(), momentum)
             normal = (potentials - mean) / deviation + bias
-            fired = _Spike.apply(_running_maximum(normal))
+            fired = _spike(_running_maximum(normal))
         return fired, normal
 
     def _averages(self, index: int) -> tuple[Tensor, Tensor]:
@@ -151,14 +152,18 @@ class _Spike(torch.autograd.Function):
     """1[u ≥ 0] forward, a triangle of half width 1 backward."""
 
     @staticmethod
-    def forward(context: torch.autograd.function.FunctionCtx, potential: Tensor) -> Tensor:
+    def forward(context: FunctionCtx, potential: Tensor) -> Tensor:
         context.save_for_backward(potential)
         return (potential >= 0).float()
 
     @staticmethod
-    def backward(context: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+    def backward(context: BackwardCFunction, gradient: Tensor) -> Tensor:
         (potential,) = context.saved_tensors
         return gradient * (1 - potential.abs()).clamp(min=0)
+
+
+_straight_through: Callable[[Tensor], Tensor] = _StraightThrough.apply
+_spike: Callable[[Tensor], Tensor] = _Spike.apply
 
 
 def _running_maximum(values: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ N_in], T for never; or, of units that may fire more than once, spikes in each st
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -111,34 +112,35 @@ def weight_error(
             return arrived_by(inputs, step)
         return window.strength(inputs, step, caused=inputs <= step)
 
-    total = sum(part.error.T @ seen(part.step) for part in parts if part.step.shape[1] == 1)
-    own = [part for part in parts if part.step.shape[1] > 1]
-    if own:
-        for first, fired in _chunks(inputs, steps):
+    def terms() -> Iterator[Tensor]:
+        yield from (part.error.T @ seen(part.step) for part in parts if part.step.shape[1] == 1)
+        own = [part for part in parts if part.step.shape[1] > 1]
+        for first, fired in _chunks(inputs, steps) if own else ():
             size = fired.shape[1]
             if window != FLAT:
                 slot = torch.arange(first, first + size, device=inputs.device)[:, None]
                 fired = window.strength(inputs[:, None, :], slot, caused=fired > 0)
-            placed = sum(_place(part, first, size) for part in own)
-            total = total + placed.flatten(0, 1).T @ fired.flatten(0, 1)
-    return total
+            placed = reduce(torch.add, (_place(part, first, size) for part in own))
+            yield placed.flatten(0, 1).T @ fired.flatten(0, 1)
+
+    return reduce(torch.add, terms())
 
 
 def input_error(parts: Sequence[Part], weight: Tensor, effective: Tensor, steps: int) -> Tensor:
     """``Σ_j weight_ji Σ_parts error_bj · 1[effective_bi ≤ step_bj]``: what arrives at unit i of the
     layer before, [B, N_in].
     """
-    total = sum(
-        (part.error @ weight) * (effective <= part.step)
-        for part in parts
-        if part.step.shape[1] == 1
-    )
-    own = [part for part in parts if part.step.shape[1] > 1]
-    if own:
-        for first, fired in _chunks(effective, steps):
-            placed = sum(_place(part, first, fired.shape[1]) for part in own)
-            total = total + ((placed @ weight) * fired).sum(dim=1)
-    return total
+
+    def terms() -> Iterator[Tensor]:
+        for part in parts:
+            if part.step.shape[1] == 1:
+                yield (part.error @ weight) * (effective <= part.step)
+        own = [part for part in parts if part.step.shape[1] > 1]
+        for first, fired in _chunks(effective, steps) if own else ():
+            placed = reduce(torch.add, (_place(part, first, fired.shape[1]) for part in own))
+            yield ((placed @ weight) * fired).sum(dim=1)
+
+    return reduce(torch.add, terms())
 
 
 def _chunks(inputs: Tensor, steps: int) -> Iterator[tuple[int, Tensor]]:

@@ -59,7 +59,7 @@ class Adam(torch.optim.Adam):
     """
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # a captured step has no closure
         if not self.state:
             super().step()  # makes the state
             return

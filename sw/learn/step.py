@@ -1,0 +1,39 @@
+"""One step of learning, and a step as a CUDA graph."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from sw.learn import distributed
+from sw.rules import Rule
+
+__all__ = ["captured", "learn"]
+
+_WARM_UP = 3  # steps before a graph is captured, as PyTorch advises
+
+
+def learn(rule: Rule, optimizer: torch.optim.Optimizer, inputs: Tensor, labels: Tensor) -> None:
+    """One step of ``optimizer`` from this process's part of a batch, as ``Rule.backward`` takes
+    it.
+    """
+    rule.backward(inputs, labels)
+    distributed.average([p.grad for p in rule.parameters() if p.grad is not None])
+    optimizer.step()
+    rule.constrain()
+
+
+def captured(step: Callable[[], None], warm_up: Callable[[], None]) -> Callable[[], None]:
+    """``step`` as a CUDA graph: what replays it. ``warm_up`` is run a few times before; it does the
+    same, and may do it to something else.
+    """
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(_WARM_UP):
+            warm_up()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
