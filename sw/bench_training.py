@@ -21,11 +21,11 @@ use, could do more.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -37,24 +37,85 @@ from sw.data.dataset import Dataset
 from sw.data.registry import DATASETS, load
 from sw.encoder import LatencyEncoder
 from sw.flags import parser, positive_int
-from sw.learn import distributed
+from sw.learn import distributed, peers
+from sw.learn.step import captured, learn
 from sw.rules import RULES
+from sw.rules.settings import Value
 
-__all__ = ["Case", "cases", "main", "measure"]
+__all__ = ["Bench", "Case", "Limits", "Roofline", "Row", "cases", "main", "measure"]
 
 _ROUNDS = 5  # the median of so many timings
 _SECONDS = 0.2  # each of them takes at least
 _WARM_UP = 3
 _CLASSES = 10
 _LANES = 128  # of one multiprocessor
+_RULES: dict[str, dict[str, Value]] = {
+    "bstdg": {},
+    "bstdg, plain": {"fused": False},
+    "surrogate": {},
+}
+_PEERS = {"snntorch": peers.snntorch_network, "spikingjelly": peers.spikingjelly_network}
 
 
 class Case(NamedTuple):
     """Something that learns."""
 
     name: str
+    network: nn.Module
     step: Callable[[], None]  # one step of learning from one batch
     captured: bool  # run it as a CUDA graph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a GPU does at best."""
+
+    operations_per_second: float
+    bytes_per_second: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roofline:
+    """What the equations of a step need at least, and the ``share``, 0 … 1, of the device's best
+    that was reached.
+    """
+
+    operations: int
+    bytes: int
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What was measured of a case: a rate, or the error that it ended in. In JSON what was not
+    measured is left out.
+    """
+
+    case: str
+    steps: int
+    cuda_graph: bool
+    images_per_second: int | None = None
+    step_bytes: int | None = None
+    error: str | None = None
+    roofline: Roofline | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        figures = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in figures.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What the command prints."""
+
+    network: str
+    dataset: str
+    batch: int
+    device: str
+    processes: int
+    torch: str
+    limits: Limits | None  # of a GPU
+    rows: list[Row]
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -65,7 +126,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--steps", metavar="T", type=positive_int, nargs="+", default=[8, 64, 256])
     add("--batch", metavar="N", type=positive_int, default=256, help="(default: %(default)s)")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
-    add("--only", metavar="CASE", help="time one case, such as bstdg or spikingjelly")
+    add("--only", choices=(*_RULES, *_PEERS), help="time one case")
     add("--profile", action="store_true", help="also print where the timing rule spends its time")
     return flags
 
@@ -75,6 +136,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch finds no GPU here; leave it out")
     data = load(args.dataset, args.data_dir)
+    if not isinstance(data, Dataset):
+        raise UserError(f"--dataset {args.dataset}: holds events; name a data set of images")
     if not 1 <= args.batch <= len(data.train_images):
         raise UserError(f"--batch must be in 1 … {len(data.train_images)}, not {args.batch}")
     device = torch.device(args.device)
@@ -83,16 +146,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     with distributed.joined(device) as device:
         if args.batch % distributed.count():
             raise UserError(f"--batch must be divisible by {distributed.count()}, not {args.batch}")
-        figures = _figures(args, data, device)
+        result = _bench(args, data, device)
         if not distributed.first():
             return
     if args.json:
-        cli.write_json(args.json, figures)
+        cli.write_json(args.json, result)
     if not args.quiet:
-        print(json.dumps(figures))
+        print(cli.to_json(result))
 
 
-def _figures(args: argparse.Namespace, data: Dataset, device: torch.device) -> dict[str, object]:
+def _bench(args: argparse.Namespace, data: Dataset, device: torch.device) -> Bench:
     encoder = LatencyEncoder(shape=data.shape, silent_below=16)
     labels = distributed.part(torch.from_numpy(data.train_labels[: args.batch])).to(device)
     limits = _limits(device)
@@ -103,23 +166,24 @@ def _figures(args: argparse.Namespace, data: Dataset, device: torch.device) -> d
         times = distributed.part(times).to(device)
         torch.manual_seed(args.seed)
         for case in cases(sizes, steps, times, labels, args.only):
-            row = {"case": case.name, "steps": steps, "cuda_graph": case.captured}
-            row |= measure(case, args.batch, device)
+            row = measure(case, steps, args.batch, device)
             if case.name == "bstdg" and limits and distributed.count() == 1:
-                row["roofline"] = _roofline(sizes, times, steps, row["images_per_second"], limits)
+                rate = row.images_per_second
+                if rate is not None:
+                    row = replace(row, roofline=_roofline(sizes, times, steps, rate, limits))
             rows.append(row)
             if args.profile and case.name == "bstdg" and not case.captured:
                 print(_profile(case))
-    return {
-        "network": "-".join(map(str, sizes)),
-        "dataset": args.dataset,
-        "batch": args.batch,
-        "device": torch.cuda.get_device_name() if limits else "CPU",
-        "processes": distributed.count(),
-        "torch": torch.__version__,
-        "limits": limits,
-        "rows": rows,
-    }
+    return Bench(
+        network="-".join(map(str, sizes)),
+        dataset=args.dataset,
+        batch=args.batch,
+        device=torch.cuda.get_device_name() if limits else "CPU",
+        processes=distributed.count(),
+        torch=torch.__version__,
+        limits=limits,
+        rows=rows,
+    )
 
 
 def cases(
@@ -129,69 +193,63 @@ def cases(
     so that only one lies in memory; or what is called ``only``.
     """
     graphs = (True, False) if times.is_cuda else (False,)
-    settings = {"bstdg": {}, "bstdg, plain": {"fused": False}, "surrogate": {}}
-    for name, setting in settings.items():
+    for name, settings in _RULES.items():
         if only not in (None, name) or (not times.is_cuda and name == "bstdg, plain"):
             continue  # a CPU has no other than the plain one
         if distributed.count() > 1 and name != "bstdg":
             return
-        for captured in graphs:
-            rule = RULES[name.split(",")[0]](sizes, steps, **setting).to(times.device)
+        for graph in graphs:
+            rule = RULES[name.split(",")[0]](sizes, steps, **settings).to(times.device)
             rule.start(times)
             rate = torch.tensor(1e-4, device=times.device)
             optimizer = rule.optimizer([{**group, "lr": rate} for group in rule.groups()])
-
-            def step(rule: nn.Module = rule, optimizer: torch.optim.Optimizer = optimizer) -> None:
-                rule.backward(times, labels)
-                distributed.average([parameter.grad for parameter in rule.parameters()])
-                optimizer.step()
-                rule.constrain()
-
-            yield Case(name, step, captured)
-    for name, peer in (("snntorch", _snntorch), ("spikingjelly", _spikingjelly)):
-        for captured in graphs if only in (None, name) else ():
+            yield Case(name, rule, partial(learn, rule, optimizer, times, labels), graph)
+    for name, peer in _PEERS.items():
+        for graph in graphs if only in (None, name) else ():
             try:
                 network = peer(sizes)
             except ImportError:
                 continue
-            network.to(times.device)
-            optimizer = torch.optim.Adam(
-                network.parameters(), lr=1e-4, fused=True, capturable=times.is_cuda
-            )
             train = torch.stack([times == t for t in range(steps)]).float()  # [T, B, N_in]
-
-            def step(
-                network: nn.Module = network,
-                optimizer: torch.optim.Optimizer = optimizer,
-                train: Tensor = train,
-            ) -> None:
-                optimizer.zero_grad()
-                nn.functional.cross_entropy(network(train), labels).backward()
-                optimizer.step()
-
-            yield Case(name, step, captured)
+            yield Case(name, network, _peer_step(network, train, labels), graph)
 
 
-def measure(case: Case, batch: int, device: torch.device) -> dict[str, object]:
+def _peer_step(network: nn.Module, train: Tensor, labels: Tensor) -> Callable[[], None]:
+    network.to(train.device)
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=1e-4, fused=True, capturable=train.is_cuda
+    )
+
+    def step() -> None:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(train), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def measure(case: Case, steps: int, batch: int, device: torch.device) -> Row:
     """Images a second (the median round), and on a GPU the memory of a step; an ``error`` instead
     if the case cannot run so.
     """
+    row = Row(case=case.name, steps=steps, cuda_graph=case.captured)
     try:
         for _ in range(_WARM_UP):
             case.step()
-        figures = {"step_bytes": _step_bytes(case)} if device.type == "cuda" else {}
-        step = _captured(case.step) if case.captured else case.step
+        if device.type == "cuda":
+            row = replace(row, step_bytes=_step_bytes(case))
+        step = captured(case.step, case.step) if case.captured else case.step
     except RuntimeError as error:
         torch.cuda.synchronize()
-        return {"error": str(error).splitlines()[0]}
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    rounds, count = [], 1
+        return replace(row, step_bytes=None, error=str(error).splitlines()[0])
+    rounds: list[float] = []
+    count = 1
     while len(rounds) < _ROUNDS:
-        wait()
+        _wait(device)
         begin = time.perf_counter()
         for _ in range(count):
             step()
-        wait()
+        _wait(device)
         clock = torch.tensor(time.perf_counter() - begin, device=device)
         distributed.average([clock])  # so that all processes take as many steps
         seconds = clock.item()
@@ -199,20 +257,13 @@ def measure(case: Case, batch: int, device: torch.device) -> dict[str, object]:
             count = max(count + 1, int(1.2 * count * _SECONDS / seconds))
         else:
             rounds.append(batch * count / seconds)
-    return {"images_per_second": round(statistics.median(rounds)), **figures}
+    return replace(row, images_per_second=round(statistics.median(rounds)))
 
 
-def _captured(step: Callable[[], None]) -> Callable[[], None]:
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(_WARM_UP):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
+def _wait(device: torch.device) -> None:
+    """Until a GPU has done what it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def _step_bytes(case: Case) -> int:
@@ -224,56 +275,8 @@ def _step_bytes(case: Case) -> int:
     return torch.cuda.max_memory_allocated() - before
 
 
-def _snntorch(sizes: Sequence[int]) -> nn.Module:
-    import snntorch
-    from snntorch import surrogate
-
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            pairs = pairwise(sizes)
-            self.synapses = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in pairs)
-            self.neurons = nn.ModuleList(
-                snntorch.Leaky(beta=1.0, spike_grad=surrogate.fast_sigmoid()) for _ in self.synapses
-            )
-
-        def forward(self, train: Tensor) -> Tensor:
-            potentials = [neuron.init_leaky() for neuron in self.neurons]
-            counts = 0
-            for spikes in train:
-                for index, (synapse, neuron) in enumerate(
-                    zip(self.synapses, self.neurons, strict=True)
-                ):
-                    spikes, potentials[index] = neuron(synapse(spikes), potentials[index])
-                counts = counts + spikes
-            return counts
-
-    return Network()
-
-
-def _spikingjelly(sizes: Sequence[int]) -> nn.Module:
-    from spikingjelly.activation_based import functional, neuron, surrogate
-
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            blocks = []
-            for before, after in pairwise(sizes):
-                blocks += [
-                    nn.Linear(before, after, bias=False),
-                    neuron.IFNode(surrogate_function=surrogate.ATan(), step_mode="m"),
-                ]
-            self.blocks = nn.Sequential(*blocks)
-
-        def forward(self, train: Tensor) -> Tensor:
-            functional.reset_net(self.blocks)
-            return self.blocks(train).sum(dim=0)
-
-    return Network()
-
-
-def _limits(device: torch.device) -> dict[str, float] | None:
-    """What a GPU does at best: operations a second, and bytes a second of a large copy."""
+def _limits(device: torch.device) -> Limits | None:
+    """Those of a GPU; bytes as a large copy moves them."""
     if device.type != "cuda":
         return None
     source = torch.empty(1 << 30, dtype=torch.uint8, device=device)
@@ -288,15 +291,15 @@ def _limits(device: torch.device) -> dict[str, float] | None:
         seconds.append(start.elapsed_time(end) / 1000)
     properties = torch.cuda.get_device_properties(device)
     clock = properties.clock_rate * 1000  # given in kHz
-    return {
-        "operations_per_second": properties.multi_processor_count * _LANES * clock,
-        "bytes_per_second": round(2 * source.numel() / min(seconds)),
-    }
+    return Limits(
+        operations_per_second=properties.multi_processor_count * _LANES * clock,
+        bytes_per_second=round(2 * source.numel() / min(seconds)),
+    )
 
 
 def _roofline(
-    sizes: Sequence[int], times: Tensor, steps: int, rate: float, limits: dict[str, float]
-) -> dict[str, float]:
+    sizes: Sequence[int], times: Tensor, steps: int, rate: float, limits: Limits
+) -> Roofline:
     """Of one step of the timing rule with one hidden layer."""
     inputs, hidden, outputs = sizes
     batch = len(times)
@@ -309,14 +312,8 @@ def _roofline(
     weights = inputs * hidden + hidden * outputs
     # weights, gradient and Adam's two means: each read and written once; times as bytes
     moved = 4 * 2 * 4 * weights + batch * sum(sizes)
-    best = max(
-        (forward + backward) / limits["operations_per_second"], moved / limits["bytes_per_second"]
-    )
-    return {
-        "operations": forward + backward,
-        "bytes": moved,
-        "share": round(best * rate / batch, 4),
-    }
+    best = max((forward + backward) / limits.operations_per_second, moved / limits.bytes_per_second)
+    return Roofline(operations=forward + backward, bytes=moved, share=round(best * rate / batch, 4))
 
 
 def _profile(case: Case) -> str:

@@ -53,15 +53,15 @@ def page(data_dir: Path | None = None) -> str:
         network = find(name)
         provenance = network.provenance
         figures = evaluate(network, load_dataset_for(network, None, data_dir))
-        if figures["accuracy"] != provenance["test_accuracy"]:
+        if figures.accuracy != provenance["test_accuracy"]:
             raise UserError(
-                f"{name}: test accuracy is {figures['accuracy']}, its provenance says "
+                f"{name}: test accuracy is {figures.accuracy}, its provenance says "
                 f"{provenance['test_accuracy']}; train it again by its command"
             )
         held_out = provenance["validation_accuracy"]
         parts.append(
             _ROW.format(
-                **{**provenance, **provenance["versions"], **figures},
+                **{**provenance, **provenance["versions"], **figures.to_dict()},
                 name=name,
                 held_out="none held out" if held_out is None else f"{held_out:.2%}",
                 weight_bits=network.weight_bits,

@@ -11,6 +11,7 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ __all__ = [
     "run",
     "save_picture",
     "table",
+    "to_json",
     "write_json",
 ]
 
@@ -244,10 +246,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, figures: Mapping[str, object]) -> None:
-    """Writes one JSON object to ``path``, whole or not at all."""
+def to_json(report: object, indent: int | None = None) -> str:
+    """A report as JSON text: plain values, and dataclasses by their fields, or by what their
+    ``to_dict`` gives, at any depth.
+    """
+    return json.dumps(report, indent=indent, default=_fields)
+
+
+def _fields(report: object) -> Mapping[str, object]:
+    if not is_dataclass(report) or isinstance(report, type):
+        raise TypeError(f"Report must be a dataclass or plain values, not {report!r}")
+    if hasattr(report, "to_dict"):
+        return report.to_dict()
+    return {field.name: getattr(report, field.name) for field in fields(report)}
+
+
+def write_json(path: Path, report: object) -> None:
+    """Writes one JSON object to ``path``, as :func:`to_json` has it, whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(dict(figures), indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(to_json(report, indent=2) + "\n", encoding="utf-8")
 
 
 def save_picture(path: Path, figure: "Figure", dpi: int) -> None:

@@ -6,11 +6,10 @@ recordings.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 from sim import golden
 from sw import cli
+from sw.answer import Figures
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, check, load_dataset_for
@@ -31,7 +30,7 @@ _TEXT = {
 }
 
 
-def evaluate(network: Network, data: Dataset | EventDataset) -> dict[str, float]:
+def evaluate(network: Network, data: Dataset | EventDataset) -> Figures:
     """Figures of ``network`` on the test part of ``data``.
 
     Raises
@@ -41,7 +40,7 @@ def evaluate(network: Network, data: Dataset | EventDataset) -> dict[str, float]
     """
     check(network, data)
     answer = golden.run_inputs(network, data.test_part(network.steps))
-    return asdict(answer.figures(data.test_labels))
+    return answer.figures(data.test_labels)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -59,10 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = load_dataset_for(network, args.dataset, args.data_dir)
     figures = evaluate(network, data)
     if args.json:
-        cli.write_json(Path(args.json), figures)
+        cli.write_json(args.json, figures)
     if not args.quiet:
         print(f"{network.name}: {network.structure}, {network.steps} steps, {data.name}")
-        for key, value in figures.items():
+        for key, value in figures.to_dict().items():
             shown = f"{value:.2%}" if key.endswith(("accuracy", "share")) else f"{value:.6g}"
             print(f"  {_TEXT[key]:<42}{shown:>8}")
 

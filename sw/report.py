@@ -6,25 +6,44 @@ input fires; and ``learning_curve.png`` if the log of the training run is named.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from sw import cli
-from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load_dataset_for
+from sw.encoder import LatencyEncoder
 from sw.flags import input_file, output_folder, parser
 from sw.learn.batches import EventInputs
+from sw.learn.history import read_epochs
 from sw.learn.inference import run_inputs, run_layers, tensors
 from sw.network import Network, find
 from sw.reports import pictures
 
-__all__ = ["confusion", "examples", "main", "stopped"]
+__all__ = ["Report", "confusion", "examples", "main", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the pictures show, as numbers.
+
+    Parameters
+    ----------
+    accuracy_at_step : list of T float, 0 … 1
+        Strict, when stopped at the end of each step.
+    decided_by_step : list of T float, 0 … 1
+        Share of images decided by the end of each step.
+    confusion : list of C lists of C int
+        How often each class (outer) got each answer (inner).
+    """
+
+    accuracy_at_step: list[float]
+    decided_by_step: list[float]
+    confusion: list[list[int]]
 
 
 def stopped(network: Network, data: Dataset | EventDataset) -> list[float]:
@@ -39,7 +58,7 @@ def stopped(network: Network, data: Dataset | EventDataset) -> list[float]:
         counts = EventInputs(data.test_events, network.steps, torch.device("cpu")).take(everything)
         seen = (counts[:, :steps] for steps in range(1, network.steps + 1))
     else:
-        times = torch.from_numpy(network.encoder.times(data.test_images, network.steps)).long()
+        times = torch.from_numpy(_latency(network).times(data.test_images, network.steps)).long()
         seen = (times.clamp(max=steps) for steps in range(1, network.steps + 1))
     return [
         run_layers(layers, inputs, steps).figures(labels).accuracy
@@ -56,13 +75,20 @@ def examples(network: Network, data: Dataset) -> np.ndarray:
     """Firing steps of the first test image of each class, where its inputs lie in the image: int
     [C, maps, height, width] after pooling, T for never and for pixels that are no inputs.
     """
-    encoder, (height, width) = network.encoder, data.shape
+    encoder, (height, width) = _latency(network), data.shape
     first = [int((data.test_labels == label).argmax()) for label in range(len(data.labels))]
     times = np.full((len(first), encoder.pooled), network.steps)
     chosen = slice(None) if encoder.select is None else list(encoder.select)
     times[:, chosen] = encoder.times(data.test_images[first], network.steps)
     rows, columns = height // encoder.pool, width // encoder.pool
     return times.reshape(len(first), data.maps, rows // data.maps, columns)
+
+
+def _latency(network: Network) -> LatencyEncoder:
+    """The encoder of a network that takes images."""
+    if not isinstance(network.encoder, LatencyEncoder):
+        raise ValueError(f"Network must take images, not {network.encoder!r}")
+    return network.encoder
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -84,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     network = find(args.network)
     data = load_dataset_for(network, args.dataset, args.data_dir)
-    history = None if args.log is None else _history(args.log)
+    history = None if args.log is None else read_epochs(args.log)
     given = run_inputs(network, data.test_part(network.steps))
     matrix = confusion(given.label, data.test_labels, len(network.labels))
     accuracy = stopped(network, data)
@@ -103,22 +129,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if history is not None:
         pictures.learning_curve(folder / "learning_curve.png", history, network.name)
     if args.json:
-        figures = {"accuracy_at_step": accuracy, "decided_by_step": decided}
-        cli.write_json(args.json, {**figures, "confusion": matrix.tolist()})
+        figures = Report(
+            accuracy_at_step=accuracy, decided_by_step=decided, confusion=matrix.tolist()
+        )
+        cli.write_json(args.json, figures)
     if not args.quiet:
         print(f"{network.name}: pictures in {folder}")
         print("step      " + "".join(f"{step + 1:>8}" for step in range(network.steps)))
         print("right [%] " + "".join(f"{100 * share:8.2f}" for share in accuracy))
         print("decided   " + "".join(f"{100 * share:8.2f}" for share in decided))
-
-
-def _history(path: Path) -> list[dict[str, object]]:
-    try:
-        return json.loads(path.read_text())["epochs"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{path}: is not the log of a training run ({error!r}); name its log.json"
-        ) from None
 
 
 if __name__ == "__main__":

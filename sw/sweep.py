@@ -11,18 +11,17 @@ sweep that was killed goes on where it was; one with other flags than the last i
 
 import argparse
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from sw import cli, train
 from sw.cli import UserError
 from sw.flags import parser, positive_int
+from sw.learn.history import RunFigures
 from sw.reports import pictures
+from sw.reports.sweeps import Sweep, summary, table
 
-__all__ = ["main", "summary"]
-
-_KEPT = ("accuracy", "lenient_accuracy", "decision_step_mean", "hidden_spikes_mean")
+__all__ = ["main"]
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -49,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         cli.write_json(kept, {"flags": args.flags})
     elif (before := json.loads(kept.read_text())["flags"]) != args.flags:
         raise UserError(f"{kept}: made with {' '.join(before)!r}; --restart drops that sweep")
-    runs = {}
+    runs: dict[str, list[RunFigures]] = {}
     for value in values:
         runs[value] = []
         for seed in range(args.seeds):
@@ -59,50 +58,24 @@ def main(argv: Sequence[str] | None = None) -> None:
                 given = [*args.flags, f"--{flag}", value, "--seed", str(seed), "--out", str(out)]
                 given += ["--json", str(figures), "--build-dir", str(args.build_dir), "-q"]
                 train.main(given)
-            runs[value].append(json.loads(figures.read_text()))
+            runs[value].append(_figures(figures))
             if not args.quiet:
-                print(f"{flag} {value}, seed {seed}: {runs[value][-1]['accuracy']:.2%} strict")
-    rows = summary(runs)
-    result = {"vary": flag, "flags": args.flags, "seeds": args.seeds, "rows": rows}
+                print(f"{flag} {value}, seed {seed}: {runs[value][-1].accuracy:.2%} strict")
+    result = Sweep(vary=flag, flags=args.flags, seeds=args.seeds, rows=summary(runs))
     for path in (folder / "sweep.json", args.json):
         if path:
             cli.write_json(Path(path), result)
-    pictures.sweep(folder / "sweep.png", rows, flag)
+    pictures.sweep(folder / "sweep.png", result.rows, flag)
     if not args.quiet:
-        print(_table(rows, flag))
+        print(table(result))
 
 
-def summary(runs: dict[str, list[dict[str, float]]]) -> list[dict[str, object]]:
-    """One row per value: mean over seeds of the figures, and ``deviation``, the sample standard
-    deviation of the strict accuracy.
-
-    Parameters
-    ----------
-    runs : dict
-        Per value, the figures of ``sw.evaluate`` of each seed.
-    """
-    rows = []
-    for value, seeds in runs.items():
-        accuracies = [figures["accuracy"] for figures in seeds]
-        row = {"value": value, "accuracies": accuracies}
-        row |= {name: statistics.fmean(figures[name] for figures in seeds) for name in _KEPT}
-        row["deviation"] = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
-        rows.append(row)
-    return rows
-
-
-def _table(rows: Sequence[dict[str, object]], flag: str) -> str:
-    lines = [
-        f"| {flag} | strict | lenient | decision step | hidden spikes |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row['value']} | {row['accuracy']:.2%} ± {100 * row['deviation']:.2f} "
-        f"| {row['lenient_accuracy']:.2%} | {row['decision_step_mean']:.1f} "
-        f"| {row['hidden_spikes_mean']:.0f} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
+def _figures(path: Path) -> RunFigures:
+    """What ``sw.train`` wrote with --json."""
+    try:
+        return RunFigures(**json.loads(path.read_text()))
+    except (ValueError, TypeError):
+        raise UserError(f"{path}: not the figures of a run; --restart drops that sweep") from None
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load
 from sw.flags import natural, output_file, parser, positive_float, positive_int, share
 from sw.learn import distributed
+from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.inference import run_inputs
 from sw.learn.recipes import preset
 from sw.learn.trainer import Trainer
@@ -146,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         (folder / "checkpoint.pt").unlink()
     if not args.quiet:
         made = out if network else f"{name} (no file: {recipe.rule} has real weights)"
-        print(f"{made}: {sizes}, {recipe.steps} steps, {figures['accuracy']:.2%} strict")
+        print(f"{made}: {sizes}, {recipe.steps} steps, {figures.accuracy:.2%} strict")
 
 
 def train(
@@ -157,14 +160,13 @@ def train(
     *,
     command: str,
     quiet: bool = False,
-) -> tuple[Network | None, dict[str, object]]:
+) -> tuple[Network | None, RunFigures]:
     """Trains to the end and measures once on the test part of ``data``.
 
     Returns
     -------
-    (Network or None, dict)
-        The network with its provenance, None if the rule has real weights; and the figures of
-        ``sw.evaluate`` with ``validation_accuracy`` added.
+    (Network or None, RunFigures)
+        The network with its provenance, None if the rule has real weights; and its figures.
     """
     recipe = trainer.recipe
     with tqdm(
@@ -177,7 +179,7 @@ def train(
                 bar.write(_line(trainer.history[-1], recipe.epochs), file=sys.stdout)
 
         trainer.fit(folder / "checkpoint.pt", watch)
-    validation = trainer.history[-1]["validation_accuracy"]
+    validation = trainer.history[-1].validation_accuracy
     provenance = {
         "dataset": recipe.dataset,
         "rule": recipe.rule,
@@ -196,26 +198,21 @@ def train(
         network = trainer.network(name, {**provenance, "test_accuracy": measured.accuracy})
     else:
         measured = trainer.answer(data).figures(data.test_labels)
-    figures = {**measured.to_dict(), "validation_accuracy": validation}
-    log = {
-        "command": command,
-        "recipe": recipe.to_dict(),
-        "figures": figures,
-        "epochs": trainer.history,
-    }
+    figures = RunFigures(**asdict(measured), validation_accuracy=validation)
     if distributed.first():
+        log = Log(command=command, recipe=recipe.to_dict(), figures=figures, epochs=trainer.history)
         cli.write_json(folder / "log.json", log)
         pictures.learning_curve(folder / "learning_curve.png", trainer.history, name)
     return network, figures
 
 
-def _line(entry: dict[str, object], epochs: int) -> str:
-    accuracy = entry["validation_accuracy"]
+def _line(entry: Epoch, epochs: int) -> str:
+    accuracy = entry.validation_accuracy
     strict = "none held out" if accuracy is None else f"{accuracy:.2%} strict"
-    spikes = " ".join(f"{count:.1f}" for count in entry["spikes_mean"])
+    spikes = " ".join(f"{count:.1f}" for count in entry.spikes_mean)
     return (
-        f"epoch {entry['epoch']:>{len(str(epochs))}}/{epochs}  validation {strict}  "
-        f"decision step {entry['decision_step_mean']:.2f}  spikes per layer {spikes}"
+        f"epoch {entry.epoch:>{len(str(epochs))}}/{epochs}  validation {strict}  "
+        f"decision step {entry.decision_step_mean:.2f}  spikes per layer {spikes}"
     )
 
 
@@ -261,7 +258,8 @@ def _name(text: str) -> str:
     return text
 
 
-def _setting(text: str) -> tuple[str, float]:
+def _setting(text: str) -> tuple[str, Any]:
+    """A name, and a value as JSON has it; the rule or the augmentation checks both."""
     name, _, value = text.partition("=")
     try:
         return name, json.loads(value)

@@ -1,9 +1,14 @@
-"""What a training run reports of each of its epochs."""
+"""What a training run reports: of each epoch, and at its end."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-__all__ = ["Epoch"]
+from sw.answer import Figures
+from sw.cli import UserError
+
+__all__ = ["Epoch", "Log", "RunFigures", "read_epochs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,3 +58,55 @@ class Epoch:
         if not all(isinstance(x, int | float) for x in figures):
             raise ValueError("not an epoch")
         return epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFigures(Figures):
+    """Figures of the trained network on the test part of its data.
+
+    Parameters
+    ----------
+    validation_accuracy : float, 0 … 1, or None
+        That of the last epoch.
+    """
+
+    validation_accuracy: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """What ``log.json`` of a run holds.
+
+    Parameters
+    ----------
+    command : str
+    recipe : dict
+        ``Recipe.to_dict``.
+    figures : RunFigures
+    epochs : sequence of Epoch
+    """
+
+    command: str
+    recipe: Mapping[str, object]
+    figures: RunFigures
+    epochs: Sequence[Epoch]
+
+
+def read_epochs(log: Path) -> list[Epoch]:
+    """The epochs of the run whose ``log.json`` is given.
+
+    Raises
+    ------
+    UserError
+        It is none, or cannot be read.
+    """
+    try:
+        epochs = [Epoch.from_dict(entry) for entry in json.loads(log.read_text())["epochs"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no list of epochs in it"
+        raise UserError(
+            f"{log}: is not the log of a training run ({reason}); name its log.json"
+        ) from None
+    if not epochs:
+        raise UserError(f"{log}: is the log of a run without epochs; name another")
+    return epochs

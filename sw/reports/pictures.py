@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sw.cli import save_picture
+from sw.learn.history import Epoch
+from sw.reports.sweeps import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,16 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["accuracy_by_step", "confusion", "inputs", "learning_curve", "sweep"]
 
 
-def learning_curve(path: Path, history: Sequence[dict[str, object]], title: str) -> None:
+def learning_curve(path: Path, history: Sequence[Epoch], title: str) -> None:
     """Validation error, strict, by epoch. ``history`` is that of a Trainer; without validation the
     picture stays empty.
     """
     from matplotlib.ticker import LogFormatter
 
     with _axes(path, (6, 3.5)) as axes:
-        if history[-1]["validation_accuracy"] is not None:
-            errors = [100 * (1 - entry["validation_accuracy"]) for entry in history]
-            axes.semilogy([entry["epoch"] for entry in history], np.maximum(errors, 1e-2))
+        accuracies = [entry.validation_accuracy for entry in history]
+        errors = [100 * (1 - accuracy) for accuracy in accuracies if accuracy is not None]
+        if errors:
+            axes.semilogy([entry.epoch for entry in history], np.maximum(errors, 1e-2))
             axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
         axes.set(xlabel="epoch", ylabel="validation error, strict [%]", title=title)
         axes.grid(visible=True, which="both", alpha=0.3)
@@ -57,9 +60,9 @@ def accuracy_by_step(
         axes.legend(loc="lower right")
 
 
-def sweep(path: Path, rows: Sequence[dict[str, object]], label: str) -> None:
+def sweep(path: Path, rows: Sequence[Row], label: str) -> None:
     """Strict accuracy of each seed and its mean, and the mean lenient accuracy, by the value of one
-    setting. ``rows`` are those of ``sw.sweep.summary``.
+    setting. ``rows`` are those of :func:`sw.reports.sweeps.summary`.
     """
     place = np.arange(len(rows))
     with _axes(path, (6, 3.5)) as axes:
@@ -67,12 +70,12 @@ def sweep(path: Path, rows: Sequence[dict[str, object]], label: str) -> None:
             ("lenient_accuracy", "lenient", "s--"),
             ("accuracy", "strict", "o-"),
         ):
-            means = [100 * row[name] for row in rows]
+            means = [100 * getattr(row, name) for row in rows]
             axes.plot(place, means, style, label=title)
         for at, row in zip(place, rows, strict=True):
-            for accuracy in row["accuracies"]:
+            for accuracy in row.accuracies:
                 axes.plot(at, 100 * accuracy, ".", color="0.4")
-        axes.set_xticks(place, [str(row["value"]) for row in rows])
+        axes.set_xticks(place, [str(row.value) for row in rows])
         axes.set(xlabel=label, ylabel="test set [%]")
         axes.grid(visible=True, alpha=0.3)
         axes.legend(loc="best")

@@ -36,10 +36,9 @@ def test_every_case_learns():
     torch.manual_seed(0)
     times, labels = torch.randint(0, 9, (16, 20)), torch.randint(0, 10, (16,))
     for case in bench_training.cases((20, 12, 10), 8, times, labels):
-        names = case.step.__defaults__[0]
-        before = [parameter.clone() for parameter in names.parameters()]
+        before = [parameter.clone() for parameter in case.network.parameters()]
         case.step()
-        after = list(names.parameters())
+        after = list(case.network.parameters())
         assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True)), case.name
 
 
@@ -48,8 +47,10 @@ def test_a_case_that_cannot_run_says_why(monkeypatch):
         raise RuntimeError("no such thing\nand more")
 
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    case = bench_training.Case("x", fails, captured=False)
-    assert bench_training.measure(case, 1, torch.device("cpu")) == {"error": "no such thing"}
+    case = bench_training.Case("x", torch.nn.Identity(), fails, captured=False)
+    row = bench_training.measure(case, 4, 1, torch.device("cpu"))
+    expected = {"case": "x", "steps": 4, "cuda_graph": False, "error": "no such thing"}
+    assert row.to_dict() == expected
 
 
 def test_roofline_by_hand():
@@ -59,14 +60,19 @@ def test_roofline_by_hand():
     four tensors, read and written, and 9 spike times an image: 658 bytes.
     """
     times = torch.tensor([[0, 1, 4], [4, 4, 3]])
-    limits = {"operations_per_second": 1000.0, "bytes_per_second": 1e9}
-    figures = bench_training._roofline((3, 4, 2), times, 4, 1.0, limits)
-    assert figures == {"operations": 268, "bytes": 658, "share": 0.134}
+    limits = bench_training.Limits(operations_per_second=1000.0, bytes_per_second=10**9)
+    roofline = bench_training._roofline((3, 4, 2), times, 4, 1.0, limits)
+    assert roofline == bench_training.Roofline(operations=268, bytes=658, share=0.134)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--batch", "0"], "--batch must be in"), (["--device", "cuda"], "PyTorch finds no GPU")],
+    [
+        (["--batch", "9999"], "--batch must be in 1 … 1442, not 9999"),
+        (["--device", "cuda"], "PyTorch finds no GPU"),
+        (["--only", "nosuch"], "--only: invalid choice: 'nosuch'"),
+        (["--dataset", "fsdd"], "--dataset fsdd: holds events"),
+    ],
 )
 def test_refuses(arguments, message, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

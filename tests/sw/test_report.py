@@ -9,8 +9,9 @@ from networks import image_network, random_network, speech
 
 from sim import golden
 from sw import report
-from sw.cli import UserError
+from sw.cli import UserError, write_json
 from sw.encoder import LatencyEncoder, Spikes
+from sw.learn.history import Epoch
 from sw.learn.inference import run_images
 
 PNG = b"\x89PNG"
@@ -80,8 +81,17 @@ def test_examples_lie_where_their_pixels_do(rng, digits):
 def test_command(rng, tmp_path, capsys, digits):
     network = image_network(rng)
     network.save(tmp_path / "mine.safetensors")
-    log = {"epochs": [{"epoch": e, "validation_accuracy": 0.9} for e in (1, 2)]}
-    (tmp_path / "log.json").write_text(json.dumps(log))
+    epochs = [
+        Epoch(
+            epoch=e,
+            rate=0.1,
+            validation_accuracy=0.9,
+            decision_step_mean=2.0,
+            spikes_mean=[3.0, 1.0],
+        )
+        for e in (1, 2)
+    ]
+    write_json(tmp_path / "log.json", {"epochs": epochs})
     report.main(
         [
             str(tmp_path / "mine.safetensors"),

@@ -52,12 +52,13 @@ def test_each_value_and_seed(tmp_path, monkeypatch, capsys):
         sweep.main([*arguments(tmp_path), "--batch", "64"])
 
 
-def test_summary():
-    figures = {"lenient_accuracy": 1.0, "decision_step_mean": 2.0, "hidden_spikes_mean": 30.0}
-    runs = {"4": [{"accuracy": 0.8, **figures}, {"accuracy": 0.9, **figures}]}
-    (row,) = sweep.summary(runs)
-    assert row["accuracy"] == pytest.approx(0.85)
-    assert row["deviation"] == pytest.approx(0.0707, abs=1e-4)
+def test_damaged_figures_of_a_run(tmp_path):
+    folder = tmp_path / "sweep" / "hidden"
+    folder.mkdir(parents=True)
+    (folder / "flags.json").write_text(json.dumps({"flags": FLAGS[1:]}))
+    (folder / "8-s0.json").write_text('{"accuracy": 1}')
+    with pytest.raises(UserError, match=r"8-s0\.json: not the figures of a run; --restart drops"):
+        sweep.main(arguments(tmp_path))
 
 
 @pytest.mark.parametrize("vary", ["hidden", "=3", "hidden="])

@@ -39,7 +39,7 @@ def test_writes_the_network_and_its_log(tmp_path, digits, capsys):
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert provenance["test_accuracy"] == figures["accuracy"]
     assert provenance["validation_accuracy"] == figures.pop("validation_accuracy")
-    assert evaluate(network, digits) == figures
+    assert evaluate(network, digits).to_dict() == figures
     folder = tmp_path / "build" / "train" / network.name
     assert {path.name for path in folder.iterdir()} == {"log.json", "learning_curve.png"}
     assert (folder / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
@@ -61,7 +61,7 @@ def test_events(tmp_path, rng, monkeypatch):
     assert network.provenance["dataset"] == "fsdd"
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert network.provenance["validation_accuracy"] == figures.pop("validation_accuracy")
-    assert evaluate(network, words) == figures
+    assert evaluate(network, words).to_dict() == figures
 
 
 @pytest.mark.parametrize("flag", ["--pool", "--inputs", "--silent-below"])

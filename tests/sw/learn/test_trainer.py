@@ -74,9 +74,9 @@ def state(trainer):
 def test_learns(digits, changes):
     trainer = Trainer(small(**changes), digits)
     trainer.fit()
-    assert [entry["epoch"] for entry in trainer.history] == [1, 2, 3]
-    assert trainer.history[-1]["validation_accuracy"] > 0.15  # chance is 0.1
-    assert len(trainer.history[-1]["spikes_mean"]) == len(trainer.rule.weights)
+    assert [entry.epoch for entry in trainer.history] == [1, 2, 3]
+    assert trainer.history[-1].validation_accuracy > 0.15  # chance is 0.1
+    assert len(trainer.history[-1].spikes_mean) == len(trainer.rule.weights)
 
 
 # The published baselines are slow learners: tests/sw/rules has them learn, with settings for it
@@ -85,7 +85,7 @@ def test_every_rule_learns(digits, rule):
     recipe = preset("digits", rule=rule, hidden=(30,), epochs=8, batch=32)
     trainer = Trainer(recipe, digits)
     trainer.fit()
-    assert trainer.history[-1]["validation_accuracy"] > 0.3  # chance is 0.1
+    assert trainer.history[-1].validation_accuracy > 0.3  # chance is 0.1
     figures = trainer.answer(digits).figures(digits.test_labels)
     assert figures.accuracy > 0.3
 
@@ -109,8 +109,8 @@ def test_events_validation_is_what_the_network_does(words):
     network = trainer.network("x", PROVENANCE)
     answered = run(network, words.train_events[held_out].spikes(network.steps))
     figures = answered.figures(words.train_labels[held_out])
-    assert trainer.history[-1]["validation_accuracy"] == figures.accuracy
-    assert trainer.history[-1]["decision_step_mean"] == pytest.approx(figures.decision_step_mean)
+    assert trainer.history[-1].validation_accuracy == figures.accuracy
+    assert trainer.history[-1].decision_step_mean == pytest.approx(figures.decision_step_mean)
     mine, same = trainer.answer(words), run_inputs(network, words.test_part(network.steps))
     np.testing.assert_array_equal(mine.label, same.label)
     np.testing.assert_array_equal(mine.times[0], same.times[0])
@@ -144,9 +144,9 @@ def test_validation_is_what_the_network_does(digits):
     _, held_out = split(digits.train_labels, trainer.recipe.validation)
     images, labels = digits.train_images[held_out], digits.train_labels[held_out]
     figures = run_images(trainer.network("x", PROVENANCE), images).figures(labels)
-    assert trainer.history[-1]["validation_accuracy"] == figures.accuracy
-    assert trainer.history[-1]["decision_step_mean"] == pytest.approx(figures.decision_step_mean)
-    assert trainer.history[-1]["spikes_mean"][0] == pytest.approx(figures.hidden_spikes_mean)
+    assert trainer.history[-1].validation_accuracy == figures.accuracy
+    assert trainer.history[-1].decision_step_mean == pytest.approx(figures.decision_step_mean)
+    assert trainer.history[-1].spikes_mean[0] == pytest.approx(figures.hidden_spikes_mean)
 
 
 def test_validation_images_are_not_learnt_from(digits):
@@ -163,7 +163,7 @@ def test_validation_images_are_not_learnt_from(digits):
 def test_without_validation(digits):
     trainer = Trainer(small(validation=0.0, epochs=1), digits)
     trainer.fit()
-    assert trainer.history[-1]["validation_accuracy"] is None
+    assert trainer.history[-1].validation_accuracy is None
 
 
 def test_inputs_are_chosen_from_what_is_learnt_from(digits):
@@ -235,5 +235,5 @@ def test_refusals(digits, changes, message):
 def test_rate_falls_to_nothing(digits):
     trainer = Trainer(small(epochs=4, rate=0.01), digits)
     trainer.fit()
-    rates = [entry["rate"] for entry in trainer.history]
+    rates = [entry.rate for entry in trainer.history]
     np.testing.assert_allclose(rates, [0.01, 0.00853553, 0.005, 0.00146447], rtol=1e-5)

@@ -93,4 +93,4 @@ def test_learns(digits):
     recipe = preset("digits", rule="bs4nn", hidden=(100,), epochs=12, batch=32)
     trainer = Trainer(recipe, digits)
     trainer.fit()
-    assert trainer.history[-1]["validation_accuracy"] > 0.6
+    assert trainer.history[-1].validation_accuracy > 0.6

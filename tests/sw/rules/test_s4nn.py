@@ -71,4 +71,4 @@ def test_learns(digits):
     recipe = preset("digits", rule="s4nn", hidden=(100,), epochs=12, batch=32, settings=settings)
     trainer = Trainer(recipe, digits)
     trainer.fit()
-    assert trainer.history[-1]["validation_accuracy"] > 0.6
+    assert trainer.history[-1].validation_accuracy > 0.6
