@@ -19,6 +19,7 @@ from sim.verilator.simulator import CoreError, Simulator
 from sw.encoder import Spikes
 
 IMAGES = 60
+deep = pytest.mark.deep
 WAYS = (
     {"alone": True},
     {},
@@ -52,22 +53,31 @@ def test_every_kind_of_network(rng, name):
         assert (np.diff(stream) == pixels).all()
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        find_config("event-2"),
-        find_config("event-4,event,event-2"),
-        Config(engines=(EventDriven(banks=4), EventDriven()), pixels=4),
-        find_config("popcount"),
-        Config(engines=(EventDriven(banks=2), Popcount(flags=3), Popcount())),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize(
-    "name", ["three hidden layers", "ties", "extremes", "selected to the last"]
-)
+CONFIGS = {
+    "two banks": find_config("event-2"),
+    "banks of each layer": find_config("event-4,event,event-2"),
+    "four pixels": Config(engines=(EventDriven(banks=4), EventDriven()), pixels=4),
+    "popcount": find_config("popcount"),
+    "popcount of words": Config(engines=(EventDriven(banks=2), Popcount(flags=3), Popcount())),
+}
+# Each config with one network of its own kind; all pairs are deep.
+OFTEN = {
+    ("three hidden layers", "banks of each layer"),
+    ("three hidden layers", "popcount of words"),
+    ("ties", "four pixels"),
+    ("extremes", "popcount"),
+    ("selected to the last", "two banks"),
+}
+PAIRS = [
+    pytest.param(name, config, marks=() if (name, config) in OFTEN else deep)
+    for name in ("three hidden layers", "ties", "extremes", "selected to the last")
+    for config in CONFIGS
+]
+
+
+@pytest.mark.parametrize(("name", "config"), PAIRS)
 def test_every_config(rng, name, config):
-    network = make(rng, name)
+    network, config = make(rng, name), CONFIGS[config]
     if network.encoder.pixels % config.pixels:
         config = replace(config, pixels=1)
     if len(config.engines) > len(network.layers):
@@ -101,11 +111,17 @@ FOLDED = {
 }
 
 
-@pytest.mark.parametrize("name", FOLDED)
+SELDOM = ("most steps", "pool of two", "nobody fires", "everybody at once")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=deep if name in SELDOM else ()) for name in FOLDED]
+)
 def test_folded_layers(rng, name):
     check(rng, make(rng, name), Config(engines=FOLDED[name]))
 
 
+@deep
 def test_a_folded_layer_behind_another(rng):
     network = make(rng, "three hidden layers")
     check(
@@ -127,7 +143,7 @@ EVENTS = {
 
 
 @pytest.mark.parametrize("name", EVENTS)
-@pytest.mark.parametrize("engine", ["event", "event,event-2"])
+@pytest.mark.parametrize("engine", ["event", pytest.param("event,event-2", marks=deep)])
 def test_every_kind_of_network_for_events(rng, name, engine):
     """Spikes in which units may fire several times, also in one step; some inputs have none."""
     sizes, steps, low, high = EVENTS[name]
