@@ -8,7 +8,7 @@ from hw.explore import search
 from hw.explore.measure import performance
 from hw.flow.bitstream import bitstream_path, build, commands, plan, weight_paths
 from hw.rtl.config import engine_names, find_config
-from sw.cli import run, table, write_json
+from sw.cli import UserError, exclusive, run, table, write_json
 from sw.flags import megahertz, parser
 from sw.network import find
 
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     search.add_flags(options)
     options.add_argument("--dry-run", action="store_true", help="list what would be made")
     args = options.parse_args(arguments)
+    if args.dry_run and args.json:
+        raise UserError("--json: a --dry-run gives no figures; leave one of them out")
     board = find_board(args.board)
     clock = None if args.clock is None else check_clock(board, args.clock)
     say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
@@ -39,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say(f"{network.name} with {config.name}")
     else:
         network, config = find(args.network or board.network), find_config(args.engine)
+    bitstream = bitstream_path(network, board, config, args.build_dir)
     if args.dry_run:
-        bitstream = bitstream_path(network, board, config, args.build_dir)
         print(f"{network.name} ({network.structure}) on {board.title}, {board.part}:")
         for command in commands(plan(network, board, config=config, clock=clock, seed=args.seed)):
             print("  " + " ".join(command))
@@ -48,16 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for path in (*paths, bitstream.with_name("report.json")):
             print(f"  {path}")
         return
-    report = build(
-        network,
-        board,
-        build_dir=args.build_dir,
-        config=config,
-        data_dir=args.data_dir,
-        clock=clock,
-        seed=args.seed,
-        say=say,
-    )
+    with exclusive(bitstream.parent):
+        report = build(
+            network,
+            board,
+            build_dir=args.build_dir,
+            config=config,
+            data_dir=args.data_dir,
+            clock=clock,
+            seed=args.seed,
+            say=say,
+        )
     if args.json:
         write_json(args.json, report)
     if not args.quiet:

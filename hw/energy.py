@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from hw.boards.clock import check_clock, needs_pll
 from hw.boards.table import find_board
-from sw.cli import UserError, run, table, write_json
+from sw.cli import UserError, check_output, run, table, write_json
 from sw.encoder import LatencyEncoder
 from sw.flags import megahertz, parser, positive_int
 from sw.network import Network, find
@@ -118,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="clock; at the crystal's own, 12 MHz, there is no PLL (default: the board's)",
     )
     args = options.parse_args(arguments)
+    check_output(args.build_dir / "verify", folder=True)
     board = find_board("icebreaker")
     clock = board.clock if args.clock is None else check_clock(board, args.clock)
     network = find(args.network or board.network)

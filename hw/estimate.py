@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if search.asked(args):
         _search(args, board)
         return
+    if args.picture:
+        raise UserError("--picture: draws the result of a search; add --engine auto or a limit")
     if board is None:
         raise UserError(f"--board is missing; name one of {board_names()}")
     network = find(args.network or board.network)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hw.flow.verilog import TOP, export, manifest
 from hw.rtl.config import engine_names, find_config
-from sw.cli import run, write_json
+from sw.cli import check_output, run, write_json
 from sw.flags import output_folder, parser
 from sw.network import find
 
@@ -19,7 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--engine", default="event", help=engine_names())
     args = options.parse_args(arguments)
     network, config = find(args.network), find_config(args.engine)
-    path = export(network, args.out or args.build_dir / "export" / network.file_name, config)
+    folder = args.out or args.build_dir / "export" / network.file_name
+    check_output(folder, folder=True)
+    path = export(network, folder, config)
     if args.json:
         write_json(args.json, manifest(network, config))
     if not args.quiet:

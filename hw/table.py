@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hw.boards.table import BOARDS
-from hw.flow.bitstream import build
+from hw.flow.bitstream import bitstream_path, build
 from hw.rtl.config import Config, find_config
-from sw.cli import UserError, atomic_path, run, write_json
+from sw.cli import UserError, atomic_path, exclusive, run, write_json
 from sw.flags import output_file, parser
 from sw.network import Network, find
 
@@ -167,7 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         board, network, config = BOARDS[row.board], find(row.network), find_config(row.engine)
         say(f"[{count}/{len(ROWS)}] {network.name} on {board.title}")
         places = {"build_dir": args.build_dir, "data_dir": args.data_dir}
-        report = build(network, board, config=config, seed=args.seed, say=say, **places)
+        with exclusive(bitstream_path(network, board, config, args.build_dir).parent):
+            report = build(network, board, config=config, seed=args.seed, say=say, **places)
         if row[1:] not in intervals:
             intervals[row[1:]] = interval(network, config, **places)
         reports.append(report | {"interval_cycles_mean": intervals[row[1:]]})

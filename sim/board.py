@@ -31,7 +31,7 @@ from hw.rtl.core import loaded_words
 from sim import golden
 from sim.cocotb_bench.testbench import simulate
 from sim.verilator.netlist import cell_models
-from sw.cli import UserError, run, table, write_json
+from sw.cli import UserError, exclusive, run, table, write_json
 from sw.data.registry import load_for
 from sw.encoder import Spikes
 from sw.flags import megahertz, parser, positive_int
@@ -276,7 +276,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun = time.monotonic()
     folder = args.build_dir / "board" / f"{network.file_name}-{config.name}"
     try:
-        got = replies(network, inputs, config, folder, args.build_dir / "verify", clock)
+        with exclusive(folder):
+            got = replies(network, inputs, config, folder, args.build_dir / "verify", clock)
     except RuntimeError as error:
         raise UserError(f"the board does not answer: {error}") from None
     answer = golden.run_inputs(network, inputs)

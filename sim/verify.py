@@ -30,7 +30,7 @@ from sim.verilator import tool
 from sim.verilator.netlist import netlist_sources
 from sim.verilator.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw.answer import Answer
-from sw.cli import run, write_json
+from sw.cli import check_output, run, write_json
 from sw.data import registry
 from sw.encoder import Spikes
 from sw.flags import parser, positive_int, share
@@ -253,6 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options.add_argument("--engine", default="event", help=engine_names())
     args = options.parse_args(arguments)
+    check_output(args.build_dir / "verify", folder=True)
     begun = time.monotonic()
     network, config = find(args.network), find_config(args.engine)
     name = args.dataset or str(network.provenance["dataset"])

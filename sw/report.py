@@ -111,11 +111,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     network = find(args.network)
     data = load_dataset_for(network, args.dataset, args.data_dir)
     history = None if args.log is None else read_epochs(args.log)
+    folder = args.out or args.build_dir / "report" / network.file_name
+    cli.check_output(folder, folder=True)
     given = run_inputs(network, data.test_part(network.steps))
     matrix = confusion(given.label, data.test_labels, len(network.labels))
     accuracy = stopped(network, data)
     decided = [float((given.step <= step).mean()) for step in range(network.steps)]
-    folder = args.out or args.build_dir / "report" / network.name
     pictures.accuracy_by_step(folder / "accuracy_by_step.png", accuracy, decided, network.name)
     pictures.confusion(folder / "confusion.png", matrix, network.labels, network.name)
     if isinstance(data, Dataset):

@@ -6,22 +6,28 @@ Every value is trained with every seed by ``sw.train``, one run after the other:
 
 What comes after ``--`` are flags of ``sw.train`` for all runs. Results lie in
 ``<build-dir>/sweep/<flag>/``: each run's network and figures, ``sweep.json`` and ``sweep.png``. A
-sweep that was killed goes on where it was; one with other flags than the last is refused.
+sweep that was killed goes on where it was; one with other flags than the last is refused once a
+run of the last is finished.
 """
 
 import argparse
 import json
+import shutil
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from sw import cli, train
 from sw.cli import UserError
 from sw.flags import parser, positive_int
 from sw.learn.history import RunFigures
+from sw.network import file_name
 from sw.reports import pictures
 from sw.reports.sweeps import Sweep, summary, table
 
 __all__ = ["main"]
+
+_OWN = ("seed", "out", "name", "json", "build_dir", "quiet", "restart")  # flags of sw.train
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -40,40 +46,60 @@ def main(argv: Sequence[str] | None = None) -> None:
     values = [value for value in listed.split(",") if value]
     if not flag or not values:
         raise UserError(f"--vary must be FLAG=V,V…, not {args.vary!r}")
-    folder = args.build_dir / "sweep" / flag
-    kept = folder / "flags.json"
-    if args.restart or not kept.exists():
-        for old in folder.glob("*"):
-            old.unlink()
-        cli.write_json(kept, {"flags": args.flags})
-    elif (before := json.loads(kept.read_text())["flags"]) != args.flags:
-        raise UserError(f"{kept}: made with {' '.join(before)!r}; --restart drops that sweep")
-    runs: dict[str, list[RunFigures]] = {}
     for value in values:
-        runs[value] = []
-        for seed in range(args.seeds):
-            figures = folder / f"{value}-s{seed}.json"
+        _check([*args.flags, f"--{flag}", value])
+    folder = args.build_dir / "sweep" / flag
+    with cli.exclusive(folder):
+        _begin(folder, args.flags, args.restart)
+        runs: dict[str, list[RunFigures]] = {value: [] for value in values}
+        for value, seed in product(runs, range(args.seeds)):
+            figures = folder / f"{file_name(value)}-s{seed}.json"
             if not figures.exists():
                 out = figures.with_suffix(".safetensors")
                 given = [*args.flags, f"--{flag}", value, "--seed", str(seed), "--out", str(out)]
-                given += ["--json", str(figures), "--build-dir", str(args.build_dir), "-q"]
+                given += ["--json", str(figures), "--build-dir", str(folder), "-q"]
                 train.main(given)
             runs[value].append(_figures(figures))
             if not args.quiet:
                 print(f"{flag} {value}, seed {seed}: {runs[value][-1].accuracy:.2%} strict")
-    result = Sweep(vary=flag, flags=args.flags, seeds=args.seeds, rows=summary(runs))
-    for path in (folder / "sweep.json", args.json):
-        if path:
-            cli.write_json(Path(path), result)
-    pictures.sweep(folder / "sweep.png", result.rows, flag)
-    if not args.quiet:
-        print(table(result))
+        result = Sweep(vary=flag, flags=args.flags, seeds=args.seeds, rows=summary(runs))
+        for path in (folder / "sweep.json", args.json):
+            if path:
+                cli.write_json(Path(path), result)
+        pictures.sweep(folder / "sweep.png", result.rows, flag)
+        if not args.quiet:
+            print(table(result))
+
+
+def _check(flags: Sequence[str]) -> None:
+    """Refuses what ``sw.train`` would, and flags that a sweep sets for each run itself."""
+    asked, usual = (train.arguments().parse_args(given) for given in (flags, []))
+    for name in _OWN:
+        if getattr(asked, name) != getattr(usual, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"{flag}: a sweep sets it for each run; leave it out, see --seeds")
+    train.recipe_of(asked)
+
+
+def _begin(folder: Path, flags: Sequence[str], restart: bool) -> None:
+    """Keeps the flags beside the results. What other flags left is dropped if ``restart`` says so
+    or no run of theirs was finished, else it is refused.
+    """
+    kept = folder / "flags.json"
+    before = json.loads(kept.read_text(encoding="utf-8"))["flags"] if kept.exists() else None
+    if before == flags and not restart:
+        return
+    if before is not None and any(folder.glob("*-s*.json")) and not restart:
+        raise UserError(f"{kept}: made with {' '.join(before)!r}; --restart drops that sweep")
+    for old in folder.iterdir():
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    cli.write_json(kept, {"flags": flags})
 
 
 def _figures(path: Path) -> RunFigures:
     """What ``sw.train`` wrote with --json."""
     try:
-        return RunFigures(**json.loads(path.read_text()))
+        return RunFigures(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError):
         raise UserError(f"{path}: not the figures of a run; --restart drops that sweep") from None
 

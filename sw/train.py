@@ -29,13 +29,13 @@ from sw.flags import natural, output_file, parser, positive_float, positive_int,
 from sw.learn import distributed
 from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.inference import run_inputs
-from sw.learn.recipes import preset
+from sw.learn.recipes import Recipe, preset
 from sw.learn.trainer import Trainer
 from sw.network import Network, file_name
 from sw.reports import pictures
 from sw.rules import RULES
 
-__all__ = ["main", "train"]
+__all__ = ["arguments", "main", "recipe_of", "train"]
 
 _SMALL = 1 << 20  # spike flags of a batch, all steps
 
@@ -101,10 +101,9 @@ def arguments() -> argparse.ArgumentParser:
     return flags
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    argv = sys.argv[1:] if argv is None else list(argv)
-    args = arguments().parse_args(argv)
-    recipe = preset(
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """What the flags ask for. Raises :class:`UserError` where they contradict one another."""
+    return preset(
         args.dataset,
         augment=False if args.augment is None else dict(args.augment),
         rule=args.rule,
@@ -120,6 +119,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         settings=dict(args.set),
     )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = arguments().parse_args(argv)
+    recipe = recipe_of(args)
     data = load(args.dataset, args.data_dir)
     command = shlex.join(["python", "-m", "sw.train", *argv])
     with ExitStack() as held:

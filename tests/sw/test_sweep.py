@@ -61,6 +61,33 @@ def test_damaged_figures_of_a_run(tmp_path):
         sweep.main(arguments(tmp_path))
 
 
+def test_what_failed_at_the_start_is_in_nobodys_way(tmp_path):
+    """Nor is a value of the flag tried before all of them are known to be possible."""
+    begin = ["--build-dir", str(tmp_path), "--seeds", "1", "-q", "--vary"]
+    with pytest.raises(UserError, match=r"^--hidden must be sizes"):
+        sweep.main([*begin, "hidden=8,x", *FLAGS])
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match="Batch must be at most"):
+        sweep.main([*begin, "hidden=8", *FLAGS, "--batch", "5000"])
+    sweep.main([*begin, "hidden=8", *FLAGS])
+    assert (tmp_path / "sweep" / "hidden" / "8-s0.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("vary", "flags", "named"),
+    [
+        ("seed=1,2", [], "--seed"),
+        ("out=a,b", [], "--out"),
+        ("hidden=8", ["--seed", "3"], "--seed"),
+        ("hidden=8", ["--build-dir", "x"], "--build-dir"),
+        ("hidden=8", ["-q"], "--quiet"),
+    ],
+)
+def test_refuses_flags_that_it_sets_itself(tmp_path, vary, flags, named):
+    with pytest.raises(UserError, match=f"^{named}: a sweep sets it for each run"):
+        sweep.main(["--build-dir", str(tmp_path), "--vary", vary, *FLAGS, *flags])
+
+
 @pytest.mark.parametrize("vary", ["hidden", "=3", "hidden="])
 def test_refuses_what_names_no_values(tmp_path, vary):
     with pytest.raises(UserError, match="must be FLAG=V"):
