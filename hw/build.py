@@ -38,12 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if search.asked(args):
         _, chosen = search.from_flags(args, board, say)
         network, config = chosen.network, chosen.config
-        say(f"{network.name} with {config.name}")
+        say(f"{network.title} with {config.name}")
     else:
         network, config = find(args.network or board.network), find_config(args.engine)
     bitstream = bitstream_path(network, board, config, args.build_dir)
     if args.dry_run:
-        print(f"{network.name} ({network.structure}) on {board.title}, {board.part}:")
+        print(f"{network.title} ({network.structure}) on {board.title}, {board.part}:")
         for command in commands(plan(network, board, config=config, clock=clock, seed=args.seed)):
             print("  " + " ".join(command))
         paths = [bitstream, *weight_paths(network, board, config, bitstream).values()]

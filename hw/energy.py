@@ -180,7 +180,7 @@ def _summary(
     images = activity.images
     wires = ", ".join(f"{b or 'top'} {n / images:,.0f}" for b, n in activity.wires.most_common(4))
     lines = [
-        ("network", f"{network.name}, {network.structure}, {network.steps} steps"),
+        ("network", f"{network.title}, {network.structure}, {network.steps} steps"),
         (
             "activity",
             f"{images} test images back to back, {activity.cycles / images:.1f} cycles each",

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     there = figures["available"]
     lines = [
-        ("network", f"{network.name}, {network.structure}, {network.steps} steps"),
+        ("network", f"{network.title}, {network.structure}, {network.steps} steps"),
         ("board", f"{board.name} ({board.part})"),
         ("logic cells", f"about {figures['logic_cells']:,} of {there['logic_cells']:,}"),
         ("block RAMs", f"{figures['ebr']} of {there['ebr']}"),

@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reports, intervals = [], {}
     for count, row in enumerate(ROWS, 1):
         board, network, config = BOARDS[row.board], find(row.network), find_config(row.engine)
-        say(f"[{count}/{len(ROWS)}] {network.name} on {board.title}")
+        say(f"[{count}/{len(ROWS)}] {network.title} on {board.title}")
         places = {"build_dir": args.build_dir, "data_dir": args.data_dir}
         with exclusive(bitstream_path(network, board, config, args.build_dir).parent):
             report = build(network, board, config=config, seed=args.seed, say=say, **places)

@@ -303,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _summary(network: Network, figures: dict[str, object]) -> str:
     lines = [
-        f"{network.name} ({network.structure}, {network.steps} steps): golden model = "
+        f"{network.title} ({network.structure}, {network.steps} steps): golden model = "
         f"{'RTL' if figures['target'] == 'rtl' else 'iCE40 netlist'} on {figures['images']} "
         f"images of {figures['dataset']}",
         "  equal          class, decision step, margin"

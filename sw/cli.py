@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
@@ -154,17 +153,22 @@ def _extra(package: str | None) -> str | None:
     return next((extra for extra, packages in EXTRAS.items() if top in packages), None)
 
 
-def printable(text: str) -> str:
-    """``text`` on one line, its control characters escaped."""
+def printable(text: str, most: int | None = None) -> str:
+    """``text`` on one line: what is not printable escaped, and with ``most`` shortened to so many
+    characters.
+    """
+    if most is not None and len(text) > most:
+        text = f"{text[: most - 1]}…"
+    if text.isprintable():
+        return text
     return "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char)[0] == "C" else char
-        for char in text
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
 
 
 def table(lines: Iterable[tuple[str, object]], width: int = 18) -> str:
     """Names and values for people, one a line, the values from column ``width`` on."""
-    return "\n".join(f"{name + ':':{width}}{value}" for name, value in lines)
+    return "\n".join(f"{name + ':':{width}}{printable(str(value))}" for name, value in lines)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from sw import limits
+
 __all__ = ["Encoder", "EventsEncoder", "LatencyEncoder", "Spikes"]
 
 
@@ -111,6 +113,8 @@ class LatencyEncoder:
     def __post_init__(self) -> None:
         if len(self.shape) != 2 or not all(_is_int(n) and n >= 1 for n in self.shape):
             raise ValueError(f"Shape must be two positive integers, not {self.shape!r}")
+        if self.pixels > limits.UNITS:
+            raise ValueError(f"Pixels must be at most {limits.UNITS:,}, not {self.pixels:,}")
         if not _is_int(self.pool) or self.pool not in (1, 2, 4):
             raise ValueError(f"Pool must be 1, 2 or 4, not {self.pool!r}")
         if any(n % self.pool for n in self.shape):
@@ -118,11 +122,9 @@ class LatencyEncoder:
         if not _is_int(self.silent_below) or not 0 <= self.silent_below <= 256:
             raise ValueError(f"Silent_below must be in 0 … 256, not {self.silent_below!r}")
         if self.select is not None:
-            outside = [i for i in self.select if not 0 <= i < self.pooled]
-            if outside:
-                raise ValueError(
-                    f"Select index must be in 0 … {self.pooled - 1}, not {outside[0]!r}"
-                )
+            outside = (index for index in self.select if not 0 <= index < self.pooled)
+            for index in outside:
+                raise ValueError(f"Select index must be in 0 … {self.pooled - 1}, not {index!r}")
 
     @property
     def pixels(self) -> int:
@@ -185,6 +187,8 @@ class EventsEncoder:
     def __post_init__(self) -> None:
         if not _is_int(self.channels) or self.channels < 1:
             raise ValueError(f"Channels must be a positive integer, not {self.channels!r}")
+        if self.channels > limits.UNITS:
+            raise ValueError(f"Channels must be at most {limits.UNITS:,}, not {self.channels:,}")
 
     @property
     def inputs(self) -> int:

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.json:
         cli.write_json(args.json, figures)
     if not args.quiet:
-        print(f"{network.name}: {network.structure}, {network.steps} steps, {data.name}")
+        print(f"{network.title}: {network.structure}, {network.steps} steps, {data.name}")
         for key, value in figures.to_dict().items():
             shown = f"{value:.2%}" if key.endswith(("accuracy", "share")) else f"{value:.6g}"
             print(f"  {_TEXT[key]:<42}{shown:>8}")

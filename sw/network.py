@@ -1,22 +1,26 @@
 """The Network: what it holds, and the one reader and writer of its file (docs/spec.md, "The network
 file").
 
-Needs NumPy and safetensors only.
+Needs NumPy and safetensors only. ``sw.limits`` has the bounds; what comes from a file is shortened
+and escaped in messages.
 """
 
 import hashlib
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from sw.cli import UserError, atomic_path
+from sw import limits
+from sw.cli import UserError, atomic_path, printable
+from sw.container import parse_json, quoted, read, whole_number
 from sw.encoder import EventsEncoder, LatencyEncoder
 
 __all__ = [
@@ -43,6 +47,7 @@ PROVENANCE = (
     "test_accuracy",
     "command",
 )
+_Kind = TypeVar("_Kind")
 _METADATA = ("format", "name", "layers", "steps", "encoder", "labels", "provenance")
 
 
@@ -119,18 +124,17 @@ class Network:
     provenance: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if (
-            isinstance(self.steps, bool)
-            or not isinstance(self.steps, int)
-            or not 1 <= self.steps <= 256
-        ):
-            raise NetworkError(f"Steps must be in 1 … 256, not {self.steps!r}")
-        if isinstance(self.encoder, LatencyEncoder) and self.steps & (self.steps - 1):
-            raise NetworkError(
-                f"Steps must be a power of two where pixels are encoded, not {self.steps}"
-            )
+        fault = limits.steps_fault(self.steps, pixels=isinstance(self.encoder, LatencyEncoder))
+        if fault:
+            raise NetworkError(fault)
+        for what, text in (("Name", self.name), *(("Label", label) for label in self.labels)):
+            if len(text) > limits.TEXT:
+                raise NetworkError(
+                    f"{what} must have at most {limits.TEXT} characters, not {quoted(text)}"
+                )
         if not self.layers:
             raise NetworkError("Layers must be at least one, not none")
+        _check_sizes(self.sizes)
         if self.layers[0].inputs != self.encoder.inputs:
             raise NetworkError(
                 f"Layer sizes must chain: the encoder gives {self.encoder.inputs} inputs, "
@@ -150,6 +154,11 @@ class Network:
         missing = [key for key in PROVENANCE if key not in self.provenance]
         if missing:
             raise NetworkError(f"Provenance must name {missing[0]!r}")
+
+    @property
+    def title(self) -> str:
+        """The name for people: shortened, on one line, with all that is not printable escaped."""
+        return printable(self.name, 60)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -205,6 +214,11 @@ class Network:
         header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
         text += b" " * (-len(text) % 8)
+        if len(text) > limits.HEADER:
+            raise NetworkError(
+                f"Labels and provenance must have at most {limits.HEADER:,} bytes as JSON, "
+                f"not {len(text):,}"
+            )
         return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
     @property
@@ -224,16 +238,18 @@ class Network:
         """The reverse of :meth:`to_bytes`. Raises :class:`NetworkError` for every breach of the
         contract.
         """
-        tensors, metadata = _parse(content)
+        try:
+            tensors, metadata = read(content)
+        except ValueError as error:
+            raise NetworkError(str(error)) from None
         if metadata.get("format") != FORMAT:
-            raise NetworkError(f"format must be {FORMAT!r}, not {metadata.get('format')!r}")
+            raise NetworkError(f"format must be {FORMAT!r}, not {quoted(metadata.get('format'))}")
         for key in _METADATA:
             if key not in metadata:
                 raise NetworkError(f"metadata {key!r} is missing")
-        sizes = _sizes(metadata["layers"])
-        steps = metadata["steps"]
-        if not steps.isascii() or not steps.isdigit() or not 1 <= int(steps) <= 256:
-            raise NetworkError(f"steps must be in 1 … 256, not {steps!r}")
+        text = metadata["layers"]
+        sizes = _sizes(text)
+        steps = _steps(metadata["steps"])
 
         expected = {
             f"layer.{i}.{part}" for i in range(len(sizes) - 1) for part in ("weight", "threshold")
@@ -241,25 +257,27 @@ class Network:
         for name in sorted(expected - set(tensors)):
             raise NetworkError(f"tensor {name!r} is missing")
         for name in sorted(set(tensors) - expected - {"encoder.select"}):
-            raise NetworkError(f"tensor {name!r} is not expected in a network {metadata['layers']}")
+            raise NetworkError(
+                f"tensor {quoted(name)} is not expected in a network {printable(text, 60)}"
+            )
 
         layers = []
         for index, (inputs, outputs) in enumerate(pairwise(sizes)):
             packed = _tensor(tensors, f"layer.{index}.weight", np.uint8, (outputs, -(-inputs // 8)))
             threshold = _tensor(tensors, f"layer.{index}.threshold", np.int32, (outputs,))
-            bits = np.unpackbits(packed, axis=1, bitorder="little").astype(bool)
-            if bits[:, inputs:].any():
+            if inputs % 8 and (packed[:, -1] >> inputs % 8).any():
                 raise NetworkError(f"tensor 'layer.{index}.weight': pad bits must be 0")
-            layers.append(Layer(weight=bits[:, :inputs].copy(), threshold=threshold))
+            bits = np.unpackbits(packed, axis=1, count=inputs, bitorder="little")
+            layers.append(Layer(weight=bits.view(bool), threshold=threshold.astype(np.int32)))
 
         labels = _json(metadata, "labels", list)
         if not all(isinstance(label, str) for label in labels):
             raise NetworkError(
-                f"metadata 'labels' must be a list of strings, not {metadata['labels']!r}"
+                f"metadata 'labels' must be a list of strings, not {quoted(metadata['labels'])}"
             )
         return cls(
             name=metadata["name"],
-            steps=int(steps),
+            steps=steps,
             encoder=_encoder(tensors, metadata),
             layers=tuple(layers),
             labels=tuple(labels),
@@ -270,7 +288,8 @@ class Network:
     def load(cls, path: Path) -> "Network":
         """Reads a file. Raises :class:`NetworkError` with the path and the fault in one line."""
         try:
-            content = Path(path).read_bytes()
+            with Path(path).open("rb") as file:
+                content = file.read(limits.FILE + 1)  # no more, whatever it is
         except OSError as error:
             raise NetworkError(
                 f"{path}: cannot be read ({error.strerror}); name a .safetensors file or one of "
@@ -301,28 +320,42 @@ def find(name: str | Path) -> Network:
     return Network.load(in_zoo if in_zoo.is_file() else Path(name))
 
 
-def _parse(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    try:
-        entries = deserialize(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    except (SafetensorError, ValueError) as error:
-        raise NetworkError(f"not a safetensors file, or a damaged one ({error})") from None
-    types = {"U8": np.uint8, "I32": np.int32}
-    tensors = {}
-    for name, entry in entries:
-        if entry["dtype"] not in types:
-            raise NetworkError(f"tensor {name!r} must be uint8 or int32, not {entry['dtype']}")
-        tensors[name] = np.frombuffer(entry["data"], types[entry["dtype"]]).reshape(entry["shape"])
-    return tensors, header.get("__metadata__", {})
-
-
 def _sizes(text: str) -> list[int]:
-    fields = text.split("-")
-    if len(fields) < 2 or not all(
-        field.isascii() and field.isdigit() and int(field) for field in fields
+    """Units per layer from text such as "784-600-10"."""
+    if text.count("-") <= limits.LAYERS:
+        try:
+            sizes = [whole_number(field) for field in text.split("-")]
+        except ValueError:
+            sizes = []
+        if len(sizes) >= 2 and min(sizes) >= 1:
+            _check_sizes(sizes)
+            return sizes
+    raise NetworkError(
+        f"metadata 'layers' must be sizes such as '784-600-10', of at most {limits.LAYERS} layers, "
+        f"not {quoted(text)}"
+    )
+
+
+def _check_sizes(sizes: Sequence[int]) -> None:
+    """Raises :class:`NetworkError` for more layers, units or weights than there may be."""
+    weights = sum(inputs * outputs for inputs, outputs in pairwise(sizes))
+    for what, count, most in (
+        ("Layers", len(sizes) - 1, limits.LAYERS),
+        ("Units of a layer", max(sizes), limits.UNITS),
+        ("Weights", weights, limits.WEIGHTS),
     ):
-        raise NetworkError(f"metadata 'layers' must be sizes such as '784-600-10', not {text!r}")
-    return [int(field) for field in fields]
+        if count > most:
+            raise NetworkError(f"{what} must be at most {most:,}, not {count:,}")
+
+
+def _steps(text: str) -> int:
+    try:
+        steps = whole_number(text)
+    except ValueError:
+        steps = 0
+    if limits.steps_fault(steps, pixels=False):
+        raise NetworkError(f"steps must be in 1 … {limits.STEPS}, not {quoted(text)}")
+    return steps
 
 
 def _tensor(
@@ -336,14 +369,14 @@ def _tensor(
     return tensor
 
 
-def _json(metadata: dict[str, str], key: str, kind: type) -> object:
+def _json(metadata: dict[str, str], key: str, kind: type[_Kind]) -> _Kind:
     try:
-        value = json.loads(metadata[key])
-    except ValueError:
-        value = None
+        value, fault = parse_json(metadata[key]), ""
+    except ValueError as error:
+        value, fault = None, f" ({error})"
     if not isinstance(value, kind):
         raise NetworkError(
-            f"metadata {key!r} must be a JSON {kind.__name__}, not {metadata[key]!r}"
+            f"metadata {key!r} must be a JSON {kind.__name__}, not {quoted(metadata[key])}{fault}"
         )
     return value
 
@@ -354,14 +387,14 @@ def _encoder(
     fields = _json(metadata, "encoder", dict)
     select = None
     if "encoder.select" in tensors:
-        count = tensors["encoder.select"].size
+        count = min(tensors["encoder.select"].size, limits.UNITS)
         select = tuple(_tensor(tensors, "encoder.select", np.int32, (count,)).tolist())
     keys = {"latency": {"kind", "shape", "pool", "silent_below"}, "events": {"kind", "channels"}}
     kind = fields.get("kind")
-    if kind not in keys or set(fields) != keys[kind]:
+    if not isinstance(kind, str) or set(fields) != keys.get(kind):
         raise NetworkError(
             f"metadata 'encoder' must be a latency or an events encoder, "
-            f"not {metadata['encoder']!r}"
+            f"not {quoted(metadata['encoder'])}"
         )
     try:
         if kind == "latency":
@@ -376,7 +409,7 @@ def _encoder(
             raise ValueError("Select must not be given with an events encoder")
         return EventsEncoder(channels=fields["channels"])
     except (TypeError, ValueError) as error:
-        raise NetworkError(f"encoder: {error}") from None
+        raise NetworkError(f"encoder: {printable(str(error), 200)}") from None
 
 
 def _describe(array: np.ndarray) -> str:

@@ -117,25 +117,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     matrix = confusion(given.label, data.test_labels, len(network.labels))
     accuracy = stopped(network, data)
     decided = [float((given.step <= step).mean()) for step in range(network.steps)]
-    pictures.accuracy_by_step(folder / "accuracy_by_step.png", accuracy, decided, network.name)
-    pictures.confusion(folder / "confusion.png", matrix, network.labels, network.name)
+    pictures.accuracy_by_step(folder / "accuracy_by_step.png", accuracy, decided, network.title)
+    pictures.confusion(folder / "confusion.png", matrix, network.labels, network.title)
     if isinstance(data, Dataset):
         pictures.inputs(
             folder / "inputs.png",
             examples(network, data),
             network.steps,
             data.labels,
-            network.name,
+            network.title,
         )
     if history is not None:
-        pictures.learning_curve(folder / "learning_curve.png", history, network.name)
+        pictures.learning_curve(folder / "learning_curve.png", history, network.title)
     if args.json:
         figures = Report(
             accuracy_at_step=accuracy, decided_by_step=decided, confusion=matrix.tolist()
         )
         cli.write_json(args.json, figures)
     if not args.quiet:
-        print(f"{network.name}: pictures in {folder}")
+        print(f"{network.title}: pictures in {folder}")
         print("step      " + "".join(f"{step + 1:>8}" for step in range(network.steps)))
         print("right [%] " + "".join(f"{100 * share:8.2f}" for share in accuracy))
         print("decided   " + "".join(f"{100 * share:8.2f}" for share in decided))

@@ -143,7 +143,7 @@ def search(
         fitting = [board for board in boards if not shortage(what, board)]
         if not fitting:
             continue
-        say(f"{network.name} with {config.name} …")
+        say(f"{network.title} with {config.name} …")
         figures = measure(network, data_dir, config)
         if figures["accuracy"] is None:
             raise UserError(f"network {network.name!r}: {figures['note']}")
@@ -268,7 +268,7 @@ def report(candidates: Sequence[Candidate], chosen: Candidate) -> str:
     for c in sorted(candidates, key=lambda c: (c.microseconds, c.cells)):
         mark = "*" if c == chosen else " "
         lines.append(
-            f"{mark} {c.network.name:24}{c.config.name:24}{c.board.name:12}{c.accuracy:9.2%}"
+            f"{mark} {c.network.title:24}{c.config.name:24}{c.board.name:12}{c.accuracy:9.2%}"
             f"{c.cells:8,}{c.memories:6}{c.cycles_mean:9.1f}{c.cycles_max:7}"
             f"{c.microseconds:8.2f}{c.work:9,.0f}"
         )

@@ -1,0 +1,40 @@
+"""Limits of the contract (docs/spec.md): of a window's steps, and of what a network and its file
+may hold. Network and trainer, reader and hardware all take them from here.
+"""
+
+__all__ = [
+    "DEPTH",
+    "FILE",
+    "HEADER",
+    "LAYERS",
+    "STEPS",
+    "TEXT",
+    "UNITS",
+    "WEIGHTS",
+    "steps_fault",
+]
+
+STEPS = 256  # T, at most
+
+UNITS = 1 << 20  # units of a layer, pixels of an image, channels of events, selected inputs
+LAYERS = 64
+WEIGHTS = 1 << 25  # of all layers together
+TEXT = 255  # characters of a name or of a label
+FILE = 1 << 25  # bytes
+HEADER = 1 << 20  # bytes, of a file's header
+DEPTH = 16  # JSON values within one another
+
+
+def steps_fault(steps: object, *, pixels: bool) -> str | None:
+    """What is wrong with ``steps`` as T, as a message; None if nothing is.
+
+    Parameters
+    ----------
+    pixels : bool
+        Pixels are encoded: then T is a power of two, so that the hardware's encoder is wires.
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= STEPS:
+        return f"Steps must be in 1 … {STEPS}, not {steps!r}"
+    if pixels and steps & (steps - 1):
+        return f"Steps must be a power of two where pixels are encoded, not {steps}"
+    return None
