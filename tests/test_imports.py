@@ -17,7 +17,8 @@ CONTRACTS = {
         "contracts"
     ]
 }
-CONTRACT = {"answer", "cli", "encoder", "network"}  # what hw may take of sw
+# What hw may take of sw: the contract, and what commands share
+CONTRACT = {"answer", "cli", "commands", "encoder", "flags", "guard", "network"}
 
 
 def modules(package):

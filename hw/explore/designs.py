@@ -4,7 +4,7 @@ the fit.
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def design_network(design: Design) -> Network:
     rng = np.random.default_rng(0)
     pooled = design.shape[0] * design.shape[1] // design.pool**2
     chosen = np.sort(rng.choice(pooled, design.chosen, replace=False)).tolist()
-    encoder = EventsEncoder(channels=pooled)
+    encoder: LatencyEncoder | EventsEncoder = EventsEncoder(channels=pooled)
     if not design.events:
         encoder = LatencyEncoder(
             shape=design.shape,
@@ -102,7 +102,7 @@ def design_network(design: Design) -> Network:
     )
 
 
-def fitted(rows: Iterable[Sequence], family: Family) -> dict[str, float]:
+def fitted(rows: Iterable[Sequence[Any]], family: Family) -> dict[str, float]:
     """Logic cells per unit of each term: least squares of the relative errors, none below 0, over
     the ``rows`` (board, design, cells, …) of one family.
     """

@@ -1,13 +1,14 @@
 """Memories: what the estimate of resources counts, and how a row of bits becomes a word."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 __all__ = ["BlockMemory", "SinglePortBlocks", "row_word"]
 
 
-class BlockMemory(NamedTuple):
+@dataclass(frozen=True)
+class BlockMemory:
     """Memories for block RAM, each with a port to read and one to write.
 
     Parameters
@@ -28,7 +29,8 @@ class BlockMemory(NamedTuple):
     count: int = 1
 
 
-class SinglePortBlocks(NamedTuple):
+@dataclass(frozen=True)
+class SinglePortBlocks:
     """Memories for single-port RAM (hw/rtl/spram.py): rows of 16-bit columns, ``count`` of them."""
 
     depth: int

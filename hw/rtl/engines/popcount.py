@@ -61,8 +61,9 @@ class Popcount(Engine):
 
     def memories(self, size: LayerSize) -> Sequence[BlockMemory]:
         depth = rounds(size.inputs, self.flags)
-        # Of one row, or where all flags are looked at at once, weights are wires.
-        return [BlockMemory(depth, self.flags * size.outputs)] if depth > 1 else []
+        if self.flags is None or depth == 1:
+            return []  # weights are wires
+        return [BlockMemory(depth, self.flags * size.outputs)]
 
     def cost(self, size: LayerSize) -> Mapping[str, float]:
         # Of all flags at once only the rarer sign is counted.

@@ -43,7 +43,7 @@ def _arrivals(encoder: LatencyEncoder, images: np.ndarray, steps: int) -> np.nda
     """Bool [B, pixels]: with the pixel an input spike of step 0 is complete."""
     height, width = encoder.shape
     spikes = encoder.times(images, steps).reshape(len(images), -1) == 0
-    pixels = np.arange(height * width).reshape(height, width)
+    pixels: np.ndarray = np.arange(height * width).reshape(height, width)
     pixels = pixels[encoder.pool - 1 :: encoder.pool, encoder.pool - 1 :: encoder.pool].reshape(-1)
     if encoder.select is not None:
         pixels = pixels[list(encoder.select)]
