@@ -1,10 +1,10 @@
-"""Bypass: events that come in time order already, as audio and sensors send them."""
+"""Bypass: spikes that come in time order already, as audio and sensors send them."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.rtl.streams import EventLayout
+from hw.rtl.streams import SpikeBeat
 
 __all__ = ["Bypass", "SourceLayout"]
 
@@ -15,7 +15,8 @@ class SourceLayout(data.StructLayout):
     Members
     -------
     unit : range(units + 1)
-        From ``units`` on there is none: a fault that a source may send for what it cannot write.
+        From ``units`` on it is out of range: a fault that a source may send for what it cannot
+        write.
     step : range(steps)
         Not before that of the item before. Without meaning at the end, as is the unit.
     end : 1
@@ -46,13 +47,13 @@ class Bypass(wiring.Component):
     steps : int
         T.
     most_spikes : int
-        Spikes of an inference that the potentials have room for.
+        Spikes of an inference that the potentials can hold.
 
     Members
     -------
     source : stream of SourceLayout
         Of one inference after the other.
-    events : stream of EventLayout
+    beats : stream of SpikeBeat
         Of one inference: its non-empty steps, and in any case the first and the final step.
     finish : 1
         The inference is decided: drop the rest of it. Then the next one follows.
@@ -69,7 +70,7 @@ class Bypass(wiring.Component):
         super().__init__(
             {
                 "source": In(stream.Signature(SourceLayout(units, steps))),
-                "events": Out(stream.Signature(EventLayout(units, steps))),
+                "beats": Out(stream.Signature(SpikeBeat(units, steps))),
                 "finish": In(1),
                 "fault": Out(1),
             }
@@ -78,60 +79,60 @@ class Bypass(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         final_step = self._steps - 1
-        new, event = self.source.payload, self.events.payload
-        item, item_valid = Signal(new.shape()), Signal()
-        count = Signal(range(self._most_spikes + 1))
-        opened = Signal()  # step 0 has been sent
+        new, beat = self.source.payload, self.beats.payload
+        held, held_valid = Signal(new.shape()), Signal()  # an item that waits for the next one
+        spikes = Signal(range(self._most_spikes + 1))
+        step_0_sent = Signal()
         complete = Signal()  # the end mark has been taken
-        broken = Signal()  # the inference ended with a fault, its end mark is still to come
-        over = Signal()  # the inference is decided, its end mark is still to come
+        # What comes is dropped up to the end mark, as the inference broke the rules, or is decided.
+        faulty, decided = Signal(), Signal()
 
-        accept, sent, empty_first, wrong, stop = (Signal() for _ in range(5))
+        accept, sent, skip_step_0, breaks_rules, ends = (Signal() for _ in range(5))
+        out_of_range = (new.unit >= self._units) | (new.step >= self._steps)
+        non_monotonic = held_valid & (new.step < held.step)
+        too_many = spikes == self._most_spikes
+
+        def hold(item):
+            # Nothing is left to send if the final step ends with the item before.
+            nothing_left = ends & held_valid & (held.step == final_step)
+            return [held.eq(item), held_valid.eq(~nothing_left), spikes.eq(spikes + 1)]
+
+        def close_final_step():
+            return [held.step.eq(final_step), held.end.eq(1)]
+
+        def forget_inference():
+            state = (held_valid, step_0_sent, complete, faulty, spikes, self.fault)
+            return [each.eq(0) for each in state]
+
         m.d.comb += [
-            # A step 0 without spikes is sent before the first item, if that is not in it.
-            empty_first.eq(~opened & (item.step != 0)),
-            self.events.valid.eq(item_valid & (empty_first | item.end | self.source.valid)),
-            event.step.eq(Mux(empty_first, 0, item.step)),
-            event.last.eq(empty_first | item.end | stop | (new.step != item.step)),
-            sent.eq(self.events.valid & self.events.ready),
-            self.source.ready.eq(
-                ~self.finish & (over | (~complete & (broken | ~item_valid | (sent & ~empty_first))))
-            ),
             accept.eq(self.source.valid & self.source.ready),
-            wrong.eq(
-                ~new.end
-                & (
-                    (new.unit >= self._units)
-                    | (new.step >= self._steps)
-                    | (item_valid & (new.step < item.step))
-                    | (count == self._most_spikes)
-                )
+            breaks_rules.eq(~new.end & (out_of_range | non_monotonic | too_many)),
+            ends.eq(new.end | breaks_rules),
+            # A step 0 without spikes is sent before the first item, if that is not in it.
+            skip_step_0.eq(~step_0_sent & (held.step != 0)),
+            self.beats.valid.eq(held_valid & (skip_step_0 | held.end | self.source.valid)),
+            sent.eq(self.beats.valid & self.beats.ready),
+            beat.row[0].eq(held.unit),
+            beat.step.eq(Mux(skip_step_0, 0, held.step)),
+            beat.spike.eq(~held.end & ~skip_step_0),
+            beat.last.eq(skip_step_0 | held.end | ends | (new.step != held.step)),
+            self.source.ready.eq(
+                ~self.finish
+                & (decided | (~complete & (faulty | ~held_valid | (sent & ~skip_step_0))))
             ),
-            stop.eq(new.end | wrong),
-            event.row[0].eq(item.unit),
-            event.spike.eq(~item.end & ~empty_first),
         ]
         with m.If(sent):
-            m.d.sync += opened.eq(1)
-            with m.If(~empty_first):
-                m.d.sync += item_valid.eq(0)
+            m.d.sync += step_0_sent.eq(1)
+            with m.If(~skip_step_0):
+                m.d.sync += held_valid.eq(0)
         with m.If(accept & new.end):
-            m.d.sync += [complete.eq(~over), over.eq(0), broken.eq(0)]
-        with m.If(accept & ~over & ~broken):
-            m.d.sync += [
-                item.eq(new),
-                # Nothing is left to send if the final step ends with the item before.
-                item_valid.eq(~(stop & item_valid & (item.step == final_step))),
-                count.eq(count + 1),
-            ]
-            with m.If(stop):
-                m.d.sync += [item.step.eq(final_step), item.end.eq(1)]
-            with m.If(wrong):
-                m.d.sync += [broken.eq(1), self.fault.eq(1)]
+            m.d.sync += [complete.eq(~decided), decided.eq(0), faulty.eq(0)]
+        with m.If(accept & ~decided & ~faulty):
+            m.d.sync += hold(new)
+            with m.If(ends):
+                m.d.sync += close_final_step()
+            with m.If(breaks_rules):
+                m.d.sync += [faulty.eq(1), self.fault.eq(1)]
         with m.If(self.finish):
-            m.d.sync += [
-                *(each.eq(0) for each in (item_valid, opened, complete, broken, count)),
-                self.fault.eq(0),
-                over.eq(~complete),
-            ]
+            m.d.sync += [*forget_inference(), decided.eq(~complete)]
         return m

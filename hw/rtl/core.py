@@ -101,8 +101,8 @@ class Core(wiring.Component):
         )
         decide = self._place(m, "decide", decide)
         port = getattr(self, self._input.port)
-        first = self.config.engine(0)
-        source = self._input.source(m, self._place, port, steps=steps, first=first)
+        banks = self.config.engine(0).banks
+        source = self._input.source(m, self._place, port, steps=steps, banks=banks)
         if self._input.can_fault:
             m.d.comb += decide.fault.eq(source.fault)
 
@@ -112,27 +112,28 @@ class Core(wiring.Component):
         m.d.sync += started.eq(1)
         m.d.comb += [restart.eq(decide.decided | ~started), source.finish.eq(decide.decided)]
 
-        events = source.events
+        beats = source.beats
         for index, layer in enumerate(network.layers):
             engine, last = self.config.engine(index), index == len(network.layers) - 1
             block = engine.component(
                 layer=layer, steps=steps, margins=last, most_spikes=self._most_spikes[index]
             )
             block = self._place(m, f"{engine.block}_{index}", block)
-            wiring.connect(m, events, block.events)
+            wiring.connect(m, beats, block.beats)
             m.d.comb += block.restart.eq(restart)
-            if index == 0 and not engine.always_accepts:
-                m.d.comb += self._input.accept_when(source, block.room)
+            if index == 0:
+                can_accept = 1 if engine.always_accepts else block.can_accept
+                m.d.comb += self._input.accept_when(source, can_accept)
             if index == self._loaded:
                 wiring.connect(m, wiring.flipped(self.load), block.load)
             if engine.fires:
-                events = block.spikes
+                beats = block.spikes
             elif not last:
                 fire = Fire(layer=layer, steps=steps, banks=self.config.engine(index + 1).banks)
                 fire = self._place(m, f"fire_{index}", fire)
                 wiring.connect(m, block.potentials, fire.potentials)
                 m.d.comb += fire.restart.eq(restart)
-                events = fire.spikes
+                beats = fire.spikes
         wiring.connect(m, block.potentials, decide.potentials)
         wiring.connect(m, decide.result, wiring.flipped(self.result))
         return m

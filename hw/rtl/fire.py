@@ -7,7 +7,7 @@ from amaranth.utils import ceil_log2
 
 from hw.rtl.banks import bank_rows, units_of
 from hw.rtl.priority import LowestBit
-from hw.rtl.streams import EventLayout, ReachedLayout
+from hw.rtl.streams import ReachedLayout, SpikeBeat
 from sw.network import Layer
 
 __all__ = ["Fire", "group_size"]
@@ -25,7 +25,7 @@ class Fire(wiring.Component):
     root of their number, in two short stages: note who fires and which groups hold one; copy one
     group after the other to a window and send its units. Each bank has groups and a window.
 
-    Latency: ``latency`` = 2 cycles from the potentials to the first event of the step.
+    Latency: ``latency`` = 2 cycles from the potentials to the first beat of the step.
     Throughput: one spike of each bank a cycle; a step every 2 cycles at most.
 
     Parameters
@@ -34,12 +34,12 @@ class Fire(wiring.Component):
     steps : int
         T.
     banks : int, power of two
-        Spikes of an event.
+        Spikes of a beat.
 
     Members
     -------
     potentials : stream of ReachedLayout
-    spikes : stream of EventLayout
+    spikes : stream of SpikeBeat
         Of the units that reach their threshold for the first time.
     restart : 1
         A new inference begins: nobody has fired, nothing is in flight.
@@ -53,7 +53,7 @@ class Fire(wiring.Component):
         super().__init__(
             {
                 "potentials": In(stream.Signature(ReachedLayout(layer, steps))),
-                "spikes": Out(stream.Signature(EventLayout(layer.outputs, steps, banks))),
+                "spikes": Out(stream.Signature(SpikeBeat(layer.outputs, steps, banks))),
                 "restart": In(1),
             }
         )
@@ -67,14 +67,14 @@ class Fire(wiring.Component):
 
         # Stage 1: who fires, and which groups hold one. The next step may come in once the last of
         # them is taken.
-        fired, first = Signal(self._units), Signal(self._units)
+        fired, fires_now = Signal(self._units), Signal(self._units)
         searching, accept = Signal(), Signal()
         step = Signal.like(self.potentials.payload.step)
         reached = self.potentials.payload.reached
         m.d.comb += [
             self.potentials.ready.eq(~searching),
             accept.eq(self.potentials.valid & self.potentials.ready),
-            first.eq(reached & ~fired),
+            fires_now.eq(reached & ~fired),
         ]
         with m.If(accept):
             m.d.sync += [
@@ -84,16 +84,16 @@ class Fire(wiring.Component):
             ]
 
         # Stage 2: the windows, of each bank one group's units that still have to be sent. A step
-        # without spikes has empty windows, for its one event.
-        event = self.spikes.payload
+        # without spikes has empty windows, for its one beat.
+        beat = self.spikes.payload
         valid, final = Signal(), Signal()
         sent, done, start = Signal(), Signal(), Signal()
         rest, groups_left = Signal(self._banks), Signal(self._banks)
         m.d.comb += [
             self.spikes.valid.eq(valid),
-            event.last.eq(final & ~rest.any()),
+            beat.last.eq(final & ~rest.any()),
             sent.eq(valid & self.spikes.ready),
-            done.eq(sent & event.last),
+            done.eq(sent & beat.last),
             start.eq(searching & (~valid | done)),
         ]
         for bank in banks:
@@ -102,18 +102,18 @@ class Fire(wiring.Component):
             window, take = Signal(size, name=f"window_{bank}"), Signal(name=f"take_{bank}")
             groups = Signal(count, name=f"groups_{bank}")
             # Rounded up to whole groups; the rest stays 0.
-            new = Signal(count * size, name=f"new_{bank}")
-            firing = Signal.like(new, name=f"firing_{bank}")
+            in_bank = Signal(count * size, name=f"in_bank_{bank}")
+            firing = Signal.like(in_bank, name=f"firing_{bank}")
             window_group = Signal.like(group.index, name=f"window_group_{bank}")
             m.d.comb += [
                 group.i.eq(groups),
                 unit.i.eq(window),
-                new.eq(first[units_of(bank, self._banks)]),
+                in_bank.eq(fires_now[units_of(bank, self._banks)]),
                 rest[bank].eq(unit.rest.any()),
                 take.eq(start | (sent & ~final & ~rest[bank])),
                 groups_left[bank].eq(Mux(take, group.rest, groups).any()),
-                event.row[bank].eq(Cat(unit.index, window_group)),
-                event.spike[bank].eq(unit.any),
+                beat.row[bank].eq(Cat(unit.index, window_group)),
+                beat.spike[bank].eq(unit.any),
             ]
             with m.If(sent):
                 m.d.sync += window.eq(unit.rest)
@@ -125,13 +125,13 @@ class Fire(wiring.Component):
                 ]
             with m.If(accept):
                 m.d.sync += [
-                    firing.eq(new),
-                    groups.eq(Cat(each.any() for each in _split(new, size))),
+                    firing.eq(in_bank),
+                    groups.eq(Cat(each.any() for each in _split(in_bank, size))),
                 ]
         with m.If(done):
             m.d.sync += valid.eq(0)
         with m.If(start):
-            m.d.sync += [valid.eq(1), event.step.eq(step)]
+            m.d.sync += [valid.eq(1), beat.step.eq(step)]
         with m.If(searching & (start | (sent & ~final))):
             m.d.sync += [final.eq(~groups_left.any()), searching.eq(groups_left.any())]
         with m.If(self.restart):

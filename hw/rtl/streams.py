@@ -7,15 +7,15 @@ from hw.rtl.banks import bank_rows
 from hw.rtl.potentials import margin_shapes
 from sw.network import Layer
 
-__all__ = ["EventLayout", "MarginsLayout", "ReachedLayout"]
+__all__ = ["MarginsLayout", "ReachedLayout", "SpikeBeat"]
 
 
-class EventLayout(data.StructLayout):
-    """One event of a layer's activity, in time order: at most one spike of each bank of units.
+class SpikeBeat(data.StructLayout):
+    """A beat of a layer's spikes in time order: at most one of each bank of units.
 
-    Banks are those of hw/rtl/banks.py. A step is a run of events with the same ``step``;
-    the last of them has ``last`` set. A step without spikes is one event without any. Steps may be
-    left out where nothing can change in them: all but the first and the final step of the window.
+    Banks are those of hw/rtl/banks.py. A step is a run of beats with the same ``step``; the last of
+    them has ``last`` set. A step without spikes is one beat without any. Steps may be left out
+    where nothing can change in them: all but the first and the final step of the window.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class EventLayout(data.StructLayout):
     spike : one bit per bank
         The bank has a spike.
     last : 1
-        No further event of this step follows.
+        No further beat of this step follows.
     """
 
     def __init__(self, units: int, steps: int, banks: int = 1):

@@ -17,7 +17,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from hw.flow.verilog import TOP, to_verilog
-from hw.rtl.streams import EventLayout
+from hw.rtl.streams import SpikeBeat
 from sim.verilator import compiler, tool
 from sim.verilator.simulator import UNSEEN, record_type
 from sw.network import Network
@@ -154,7 +154,7 @@ class Testbench:
         for index, units in enumerate(self.network.sizes[1:-1]):
             fire = getattr(self.dut.core, f"fire_{index}")
             if fire.spikes__valid.value and fire.spikes__ready.value:
-                layout = EventLayout(units, self.network.steps)  # of one bank: the default config
+                layout = SpikeBeat(units, self.network.steps)  # of one bank: the default config
                 event = layout.from_bits(fire.spikes__payload.value.to_unsigned())
                 if event.spike:
                     assert firing[offset + event.row[0]] == UNSEEN, "a unit fires twice"

@@ -13,7 +13,7 @@ from amaranth.utils import exact_log2
 from hw.flow.verilog import TOP, to_verilog
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words
-from hw.rtl.streams import EventLayout
+from hw.rtl.streams import SpikeBeat
 from sim.verilator import compiler
 from sw.cli import UserError
 from sw.encoder import Spikes
@@ -200,7 +200,7 @@ def probes(network: Network, config: Config) -> str:
     for index, units in enumerate(network.sizes[1:-1]):
         banks = config.engine(index + 1).banks
         block = config.engine(index).firing_block
-        layout = EventLayout(units, network.steps, banks)
+        layout = SpikeBeat(units, network.steps, banks)
         spike, row_width = layout["spike"].offset, layout["row"].width // banks
         step = _bits("payload", layout["step"].offset, layout["step"].width)
         text += [

@@ -58,12 +58,12 @@ class Engine(ABC):
 
     The component that it makes has these members:
 
-    - ``events``, in: the stream of EventLayout of the layer before, in time order;
+    - ``beats``, in: the stream of SpikeBeat of the layer before, in time order;
     - ``restart``, in: a new inference begins, and all that is in flight is dropped;
     - ``potentials``, out: at the end of each step, a stream of ReachedLayout for the fire block or
       of MarginsLayout for the decision; or, where :attr:`fires`, ``spikes``, out: the stream of
-      EventLayout of its own units;
-    - ``can_accept``, out, unless :attr:`always_accepts`: an event that is offered is taken;
+      SpikeBeat of its own units;
+    - ``can_accept``, out, unless :attr:`always_accepts`: a beat that is offered is taken;
     - ``load``, in, where :attr:`loaded`: words of weights, in a stream that is always ready.
     """
 
@@ -101,7 +101,7 @@ class Engine(ABC):
 
     @property
     def always_accepts(self) -> bool:
-        """It takes an event in each cycle as long as no step has ended."""
+        """It takes a beat in each cycle as long as no step has ended."""
         return True
 
     @property

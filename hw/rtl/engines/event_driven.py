@@ -13,7 +13,7 @@ from hw.rtl.banks import bank_rows, units_of
 from hw.rtl.engines.base import Engine, LayerSize
 from hw.rtl.memories import BlockMemory, row_word
 from hw.rtl.potentials import halved, margin_shapes
-from hw.rtl.streams import EventLayout, MarginsLayout, ReachedLayout
+from hw.rtl.streams import MarginsLayout, ReachedLayout, SpikeBeat
 from sw.cli import UserError
 from sw.network import Layer
 
@@ -83,19 +83,19 @@ def bank_depth(units: int, banks: int) -> int:
 
 
 class EventDrivenLayer(wiring.Component):
-    """One layer's integrate step: each event adds its rows of weights to all potentials at once.
+    """One layer's integrate step: each beat adds its rows of weights to all potentials at once.
 
     A potential starts at −θ, so its register is the margin V − θ and its sign bit the comparison;
     there is no comparator. The weights of one input are one row of a block RAM, in a bank of its
-    own for each spike that an event may carry.
+    own for each spike that a beat may carry.
 
     V has the parity of the number of spikes so far. So the lowest bit b of V − θ is one flip-flop
     for all units, inverted where θ is odd, and a unit's register U holds only the bits above it.
     For k spikes, p of them by a weight +1, V grows by 2p − k; U then grows by what the slots of the
-    event add up to, less half of their number, if the k-th empty slot counts as b, not b, b, …
+    beat add up to, less half of their number, if the k-th empty slot counts as b, not b, b, …
 
-    Latency: ``latency`` = 2 cycles from the last event of a step to its potentials.
-    Throughput: one event a cycle.
+    Latency: ``latency`` = 2 cycles from the last beat of a step to its potentials.
+    Throughput: one beat a cycle.
 
     Parameters
     ----------
@@ -105,16 +105,16 @@ class EventDrivenLayer(wiring.Component):
     margins : bool
         Show the margins, for the output layer, and not only who reached the threshold.
     banks : 1, 2 or 4
-        Spikes of an event, E.
+        Spikes of a beat, E.
     most_spikes : int, optional
         Spikes of an inference at most, where an input may fire more than once.
 
     Members
     -------
-    events : stream of EventLayout
+    beats : stream of SpikeBeat
         Of the layer before, in time order.
     potentials : stream of MarginsLayout or ReachedLayout
-        At the end of each step that the events visit.
+        At the end of each step that the beats visit.
     restart : 1
         A new inference begins: drop what is in flight, set all potentials to −θ. Needed once after
         reset too: the potentials are not reset state.
@@ -141,7 +141,7 @@ class EventDrivenLayer(wiring.Component):
         )
         super().__init__(
             {
-                "events": In(stream.Signature(EventLayout(layer.inputs, steps, banks))),
+                "beats": In(stream.Signature(SpikeBeat(layer.inputs, steps, banks))),
                 "potentials": Out(stream.Signature(layout)),
                 "restart": In(1),
             }
@@ -150,25 +150,25 @@ class EventDrivenLayer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         banks = self._banks
-        event = Signal(self.events.payload.shape())
-        event_valid = Signal()
+        beat = Signal(self.beats.payload.shape())
+        beat_valid = Signal()
         advance, accumulate = Signal(), Signal()
         m.d.comb += [
             advance.eq(~self.potentials.valid | self.potentials.ready),
-            self.events.ready.eq(advance),
-            accumulate.eq(advance & event_valid & event.spike.any()),
+            self.beats.ready.eq(advance),
+            accumulate.eq(advance & beat_valid & beat.spike.any()),
         ]
         with m.If(advance):
             m.d.sync += [
-                event_valid.eq(self.events.valid),
-                event.eq(self.events.payload),
-                self.potentials.valid.eq(event_valid & event.last),
-                self.potentials.payload.step.eq(event.step),
+                beat_valid.eq(self.beats.valid),
+                beat.eq(self.beats.payload),
+                self.potentials.valid.eq(beat_valid & beat.last),
+                self.potentials.payload.step.eq(beat.step),
             ]
 
-        # Of the number of spikes, so far and once the event in the register is added.
+        # Of the number of spikes, so far and once the beat in the register is added.
         parity, parity_ahead = Signal(), Signal()
-        m.d.comb += parity_ahead.eq(parity ^ (accumulate & event.spike.xor()))
+        m.d.comb += parity_ahead.eq(parity ^ (accumulate & beat.spike.xor()))
         with m.If(advance):
             m.d.sync += parity.eq(parity_ahead)
 
@@ -177,7 +177,7 @@ class EventDrivenLayer(wiring.Component):
         empty = Signal(slots)
         filler = Signal(slots)
         m.d.comb += [
-            empty.eq(~self.events.payload.spike),
+            empty.eq(~self.beats.payload.spike),
             filler.eq(Cat(parity_ahead ^ empty[:slot].xor() for slot in range(slots))),
         ]
         weights = [self._bank(m, bank, filler[bank], advance) for bank in range(banks)]
@@ -199,7 +199,7 @@ class EventDrivenLayer(wiring.Component):
             else:
                 m.d.comb += self.potentials.payload.reached[j].eq(~potential[-1])
         with m.If(self.restart):
-            m.d.sync += [event_valid.eq(0), self.potentials.valid.eq(0), parity.eq(0)]
+            m.d.sync += [beat_valid.eq(0), self.potentials.valid.eq(0), parity.eq(0)]
         return m
 
     @property
@@ -207,7 +207,7 @@ class EventDrivenLayer(wiring.Component):
         return np.array([odd for _, odd in self._starts], bool)
 
     def _bank(self, m, bank, filler, advance):
-        """What the bank's slot of the event counts as, a bit per unit.
+        """What the bank's slot of the beat counts as, a bit per unit.
 
         The last slot goes in as a carry: a bit is set for +1. In the others it is set for −1: then
         it is the sign extension of the addend as it is.
@@ -227,17 +227,17 @@ class EventDrivenLayer(wiring.Component):
             init=[row_word(row) for row in init],
         )
         row = rows.read_port()
-        event = self.events.payload
-        m.d.comb += [row.addr.eq(event.row[bank]), row.en.eq(advance & self.events.valid)]
+        beat = self.beats.payload
+        m.d.comb += [row.addr.eq(beat.row[bank]), row.en.eq(advance & self.beats.valid)]
         if banks == 1:
             return row.data
         if depth > count:
-            with m.If(~event.spike[bank]):
+            with m.If(~beat.spike[bank]):
                 m.d.comb += row.addr.eq(count + filler)
             return row.data
         is_empty, counts_as = Signal(name=f"is_empty_{bank}"), Signal(name=f"counts_as_{bank}")
         with m.If(advance):
-            m.d.sync += [is_empty.eq(~event.spike[bank]), counts_as.eq(filler ^ invert)]
+            m.d.sync += [is_empty.eq(~beat.spike[bank]), counts_as.eq(filler ^ invert)]
         filling = _filling(counts_as, self._odd)
         return [Mux(is_empty, other, bit) for other, bit in zip(filling, row.data, strict=True)]
 

@@ -14,7 +14,7 @@ from hw.rtl.memories import BlockMemory, SinglePortBlocks, row_word
 from hw.rtl.potentials import half_width, halved
 from hw.rtl.priority import LowestBit
 from hw.rtl.spram import COLUMN, SinglePortMemory
-from hw.rtl.streams import EventLayout
+from hw.rtl.streams import SpikeBeat
 from sw.cli import UserError
 from sw.network import Layer, Network
 
@@ -210,7 +210,7 @@ class FoldedLayer(wiring.Component):
     has fired holds the least value of all, which V − θ never is, and keeps it.
 
     Latency: of a step with ``chunks`` = K chunks, the first spike may come ``latency`` = 5 cycles
-    after its last event was accepted, its last event ``last_latency`` = K + 4 cycles after it if
+    after its last beat was accepted, its last beat ``last_latency`` = K + 4 cycles after it if
     nobody fires.
     Throughput: ``copies`` spikes every K cycles. One spike a cycle out; a chunk in which units fire
     waits until those of the chunk before are sent.
@@ -231,13 +231,13 @@ class FoldedLayer(wiring.Component):
 
     Members
     -------
-    events : stream of EventLayout
+    beats : stream of SpikeBeat
         Of the layer before, in time order.
-    spikes : stream of EventLayout
-        Of the units that reach their threshold for the first time. The last event of a step may
+    spikes : stream of SpikeBeat
+        Of the units that reach their threshold for the first time. The last beat of a step may
         come without a spike.
-    room : 1
-        An event that is offered is taken.
+    can_accept : 1
+        A beat that is offered is taken.
     restart : 1
         A new inference begins: nothing is in flight, all potentials are −θ.
     load : stream of LoadLayout
@@ -261,9 +261,9 @@ class FoldedLayer(wiring.Component):
         self._copies = copies
         self._loaded = loaded
         members = {
-            "events": In(stream.Signature(EventLayout(layer.inputs, steps))),
-            "spikes": Out(stream.Signature(EventLayout(layer.outputs, steps))),
-            "room": Out(1),
+            "beats": In(stream.Signature(SpikeBeat(layer.inputs, steps))),
+            "spikes": Out(stream.Signature(SpikeBeat(layer.outputs, steps))),
+            "can_accept": Out(1),
             "restart": In(1),
         }
         if loaded:
@@ -278,7 +278,7 @@ class FoldedLayer(wiring.Component):
 
     @property
     def last_latency(self) -> int:
-        """Cycles from the last event of a step to its last own event, if nobody fires."""
+        """Cycles from the last beat of a step to its last own beat, if nobody fires."""
         return self.latency + self.chunks - 1
 
     def elaborate(self, platform):
@@ -288,62 +288,62 @@ class FoldedLayer(wiring.Component):
         waiting, rows = self._gather(m, begin)
 
         # Stage 1 asks the memories for a chunk of units.
-        asking, ask, final = Signal(), Signal(), Signal()
-        asked = Signal.like(waiting)
+        reading, read, final = Signal(), Signal(), Signal()
+        read_pass = Signal.like(waiting)
         chunk = Signal(range(chunks))
         addresses = [
             Signal(range(self._layer.inputs * chunks), name=f"address_{copy}")
             for copy in range(self._copies)
         ]
         m.d.comb += [
-            ask.eq(asking & advance),
+            read.eq(reading & advance),
             final.eq(chunk == chunks - 1),
-            begin.eq(~self.room & (~asking | (final & advance))),
+            begin.eq(~self.can_accept & (~reading | (final & advance))),
         ]
-        with m.If(ask):
+        with m.If(read):
             m.d.sync += [address.eq(address + 1) for address in addresses]
-            m.d.sync += [chunk.eq(Mux(final, 0, chunk + 1)), asking.eq(~final)]
+            m.d.sync += [chunk.eq(Mux(final, 0, chunk + 1)), reading.eq(~final)]
         with m.If(begin):
-            m.d.sync += [asking.eq(1), asked.eq(waiting)]
+            m.d.sync += [reading.eq(1), read_pass.eq(waiting)]
             m.d.sync += [
                 address.eq(row * chunks) for address, row in zip(addresses, rows, strict=True)
             ]
 
         # Stage 2 adds to it, stage 3 writes it back, and who fires goes to a window.
-        adding, added, added_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
-        writing, written, written_chunk = Signal(), Signal.like(asked), Signal.like(chunk)
+        adding, add_pass, add_chunk = Signal(), Signal.like(read_pass), Signal.like(chunk)
+        writing, write_pass, write_chunk = Signal(), Signal.like(read_pass), Signal.like(chunk)
         with m.If(advance):
             m.d.sync += [
-                adding.eq(asking),
-                added.eq(asked),
-                added_chunk.eq(chunk),
+                adding.eq(reading),
+                add_pass.eq(read_pass),
+                add_chunk.eq(chunk),
                 writing.eq(adding),
-                written.eq(added),
-                written_chunk.eq(added_chunk),
+                write_pass.eq(add_pass),
+                write_chunk.eq(add_chunk),
             ]
-        minus = [self._weights(m, copy, address, ask) for copy, address in enumerate(addresses)]
-        start, old, new = self._memories(m, chunk, ask)
-        m.d.comb += [new.addr.eq(written_chunk), new.en.eq(writing & advance)]
-        hits = self._add(m, added, minus, start, old, advance, written.last, new.data)
-        self._send(m, hits, writing, written, written_chunk, advance)
+        minus = [self._weights(m, copy, address, read) for copy, address in enumerate(addresses)]
+        start, old, new = self._memories(m, chunk, read)
+        m.d.comb += [new.addr.eq(write_chunk), new.en.eq(writing & advance)]
+        fires = self._add(m, add_pass, minus, start, old, advance, write_pass.last, new.data)
+        self._send(m, fires, writing, write_pass, write_chunk, advance)
         with m.If(self.restart):
-            m.d.sync += [each.eq(0) for each in (asking, adding, writing, chunk)]
+            m.d.sync += [each.eq(0) for each in (reading, adding, writing, chunk)]
         return m
 
     def _gather(self, m, begin):
         """The spikes of the next pass, and of which inputs they are."""
         waiting = Signal(_Pass(self._copies, self._steps))
         rows = Signal(data.ArrayLayout(range(self._layer.inputs), self._copies))
-        event = self.events.payload
+        beat = self.beats.payload
         m.d.comb += [
-            self.room.eq(~(waiting.spike.all() | waiting.last)),
-            self.events.ready.eq(self.room),
+            self.can_accept.eq(~(waiting.spike.all() | waiting.last)),
+            self.beats.ready.eq(self.can_accept),
         ]
-        with m.If(self.events.valid & self.room):
-            m.d.sync += [waiting.last.eq(event.last), waiting.step.eq(event.step)]
+        with m.If(self.beats.valid & self.can_accept):
+            m.d.sync += [waiting.last.eq(beat.last), waiting.step.eq(beat.step)]
             for copy in range(self._copies):
                 with m.If(~waiting.spike[copy] & waiting.spike[:copy].all()):
-                    m.d.sync += [waiting.spike[copy].eq(event.spike), rows[copy].eq(event.row[0])]
+                    m.d.sync += [waiting.spike[copy].eq(beat.spike), rows[copy].eq(beat.row[0])]
         with m.If(begin):
             m.d.sync += [
                 waiting.spike.eq(0),
@@ -356,34 +356,37 @@ class FoldedLayer(wiring.Component):
             m.d.sync += waiting.fresh.eq(1)
         return waiting, rows
 
-    def _add(self, m, added, minus, start, old, advance, last, new):
+    def _add(self, m, add_pass, minus, start, old, advance, last, new):
         """Adds what a pass adds to a chunk of potentials; then, in ``new``, what is to be written.
         Returns the lanes that have reached their threshold and have not fired before.
         """
-        hits, width = Signal(self._lanes), half_width(self._layer)
-        fired = -1 << width - 1
+        fires, width = Signal(self._lanes), half_width(self._layer)
+        fired_value = -1 << width - 1
         for lane in range(self._lanes):
             total = Signal(signed(width), name=f"total_{lane}", reset_less=True)
-            gone = Signal(name=f"gone_{lane}", reset_less=True)
+            has_fired = Signal(name=f"has_fired_{lane}", reset_less=True)
             potential = Signal(signed(width), name=f"potential_{lane}")
             filler, carry = Signal(name=f"filler_{lane}"), Signal(name=f"carry_{lane}")
             m.d.comb += [
-                potential.eq(Mux(added.fresh, start[lane].half, old[lane])),
+                potential.eq(Mux(add_pass.fresh, start[lane].half, old[lane])),
                 # Where one spike comes alone.
-                filler.eq(added.spike[0] & (added.odd ^ start[lane].odd)),
+                filler.eq(add_pass.spike[0] & (add_pass.odd ^ start[lane].odd)),
                 carry.eq(filler),
-                hits[lane].eq(~total[-1] & ~gone),
-                new[lane].eq(Mux(gone | (last & ~total[-1]), fired, total)),
+                fires[lane].eq(~total[-1] & ~has_fired),
+                new[lane].eq(Mux(has_fired | (last & ~total[-1]), fired_value, total)),
             ]
             if self._copies == 2:
-                with m.If(added.spike[1]):
+                with m.If(add_pass.spike[1]):
                     m.d.comb += carry.eq(~minus[1][lane])
-            less = (minus[0][lane] & added.spike[0]).replicate(width)
+            addend = (minus[0][lane] & add_pass.spike[0]).replicate(width)
             with m.If(advance):
-                m.d.sync += [total.eq(potential + less + carry), gone.eq(potential == fired)]
-        return hits
+                m.d.sync += [
+                    total.eq(potential + addend + carry),
+                    has_fired.eq(potential == fired_value),
+                ]
+        return fires
 
-    def _send(self, m, hits, writing, written, chunk, advance):
+    def _send(self, m, fires, writing, write_pass, chunk, advance):
         """The units of a chunk that fire go to a window if it is empty; till then all wait."""
         window, first = Signal(self._lanes), Signal(range(self._layer.outputs))
         closing = Signal()  # the window is the last of its step
@@ -392,7 +395,7 @@ class FoldedLayer(wiring.Component):
         spike = self.spikes.payload
         m.d.comb += [
             unit.i.eq(window),
-            new.eq(writing & written.last & (hits.any() | (chunk == self.chunks - 1))),
+            new.eq(writing & write_pass.last & (fires.any() | (chunk == self.chunks - 1))),
             advance.eq(~(new & self.spikes.valid)),
             self.spikes.valid.eq(unit.any | closing),
             spike.row[0].eq(first + unit.index),
@@ -405,15 +408,15 @@ class FoldedLayer(wiring.Component):
                 m.d.sync += closing.eq(0)
         with m.If(new & ~self.spikes.valid):
             m.d.sync += [
-                window.eq(hits),
+                window.eq(fires),
                 first.eq(chunk * self._lanes),
                 closing.eq(chunk == self.chunks - 1),
-                spike.step.eq(written.step),
+                spike.step.eq(write_pass.step),
             ]
         with m.If(self.restart):
             m.d.sync += [window.eq(0), closing.eq(0)]
 
-    def _weights(self, m, copy, address, ask):
+    def _weights(self, m, copy, address, read):
         """What a memory of weights has at ``address``: a bit per lane, set for −1."""
         depth = self._layer.inputs * self.chunks
         if self._loaded:
@@ -424,7 +427,7 @@ class FoldedLayer(wiring.Component):
             column = word.address[: exact_log2(columns)]
             m.d.comb += [
                 rows.address.eq(Mux(self.load.valid, word.address >> exact_log2(columns), address)),
-                rows.enable.eq(self.load.valid | ask),
+                rows.enable.eq(self.load.valid | read),
                 rows.write.eq(self.load.valid << column),
                 rows.word.eq(word.data),
             ]
@@ -437,10 +440,10 @@ class FoldedLayer(wiring.Component):
             init=[row_word(row) for row in words],
         )
         port = rows.read_port()
-        m.d.comb += [port.addr.eq(address), port.en.eq(ask)]
+        m.d.comb += [port.addr.eq(address), port.en.eq(read)]
         return port.data
 
-    def _memories(self, m, chunk, ask):
+    def _memories(self, m, chunk, read):
         """The −θ of a chunk, as half of it and its lowest bit; its potentials; and where they are
         written.
         """
@@ -468,7 +471,7 @@ class FoldedLayer(wiring.Component):
         # Plain bits: an array's register would come with a wire ``old[3]`` per lane, which Yosys
         # 0.70, where it hands over to ABC9, mistakes for a bit of ``old``.
         old = Signal(self._lanes * width, reset_less=True)
-        m.d.comb += [start.addr.eq(chunk), start.en.eq(ask), stored.addr.eq(chunk)]
-        with m.If(ask):
+        m.d.comb += [start.addr.eq(chunk), start.en.eq(read), stored.addr.eq(chunk)]
+        with m.If(read):
             m.d.sync += old.eq(stored.data)
         return start.data, data.View(potentials.shape, old), potentials.write_port()

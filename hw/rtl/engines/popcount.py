@@ -12,7 +12,7 @@ from hw.rtl.banks import bank_of, row_of
 from hw.rtl.engines.base import Engine, LayerSize
 from hw.rtl.memories import BlockMemory, row_word
 from hw.rtl.potentials import margin_shapes
-from hw.rtl.streams import EventLayout, MarginsLayout, ReachedLayout
+from hw.rtl.streams import MarginsLayout, ReachedLayout, SpikeBeat
 from sw.cli import UserError
 from sw.network import Layer, Network
 
@@ -98,9 +98,9 @@ class PopcountLayer(wiring.Component):
     All flags at once need no memory: weights are wires. Then V = 2·popcount(s & w) − popcount(s),
     so only the flags with a weight +1 are counted, or with a weight −1 if these are fewer.
 
-    Latency: ``latency`` = ``rounds`` + 1 cycles from the last event of a step to its potentials,
+    Latency: ``latency`` = ``rounds`` + 1 cycles from the last beat of a step to its potentials,
     with ``rounds`` = ceil(inputs / flags).
-    Throughput: one event a cycle; after the last of a step ``rounds`` cycles without any.
+    Throughput: one beat a cycle; after the last of a step ``rounds`` cycles without any.
 
     Parameters
     ----------
@@ -113,14 +113,14 @@ class PopcountLayer(wiring.Component):
     flags : int, optional
         Flags looked at in a cycle, W; without it, all.
     banks : 1, 2 or 4
-        Spikes of an event, E.
+        Spikes of a beat, E.
 
     Members
     -------
-    events : stream of EventLayout
+    beats : stream of SpikeBeat
         Of the layer before, in time order.
     potentials : stream of MarginsLayout or ReachedLayout
-        At the end of each step that the events visit.
+        At the end of each step that the beats visit.
     restart : 1
         A new inference begins: nobody has fired.
     """
@@ -141,7 +141,7 @@ class PopcountLayer(wiring.Component):
         layout = MarginsLayout if margins else ReachedLayout
         super().__init__(
             {
-                "events": In(stream.Signature(EventLayout(layer.inputs, steps, banks))),
+                "beats": In(stream.Signature(SpikeBeat(layer.inputs, steps, banks))),
                 "potentials": Out(stream.Signature(layout(layer, steps))),
                 "restart": In(1),
             }
@@ -154,36 +154,36 @@ class PopcountLayer(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from the last event of a step to its potentials."""
+        """Cycles from the last beat of a step to its potentials."""
         return self.rounds + 1
 
     def elaborate(self, platform):
         m = Module()
-        event = self.events.payload
+        beat = self.beats.payload
         busy, done, accept = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.events.ready.eq(~busy & (~self.potentials.valid | self.potentials.ready)),
-            accept.eq(self.events.valid & self.events.ready),
+            self.beats.ready.eq(~busy & (~self.potentials.valid | self.potentials.ready)),
+            accept.eq(self.beats.valid & self.beats.ready),
         ]
         with m.If(self.potentials.ready):
             m.d.sync += self.potentials.valid.eq(0)
         with m.If(accept):
-            m.d.sync += [busy.eq(event.last), self.potentials.payload.step.eq(event.step)]
+            m.d.sync += [busy.eq(beat.last), self.potentials.payload.step.eq(beat.step)]
         with m.If(done):
             m.d.sync += [busy.eq(0), self.potentials.valid.eq(1)]
 
         # In each round the flags move on by a word; after all rounds they are in place again.
         fired = Signal(self.rounds * self._flags)
-        came = Signal(self._layer.inputs)
-        m.d.comb += came.eq(
+        arriving = Signal(self._layer.inputs)
+        m.d.comb += arriving.eq(
             Cat(
-                event.spike[bank_of(unit, self._banks)]
-                & (event.row[bank_of(unit, self._banks)] == row_of(unit, self._banks))
+                beat.spike[bank_of(unit, self._banks)]
+                & (beat.row[bank_of(unit, self._banks)] == row_of(unit, self._banks))
                 for unit in range(self._layer.inputs)
             )
         )
         with m.If(accept):
-            m.d.sync += fired[: len(came)].eq(fired[: len(came)] | came)
+            m.d.sync += fired[: len(arriving)].eq(fired[: len(arriving)] | arriving)
         with m.Elif(busy):
             m.d.sync += fired.eq(fired.rotate_right(self._flags))
 

@@ -77,20 +77,17 @@ class Input(ABC):
 
     @abstractmethod
     def source(
-        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, first: Engine
+        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, banks: int
     ) -> wiring.PureInterface:
-        """Puts its blocks, for a layer of the engine ``first``, into the core and connects
-        ``port`` to them.
+        """Puts its blocks into the core and connects ``port`` to them.
 
-        Returns the interface of the last one, with ``events``, ``finish`` and, where
+        Returns the interface of the last one, with ``beats``, ``finish`` and, where
         :attr:`can_fault`, ``fault``.
         """
 
     @abstractmethod
-    def accept_when(self, source: wiring.PureInterface, can_accept: Value) -> Sequence[Any]:
-        """Statements that tell ``source`` when the first layer takes an event; only for an engine
-        that does not always accept one.
-        """
+    def accept_when(self, source: wiring.PureInterface, can_accept: Value | int) -> Sequence[Any]:
+        """Statements that tell ``source`` when the first layer takes a beat at once."""
 
     @abstractmethod
     def flat_ports(self, port: wiring.PureInterface) -> Mapping[str, tuple[wiring.Flow, Value]]:

@@ -56,15 +56,15 @@ class Events(Input):
         return SourceLayout(self.encoder.inputs, steps)
 
     def source(
-        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, first: Engine
+        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, banks: int
     ) -> wiring.PureInterface:
         bypass = Bypass(units=self.encoder.inputs, steps=steps, most_spikes=self.most_spikes)
         bypass = place(m, "bypass", bypass)
         wiring.connect(m, wiring.flipped(port), bypass.source)
         return bypass
 
-    def accept_when(self, source: wiring.PureInterface, can_accept: Value) -> Sequence[Any]:
-        return []  # an event that is not taken waits
+    def accept_when(self, source: wiring.PureInterface, can_accept: Value | int) -> Sequence[Any]:
+        return []  # a beat that is not taken waits
 
     def flat_ports(self, port: wiring.PureInterface) -> Mapping[str, tuple[wiring.Flow, Value]]:
         return {

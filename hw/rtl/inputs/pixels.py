@@ -56,21 +56,19 @@ class Pixels(Input):
         return unsigned(8 * self.pixels)
 
     def source(
-        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, first: Engine
+        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, banks: int
     ) -> wiring.PureInterface:
         lanes = self.pixels
         front = encoder.LatencyEncoder(encoder=self.encoder, steps=steps, lanes=lanes)
         front = place(m, "encoder", front)
-        queue = BucketQueue(units=self.encoder.inputs, steps=steps, banks=first.banks, lanes=lanes)
+        queue = BucketQueue(units=self.encoder.inputs, steps=steps, banks=banks, lanes=lanes)
         queue = place(m, "orderer", queue)
         wiring.connect(m, wiring.flipped(port), front.pixels)
         wiring.connect(m, front.arrivals, queue.arrivals)
-        if first.always_accepts:
-            m.d.comb += queue.room.eq(1)
         return queue
 
-    def accept_when(self, source: wiring.PureInterface, can_accept: Value) -> Sequence[Any]:
-        return [source.room.eq(can_accept)]
+    def accept_when(self, source: wiring.PureInterface, can_accept: Value | int) -> Sequence[Any]:
+        return [source.can_accept.eq(can_accept)]
 
     def flat_ports(self, port: wiring.PureInterface) -> Mapping[str, tuple[wiring.Flow, Value]]:
         return {

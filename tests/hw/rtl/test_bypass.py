@@ -72,14 +72,14 @@ def converse(dut, inferences, steps, *, idle=0.0, pause=0.0):
             ctx.set(dut.source.valid, offering)
             if offering:
                 ctx.set(dut.source.payload, items[sent])
-            ctx.set(dut.events.ready, ready)
+            ctx.set(dut.beats.ready, ready)
             ended = bool(got[-1]) and got[-1][-1]["step"] == steps - 1 and got[-1][-1]["last"]
             ctx.set(dut.finish, bool(ended))
             if ended:
                 faults.append(ctx.get(dut.fault))
                 got.append([])
-            elif ready and ctx.get(dut.events.valid):
-                got[-1].append(plain(ctx.get(dut.events.payload)))
+            elif ready and ctx.get(dut.beats.valid):
+                got[-1].append(plain(ctx.get(dut.beats.payload)))
             if offering and ctx.get(dut.source.ready):
                 sent, offering = sent + 1, False
             await ctx.tick()
@@ -92,7 +92,7 @@ def converse(dut, inferences, steps, *, idle=0.0, pause=0.0):
 def test_a_spike_a_cycle():
     spikes = [(0, 3), (0, 3), (1, 0), (4, 2), (4, 1)]
     dut = Bypass(units=4, steps=8, most_spikes=9)
-    accepted, taken = exchange(dut, dut.source, dut.events, items_of(spikes), 6)
+    accepted, taken = exchange(dut, dut.source, dut.beats, items_of(spikes), 6)
     assert accepted == list(range(6))
     assert [item.cycle for item in taken] == [dut.latency + k for k in range(6)]
     assert by_step([item.value for item in taken]) == visited(spikes, 8)
@@ -107,15 +107,15 @@ def test_finish_drops_the_rest_at_any_time(when):
 
     async def process(ctx):
         sent, finished = 0, False
-        ctx.set(dut.events.ready, 1)
+        ctx.set(dut.beats.ready, 1)
         for cycle in range(60):
             ctx.set(dut.source.valid, sent < len(items))
             if sent < len(items):
                 ctx.set(dut.source.payload, items[sent])
             finish = cycle == when + 1
             ctx.set(dut.finish, finish)
-            if finished and ctx.get(dut.events.valid):
-                events.append(plain(ctx.get(dut.events.payload)))
+            if finished and ctx.get(dut.beats.valid):
+                events.append(plain(ctx.get(dut.beats.payload)))
             finished |= finish
             sent += ctx.get(dut.source.valid) and ctx.get(dut.source.ready)
             await ctx.tick()

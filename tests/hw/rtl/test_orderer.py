@@ -104,18 +104,18 @@ def stream(simulation, dut, arrivals, count, *, final, room, idle, pause):
             # What goes out as it comes is not held back where the block after it takes it.
             at_once = accepts and (not got[-1] or got[-1][-1]["step"] == 0)
             ready = at_once or chance.random() >= pause
-            ctx.set(dut.room, accepts)
+            ctx.set(dut.can_accept, accepts)
             ctx.set(dut.arrivals.valid, offering)
             if offering:
                 ctx.set(dut.arrivals.payload, arrivals[sent[0]])
-            ctx.set(dut.events.ready, ready)
+            ctx.set(dut.beats.ready, ready)
             ended = bool(got[-1]) and got[-1][-1]["step"] == final and got[-1][-1]["last"]
             ctx.set(dut.finish, ended)
             if ended:
-                assert not ctx.get(dut.events.valid), "an event after the final one"
+                assert not ctx.get(dut.beats.valid), "an event after the final one"
                 got.append([])
-            elif ready and ctx.get(dut.events.valid):
-                got[-1].append(plain(ctx.get(dut.events.payload)))
+            elif ready and ctx.get(dut.beats.valid):
+                got[-1].append(plain(ctx.get(dut.beats.payload)))
             if offering and ctx.get(dut.arrivals.ready):
                 sent[0], offering = sent[0] + 1, False
             await ctx.tick()
@@ -128,7 +128,7 @@ def stream(simulation, dut, arrivals, count, *, final, room, idle, pause):
 def test_step_0_goes_out_as_it_comes_then_an_event_a_cycle():
     times = [3, 0, 7, 3, 3, 0, 8, 5]
     dut = BucketQueue(units=8, steps=8)
-    accepted, taken = exchange(dut, dut.arrivals, dut.events, arrivals_of(times, 8), 8)
+    accepted, taken = exchange(dut, dut.arrivals, dut.beats, arrivals_of(times, 8), 8)
     assert accepted == list(range(8))
     first = [item.cycle for item in taken if item.value["step"] == 0]
     assert first == [accepted[k] + dut.latency for k in (1, 5, 7)]
@@ -144,10 +144,10 @@ def test_without_room_step_0_goes_by_its_list():
     accepted, taken = exchange(
         dut,
         dut.arrivals,
-        dut.events,
+        dut.beats,
         arrivals_of(times, 8),
         7,
-        before=lambda ctx, cycle: ctx.set(dut.room, 0),
+        before=lambda ctx, cycle: ctx.set(dut.can_accept, 0),
     )
     assert [item.cycle for item in taken] == [accepted[-1] + dut.list_latency + k for k in range(7)]
     assert by_step([item.value for item in taken]) == visited(times, 8)
@@ -156,7 +156,7 @@ def test_without_room_step_0_goes_by_its_list():
 def test_a_spike_of_each_bank_a_cycle():
     times = [1, 1, 1, 1, 1, 2, 1, 2]  # units of bank 0, bank 1, bank 0, …
     dut = BucketQueue(units=8, steps=4, banks=2)
-    accepted, taken = exchange(dut, dut.arrivals, dut.events, arrivals_of(times, 4), 1 + 4 + 2 + 1)
+    accepted, taken = exchange(dut, dut.arrivals, dut.beats, arrivals_of(times, 4), 1 + 4 + 2 + 1)
     assert [item.value["spike"] for item in taken] == [0, 3, 3, 1, 1, 2, 2, 0]
     assert [item.cycle for item in taken[1:]] == [
         accepted[-1] + dut.list_latency + k for k in range(7)
@@ -166,7 +166,7 @@ def test_a_spike_of_each_bank_a_cycle():
 def test_lanes_load_at_once():
     times = [2, 0, 1, 1, 3, 2, 2, 1]
     dut = BucketQueue(units=8, steps=4, banks=4, lanes=4)
-    accepted, taken = exchange(dut, dut.arrivals, dut.events, arrivals_of(times, 4, lanes=4), 6)
+    accepted, taken = exchange(dut, dut.arrivals, dut.beats, arrivals_of(times, 4, lanes=4), 6)
     assert accepted == [0, 1]
     assert by_step([item.value for item in taken]) == visited(times, 4)
 
@@ -176,7 +176,7 @@ def test_loads_one_image_ahead_and_no_further():
     dut = BucketQueue(units=3, steps=4)
     arrivals = [arrival for _ in range(3) for arrival in arrivals_of(times, 4)]
     with pytest.raises(AssertionError, match="nothing moves after 6 items in, 4 out"):
-        exchange(dut, dut.arrivals, dut.events, arrivals, 5)
+        exchange(dut, dut.arrivals, dut.beats, arrivals, 5)
 
 
 @pytest.mark.parametrize("when", range(14))
@@ -189,19 +189,19 @@ def test_finish_drops_the_rest_at_any_time(when):
 
     async def process(ctx):
         sent, begun, finished = 0, None, False
-        ctx.set(dut.events.ready, 1)
+        ctx.set(dut.beats.ready, 1)
         for cycle in range(80):
             ctx.set(dut.arrivals.valid, sent < len(arrivals))
             if sent < len(arrivals):
                 ctx.set(dut.arrivals.payload, arrivals[sent])
-            valid = ctx.get(dut.events.valid)
+            valid = ctx.get(dut.beats.valid)
             # A decision follows the end of step 0, when the image has come.
-            if valid and begun is None and ctx.get(dut.events.payload.last):
+            if valid and begun is None and ctx.get(dut.beats.payload.last):
                 begun = cycle + 2
             finish = begun is not None and cycle == begun + when
             ctx.set(dut.finish, finish)
             if valid and finished:
-                events.append(plain(ctx.get(dut.events.payload)))
+                events.append(plain(ctx.get(dut.beats.payload)))
             finished |= finish
             sent += ctx.get(dut.arrivals.valid) and ctx.get(dut.arrivals.ready)
             await ctx.tick()

@@ -86,5 +86,5 @@ def run_after_restart(dut, events, count, **pace):
 
     nothing = {**events[0], "spike": 0, "last": 0}
     return exchange(
-        dut, dut.events, dut.potentials, [nothing, *events], count, before=before, **pace
+        dut, dut.beats, dut.potentials, [nothing, *events], count, before=before, **pace
     )

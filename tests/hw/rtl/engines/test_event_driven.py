@@ -58,9 +58,9 @@ def test_restart_at_any_time(rng, when, banks):
         for events, cycles in ((old, when), (new, len(new) + 2)):
             ctx.set(dut.restart, 0)
             for cycle in range(cycles):
-                ctx.set(dut.events.valid, cycle < len(events))
+                ctx.set(dut.beats.valid, cycle < len(events))
                 if cycle < len(events):
-                    ctx.set(dut.events.payload, events[cycle])
+                    ctx.set(dut.beats.payload, events[cycle])
                 if events is new and ctx.get(dut.potentials.valid):
                     value = ctx.get(dut.potentials.payload)
                     seen.append((value["step"], [value["margin"][j] for j in range(5)]))

@@ -51,7 +51,7 @@ def run(dut, inferences, *, words=(), idle=0.0, pause=0.0, whens=None):
                 await ctx.tick()
         for index, events in enumerate(inferences):
             ctx.set(dut.restart, 1)
-            ctx.set(dut.events.valid, 0)
+            ctx.set(dut.beats.valid, 0)
             await ctx.tick()
             ctx.set(dut.restart, 0)
             accepted.clear()
@@ -64,18 +64,18 @@ def run(dut, inferences, *, words=(), idle=0.0, pause=0.0, whens=None):
                 if final and sum(event["last"] for _, event in seen) == want:
                     return
                 offering = sent < len(events) and (offering or chance.random() >= idle)
-                ctx.set(dut.events.valid, offering)
+                ctx.set(dut.beats.valid, offering)
                 if offering:
-                    ctx.set(dut.events.payload, events[sent])
+                    ctx.set(dut.beats.payload, events[sent])
                 ctx.set(dut.spikes.ready, chance.random() >= pause)
-                assert ctx.get(dut.room) == ctx.get(dut.events.ready)
+                assert ctx.get(dut.can_accept) == ctx.get(dut.beats.ready)
                 value = plain(ctx.get(dut.spikes.payload)) if ctx.get(dut.spikes.valid) else None
                 assert offered in (None, value), "an offer was withdrawn or changed"
                 offered = value
                 if value and ctx.get(dut.spikes.ready):
                     seen.append((cycle, value))
                     offered = None
-                if offering and ctx.get(dut.events.ready):
+                if offering and ctx.get(dut.beats.ready):
                     accepted.append(cycle)
                     sent, offering = sent + 1, False
                 await ctx.tick()

@@ -53,15 +53,15 @@ def test_restart_forgets_who_fired(rng, flags):
             for events, cycles in ((old, when), (new, 80)):
                 sent = 0
                 for _ in range(cycles):
-                    ctx.set(dut.events.valid, sent < len(events))
+                    ctx.set(dut.beats.valid, sent < len(events))
                     if sent < len(events):
-                        ctx.set(dut.events.payload, events[sent])
+                        ctx.set(dut.beats.payload, events[sent])
                     if events is new and ctx.get(dut.potentials.valid):
                         value = ctx.get(dut.potentials.payload)
                         seen.append((value["step"], [value["margin"][j] for j in range(5)]))
-                    sent += ctx.get(dut.events.valid) and ctx.get(dut.events.ready)
+                    sent += ctx.get(dut.beats.valid) and ctx.get(dut.beats.ready)
                     await ctx.tick()
-                ctx.set(dut.events.valid, 0)
+                ctx.set(dut.beats.valid, 0)
                 ctx.set(dut.restart, 1)
                 await ctx.tick()
                 ctx.set(dut.restart, 0)
