@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -50,7 +50,7 @@ class Folded(Engine):
         return f"folded-{self.lanes}{'-spram' if self.loaded else ''}"
 
     @classmethod
-    def presets(cls) -> Sequence[Engine]:
+    def presets(cls) -> Sequence["Folded"]:
         return [
             *(cls(lanes=lanes) for lanes in (8, 16, 32)),
             *(cls(lanes=lanes, loaded=True) for lanes in (16, 32)),
@@ -89,7 +89,7 @@ class Folded(Engine):
             self._refuse(
                 network,
                 f"{self.lanes} lanes are not less than half of the {outputs} units of layer "
-                f"{index}; take fewer",
+                f"{index}; take {' or '.join(self._narrower(outputs)) or 'event'}",
             )
         if following.banks > 1:
             self._refuse(
@@ -98,6 +98,11 @@ class Folded(Engine):
                 "bank",
             )
         super().check(network, index, following)
+
+    def _narrower(self, outputs: int) -> list[str]:
+        """The presets for so few units, with weights where these are."""
+        fitting = (each for each in self.presets() if 2 * each.lanes < outputs)
+        return [each.name for each in fitting if each.loaded == self.loaded]
 
     def component(
         self, *, layer: Layer, steps: int, margins: bool, most_spikes: int | None
@@ -428,7 +433,7 @@ class FoldedLayer(wiring.Component):
             m.d.comb += [
                 rows.address.eq(Mux(self.load.valid, word.address >> exact_log2(columns), address)),
                 rows.enable.eq(self.load.valid | read),
-                rows.write.eq(self.load.valid << column),
+                rows.write.eq(Cat(self.load.valid & (column == k) for k in range(columns))),
                 rows.word.eq(word.data),
             ]
             return rows.data

@@ -62,19 +62,21 @@ def test_nor_of_another_config(rng, config, tmp_path):
     assert manifest["ports"][2]["width"] == 8 * config.pixels
 
 
-def test_nor_of_a_loaded_layer(rng, tmp_path):
+@pytest.mark.parametrize(("lanes", "units"), [(16, 40), (32, 70)])
+def test_nor_of_a_loaded_layer(rng, tmp_path, lanes, units):
     """Its memory has no contents, and words come in through ports."""
-    network = image_network(rng, shape=(4, 4), hidden=(40,))
-    config = find_config("folded-16-spram,event")
+    network = image_network(rng, shape=(4, 4), hidden=(units,))
+    config = find_config(f"folded-{lanes}-spram,event")
+    words = 16 * 3 * lanes // 16  # of each input and chunk a word per column
     lint(verilog.export(network, tmp_path, config))
     manifest = json.loads((tmp_path / "firstspike.json").read_text())
     ports = {port["name"]: port["width"] for port in manifest["ports"]}
     assert ports["load_valid"] == 1
-    assert (ports["load_address"], ports["load_data"]) == (bits_for(16 * 3 - 1), 16)
+    assert (ports["load_address"], ports["load_data"]) == (bits_for(words - 1), 16)
     text = (tmp_path / "firstspike.v").read_text()
     block = re.search(r"^module firstspike_folded_0\(.*?^endmodule", text, re.M | re.S)[0]
     assert block.count("initial") == 1  # the thresholds
-    assert manifest["load"] == {"file": "firstspike.hex", "words": 16 * 3}
+    assert manifest["load"] == {"file": "firstspike.hex", "words": words}
     lines = (tmp_path / "firstspike.hex").read_text().split()
     assert [int(line, 16) for line in lines] == loaded_words(network, config).tolist()
     assert {len(line) for line in lines} == {4}
