@@ -170,6 +170,9 @@ def remedies(network: Network, what: Resources, board: Board) -> list[str]:
         fewer = _largest(hidden, lambda n: what.resized((inputs, n, *rest)), board)
         if fewer:
             result.append(f"train with {fewer} units in the first hidden layer")
+    fewer = _fewer_steps(what, board)
+    if fewer:
+        result.append(f"train with --steps {fewer}")
     engines = [config.name for config in whole_configs() if _fits(network, board, config)]
     if engines:
         result.append(f"take --engine {' or '.join(engines)}")
@@ -184,6 +187,12 @@ def _fits(network: Network, board: Board, config: Config) -> bool:
         return not shortage(resources_of(network, config), board)
     except UserError:
         return False  # the engine is not for this network
+
+
+def _fewer_steps(what: Resources, board: Board) -> int | None:
+    """The most steps with which it fits, a power of two as encoders of pixels take them."""
+    powers = (1 << k for k in reversed(range((what.steps - 1).bit_length())))
+    return next((n for n in powers if not shortage(replace(what, steps=n), board)), None)
 
 
 def _largest(limit: int, variant: Callable[[int], Resources], board: Board) -> int | None:

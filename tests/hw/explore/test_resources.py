@@ -177,6 +177,18 @@ def test_the_remedies_are_true(rng):
         assert shortage(resources_of(network).resized(sizes(limit + 1)), board)
 
 
+def test_fewer_steps_where_they_are_what_costs(rng):
+    """Of 256 steps the orderer alone takes two thirds of an UP5K."""
+    board, config = BOARDS["icebreaker"], find_config("folded-32-spram,event")
+    network = image_network(rng, shape=(28, 28), hidden=(600,), classes=10, steps=256)
+    with pytest.raises(UserError, match=r"; train with --steps \d+") as error:
+        check_fit(network, board, config)
+    steps = int(re.search(r"--steps (\d+)", str(error.value))[1])
+    what = resources_of(network, config)
+    assert not shortage(replace(what, steps=steps), board)
+    assert shortage(replace(what, steps=2 * steps), board)
+
+
 @pytest.mark.parametrize(
     ("hidden", "classes", "shortage", "remedy"),
     [

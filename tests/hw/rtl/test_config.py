@@ -84,9 +84,17 @@ CONTRADICTIONS = {
         "folded-8",
         {"hidden": (17,)},
     ),
-    "8 lanes are not less than half of the 16 units of layer 0; take fewer": (
+    "8 lanes are not less than half of the 16 units of layer 0; take event": (
         "folded-8,event",
         {"hidden": (16,)},
+    ),
+    "32 lanes are not less than half of the 33 units of layer 0; take folded-8 or folded-16": (
+        "folded-32,event",
+        {"hidden": (33,)},
+    ),
+    "32 lanes are not less than half of the 40 units of layer 0; take folded-16-spram": (
+        "folded-32-spram,event",
+        {"hidden": (40,)},
     ),
     "the weights of layers 0 and 1 cannot both be loaded; take folded without spram for one": (
         "folded-16-spram,folded-16-spram,event",
