@@ -38,7 +38,7 @@ def _built(the_plan: BuildPlan, board: Board) -> tuple[int, int]:
         run_tool("yosys", ["-q", "-l", "top.rpt", "top.ys"], cwd=folder, log=folder / "log")
         _, (tool, *arguments), _ = commands(the_plan)
         run_tool(tool, _pack_only(arguments, board.family), cwd=folder, log=folder / "log")
-        text = (folder / "log").read_text()
+        text = (folder / "log").read_text(encoding="utf-8")
     return used_cells(text, board.family)[:2]
 
 
@@ -56,7 +56,7 @@ def _pack_only(arguments: Sequence[str], family: Family) -> list[str]:
 def _kept(path: Path) -> dict[tuple[str, int], list]:
     """The rows of an earlier run, by board and design; none if there is no such file."""
     try:
-        rows = json.loads(path.read_text())["built"]
+        rows = json.loads(path.read_text(encoding="utf-8"))["built"]
     except (OSError, ValueError, KeyError):
         return {}
     return {(board, index): [board, index, *rest] for board, index, *rest in rows}
@@ -68,7 +68,8 @@ def _write(path: Path, tools: dict[str, str], rows: dict[tuple[str, int], list])
     body = ",\n".join(f"    {json.dumps(rows[key])}" for key in keys if key in rows)
     with atomic_path(path) as temporary:
         temporary.write_text(
-            f'{{\n  "tools": {json.dumps(tools)},\n  "built": [\n{body}\n  ]\n}}\n'
+            f'{{\n  "tools": {json.dumps(tools)},\n  "built": [\n{body}\n  ]\n}}\n',
+            encoding="utf-8",
         )
 
 

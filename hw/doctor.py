@@ -144,7 +144,13 @@ def _says(program: str) -> str:
     path = shutil.which(program)
     if path is None:
         return ""
-    result = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [path, "--version"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     version = re.search(r"\d+(\.\d+)+", result.stdout)
     return f"{version[0] if version else 'unknown version'} ({path})"
 

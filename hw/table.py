@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         reports.append(report | {"interval_cycles_mean": intervals[row[1:]]})
         before, after = _around(args.out)
         with atomic_path(args.out) as temporary:
-            temporary.write_text(before + section(reports) + after)
+            temporary.write_text(before + section(reports) + after, encoding="utf-8")
     if args.json:
         write_json(args.json, {"boards": reports})
     say(f"{args.out}: {len(reports)} rows")
@@ -183,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _around(path: Path) -> tuple[str, str]:
     """What a page has before and after the section."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; name another --out") from None
     before, begin, rest = text.partition(_BEGIN)

@@ -122,9 +122,11 @@ def board_sources(network: Network, config: Config, clock: int = CLOCK) -> dict[
     design = plan(network, BOARD, config=config, clock=clock).files["top.il"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "top.il").write_text(design if isinstance(design, str) else design.decode())
+        (folder / "top.il").write_text(
+            design if isinstance(design, str) else design.decode(), encoding="utf-8"
+        )
         run_tool("yosys", ["-q", "-p", _SCRIPT], cwd=folder, log=folder / "log")
-        netlist = (folder / "netlist.v").read_text()
+        netlist = (folder / "netlist.v").read_text(encoding="utf-8")
     ours = r"^module (SB_IO|SB_GB_IO|SB_PLL40_PAD) .*?^endmodule"
     cells = re.sub(ours, "", cell_models(), flags=re.MULTILINE | re.DOTALL)
     flash = "" if config.loaded_layer(network) is None else "`define FLASH\n"
@@ -231,7 +233,9 @@ def replies(
     words = loaded_words(network, config)
     (folder / FLASH).write_bytes(b"" if words is None else pack(network, words))
     asked = [each.hex() for each in commands(network, inputs)]
-    (folder / COMMANDS).write_text(json.dumps({"clock": clock, "commands": asked}))
+    (folder / COMMANDS).write_text(
+        json.dumps({"clock": clock, "commands": asked}), encoding="utf-8"
+    )
     simulate(
         network,
         np.empty(0, np.uint8),
@@ -242,7 +246,9 @@ def replies(
         top=TOP,
         options=OPTIONS,
     )
-    return [protocol.Reply(*each) for each in json.loads((folder / REPLIES).read_text())]
+    return [
+        protocol.Reply(*each) for each in json.loads((folder / REPLIES).read_text(encoding="utf-8"))
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -208,7 +208,7 @@ def _finished(
 ) -> dict[str, object] | None:
     """The report of a build that need not be made again."""
     try:
-        report = json.loads(report_path.read_text())
+        report = json.loads(report_path.read_text(encoding="utf-8"))
         content = hashlib.sha256(bitstream.read_bytes()).hexdigest()
         same = report["search"] == search and report["bitstream_sha256"] == content
         same = same and report["digest"] == digest(round(report["clock_mhz"] * 1e6))
@@ -264,7 +264,7 @@ def _run(
     work = packed.parent
     done = work / "done.json"
     try:
-        figures = json.loads(done.read_text())
+        figures = json.loads(done.read_text(encoding="utf-8"))
         content = hashlib.sha256(packed.read_bytes()).hexdigest()
         if figures["digest"] == digest and figures["bitstream_sha256"] == content:
             return figures
@@ -284,8 +284,8 @@ def _run(
         say(f"{tool}: {time.monotonic() - start:.0f} s")
         if tool == "yosys":
             _check_synthesis(work / "top.rpt", board)
-    result = json.loads((work / "nextpnr.json").read_text())
-    used = used_cells((work / "top.tim").read_text(), board.family)
+    result = json.loads((work / "nextpnr.json").read_text(encoding="utf-8"))
+    used = used_cells((work / "top.tim").read_text(encoding="utf-8"), board.family)
     figures = {
         "bitstream_sha256": hashlib.sha256(packed.read_bytes()).hexdigest(),
         "logic_cells": used[0],
@@ -324,7 +324,7 @@ def commands(the_plan: BuildPlan) -> list[list[str]]:
 
 def _check_synthesis(log: Path, board: Board) -> None:
     """Refuses before place and route what is larger than the part."""
-    counts = re.findall(r"^\s+(\d+)\s+(\w+)\s*$", log.read_text(), re.MULTILINE)
+    counts = re.findall(r"^\s+(\d+)\s+(\w+)\s*$", log.read_text(encoding="utf-8"), re.MULTILINE)
     cells = {name: int(count) for count, name in counts}  # the last, of the whole design, counts
     used = [
         sum(cells.get(name, 0) for name in names)

@@ -66,5 +66,5 @@ def place_and_route(
 
 def _rounds(log: Path) -> int:
     """How often the router has tried, by its log; 0 before it began."""
-    text = log.read_text(errors="replace") if log.exists() else ""
+    text = log.read_text(errors="replace", encoding="utf-8") if log.exists() else ""
     return max(map(int, re.findall(r"\biter=(\d+)", text)), default=0)

@@ -70,7 +70,7 @@ def run_tool(
     until = time.monotonic() + 60 * minutes
     status = None
     with (
-        log.open("w") as output,
+        log.open("wb") as output,
         subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT) as process,
     ):
         try:
@@ -96,7 +96,7 @@ def run_tool(
 def _reason(*logs: Path) -> str:
     """The tool's own line, and where it is: an assertion that fails is in Yosys' report only."""
     for log in logs:
-        lines = log.read_text(errors="replace").splitlines()
+        lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
         if lines:
             errors = [line for line in lines if "ERROR" in line.upper()] or lines[-1:]
             return f"{errors[0].strip()} (its log: {log})"
@@ -114,6 +114,12 @@ def tool_version(name: str) -> str:
     path = Path(find_tool(name))
     if path == Path(sys.executable).parent / _script(name):
         return f"{TOOLS[name]} {version(TOOLS[name])}"
-    result = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [path, "--version"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     lines = (result.stdout + result.stderr).strip().splitlines()
     return lines[0].strip() if lines else "unknown"

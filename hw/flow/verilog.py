@@ -137,11 +137,13 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "in.il").write_text("\n".join(texts))
-        (folder / "widths.v").write_text((Path(__file__).parent / "widths.v").read_text())
+        (folder / "in.il").write_text("\n".join(texts), encoding="utf-8")
+        (folder / "widths.v").write_text(
+            (Path(__file__).parent / "widths.v").read_text(encoding="utf-8"), encoding="utf-8"
+        )
         script = f"read_rtlil in.il; {_PASSES.format(top=TOP, blocks=' '.join(names))}"
         run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "log")
-        text = (folder / "out.v").read_text()
+        text = (folder / "out.v").read_text(encoding="utf-8")
     return _header(network) + _plain_names(text.split("\n", 1)[1])
 
 
@@ -225,7 +227,7 @@ def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:
     words = loaded_words(network, config)
     if words is not None:
         with atomic_path(folder / f"{TOP}.hex") as temporary:
-            temporary.write_text("".join(f"{word:04x}\n" for word in words))
+            temporary.write_text("".join(f"{word:04x}\n" for word in words), encoding="utf-8")
     with atomic_path(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
     return path

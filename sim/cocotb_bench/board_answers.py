@@ -15,7 +15,7 @@ __all__ = ["answers"]
 async def answers(dut) -> None:  # noqa: ANN001
     """The replies to the commands, one after the other."""
     network, _ = what_is_simulated()
-    asked = json.loads(COMMANDS.read_text())
+    asked = json.loads(COMMANDS.read_text(encoding="utf-8"))
     board = await Board.start(dut, FLASH.read_bytes(), asked["clock"])
     identity = protocol.identity(network.sha256)
     assert await board.ask(protocol.IDENTIFY, len(identity)) == identity
@@ -23,4 +23,4 @@ async def answers(dut) -> None:  # noqa: ANN001
         protocol.parse(await board.ask(bytes.fromhex(command), protocol.ANSWER.size))
         for command in asked["commands"]
     ]
-    REPLIES.write_text(json.dumps(replies))
+    REPLIES.write_text(json.dumps(replies), encoding="utf-8")

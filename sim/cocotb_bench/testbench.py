@@ -242,12 +242,14 @@ def _build(sources: Mapping[str, str], top: str, options: Sequence[str], program
     return compiler.build(
         {
             **sources,
-            "main.cpp": (config.share_dir / "lib" / "verilator" / "verilator.cpp").read_text(),
+            "main.cpp": (config.share_dir / "lib" / "verilator" / "verilator.cpp").read_text(
+                encoding="utf-8"
+            ),
             "Vtop.h": '#include "Dut.h"\nusing Vtop = Dut;\n',
         },
         top=top,
         options=[*_OPTIONS, *options],
-        library={runtime.name: runtime.read_text()},
+        library={runtime.name: runtime.read_text(encoding="utf-8")},
         link=[
             f"-Wl,-rpath,{config.libs_dir}",
             f"-L{config.libs_dir}",

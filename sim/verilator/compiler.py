@@ -77,7 +77,7 @@ def build(
 
     def make_program(here: Path) -> None:
         for name, content in sources.items():
-            (here / name).write_text(content)
+            (here / name).write_text(content, encoding="utf-8")
         with ThreadPoolExecutor(1) as pool:
             common = pool.submit(_common, tool, library, folder, tools)
             verilog = sorted(name for name in sources if name.endswith((".v", ".sv")))
@@ -86,7 +86,9 @@ def build(
             runtime, harness = common.result()
         parts = [f"model/{path.name}" for path in sorted((here / "model").glob("*.cpp"))]
         parts += sorted(name for name in sources if name.endswith(".cpp"))
-        (here / "all.cpp").write_text("".join(f'#include "{part}"\n' for part in parts))
+        (here / "all.cpp").write_text(
+            "".join(f'#include "{part}"\n' for part in parts), encoding="utf-8"
+        )
         header = ["-include", str(runtime / _HEADER)] if optimise == _MODEL_OPTION else []
         paths = [*_includes(tool), "-Imodel", f"-I{harness}"]
         _compile([optimise, *header, *paths, "-c", "all.cpp", "-o", "all.o"], here)
@@ -111,7 +113,7 @@ def _common(
     """The folders of what is compiled once for all designs: the runtime, and ``library``."""
 
     def make_runtime(here: Path) -> None:
-        (here / _HEADER).write_text(_HEADERS)
+        (here / _HEADER).write_text(_HEADERS, encoding="utf-8")
         header = [_MODEL_OPTION, "-x", "c++-header", _HEADER, "-o", f"{_HEADER}.gch"]
         sources = {f"{name}.o": tool.root / "include" / f"{name}.cpp" for name in _RUNTIME}
         objects = [["-Os", "-c", str(path), "-o", name] for name, path in sources.items()]
@@ -124,7 +126,7 @@ def _common(
 
     def make_library(here: Path) -> None:
         for name, content in library.items():
-            (here / name).write_text(content)
+            (here / name).write_text(content, encoding="utf-8")
         for name in library:
             if name.endswith(".cpp"):
                 _compile(["-O2", *_includes(tool), "-c", name, "-o", f"{name}.o"], here)
@@ -154,7 +156,7 @@ def _once(home: Path, make: Callable[[Path], None]) -> Path:
 def _alone(home: Path) -> Iterator[None]:
     """Waits until no other process makes ``home``."""
     lock = home.with_name(f".{home.name}.lock")
-    with lock.open("w") as file:
+    with lock.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield
@@ -186,7 +188,8 @@ def _run(command: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "LC_ALL": "C"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
 

@@ -22,10 +22,10 @@ def netlist_sources(network: Network, config: Config = DEFAULT) -> dict[str, str
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "core.v").write_text(to_verilog(network, config))
+        (folder / "core.v").write_text(to_verilog(network, config), encoding="utf-8")
         script = _SCRIPT.format(top=TOP)
         run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "log")
-        netlist = (folder / "netlist.v").read_text()
+        netlist = (folder / "netlist.v").read_text(encoding="utf-8")
     # The file begins with the version of yosys; without it, equal netlists are equal files.
     return {"core.v": netlist.split("\n", 1)[1], "cells.v": cell_models()}
 
@@ -41,4 +41,4 @@ def cell_models() -> str:
     path = share / "ice40" / "cells_sim.v"
     if not path.is_file():
         raise UserError(f"{path}: yosys's models of iCE40 cells are not there; reinstall it")
-    return path.read_text()
+    return path.read_text(encoding="utf-8")

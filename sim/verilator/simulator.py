@@ -91,13 +91,16 @@ class Simulator:
         events = int(config.input(network).can_fault)
         loaded = int(config.loaded_layer(network) is not None)
         defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n#define LOADED {loaded}\n"
-        files["core.cpp"] = defines + (_HERE / "core.cpp").read_text()
+        files["core.cpp"] = defines + (_HERE / "core.cpp").read_text(encoding="utf-8")
         if probed:
             files["probes.sv"] = probes(network, config)
         program = compiler.build(
             files,
             top=TOP,
-            library={name: (_HERE / name).read_text() for name in ("core.h", "harness.cpp")},
+            library={
+                name: (_HERE / name).read_text(encoding="utf-8")
+                for name in ("core.h", "harness.cpp")
+            },
             # What is not reset must not matter: it starts at random.
             options=["--x-initial", "unique", "--x-assign", "unique"],
             # A netlist takes long to compile, and few images are put through it.

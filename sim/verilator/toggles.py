@@ -87,11 +87,13 @@ def clocked_activity(verilog: str, *, top: str, cycles: int, folder: Path) -> Ac
 def _count(verilog: str, top: str, arguments: list[object], folder: Path, images: int) -> Activity:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        (home / "source.v").write_text(verilog)
+        (home / "source.v").write_text(verilog, encoding="utf-8")
         script = _SCRIPT.format(top=top)
         run_tool("yosys", ["-q", "-p", script], cwd=home, log=home / "log")
-        module = json.loads((home / "netlist.json").read_text())["modules"][top]
-        netlist = (home / "netlist.v").read_text().split("\n", 1)[1]  # without yosys' version
+        module = json.loads((home / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
+        netlist = (
+            (home / "netlist.v").read_text(encoding="utf-8").split("\n", 1)[1]
+        )  # without yosys' version
     probes = _Probes(module)
     widths = f"#define WIRES {probes.width(probes.wires)}\n"
     widths += f"#define ENABLES {probes.width(probes.enables)}\n"
@@ -101,7 +103,7 @@ def _count(verilog: str, top: str, arguments: list[object], folder: Path, images
         {
             "core.v": probes.put_into(netlist, top),
             "cells.v": cell_models(),
-            "harness.cpp": widths + _HARNESS.read_text(),
+            "harness.cpp": widths + _HARNESS.read_text(encoding="utf-8"),
         },
         top=top,
         folder=folder,
@@ -109,7 +111,11 @@ def _count(verilog: str, top: str, arguments: list[object], folder: Path, images
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "counts"
         result = subprocess.run(
-            [program, out, *map(str, arguments)], capture_output=True, text=True, check=False
+            [program, out, *map(str, arguments)],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
         if result.returncode:
             raise UserError(f"{program}: {result.stderr.strip() or 'failed; remove it'}")

@@ -46,7 +46,8 @@ class Verilator:
             env={**os.environ, "VERILATOR_ROOT": str(self.root)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
 
@@ -71,7 +72,13 @@ def _system() -> Verilator | None:
     if program is None or Path(program).parent == Path(sys.executable).parent:
         return None
     text, root = (
-        subprocess.run([program, *option], capture_output=True, text=True, check=False).stdout
+        subprocess.run(
+            [program, *option],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        ).stdout
         for option in (["--version"], ["--getenv", "VERILATOR_ROOT"])
     )
     version = re.match(r"Verilator (\d+)\.(\d+)", text)

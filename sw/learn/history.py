@@ -101,7 +101,10 @@ def read_epochs(log: Path) -> list[Epoch]:
         It is none, or cannot be read.
     """
     try:
-        epochs = [Epoch.from_dict(entry) for entry in json.loads(log.read_text())["epochs"]]
+        epochs = [
+            Epoch.from_dict(entry)
+            for entry in json.loads(log.read_text(encoding="utf-8"))["epochs"]
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no list of epochs in it"
         raise UserError(
