@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from sw import cli
 from sw.cli import UserError
 from sw.data.dataset import Dataset
-from sw.data.registry import DATASETS, load
+from sw.data.registry import DATASETS, EVENT_DATASETS, load
 from sw.encoder import LatencyEncoder
 from sw.flags import parser, positive_int
 from sw.learn import distributed, peers
@@ -135,9 +135,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch finds no GPU here; leave it out")
-    data = load(args.dataset, args.data_dir)
-    if not isinstance(data, Dataset):
+    if args.dataset in EVENT_DATASETS:
         raise UserError(f"--dataset {args.dataset}: holds events; name a data set of images")
+    data = load(args.dataset, args.data_dir)
+    assert isinstance(data, Dataset)
     if not 1 <= args.batch <= len(data.train_images):
         raise UserError(f"--batch must be in 1 … {len(data.train_images)}, not {args.batch}")
     device = torch.device(args.device)

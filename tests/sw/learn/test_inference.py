@@ -62,11 +62,20 @@ def test_images_in_chunks(rng, monkeypatch, encoder):
     same(inference.run(network, spikes), golden.run(network, spikes))
 
 
-@pytest.mark.parametrize("name", zoo_names())
+QUICK = ("digits", "mnist")  # their data sets are loaded in no time
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name.startswith(QUICK) else pytest.mark.deep)
+        for name in zoo_names()
+    ],
+)
 def test_zoo(name, request):
     network = find(name)
     dataset = request.getfixturevalue(network.provenance["dataset"])
-    inputs = dataset.test_part(network.steps, 1000)
+    inputs = dataset.test_part(network.steps, 300)
     same(inference.run_inputs(network, inputs), golden.run_inputs(network, inputs))
 
 

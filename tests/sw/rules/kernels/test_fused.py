@@ -20,11 +20,17 @@ from sw.rules.stdg import Stdg
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
+@pytest.fixture
+def only_by_spike(monkeypatch):
+    """Also what by_step would do."""
+    monkeypatch.setattr(by_step, "_STEPS", 0)
+
+
 @pytest.fixture(params=["by_spike", "by_step"])
-def equal(request, monkeypatch):
+def equal(request):
     """Holds gradients against the plain path's, by either of the two ways."""
     if request.param == "by_spike":
-        monkeypatch.setattr(by_step, "_STEPS", 0)
+        request.getfixturevalue("only_by_spike")
     return equal_but_for_rounding
 
 
@@ -40,19 +46,36 @@ def batch(sizes, steps, images):
     return inputs, torch.randint(0, sizes[-1], (images,), device=DEVICE)
 
 
+SHAPES = [
+    ((6, 3), 1, 3),
+    ((20, 9, 4), 32, 2),
+    ((20, 9, 4), 4, 40),
+    ((140, 130, 5), 16, 3),
+    ((140, 130, 21), 11, 9),
+    ((33, 70, 140, 5), 8, 5),
+]
+# Interpreted, a program costs the same whatever it holds, and these have many
+FEWER_IMAGES = [
+    ((6, 3), 1, 2),
+    ((20, 9, 4), 32, 2),
+    ((20, 9, 4), 4, 5),
+    ((140, 130, 21), 11, 2),
+    ((33, 70, 140, 5), 8, 2),
+]
+
+
+@pytest.mark.parametrize(("sizes", "steps", "images"), SHAPES)
+def test_gradients_equal_plain(sizes, steps, images):
+    compare(Bstdg(sizes, steps, smoothing=0.1), images, equal_but_for_rounding)
+
+
 @pytest.mark.parametrize(
     ("sizes", "steps", "images"),
-    [
-        ((6, 3), 1, 3),
-        ((20, 9, 4), 32, 2),
-        ((20, 9, 4), 4, 40),
-        ((140, 130, 5), 16, 3),
-        ((140, 130, 21), 11, 9),
-        ((33, 70, 140, 5), 8, 5),
-    ],
+    [*FEWER_IMAGES, *(pytest.param(*shape, marks=pytest.mark.deep) for shape in SHAPES)],
 )
-def test_gradients_equal_plain(sizes, steps, images, equal):
-    compare(Bstdg(sizes, steps, smoothing=0.1), images, equal)
+@pytest.mark.usefixtures("only_by_spike")
+def test_gradients_by_spike_equal_plain(sizes, steps, images):
+    compare(Bstdg(sizes, steps, smoothing=0.1), images, equal_but_for_rounding)
 
 
 def test_many_steps():
@@ -64,9 +87,9 @@ def test_errors_that_grow_from_layer_to_layer(equal):
     compare(Bstdg((20, 120, 120, 10), 2, margin_gain=60000.0), 2, equal)
 
 
-@pytest.mark.parametrize(("sizes", "steps"), [((6, 3), 1), ((20, 9, 4), 256), ((140, 130, 5), 16)])
+@pytest.mark.parametrize(("sizes", "steps"), [((6, 3), 1), ((20, 9, 4), 256), ((70, 65, 5), 16)])
 def test_real_weights(sizes, steps):
-    compare(Stdg(sizes, steps, smoothing=0.1), 3, equal_but_for_rounding)
+    compare(Stdg(sizes, steps, smoothing=0.1), 2, equal_but_for_rounding)
 
 
 def compare(rule, images, equal):
@@ -178,7 +201,7 @@ def test_more_inputs_than_a_kernel_sorts(monkeypatch):
     assert (alone[:, 1:] > alone[:, :-1]).all()
 
 
-@pytest.mark.parametrize(("steps_of_products", "images"), [(0, 21), (32, 130)])
+@pytest.mark.parametrize(("steps_of_products", "images"), [(0, 7), (32, 130)])
 def test_more_images_than_shares(monkeypatch, steps_of_products, images):
     """The sum over images is made in parts, the last of which is not full."""
     monkeypatch.setattr(by_step, "_STEPS", steps_of_products)
@@ -196,7 +219,7 @@ def test_adam_equals_pytorchs():
             for p, rate in zip(parameters, (0.1, 2.0), strict=True)
         ]
         optimizer = adam(groups, eps=1e-10, capturable=DEVICE == "cuda")
-        for _ in range(20):
+        for _ in range(5):
             for p in parameters:
                 p.grad = torch.randn(p.shape, generator=generator).to(DEVICE)
             optimizer.step()
