@@ -37,8 +37,9 @@ class Spikes:
     unit: np.ndarray
 
     def __post_init__(self) -> None:
-        key = np.asarray(self.image, np.int64) * 1024 + np.asarray(self.step, np.int64)
-        if len(key) and (key[1:] < key[:-1]).any():
+        image, step = np.asarray(self.image), np.asarray(self.step)
+        same = image[1:] == image[:-1]
+        if ((image[1:] < image[:-1]) | (same & (step[1:] < step[:-1]))).any():
             raise ValueError("Spikes must be sorted by image, then by step")
 
     def __len__(self) -> int:

@@ -2,6 +2,9 @@
 may hold. Network and trainer, reader and hardware all take them from here.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 __all__ = [
     "DEPTH",
     "FILE",
@@ -11,6 +14,7 @@ __all__ = [
     "TEXT",
     "UNITS",
     "WEIGHTS",
+    "sizes_fault",
     "steps_fault",
 ]
 
@@ -37,4 +41,19 @@ def steps_fault(steps: object, *, pixels: bool) -> str | None:
         return f"Steps must be in 1 … {STEPS}, not {steps!r}"
     if pixels and steps & (steps - 1):
         return f"Steps must be a power of two where pixels are encoded, not {steps}"
+    return None
+
+
+def sizes_fault(sizes: Sequence[int]) -> str | None:
+    """What is too much of a network with these units per layer, the inputs first; None if nothing
+    is.
+    """
+    weights = sum(inputs * outputs for inputs, outputs in pairwise(sizes))
+    for what, count, most in (
+        ("Layers", len(sizes) - 1, LAYERS),
+        ("Units of a layer", max(sizes), UNITS),
+        ("Weights", weights, WEIGHTS),
+    ):
+        if count > most:
+            return f"{what} must be at most {most:,}, not {count:,}"
     return None

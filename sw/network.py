@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -124,8 +123,8 @@ class Network:
     provenance: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        fault = limits.steps_fault(self.steps, pixels=isinstance(self.encoder, LatencyEncoder))
-        if fault:
+        pixels = isinstance(self.encoder, LatencyEncoder)
+        if fault := limits.steps_fault(self.steps, pixels=pixels):
             raise NetworkError(fault)
         for what, text in (("Name", self.name), *(("Label", label) for label in self.labels)):
             if len(text) > limits.TEXT:
@@ -134,7 +133,8 @@ class Network:
                 )
         if not self.layers:
             raise NetworkError("Layers must be at least one, not none")
-        _check_sizes(self.sizes)
+        if fault := limits.sizes_fault(self.sizes):
+            raise NetworkError(fault)
         if self.layers[0].inputs != self.encoder.inputs:
             raise NetworkError(
                 f"Layer sizes must chain: the encoder gives {self.encoder.inputs} inputs, "
@@ -328,24 +328,13 @@ def _sizes(text: str) -> list[int]:
         except ValueError:
             sizes = []
         if len(sizes) >= 2 and min(sizes) >= 1:
-            _check_sizes(sizes)
+            if fault := limits.sizes_fault(sizes):
+                raise NetworkError(fault)
             return sizes
     raise NetworkError(
         f"metadata 'layers' must be sizes such as '784-600-10', of at most {limits.LAYERS} layers, "
         f"not {quoted(text)}"
     )
-
-
-def _check_sizes(sizes: Sequence[int]) -> None:
-    """Raises :class:`NetworkError` for more layers, units or weights than there may be."""
-    weights = sum(inputs * outputs for inputs, outputs in pairwise(sizes))
-    for what, count, most in (
-        ("Layers", len(sizes) - 1, limits.LAYERS),
-        ("Units of a layer", max(sizes), limits.UNITS),
-        ("Weights", weights, limits.WEIGHTS),
-    ):
-        if count > most:
-            raise NetworkError(f"{what} must be at most {most:,}, not {count:,}")
 
 
 def _steps(text: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from sw import limits
 from sw.cli import UserError
 from sw.data.registry import DATASETS, EVENT_DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
@@ -78,12 +79,11 @@ class Recipe:
         RULES[self.rule].check(self.settings)
         for width in self.hidden:
             _least("Hidden", width, 1)
-        if not 1 <= self.steps <= 256:
-            raise UserError(f"Steps must be in 1 … 256, not {self.steps!r}")
-        if self.steps & (self.steps - 1) and self.dataset not in EVENT_DATASETS:
-            raise UserError(
-                f"Steps must be a power of two where pixels are encoded, not {self.steps!r}"
-            )
+        pixels = self.dataset not in EVENT_DATASETS
+        if fault := limits.steps_fault(self.steps, pixels=pixels):
+            raise UserError(fault)
+        if fault := limits.sizes_fault((1, *self.hidden, 1)):
+            raise UserError(fault)
         _least("Epochs", self.epochs, 1)
         _least("Batch", self.batch, 1)
         _least("Seed", self.seed, 0)

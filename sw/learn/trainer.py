@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sw import limits
 from sw.answer import Answer
 from sw.cli import UserError, atomic_path
 from sw.data.dataset import Dataset, split
@@ -74,6 +75,8 @@ class Trainer:
 
         self._seed(0)
         sizes = (self.encoder.inputs, *recipe.hidden, len(data.labels))
+        if fault := limits.sizes_fault(sizes):
+            raise UserError(fault)
         check_memory(sizes, self.device)
         rule = RULES[recipe.rule](sizes, recipe.steps, **recipe.settings)
         if distributed.count() > 1 and (recipe.batch % distributed.count() or not rule.averages):
