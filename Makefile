@@ -1,5 +1,5 @@
-# From a bare clone: `make build` makes a bitstream, `make test` runs every test.
-# Each makes the environment it needs in .venv first, once.
+# From a bare clone: `make build` makes a bitstream, `make test` checks and tests the whole.
+# Each makes the environment it needs in .venv first, once. CONTRIBUTING.md has the others.
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -20,6 +20,9 @@ lint: $(VENV)/.test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/mypy
+
+smoke: $(VENV)/.test
+	$(VENV)/bin/python -m pytest -q -m smoke
 
 test: $(VENV)/.test lint
 	$(VENV)/bin/python -m pytest -n auto -m "not deep" $(PYTEST_FLAGS)
@@ -44,4 +47,4 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 clean:
 	find build -mindepth 1 ! -name README.md -delete
 
-.PHONY: build clean docs lint test test-deep
+.PHONY: build clean docs lint smoke test test-deep
