@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from amaranth.build.run import BuildPlan
 
@@ -53,7 +54,7 @@ def _pack_only(arguments: Sequence[str], family: Family) -> list[str]:
     return result
 
 
-def _kept(path: Path) -> dict[tuple[str, int], list]:
+def _kept(path: Path) -> dict[tuple[str, int], list[Any]]:
     """The rows of an earlier run, by board and design; none if there is no such file."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["built"]
@@ -62,7 +63,7 @@ def _kept(path: Path) -> dict[tuple[str, int], list]:
     return {(board, index): [board, index, *rest] for board, index, *rest in rows}
 
 
-def _write(path: Path, tools: dict[str, str], rows: dict[tuple[str, int], list]) -> None:
+def _write(path: Path, tools: dict[str, str], rows: dict[tuple[str, int], list[Any]]) -> None:
     """The rows of boards and designs that there still are, in their order."""
     keys = [(board, index) for board in _BOARDS for index in range(len(DESIGNS))]
     body = ",\n".join(f"    {json.dumps(rows[key])}" for key in keys if key in rows)

@@ -17,7 +17,7 @@ from hw.link.protocol import Fault, Status
 from hw.link.weight_image import read_image
 from sw.cli import UserError, run, table, write_json
 from sw.data.registry import load_for
-from sw.encoder import EventsEncoder, Spikes
+from sw.encoder import EventsEncoder, Inputs, Spikes
 from sw.flags import input_file, parser, positive_float, positive_int
 from sw.network import Network, find
 
@@ -76,7 +76,7 @@ def open_port(name: str, baud: int = protocol.BAUD, timeout: float = 2.0) -> Lin
         ) from None
 
 
-def commands(network: Network, inputs: np.ndarray | Spikes) -> Iterator[bytes]:
+def commands(network: Network, inputs: Inputs) -> Iterator[bytes]:
     """What is sent for each of ``inputs``: images uint8 [B, height, width], or spikes.
 
     Raises
@@ -160,7 +160,7 @@ class Session:
                 "more, and the bitstream beside it if that does not help"
             )
 
-    def classify(self, inputs: np.ndarray | Spikes) -> Iterator[protocol.Reply]:
+    def classify(self, inputs: Inputs) -> Iterator[protocol.Reply]:
         """The board's answers to ``inputs``, as :func:`commands` takes them, one after the other.
 
         The next input is sent before the answer to this one is read: the line never idles. Raises

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sw.answer import Answer
-from sw.encoder import LatencyEncoder, Spikes
+from sw.encoder import Inputs, LatencyEncoder, Spikes
 from sw.network import Layer, Network
 
 __all__ = ["run", "run_images", "run_inputs"]
@@ -24,10 +24,7 @@ def run_images(network: Network, images: np.ndarray) -> Answer:
     if not isinstance(network.encoder, LatencyEncoder):
         raise ValueError(f"Network must take images, not {network.encoder!r}")
 
-    def part(start: int) -> Spikes:
-        return network.encoder.encode(images[start : start + _CHUNK], network.steps)
-
-    return _run(network, part, count=len(images), most=network.encoder.inputs)
+    return run_inputs(network, images)
 
 
 def run(network: Network, spikes: Spikes) -> Answer:
@@ -40,9 +37,14 @@ def run(network: Network, spikes: Spikes) -> Answer:
     return _run(network, part, count=spikes.count, most=most)
 
 
-def run_inputs(network: Network, inputs: np.ndarray | Spikes) -> Answer:
+def run_inputs(network: Network, inputs: Inputs) -> Answer:
     """The answer to ``inputs`` as the network takes them: images or spikes."""
-    return (run if isinstance(inputs, Spikes) else run_images)(network, inputs)
+    encoder = network.encoder
+
+    def part(start: int) -> Spikes:
+        return encoder.encode(inputs[start : start + _CHUNK], network.steps)
+
+    return _run(network, part, count=len(inputs), most=encoder.most_spikes(inputs))
 
 
 class _Table(NamedTuple):

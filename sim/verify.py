@@ -32,7 +32,7 @@ from sim.verilator.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw.answer import Answer
 from sw.cli import check_output, run, write_json
 from sw.data import registry
-from sw.encoder import Spikes
+from sw.encoder import Inputs
 from sw.flags import parser, positive_int, share
 from sw.network import Network, find
 
@@ -79,7 +79,7 @@ def _spikes_differ(answer: Answer, records: np.ndarray) -> np.ndarray:
 
 def verify(
     network: Network,
-    inputs: np.ndarray | Spikes,
+    inputs: Inputs,
     *,
     folder: Path,
     stalls: float = 0.0,
@@ -139,7 +139,7 @@ def _simulator(network: Network, folder: Path, netlist: bool, config: Config) ->
 
 def _pieces(
     simulator: Simulator,
-    inputs: np.ndarray | Spikes,
+    inputs: Inputs,
     count: int,
     workers: int,
     how: dict[str, object],

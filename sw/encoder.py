@@ -12,7 +12,7 @@ import numpy as np
 
 from sw import limits
 
-__all__ = ["Encoder", "EventsEncoder", "LatencyEncoder", "Spikes"]
+__all__ = ["Encoder", "EventsEncoder", "Inputs", "LatencyEncoder", "Spikes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Spikes:
         """The spikes of a run of images, which are then counted from 0."""
         start, end, stride = images.indices(self.count)
         if stride != 1:
-            raise ValueError(f"Images must be a run, not every {stride}th")
+            raise ValueError(f"Images must be a run, not with a stride of {stride}")
         end = max(start, end)
         first, last = np.searchsorted(self.image, (start, end))
         part = slice(first, last)
@@ -72,6 +72,12 @@ class Spikes:
         return cls(count=len(times), image=image[order], step=step[order], unit=unit[order])
 
 
+Inputs = np.ndarray | Spikes
+"""A batch as a network takes it: images uint8 [B, height, width], or spikes. Either has a length,
+and a run of it is a slice.
+"""
+
+
 class Encoder(Protocol):
     """What the rest of the project needs of an encoder."""
 
@@ -82,6 +88,14 @@ class Encoder(Protocol):
     @property
     def examples(self) -> str:
         """What an example must be, for people."""
+
+    def encode(self, inputs: Inputs, steps: int) -> Spikes:
+        """The spikes of ``inputs`` in a window of T = ``steps``. Raises :class:`ValueError` for
+        inputs that it does not take.
+        """
+
+    def most_spikes(self, inputs: Inputs) -> int:
+        """Spikes that none of ``inputs`` has more of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +164,12 @@ class LatencyEncoder:
         """``select`` increases strictly, or every pixel is an input: what the hardware takes."""
         return self.select is None or all(a < b for a, b in pairwise(self.select))
 
-    def times(self, images: np.ndarray, steps: int) -> np.ndarray:
+    def times(self, images: Inputs, steps: int) -> np.ndarray:
         """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width]; ``steps`` means
         never.
         """
+        if isinstance(images, Spikes):
+            raise ValueError("Images must be uint8, not Spikes")
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
             raise ValueError(
@@ -172,9 +188,13 @@ class LatencyEncoder:
         fired_at = ((255 - pixels) * steps) >> 8
         return np.where(pixels < self.silent_below, steps, fired_at).astype(np.int16)
 
-    def encode(self, images: np.ndarray, steps: int) -> Spikes:
+    def encode(self, images: Inputs, steps: int) -> Spikes:
         """The same as sorted :class:`Spikes`."""
         return Spikes.from_times(self.times(images, steps), steps)
+
+    def most_spikes(self, images: Inputs) -> int:
+        """Each input fires once at most."""
+        return self.inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,11 +219,15 @@ class EventsEncoder:
     def examples(self) -> str:
         return f"events of {self.channels} channels"
 
-    def encode(self, spikes: Spikes, steps: int) -> Spikes:
-        """``spikes`` as they are. Raises :class:`ValueError` for what is none."""
-        if not isinstance(spikes, Spikes):
-            raise ValueError(f"Events must be Spikes, not {type(spikes).__name__}")
-        return spikes
+    def encode(self, events: Inputs, steps: int) -> Spikes:
+        """``events`` as they are. Raises :class:`ValueError` for images."""
+        if not isinstance(events, Spikes):
+            raise ValueError(f"Events must be Spikes, not {type(events).__name__}")
+        return events
+
+    def most_spikes(self, events: Inputs) -> int:
+        """Of one recording."""
+        return int(np.bincount(self.encode(events, 0).image, minlength=1).max())
 
 
 def _is_int(value: object) -> bool:

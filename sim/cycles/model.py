@@ -20,7 +20,7 @@ from hw.rtl.inputs.base import Input
 from sim.cycles.fire import Fire
 from sim.cycles.stage import Stage, run
 from sw.answer import Answer
-from sw.encoder import Spikes
+from sw.encoder import Inputs
 from sw.network import Layer, Network
 
 __all__ = ["Traffic", "cycles", "traffic"]
@@ -29,7 +29,7 @@ _CHUNK = 1024  # images at a time
 
 
 def cycles(
-    network: Network, inputs: np.ndarray | Spikes, answer: Answer, config: Config = DEFAULT
+    network: Network, inputs: Inputs, answer: Answer, config: Config = DEFAULT
 ) -> np.ndarray:
     """Cycles from the one that accepts an image's last pixel to the first with a valid answer.
 
@@ -59,7 +59,7 @@ def cycles(
         part = slice(start, min(start + _CHUNK, len(result)))
         times = [*(layer[part] for layer in answer.times[:-1]), None]
         counts = _counts(network, inputs[part], first.banks)
-        visited = counts.any(axis=1)
+        visited = np.array(counts.any(axis=1))
         visited[:, [0, -1]] = True
         visited &= np.arange(network.steps) <= answer.step[part, None]
         total = counts.max(axis=1)
@@ -116,9 +116,7 @@ class Traffic:
         return float((self.needed - self.early).sum() / (cycles.sum() * self.width))
 
 
-def traffic(
-    network: Network, inputs: np.ndarray | Spikes, answer: Answer, config: Config = DEFAULT
-) -> Traffic:
+def traffic(network: Network, inputs: Inputs, answer: Answer, config: Config = DEFAULT) -> Traffic:
     """What the answers to ``inputs`` need of the memories of weights; as :func:`cycles`, which see.
     Where inputs are events, nothing is early: cycles are counted from the first.
     """
@@ -137,7 +135,7 @@ def traffic(
     )
 
 
-def _counts(network: Network, inputs: np.ndarray | Spikes, banks: int) -> np.ndarray:
+def _counts(network: Network, inputs: Inputs, banks: int) -> np.ndarray:
     """Input spikes of each bank and step: int [B, banks, T]."""
     spikes = network.encoder.encode(inputs, network.steps)
     slot = spikes.image.astype(np.int64) * banks + bank_of(spikes.unit, banks)

@@ -16,7 +16,7 @@ from hw.rtl.core import Core, loaded_words
 from hw.rtl.streams import SpikeBeat
 from sim.verilator import compiler
 from sw.cli import UserError
-from sw.encoder import Spikes
+from sw.encoder import Inputs
 from sw.network import Network
 
 __all__ = ["UNSEEN", "CoreError", "Simulator", "record_type"]
@@ -114,14 +114,14 @@ class Simulator:
         """Hidden units that the probes watch."""
         return sum(self.network.sizes[1:-1]) if self.probed else 0
 
-    def run(self, inputs: np.ndarray | Spikes, **how: float) -> np.ndarray:
+    def run(self, inputs: Inputs, **how: float) -> np.ndarray:
         """All records [B] of :meth:`stream`."""
         empty = np.empty(0, record_type(self.hidden))
         return np.concatenate([empty, *self.stream(inputs, **how)])
 
     def stream(
         self,
-        inputs: np.ndarray | Spikes,
+        inputs: Inputs,
         *,
         alone: bool = False,
         stalls: float = 0.0,

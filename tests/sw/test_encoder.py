@@ -84,6 +84,23 @@ def test_wrong_images(images):
         LatencyEncoder(shape=(8, 8)).times(images, 4)
 
 
+def test_each_encoder_refuses_what_the_other_takes():
+    spikes = Spikes.from_times(np.zeros((1, 64), int), 4)
+    with pytest.raises(ValueError, match=r"^Images must be uint8, not Spikes$"):
+        LatencyEncoder(shape=(8, 8)).encode(spikes, 4)
+    with pytest.raises(ValueError, match=r"^Events must be Spikes, not ndarray$"):
+        EventsEncoder(channels=64).encode(np.zeros((1, 8, 8), np.uint8), 4)
+
+
+def test_a_run_of_spikes_as_of_images():
+    spikes = Spikes.from_times(np.array([[0, 4], [1, 1], [3, 0]]), 4)
+    assert len(spikes) == 3
+    assert [len(spikes[part]) for part in (slice(1), slice(2, 9), slice(2, 1))] == [1, 1, 0]
+    assert spikes[1:].unit.tolist() == [0, 1, 1, 0]
+    with pytest.raises(ValueError, match="^Images must be a run, not with a stride of 2$"):
+        spikes[::2]
+
+
 @pytest.mark.parametrize("channels", [0, True, 1.5])
 def test_events(channels):
     assert EventsEncoder(channels=700).inputs == 700

@@ -16,7 +16,7 @@ from amaranth.lib import wiring
 from hw.rtl.engines.base import Engine
 from hw.rtl.memories import BlockMemory
 from sw.cli import UserError
-from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
 from sw.network import Network
 
 __all__ = ["Input", "Place"]
@@ -111,7 +111,7 @@ class Input(ABC):
         """Cycles in which an inference is taken before its answer's cycles begin."""
 
     @abstractmethod
-    def beats(self, inputs: np.ndarray | Spikes) -> tuple[np.ndarray, np.ndarray]:
+    def beats(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
         """What the port takes beat by beat, one number each, and the index after the last beat of
         each of ``inputs``, int64 each.
         """
