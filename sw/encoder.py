@@ -170,19 +170,19 @@ class LatencyEncoder:
         """
         if isinstance(images, Spikes):
             raise ValueError("Images must be uint8, not Spikes")
-        images = np.asarray(images)
-        if images.dtype != np.uint8 or images.shape[1:] != self.shape:
+        values = np.asarray(images)
+        if values.dtype != np.uint8 or values.shape[1:] != self.shape:
             raise ValueError(
                 f"Images must be uint8 [B, {self.shape[0]}, {self.shape[1]}], "
-                f"not {images.dtype} {list(images.shape)}"
+                f"not {values.dtype} {list(values.shape)}"
             )
         if self.pool > 1:
             area, (height, width) = self.pool**2, self.shape
-            blocks = images.reshape(
+            blocks = values.reshape(
                 -1, height // self.pool, self.pool, width // self.pool, self.pool
             )
-            images = (blocks.sum(axis=(2, 4), dtype=np.int32) + area // 2) // area
-        pixels = images.reshape(len(images), self.pooled).astype(np.int32)
+            values = (blocks.sum(axis=(2, 4), dtype=np.int32) + area // 2) // area
+        pixels = values.reshape(len(values), self.pooled).astype(np.int32)
         if self.select is not None:
             pixels = pixels[:, list(self.select)]
         fired_at = ((255 - pixels) * steps) >> 8

@@ -97,7 +97,7 @@ def test_a_run_of_spikes_as_of_images():
     assert len(spikes) == 3
     assert [len(spikes[part]) for part in (slice(1), slice(2, 9), slice(2, 1))] == [1, 1, 0]
     assert spikes[1:].unit.tolist() == [0, 1, 1, 0]
-    with pytest.raises(ValueError, match="^Images must be a run, not with a stride of 2$"):
+    with pytest.raises(ValueError, match=r"^Images must be a run, not with a stride of 2$"):
         spikes[::2]
 
 
