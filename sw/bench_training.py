@@ -16,7 +16,7 @@ timed, each batch shared by N GPUs.
 ``roofline`` has, for the timing rule, what its equations need at least: ``operations`` (an addition
 or a comparison each) and ``bytes`` moved (weights, the state of Adam, spike times), each over the
 best of the device's vector units, and the larger of the two times over the time taken. The best:
-every lane one operation a cycle; bytes as a large copy moves them. Tensor cores, which few steps
+every lane one operation per cycle; bytes as a large copy moves them. Tensor cores, which few steps
 use, could do more.
 """
 
@@ -230,7 +230,7 @@ def _peer_step(network: nn.Module, train: Tensor, labels: Tensor) -> Callable[[]
 
 
 def measure(case: Case, steps: int, batch: int, device: torch.device) -> Row:
-    """Images a second (the median round), and on a GPU the memory of a step; an ``error`` instead
+    """Images per second (the median round), and on a GPU the memory of a step; an ``error`` instead
     if the case cannot run so.
     """
     row = Row(case=case.name, steps=steps, cuda_graph=case.captured)

@@ -24,7 +24,7 @@ seeds the one that ships did best on held-out training data. A step counts from 
 """
 _ROW = """
 ## {name}
-{weight_bits:,} weights of one bit, {steps} steps, rule `{rule}`, {epochs} epochs, seed {seed}, \
+{weight_bits:,} 1-bit weights, {steps} steps, rule `{rule}`, {epochs} epochs, seed {seed}, \
 trained on {device} with PyTorch {torch}.
 
 | accuracy, strict | lenient | on held-out training data | mean decision step | hidden spikes, \

@@ -125,9 +125,9 @@ class EventAugmentation:
         check("Augmentation", settings_of(type(self)), asdict(self))
 
     def __call__(
-        self, time: Tensor, unit: Tensor, heard: Tensor, stride: int
+        self, time: Tensor, unit: Tensor, valid: Tensor, stride: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Changed ``time`` and ``unit`` of events, and which of them are ``heard``; all [B, E].
+        """Changed ``time`` and ``unit`` of events, and which of them are ``valid``; all [B, E].
         ``stride`` as :class:`Events` has it. Random numbers come from the default generator.
         """
         drawn = draw(lambda n: torch.rand(n, 3, device=time.device), len(time))
@@ -136,8 +136,8 @@ class EventAugmentation:
         unit = unit + stride * (self.pitch * pitch).round().long()
         if self.drop:
             drawn = draw(lambda n: torch.rand(n, time.shape[1], device=time.device), len(time))
-            heard = heard & (drawn >= self.drop)
-        return time, unit, heard
+            valid = valid & (drawn >= self.drop)
+        return time, unit, valid
 
 
 class Inputs(Protocol):
@@ -220,22 +220,22 @@ class EventInputs:
         """
         # As many events of each as the longest recording has: on a GPU shapes must not change
         place = self._start[index][:, None] + self._most
-        heard = place < self._start[index + 1][:, None]
+        valid = place < self._start[index + 1][:, None]
         place = place.clamp(max=len(self._time) - 1)
-        events = self._time[place], self._unit[place].long(), heard
+        events = self._time[place], self._unit[place].long(), valid
         if augment is not None:
             events = augment(*events, self._events.stride)
         return encode_events(*events, self._events, self._steps)
 
 
-def encode_events(time: Tensor, unit: Tensor, heard: Tensor, form: Events, steps: int) -> Tensor:
+def encode_events(time: Tensor, unit: Tensor, valid: Tensor, form: Events, steps: int) -> Tensor:
     """Spikes of each unit in each step, int16 [B, T, N]. Equals ``Events.spikes``.
 
     Parameters
     ----------
     time : float32 [B, E], s
     unit : int64 [B, E]
-    heard : bool [B, E]
+    valid : bool [B, E]
         Events that count, unless they lie outside the window or the units.
     form : Events
         What names window and channels.
@@ -243,12 +243,12 @@ def encode_events(time: Tensor, unit: Tensor, heard: Tensor, form: Events, steps
         T.
     """
     step = (time * (steps / form.window)).floor().long()
-    heard = heard & (step >= 0) & (step < steps) & (unit >= 0) & (unit < form.channels)
+    valid = valid & (step >= 0) & (step < steps) & (unit >= 0) & (unit < form.channels)
     row = torch.arange(len(time), device=time.device)[:, None]
     size = len(time) * steps * form.channels
     slot = ((row * steps + step) * form.channels + unit).clamp(0, size - 1)
     counts = torch.zeros(size, dtype=torch.int16, device=time.device)
-    counts.scatter_add_(0, slot.flatten(), heard.flatten().to(torch.int16))
+    counts.scatter_add_(0, slot.flatten(), valid.flatten().to(torch.int16))
     return counts.view(len(time), steps, form.channels)
 
 

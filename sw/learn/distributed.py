@@ -1,4 +1,4 @@
-"""Training by several processes, one a GPU: ``torchrun --nproc-per-node 2 -m sw.train …``.
+"""Training by several processes, one per GPU: ``torchrun --nproc-per-node 2 -m sw.train …``.
 
 Every process holds the whole network and the whole data set; each batch is cut into equal parts,
 and the gradients of the parts are averaged before the optimizer's step. That is what PyTorch's

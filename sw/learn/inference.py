@@ -87,7 +87,7 @@ def decide(potentials: Tensor, threshold: Tensor, times: Tensor) -> tuple[Tensor
 
     Parameters
     ----------
-    potentials : [B, T, N], whole numbers
+    potentials : [B, T, N], integers
         Of the output layer.
     threshold : integer [N]
         With real weights both may be float; then so is the margin.

@@ -216,11 +216,11 @@ class Trainer:
         def step(rule: Rule, optimizer: torch.optim.Optimizer) -> None:
             learn(rule, optimizer, inputs.take(index, self.recipe.augmentation), labels[index])
 
-        mine = partial(step, self.rule, self._optimizer)
+        train = partial(step, self.rule, self._optimizer)
         if self.device.type != "cuda":
-            return mine
+            return train
         spare = copy.deepcopy(self.rule)  # warming up must not train
-        return captured(mine, partial(step, spare, self._optimizer_for(spare)))
+        return captured(train, partial(step, spare, self._optimizer_for(spare)))
 
     def _validate(self, rate: float) -> Epoch:
         """The epoch's figures; refuses to go on with a network that is broken."""
@@ -277,12 +277,12 @@ class Trainer:
             identity = json.loads(content["identity"])
         except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.PickleError):
             raise UserError(f"{path}: not a checkpoint, or damaged; --restart drops it") from None
-        mine = json.loads(self._identity)
-        for key in sorted({*identity, *mine}):
-            if identity.get(key) != mine.get(key):
+        own = json.loads(self._identity)
+        for key in sorted({*identity, *own}):
+            if identity.get(key) != own.get(key):
                 raise UserError(
                     f"{path}: checkpoint of another run ({key} {identity.get(key)!r}, "
-                    f"not {mine.get(key)!r}); finish that one, or --restart drops it"
+                    f"not {own.get(key)!r}); finish that one, or --restart drops it"
                 )
         self.rule.load_state_dict(content["rule"])
         self._optimizer.load_state_dict(content["optimizer"])

@@ -8,7 +8,8 @@ trained scale for each layer, while errors go back through the latent w itself::
     V_j(t) = Σ_i sign(w_ji) · 1[t_i ≤ t] > θ / α
     ∂L/∂α  = mean over i, j of Σ_images δ̂_j C_ji sign(w_ji)
 
-V is whole, so hardware gets the threshold ``floor(θ / α) + 1``, the same for all units of a layer.
+V is an integer, so hardware gets the threshold ``floor(θ / α) + 1``, the same for all units of a
+layer.
 Theirs: θ = 100, α = 5 at the start, weights as S4NN starts them (all positive), no clipping, the
 mean in ∂L/∂α and its rate, a tenth of the weights'. They take γ = 1, rate 0.1, λ = 0, T = 256,
 784-600-10, a batch of one, and report the best of 200 epochs on test images, ties counted as right.

@@ -113,7 +113,7 @@ class Bstdg(Rule):
     width : float, steps, above 0
         ρ, decay of the window.
     fused : bool
-        Let a GPU use the kernels of ``sw/rules/kernels/fused.py``, which know the flat window only.
+        Let a GPU use the kernels of ``sw/rules/kernels/fused.py``, which have the flat window only.
     """
 
     name = "bstdg"
@@ -196,10 +196,10 @@ class Bstdg(Rule):
 
     @torch.no_grad()
     def start(self, inputs: Tensor) -> None:
-        """Thresholds at the quantile of the peak potentials that lets the wished share fire."""
+        """Thresholds at the quantile of the peak potentials that lets the desired share fire."""
         if self.window != FLAT and inputs.dim() != 2:
             raise UserError(
-                f"Rule {self.name!r}: its window knows one spike an input, not events; leave out "
+                f"Rule {self.name!r}: its window takes one spike per input, not events; leave out "
                 "lobe and width"
             )
         last = len(self.weights) - 1
@@ -285,7 +285,7 @@ class Bstdg(Rule):
         decision = times.amin(dim=1, keepdim=True).clamp(max=self.steps - 1)
         earliest = torch.zeros_like(decision) if self.later_from_start else decision
         later = earliest + (draws.later * (self.steps - earliest)).long()
-        later = later.clamp(max=self.steps - 1)  # the product may round up to a whole number
+        later = later.clamp(max=self.steps - 1)  # the product may round up to the next integer
         weight = self.used(self.weights[last])
         margins = (
             (arrived_by(layers[last].inputs, step) @ weight.T - noisy) / self.spread[last]

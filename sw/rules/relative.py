@@ -85,7 +85,7 @@ class RelativeTargets(Rule):
 
     def start(self, inputs: Tensor) -> None:
         if inputs.dim() != 2:
-            raise UserError(f"Rule {self.name!r}: knows one spike an input, not events")
+            raise UserError(f"Rule {self.name!r}: takes one spike per input, not events")
         spikes = (inputs < self.steps).sum(dim=1).float().mean()
         self.level.copy_(self.threshold * spikes / _SPIKES)
 
@@ -130,7 +130,9 @@ class RelativeTargets(Rule):
     def output_error(self, times: Tensor, labels: Tensor) -> Tensor:
         """δ of the output layer, [B, N]; negative means that it should fire earlier."""
         if labels.is_floating_point():
-            raise UserError(f"Rule {self.name!r}: knows one class an image, not shares of several")
+            raise UserError(
+                f"Rule {self.name!r}: takes one class per image, not a share of each class"
+            )
         first = times.amin(dim=1, keepdim=True).float()
         first = torch.where(first == self.steps, self.steps - self.gap, first)
         target = torch.maximum(times, first + self.gap).clamp(max=self.steps)

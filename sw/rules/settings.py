@@ -96,10 +96,12 @@ class Setting:
 
     def takes(self, value: object) -> bool:
         """Whether ``value``, as JSON gives it, is of the type and in the range. An integer is a
-        number too; only a default may be infinite.
+        number too, 0 and 1 are truth values too, and only a default may be infinite.
         """
-        if self.kind is bool or isinstance(value, bool):
-            return self.kind is bool and isinstance(value, bool)
+        if self.kind is bool:
+            return isinstance(value, bool) or (isinstance(value, int) and value in (0, 1))
+        if isinstance(value, bool):
+            return False
         if not isinstance(value, int if self.kind is int else int | float):
             return False
         try:

@@ -1,4 +1,4 @@
-"""``stdg``: the full-precision parent of ``bstdg``, to show what one bit costs.
+"""``stdg``: the full-precision parent of ``bstdg``, to show what 1-bit weights cost.
 
 STDG (BioCAS 2023) by the authors of BSTDG; only its abstract was available to us, so this is the
 rule of ``sw/rules/bstdg.py`` word for word, but that spikes meet the latent weight itself::
@@ -6,7 +6,7 @@ rule of ``sw/rules/bstdg.py`` word for word, but that spikes meet the latent wei
     V_j(t) = Σ_i w_ji · 1[t_i ≤ t]        h_i = Σ_j w_ji Σ_t g_j(t) · 1[e_i ≤ t]
 
 Weights are not clipped and thresholds stay real. It is trained and measured in floating point and
-CANNOT be written as a network file: hardware has one-bit weights only.
+CANNOT be written as a network file: hardware has 1-bit weights only.
 """
 
 from collections.abc import Sequence

@@ -33,21 +33,21 @@ def gradients(
     labels : int64 [B], or float [B, N_out]
     draws : Draws
     """
-    way = by_step if by_step.suits(settings, len(network[-1].weight)) else by_spike
+    kernels = by_step if by_step.suits(settings, len(network[-1].weight)) else by_spike
     inputs = inputs.to(torch.int16)
     layers: list[Layer] = []
     for layer, noise in zip(network[:-1], draws.noise, strict=False):  # the last noise is below
-        layers.append(way.forward(settings, layer, inputs, noise))
+        layers.append(kernels.forward(settings, layer, inputs, noise))
         inputs = layers[-1].times
-    error, step = way.output_error(settings, network[-1], inputs, labels, draws)
+    error, step = kernels.output_error(settings, network[-1], inputs, labels, draws)
     scale = 1.0  # of the errors, which grow from layer to layer and must stay in float16's range
     result = []
     for index, layer in reversed(list(enumerate(network))):
-        result.append(way.weight_error(settings, layer, error, step, inputs, scale))
+        result.append(kernels.weight_error(settings, layer, error, step, inputs, scale))
         if index:
             before = layers[index - 1]
             shrink = 2.0 ** -(len(layer.weight).bit_length() // 2)  # about 1 / √N
-            error = way.hidden_error(settings, layer, error, step, before, shrink)
+            error = kernels.hidden_error(settings, layer, error, step, before, shrink)
             scale /= shrink
             step, inputs = before.effective[None], before.inputs
     return result[::-1]

@@ -1,7 +1,7 @@
 """What the timing rule's Triton kernels share: a layer's record, signs, the loss, and the ends of
 the backward kernels.
 
-Potentials of signs are whole numbers and equal those of the plain path exactly. Sums of errors are
+Potentials of signs are integers and equal those of the plain path exactly. Sums of errors are
 made in another order, always the same one, in float32. The errors themselves are float16, each of
 one image, without the 1/B that would bring them below its range, and made smaller from layer to
 layer by a power of two (:func:`sw.rules.kernels.fused.gradients`), as they would grow beyond it.

@@ -91,7 +91,7 @@ def test_window_at_every_step(steps):
 
 def test_a_window_refuses_events():
     rule = Bstdg((4, 2), 8, width=2.0)
-    with pytest.raises(UserError, match="knows one spike an input, not events"):
+    with pytest.raises(UserError, match="takes one spike per input, not events"):
         rule.start(torch.ones(5, 8, 4, dtype=torch.int16))
 
 
@@ -210,7 +210,7 @@ def test_later_read_out_by_hand():
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])
-def test_start_lets_the_wished_share_fire(share):
+def test_start_lets_the_desired_share_fire(share):
     torch.manual_seed(0)
     rule = Bstdg((64, 200, 10), 16, hidden_share=share)
     times = torch.randint(0, 17, (500, 64))

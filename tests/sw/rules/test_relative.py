@@ -158,9 +158,11 @@ def test_start_scales_the_first_threshold_with_the_input():
 
 def test_refusals():
     rule = S4nn((4, 3), 16)
-    with pytest.raises(UserError, match="Rule 's4nn': knows one spike an input, not events"):
+    with pytest.raises(UserError, match="Rule 's4nn': takes one spike per input, not events"):
         rule.start(torch.zeros(2, 16, 4, dtype=torch.int16))
-    with pytest.raises(UserError, match="'s4nn': knows one class an image, not shares of several"):
+    with pytest.raises(
+        UserError, match="'s4nn': takes one class per image, not a share of each class"
+    ):
         rule.backward(torch.zeros(2, 4, dtype=torch.int64), torch.full((2, 3), 1 / 3))
 
 

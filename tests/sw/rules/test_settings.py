@@ -64,7 +64,7 @@ def test_read_off_signatures_and_docstrings():
     ("name", "taken", "refused"),
     [
         ("count", ["1", "7"], ["0", "-1", "1.0", "true", "null", '"3"', "1e999"]),
-        ("loud", ["true", "false"], ["0", "1", "null", '"true"']),
+        ("loud", ["true", "false", "0", "1"], ["2", "1.0", "null", '"true"']),
         ("share", ["0", "0.0", "0.999"], ["1", "-0.1", "NaN", "true", "[]", "{}", '"x"', "null"]),
         ("deep", ["1e-9", "1e9", "3"], ["0", "-1", "Infinity", "-Infinity", "1" + "0" * 400]),
         ("wide", ["1.5", "Infinity"], ["-Infinity", "NaN", "0"]),
@@ -82,7 +82,7 @@ def test_takes(name, taken, refused):
         ({"foo": 1}, "X: there is no 'foo'; its settings are count, loud, deep, share, wide"),
         ({"share": []}, r"X: share must be a number in 0 … below 1, not \[\]"),
         ({"share": 2}, "X: share must be a number in 0 … below 1, not 2"),
-        ({"loud": 1}, "X: loud must be true or false, not 1"),
+        ({"loud": 2}, "X: loud must be true or false, not 2"),
         ({"count": "y" * 9999}, "X: count must be an integer at least 1, not 'y{9,12}\\.\\.\\.y*'"),
     ],
 )
@@ -127,7 +127,7 @@ def test_a_rule_passes_on_what_its_parents_take():
     [
         (Augmentation, {"degrees": -5}, "degrees must be a number in 0 … 180, not -5"),
         (Augmentation, {"degrees": "x"}, "degrees must be a number in 0 … 180, not 'x'"),
-        (Augmentation, {"flip": 1}, "flip must be true or false, not 1"),
+        (Augmentation, {"flip": "yes"}, "flip must be true or false, not 'yes'"),
         (EventAugmentation, {"stretch": 1.0}, "stretch must be a number in 0 … below 1, not 1.0"),
         (EventAugmentation, {"drop": None}, "drop must be a number in 0 … 1, not None"),
     ],
