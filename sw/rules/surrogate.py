@@ -10,7 +10,7 @@ waits for another, and back-propagation needs no recurrence through time. Per la
     L      = cross-entropy(gain · Σ_t f(t) / T) + margin_gain · cross-entropy(u(t*))
 
 ``Σ_t f(t)`` counts the steps since a unit fired: earliness; t* is the decision step. For hardware
-the normalisation moves the threshold, exactly, since its factor 1/σ is positive::
+the normalisation moves the threshold, exactly (``sw.fold``), since its factor 1/σ is positive::
 
     u ≥ 0  ⇔  V ≥ μ − β σ =: θ                       running averages of μ and σ
 
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction, FunctionCtx
 
+from sw.fold import fold
 from sw.rules.neuron import sign, spiked
 from sw.rules.rule import Group, Rule
 
@@ -115,8 +116,11 @@ class Surrogate(Rule):
     def layers(self) -> list[tuple[Tensor, Tensor]]:
         result = []
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            mean, deviation = self._averages(index)
-            result.append((sign(weight), (mean - bias * deviation).ceil().to(torch.int32)))
+            mean, deviation, shift = (t.cpu().numpy() for t in (*self._averages(index), bias))
+            folded = fold(
+                gamma=1, mean=mean, deviation=deviation, beta=shift, reach=weight.shape[1]
+            )
+            result.append((sign(weight), torch.from_numpy(folded.threshold).to(weight.device)))
         return result
 
     def _forward(self, inputs: Tensor, momentum: float) -> tuple[Tensor, Tensor]:

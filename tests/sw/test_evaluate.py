@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from networks import image_network, random_network, speech
@@ -39,6 +40,20 @@ def test_command(saved, tmp_path, capsys, digits):
     assert f"{figures['accuracy']:.2%}" in out
     evaluate.main([str(saved), "-q"])
     assert capsys.readouterr().out == ""
+
+
+def test_a_name_forges_no_line(rng, tmp_path, capsys):
+    name = "mine\n  accuracy, strict          99.99%\r\x1b[2J\u2028" + "x" * 150
+    replace(image_network(rng), name=name).save(tmp_path / "forged")
+    evaluate.main([str(tmp_path / "forged")])
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith(r"mine\n  accuracy, strict          99.99%\r\x1b[2J\u2028xx")
+    assert first.endswith("x…: 64-5-10, 16 steps, digits")
+    assert first.isprintable()
+    assert len(rest) == 8
+    with pytest.raises(UserError) as refused:
+        evaluate.main([str(tmp_path / "forged"), "--dataset", "nosuch"])
+    assert str(refused.value).isprintable()
 
 
 def test_events(rng):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from networks import image_network, random_network
@@ -51,6 +52,22 @@ def test_steps_that_are_no_integer(rng, steps):
 
 def test_the_link_carries_every_step():
     assert protocol.ITEM.unpack(protocol.ITEM.pack(7, limits.STEPS - 1)) == (7, limits.STEPS - 1)
+
+
+def test_the_page_states_the_bounds():
+    page = " ".join((Path(__file__).parents[2] / "docs" / "spec.md").read_text().split())
+    powers = {
+        name: f"2^{getattr(limits, name).bit_length() - 1}"
+        for name in ("FILE", "HEADER", "UNITS", "WEIGHTS")
+    }
+    assert (
+        f"refuses more than {powers['FILE']} bytes of file, {powers['HEADER']} bytes of header, "
+        f"{limits.LAYERS} layers, {powers['UNITS']} units in a layer, pixels of an image or "
+        f"channels of events, {powers['WEIGHTS']} weights in all layers together, {limits.TEXT} "
+        f"characters of a name or a label, and JSON nested more than {limits.DEPTH} deep"
+    ) in page
+    assert all(2 ** int(power[2:]) == getattr(limits, name) for name, power in powers.items())
+    assert f"| T | steps in one inference window | 1 … {limits.STEPS} (a power of two where" in page
 
 
 @pytest.mark.parametrize(
