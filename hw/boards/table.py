@@ -47,6 +47,11 @@ class Board:
         Primitive that makes the clock. A pad PLL where the crystal's pin is the PLL's own.
     route : str
         Options of place and route.
+    leds : tuple of str
+        What the LEDs that are used are called, from ``led`` 0 on. Four and more show the class in
+        binary, the lowest bit first (:attr:`shows_class`). Of two the first, red, is lit while
+        there is no class: the last input got none, or weights that are loaded are not there; the
+        second, green, changes with each class.
     idle : tuple of str
         Outputs that are held inactive: chips that share pins with what is used.
     weights_at : int, optional
@@ -68,10 +73,16 @@ class Board:
     clock: int
     network: str
     pll: str
+    leds: tuple[str, ...]
     route: str = ""
     idle: tuple[str, ...] = ()
     weights_at: int | None = None
     note: str = ""
+
+    @property
+    def shows_class(self) -> bool:
+        """The LEDs tell at least 16 classes apart."""
+        return len(self.leds) >= 4
 
 
 def _lattice(
@@ -133,6 +144,7 @@ BOARDS = {
             clock=24_750_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_PAD",
+            leds=("red", "green"),
             route=_UP5K_ROUTE,
             weights_at=1 << 20,
         ),
@@ -144,7 +156,7 @@ BOARDS = {
                 # The programmer's lines, which it lets a terminal use as a UART, are the flash's.
                 UARTResource(0, rx="15", tx="14", attrs=Attrs(IO_STANDARD="SB_LVCMOS")),
                 Resource("flash", 0, PinsN("16", dir="o"), Attrs(IO_STANDARD="SB_LVCMOS")),
-                *LEDResources(pins="39 40 41", invert=True, attrs=Attrs(IO_STANDARD="SB_LVCMOS")),
+                *LEDResources(pins="41 39", invert=True, attrs=Attrs(IO_STANDARD="SB_LVCMOS")),
                 # The oscillator inside is off by up to 10 %, more than a UART bears.
                 clk="clk12",
             ),
@@ -157,6 +169,7 @@ BOARDS = {
             clock=24_750_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
+            leds=("red", "green"),
             route=_UP5K_ROUTE,
             idle=("flash",),
             note="close the jumper OSC (R16): it brings the 12 MHz clock to pin 20",
@@ -174,6 +187,7 @@ BOARDS = {
             clock=76_500_000,
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
+            leds=tuple(f"D{number}" for number in range(2, 10)),
         ),
         Board(
             name="icestick",
@@ -188,6 +202,7 @@ BOARDS = {
             clock=76_500_000,
             network="digits-64-38-10-t2",
             pll="SB_PLL40_CORE",
+            leds=tuple(f"D{number}" for number in range(1, 6)),
             route=SAFE_ROUTE,
         ),
         Board(
@@ -203,6 +218,7 @@ BOARDS = {
             clock=63_750_000,
             network="mnist-784-600-10-t8",
             pll="EHXPLLL",
+            leds=tuple(f"LED{number}" for number in range(8)),
         ),
         Board(
             name="orangecrab",
@@ -210,7 +226,7 @@ BOARDS = {
             platform=_lattice(
                 OrangeCrabR0_2_25FPlatform,
                 UARTResource(0, rx="0", tx="1", conn=("io", 0), attrs=Attrs(IO_TYPE="LVCMOS33")),
-                *LEDResources(pins="K4 M3 J3", invert=True, attrs=Attrs(IO_TYPE="LVCMOS33")),
+                *LEDResources(pins="K4 M3", invert=True, attrs=Attrs(IO_TYPE="LVCMOS33")),
             ),
             part="LFE5U-25F-8MG285C",
             family=ECP5,
@@ -221,6 +237,7 @@ BOARDS = {
             clock=88_800_000,
             network="mnist-784-600-10-t8",
             pll="EHXPLLL",
+            leds=("red", "green"),
             note="connect a USB-UART of 3.3 V, since it has none: TX to pin 0, RX to pin 1",
         ),
         Board(
@@ -236,6 +253,7 @@ BOARDS = {
             clock=60_750_000,
             network="mnist-512-192-10-t8",
             pll="rPLL",
+            leds=tuple(f"LED{number}" for number in range(1, 7)),
         ),
     )
 }

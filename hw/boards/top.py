@@ -1,6 +1,5 @@
 """The top level on a board: clock, pins and the accelerator."""
 
-from amaranth.build import ResourceError
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
 
@@ -16,7 +15,7 @@ __all__ = ["BoardTop"]
 
 
 class BoardTop(Elaboratable):
-    """A network on a board at ``clock`` Hz: UART in, class out, the class in binary on the LEDs."""
+    """A network on a board at ``clock`` Hz: UART in, class out, and what its LEDs can show."""
 
     def __init__(self, network: Network, board: Board, *, clock: int, config: Config = DEFAULT):
         self._board = board
@@ -25,7 +24,11 @@ class BoardTop(Elaboratable):
         if board.weights_at is not None and config.loaded_layer(network) is not None:
             flash = FlashReader(address=board.weights_at, clock=clock)
         self._accelerator = Accelerator(
-            network, divisor=round(clock / protocol.BAUD), config=config, flash=flash
+            network,
+            divisor=round(clock / protocol.BAUD),
+            timeout=round(clock * protocol.TIMEOUT),
+            config=config,
+            flash=flash,
         )
 
     def elaborate(self, platform):
@@ -41,14 +44,16 @@ class BoardTop(Elaboratable):
             self._flash(m, platform, accelerator.flash)
         for name in self._board.idle:
             m.submodules[name] = io.Buffer("o", platform.request(name, dir="-"))
-        for bit in range(8):
-            try:
-                port = platform.request("led", bit, dir="-")
-            except ResourceError:
-                break  # boards have from two LEDs to eight
-            m.submodules[f"led_{bit}"] = led = io.Buffer("o", port)
-            m.d.comb += led.o.eq(accelerator.label[bit])
+        for bit, value in enumerate(self._shown(accelerator.leds)):
+            m.submodules[f"led_{bit}"] = led = io.Buffer("o", platform.request("led", bit, dir="-"))
+            m.d.comb += led.o.eq(value)
         return m
+
+    def _shown(self, leds):
+        """What each of the board's LEDs shows."""
+        if self._board.shows_class:
+            return [leds.label[bit] for bit in range(len(self._board.leds))]
+        return [leds.no_class, leds.answers]
 
     def _flash(self, m, platform, wires):
         """The flash's pins; those for write protection and hold stay inactive."""

@@ -1,7 +1,7 @@
 """The accelerator one can talk to: the core behind a UART (hw/link/protocol.py)."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.link import protocol, weight_image
@@ -18,6 +18,23 @@ from sw.encoder import EventsEncoder
 from sw.network import Network
 
 __all__ = ["Accelerator", "Link"]
+
+
+class LedsLayout(data.StructLayout):
+    """What LEDs may show, since the last reset.
+
+    Members
+    -------
+    label : 8
+        The last class.
+    answers : 1
+        Changes with each class.
+    no_class : 1
+        The last input got none, or the weights are not there.
+    """
+
+    def __init__(self):
+        super().__init__({"label": 8, "answers": 1, "no_class": 1})
 
 
 class Link(wiring.Component):
@@ -44,8 +61,9 @@ class Link(wiring.Component):
         until this link is.
     result : stream of ResultLayout
         From the core.
-    label : 8
-        The last answer's class, for the LEDs.
+    waiting : 1
+        Within an input or a weight image: if no byte follows, all must be reset.
+    leds : LedsLayout
     loading : LoadingSignature
         To the loader, if ``loads``. What the core was computing when it begins must be dropped.
     """
@@ -76,7 +94,8 @@ class Link(wiring.Component):
                 "sent": Out(stream.Signature(8)),
                 **into,
                 "result": In(stream.Signature(result)),
-                "label": Out(8),
+                "waiting": Out(1),
+                "leds": Out(LedsLayout()),
                 **({"loading": Out(LoadingSignature())} if loads else {}),
             }
         )
@@ -98,6 +117,7 @@ class Link(wiring.Component):
             loading.image.valid.eq(self.received.valid & loading.hearing),
             *into.offer,
             accept.eq(self.received.valid & self.received.ready),
+            self.waiting.eq(into.busy | loading.hearing),
             into.end.eq(into.ended),
         ]
         with m.If(loading.hearing):
@@ -135,6 +155,8 @@ class Link(wiring.Component):
             step.eq(self.result.payload.step),
             margin.eq(self.result.payload.margin),
         ]
+        no_class = Signal()
+        m.d.comb += self.leds.no_class.eq(no_class | (loading.status != Status.READY))
         size = protocol.ANSWER.size
         shift = Signal(8 * size)
         count = Signal(range(size + 1))
@@ -150,17 +172,21 @@ class Link(wiring.Component):
             m.d.sync += [shift.eq(identity), count.eq(len(self._identity)), asked.eq(0)]
         with m.Elif(refused | (loaded & known)):
             m.d.sync += [shift.eq(into.status(loading.status)), count.eq(size), refused.eq(0)]
+            m.d.sync += no_class.eq(1)
             with m.If(~refused):
                 m.d.sync += loaded.eq(0)
         with m.Elif(self.result.valid):
             m.d.sync += [
                 shift.eq(Cat(label, step, into.cycles(cycles), margin)),  # as protocol.ANSWER
                 count.eq(size),
-                self.label.eq(label),
+                self.leds.label.eq(label),
+                self.leds.answers.eq(~self.leds.answers),
+                no_class.eq(0),
             ]
             if self._events:
                 with m.If(self.result.payload.fault):
-                    m.d.sync += [shift.eq(Fault.RULES), self.label.eq(self.label)]
+                    m.d.sync += [shift.eq(Fault.RULES), no_class.eq(1)]
+                    m.d.sync += [each.eq(each) for each in (self.leds.label, self.leds.answers)]
         if self._events:
             told = Signal()
             m.d.comb += self.lost.eq(into.lost)
@@ -193,6 +219,9 @@ class Accelerator(wiring.Component):
     network : sw.network.Network
     divisor : int
         Clock cycles per bit on the line.
+    timeout : int
+        Clock cycles, rounded up to a power of two: an input that is not continued for so long is
+        dropped, as by a break.
     config : Config
         How the core is made; it takes one pixel a cycle, as bytes come.
     flash : FlashReader, optional
@@ -202,8 +231,7 @@ class Accelerator(wiring.Component):
     -------
     rx, tx : 1
         Serial lines, idle high.
-    label : 8
-        The last answer's class.
+    leds : LedsLayout
     flash : SpiSignature
         If there is one.
     """
@@ -213,6 +241,7 @@ class Accelerator(wiring.Component):
         network: Network,
         *,
         divisor: int,
+        timeout: int,
         config: Config = DEFAULT,
         flash: FlashReader | None = None,
     ):
@@ -230,20 +259,23 @@ class Accelerator(wiring.Component):
             )
         result = self._core.result.payload.shape()
         self._link = Link(network, result=result, loads=words is not None)
-        self._receiver = Receiver(divisor=divisor)
+        self._receiver = Receiver(divisor=divisor, timeout=timeout)
         self._transmitter = Transmitter(divisor=divisor)
         wires = {"flash": Out(SpiSignature())} if flash else {}
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "label": Out(8), **wires})
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(LedsLayout()), **wires})
 
     def elaborate(self, platform):
         m = Module()
         receiver, transmitter = self._receiver, self._transmitter
         core, link = self._core, self._link
-        # A break resets all but the receiver, which has to see it end.
-        reset = ResetInserter(receiver.broken)
-        restart = receiver.broken
+        # A break resets all but the receiver, which has to see it end; so does silence within an
+        # input, when its host is gone.
+        begin_anew = Signal()
+        m.d.sync += begin_anew.eq(receiver.broken | (receiver.silent & link.waiting))
+        reset = ResetInserter(begin_anew)
+        restart = begin_anew
         if self._loader:
-            restart |= self._load(m)
+            restart |= self._load(m, begin_anew)
         events = "source" in core.signature.members
         if events:
             restart |= link.lost
@@ -261,16 +293,16 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             receiver.line.eq(self.rx),
             self.tx.eq(transmitter.line),
-            self.label.eq(link.label),
+            self.leds.eq(link.leds),
         ]
         return m
 
-    def _load(self, m):
+    def _load(self, m, begin_anew):
         """Connects the loader; returns what resets the core: what it computes is not to be used."""
         loader, loading = self._loader, self._link.loading
         # A break leaves weights that are there, and has the flash read again otherwise.
         there = (loading.status == Status.READY) & ~loading.begin
-        again = self._receiver.broken & ~there
+        again = begin_anew & ~there
         m.submodules.loader = ResetInserter(again)(loader)
         wiring.connect(m, loading, loader.host)
         wiring.connect(m, loader.words, self._core.load)

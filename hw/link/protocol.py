@@ -35,6 +35,7 @@ __all__ = [
     "ITEM",
     "LOAD",
     "MAGIC",
+    "TIMEOUT",
     "Fault",
     "Reply",
     "Status",
@@ -49,6 +50,7 @@ IDENTIFY = b"?"
 IMAGE = b"I"
 LOAD = b"W"
 MAGIC = b"1SPK"
+TIMEOUT = 0.1  # seconds; a board waits up to twice as long, see above
 
 ITEM = struct.Struct("<HB")  # a spike: unit, step
 END = 0xFFFF  # the unit of an end mark, whose step has no meaning

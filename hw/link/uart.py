@@ -3,6 +3,7 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import cdc, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 __all__ = ["Receiver", "Transmitter"]
 
@@ -17,6 +18,8 @@ class Receiver(wiring.Component):
     ----------
     divisor : int, at least 4
         Clock cycles per bit.
+    timeout : int, at least a frame of 10 bits
+        Clock cycles after which an idle line is silent, rounded up to a power of two.
 
     Members
     -------
@@ -24,15 +27,28 @@ class Receiver(wiring.Component):
         Asynchronous; idle is high.
     bytes : stream of 8
     broken : 1
-        One cycle per break: the line was low for 9.5 bits, wherever they began. It drops the byte
-        on offer.
+        A break: one cycle when the line has been low for 9.5 bits, wherever they began, and now and
+        then while it stays low. Drops the byte on offer.
+    silent : 1
+        The line has been idle for ``timeout`` cycles; set for as many, then clear for as many, and
+        so on. Drops the byte on offer.
     """
 
-    def __init__(self, *, divisor: int):
+    def __init__(self, *, divisor: int, timeout: int):
         _check(divisor)
+        if timeout < 10 * divisor:
+            raise ValueError(
+                f"Time-out must be at least a frame of {10 * divisor} cycles, not {timeout!r}"
+            )
         self._divisor = divisor
+        self.timeout = 1 << ceil_log2(timeout)
         super().__init__(
-            {"line": In(1, init=1), "bytes": Out(stream.Signature(8)), "broken": Out(1)}
+            {
+                "line": In(1, init=1),
+                "bytes": Out(stream.Signature(8)),
+                "broken": Out(1),
+                "silent": Out(1),
+            }
         )
 
     def elaborate(self, platform):
@@ -67,15 +83,18 @@ class Receiver(wiring.Component):
                 with m.Else():
                     m.d.sync += [count.eq(0), timer.eq(0), lost.eq(1)]
 
-        # Nine low bits may be a frame of zeros. A break may cut a frame, so it has its own count.
+        # For how many cycles the line has been as it is. Nine low bits may be a frame of zeros, and
+        # a break may cut a frame, so breaks are not the state machine's to see.
+        level = Signal(init=1)
+        steady = Signal(range(2 * self.timeout))
         longest = 19 * self._divisor // 2
-        low = Signal(range(longest + 1))
-        m.d.sync += self.broken.eq(~line & (low == longest - 1))
-        with m.If(line):
-            m.d.sync += low.eq(0)
-        with m.Elif(low != longest):
-            m.d.sync += low.eq(low + 1)
-        with m.If(self.broken):
+        m.d.sync += [level.eq(line), steady.eq(steady + 1)]
+        with m.If(line != level):
+            m.d.sync += steady.eq(0)
+        lowest = steady[: (longest - 1).bit_length()]
+        m.d.sync += self.broken.eq(~line & (lowest == longest - 2))
+        m.d.comb += self.silent.eq(level & steady[-1])
+        with m.If(self.broken | self.silent):
             m.d.sync += self.bytes.valid.eq(0)
         return m
 

@@ -51,6 +51,8 @@ class SimulatedLine:
         Where weights are loaded: what the board's flash holds from 0 on; a bit if it is silent.
     divisor : int
         Clock cycles per bit.
+    timeout : int
+        Clock cycles of silence after which the accelerator drops half an input.
     mismatch : float
         How much longer a bit is on this end.
     patience : int
@@ -66,14 +68,17 @@ class SimulatedLine:
         config=DEFAULT,
         flash=None,
         divisor=4,
+        timeout=round(protocol.TIMEOUT / CYCLE),
         mismatch=0.0,
         patience=2000,
         watch=False,
     ):
         reader = None if flash is None else FlashReader(address=WEIGHTS_AT, clock=round(1 / CYCLE))
-        self.accelerator = Accelerator(network, divisor=divisor, config=config, flash=reader)
+        self.accelerator = Accelerator(
+            network, divisor=divisor, timeout=timeout, config=config, flash=reader
+        )
         self.ended, self.answered = [], []  # the cycle of each input's end, and of its answer
-        self.label = 0
+        self.label = self.answers = self.no_class = 0  # as the LEDs show them
         self._bit = divisor * (1 + mismatch) * CYCLE
         self._patience = patience
         self._to_send = deque()
@@ -176,8 +181,10 @@ class SimulatedLine:
             self._activity = self._time
 
     async def _look(self, ctx):
-        async for (label,) in ctx.changed(self.accelerator.label):
-            self.label = label
+        leds = self.accelerator.leds
+        while True:
+            self.label, self.answers, self.no_class = map(ctx.get, (leds.label, leds.answers, leds.no_class))
+            await ctx.changed(leds)
 
     async def _watch(self, ctx):
         core = self.accelerator._core

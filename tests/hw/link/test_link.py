@@ -198,16 +198,63 @@ def test_a_break_ends_an_answer(rng, network):
     assert without_cycles(split(answers)) == meaning(network, images)
 
 
-def test_the_label_stays_on_the_leds(rng):
+def leave(line, content):
+    """A host that is gone after ``content``; time passes until the board has noticed."""
+    line.write(content)
+    while not line.sent:
+        line.advance(1)
+    line.advance(70)
+    line.reset_input_buffer()
+
+
+SILENT = {"timeout": 200, "patience": 100}  # rounded up: 256 cycles, 64 bits
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 16])
+def test_silence_drops_the_image(rng, network, count):
+    images = random_images(rng, network, 3)
+    line = SimulatedLine(network, **SILENT)
+    assert without_cycles(ask(line, images[:1])) == meaning(network, images[:1])
+    leave(line, image_bytes(images[1:2])[:count])
+    assert line.converse(b"?") == protocol.identity(network.sha256)
+    answers = line.converse(image_bytes(images[1:]))
+    assert without_cycles(split(answers)) == meaning(network, images[1:])
+
+
+def test_a_pause_drops_nothing(rng, network):
+    """Of half the time-out within an image, or however long between two."""
+    images = random_images(rng, network, 2)
+    line = SimulatedLine(network, **SILENT)
+    first, second = (image_bytes([image]) for image in images)
+    line.write(first[:9])
+    line.advance(90 + 32)
+    answers = line.converse(first[9:])
+    line.advance(200)
+    answers += line.converse(second)
+    assert without_cycles(split(answers)) == meaning(network, images)
+    assert line.answers == 0  # twice changed: nothing was reset
+
+
+def test_an_answer_may_take_longer_than_the_timeout(rng):
+    network = image_network(rng, hidden=(200,), high=0, low=-9)
+    images = random_images(rng, network, 1)
+    line = SimulatedLine(network, timeout=40, patience=500, watch=True)
+    assert without_cycles(split(line.converse(image_bytes(images)))) == meaning(network, images)
+    assert line.cycles[0] > 2 * 64
+
+
+def test_the_leds(rng):
+    """The last class; and a light that changes with each."""
     network = image_network(rng, classes=7, hidden=())
     images = random_images(rng, network, 8)
     line = SimulatedLine(network)
     shown = []
     for image in images:
         ask(line, [image])
-        shown.append(line.label)
-    assert shown == [label for label, *_ in meaning(network, images)]
-    assert len(set(shown)) > 1
+        shown.append((line.label, line.answers, line.no_class))
+    labels = [label for label, *_ in meaning(network, images)]
+    assert shown == list(zip(labels, [1, 0] * 4, [0] * 8, strict=True))
+    assert len(set(labels)) > 1
 
 
 @pytest.mark.parametrize(
@@ -219,7 +266,7 @@ def test_what_the_link_cannot_carry(rng, classes, threshold, bits):
     network = one_layer(rng, classes=classes, threshold=threshold)
     message = rf"'wide'.* 256 classes and margins of 32 bits, not {classes} and {bits or ''}"
     with pytest.raises(UserError, match=message):
-        Accelerator(network, divisor=4)
+        Accelerator(network, divisor=4, timeout=400)
 
 
 @pytest.mark.usefixtures("unfinished")
@@ -227,7 +274,7 @@ def test_more_inputs_than_an_item_can_name(rng):
     network = events_network(rng, channels=65536)
     message = r"'events': the link carries events of at most 65535 inputs, not 65536$"
     with pytest.raises(UserError, match=message):
-        Accelerator(network, divisor=4)
+        Accelerator(network, divisor=4, timeout=400)
 
 
 def one_layer(rng, *, classes=3, threshold=0):
@@ -371,6 +418,18 @@ class TestEvents:
         assert line.converse(b"?") == protocol.identity(network.sha256)
         check_events(line, network, spikes)
 
+    @pytest.mark.parametrize("count", [1, 2, 3, 4, 8])
+    @pytest.mark.parametrize("how", [UNHEARD, {"high": 0, "low": -9}], ids=str)
+    def test_silence_drops_the_inference(self, rng, count, how):
+        """Whether it is answered by then or not."""
+        network = events_network(rng, hidden=(6,), **how)
+        spikes = random_spikes(rng, network, 3, least=4)
+        line = SimulatedLine(network, **SILENT)
+        check_events(line, network, spikes)
+        leave(line, event_commands(spikes)[1][:count])
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        check_events(line, network, spikes)
+
     @pytest.mark.parametrize("channels", [12, 16])
     @pytest.mark.parametrize("steps", [11, 16])
     @pytest.mark.parametrize(
@@ -390,11 +449,11 @@ class TestEvents:
         line = SimulatedLine(network, config=Config(most_events=20))
         spikes = random_spikes(rng, network, 3, most=20)
         check_events(line, network, spikes)
-        shown = line.label
+        shown = line.label, line.answers
         content = protocol.events(fault(channels, steps))
         assert ask_all(line, [content]) == [RULES]
         assert line.converse(b"") == b""
-        assert line.label == shown
+        assert (line.label, line.answers, line.no_class) == (*shown, 1)
         check_events(line, network, spikes)
 
     @pytest.mark.parametrize(("channels", "steps"), [(12, 11), (16, 16)])
@@ -458,6 +517,10 @@ class TestEvents:
         assert line.converse(b"?" + protocol.events([])) == b""
         line.send_break(0.01)
         check_events(line, network, empty)
+        line = SimulatedLine(network, timeout=2000, patience=300)
+        assert split(line.converse(content)) == [OVERRUN]
+        line.advance(600)
+        check_events(line, network, empty)  # silence does what a break does
         patient = SimulatedLine(network, divisor=12)
         check_events(patient, network, random_spikes(rng, network, 3, least=20))
 
@@ -675,6 +738,29 @@ class TestLoadedAccelerator:
         line.write(protocol.LOAD + weights[:count])
         line.send_break(0.01)
         line.reset_input_buffer()
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert self.right(line, network, random_images(rng, network, 2))
+
+    @pytest.mark.parametrize("flash", [True, False])
+    @pytest.mark.parametrize("count", [1, 20, 60])
+    def test_silence_ends_an_image_of_weights(self, rng, network, weights, count, flash):
+        """What the flash holds comes back, or none is there; then the host loads them."""
+        line = self.line(network, weights if flash else None, **{**SILENT, "patience": 400})
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        leave(line, protocol.LOAD + weights[:count])
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert line.no_class == (not flash)
+        images = random_images(rng, network, 2)
+        if not flash:
+            assert self.answers(line, images) == [(Status.NO_IMAGE, 0, 0, 0)] * 2
+            assert line.converse(protocol.LOAD + weights) == READY
+        assert self.right(line, network, images)
+        assert line.no_class == 0
+
+    def test_silence_after_a_wrong_header(self, rng, network, weights):
+        line = self.line(network, weights, **{**SILENT, "patience": 400})
+        assert line.converse(b"?") == protocol.identity(network.sha256)
+        leave(line, protocol.LOAD + flipped(weights, 80) + b"????")
         assert line.converse(b"?") == protocol.identity(network.sha256)
         assert self.right(line, network, random_images(rng, network, 2))
 

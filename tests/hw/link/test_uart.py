@@ -14,9 +14,9 @@ BYTES = (0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80, 0x49, 0x3F)
 
 def listen(divisor, drive):
     """What a receiver reports while ``drive(ctx, line, bit)`` moves its line: a list of bytes and,
-    for a break, None.
+    for a break, None, be it reported once or now and then while it lasts.
     """
-    dut = Receiver(divisor=divisor)
+    dut = Receiver(divisor=divisor, timeout=100 * divisor)
     reports = []
 
     async def line(ctx):
@@ -30,7 +30,7 @@ def listen(divisor, drive):
         async for _, _, valid, payload, broken in ticks:
             if valid:
                 reports.append(payload)
-            if broken:
+            if broken and reports[-1:] != [None]:
                 reports.append(None)
 
     run(dut, line, take)
@@ -87,7 +87,7 @@ def test_receiver_ignores_a_glitch(divisor):
 
 @pytest.mark.parametrize("divisor", DIVISORS)
 @pytest.mark.parametrize("bits", [10, 11, 20, 31])
-def test_receiver_reports_a_break_once(divisor, bits):
+def test_receiver_reports_a_break(divisor, bits):
     async def drive(ctx, line, bit):
         await say(ctx, line, 0xA5, bit)
         for _ in range(2):
@@ -136,7 +136,7 @@ def test_receiver_sees_no_break_in_zeros(divisor):
 
 
 def test_receiver_keeps_the_last_byte_until_it_is_taken():
-    dut = Receiver(divisor=4)
+    dut = Receiver(divisor=4, timeout=400)
 
     async def testbench(ctx):
         for byte in (0x11, 0x22, 0x33):
@@ -152,7 +152,7 @@ def test_receiver_keeps_the_last_byte_until_it_is_taken():
 
 
 def test_a_break_drops_the_byte_that_waits():
-    dut = Receiver(divisor=4)
+    dut = Receiver(divisor=4, timeout=400)
 
     async def testbench(ctx):
         await say(ctx, dut.line, 0x49, 4 * CYCLE)
@@ -160,6 +160,41 @@ def test_a_break_drops_the_byte_that_waits():
         assert ctx.get(dut.bytes.valid)
         await pull(ctx, dut.line, 12, 4 * CYCLE)
         await ctx.tick().repeat(4)
+        assert not ctx.get(dut.bytes.valid)
+
+    run(dut, testbench)
+
+
+@pytest.mark.parametrize(("divisor", "timeout"), [(4, 40), (4, 64), (5, 65), (24, 250)])
+def test_silence(divisor, timeout):
+    """Is told as long after the line rose as the receiver says, and not before."""
+    dut = Receiver(divisor=divisor, timeout=timeout)
+    assert timeout <= dut.timeout < 2 * timeout
+
+    async def testbench(ctx):
+        for pause in (0, dut.timeout - 10 * divisor, dut.timeout - 1):
+            ctx.set(dut.line, 0)
+            await ctx.tick().repeat(9 * divisor)
+            ctx.set(dut.line, 1)
+            for _ in range(pause):
+                await ctx.tick()
+                assert not ctx.get(dut.silent)
+        for _ in range(4):  # the line passes through three flip-flops
+            before = ctx.get(dut.silent)
+            await ctx.tick()
+        assert (before, ctx.get(dut.silent)) == (0, 1)
+
+    run(dut, testbench)
+
+
+def test_silence_drops_the_byte_that_waits():
+    dut = Receiver(divisor=4, timeout=100)
+
+    async def testbench(ctx):
+        await say(ctx, dut.line, 0x49, 4 * CYCLE)
+        await ctx.tick().repeat(100)
+        assert ctx.get(dut.bytes.valid)
+        await ctx.tick().repeat(100)
         assert not ctx.get(dut.bytes.valid)
 
     run(dut, testbench)
@@ -200,7 +235,7 @@ def test_transmitter(divisor):
 def test_transmitter_to_receiver(divisor):
     dut = Module()
     dut.submodules.transmitter = transmitter = Transmitter(divisor=divisor)
-    dut.submodules.receiver = receiver = Receiver(divisor=divisor)
+    dut.submodules.receiver = receiver = Receiver(divisor=divisor, timeout=100 * divisor)
     dut.d.comb += receiver.line.eq(transmitter.line)
     taken = []
 
@@ -243,10 +278,18 @@ def test_the_simulated_line_hears_what_the_transmitter_sends():
     assert heard == list(BYTES)
 
 
-@pytest.mark.parametrize("block", [Receiver, Transmitter])
 @pytest.mark.parametrize("divisor", [3, 0, -1])
 @pytest.mark.usefixtures("unfinished")
-def test_divisor(block, divisor):
+def test_divisor(divisor):
     message = rf"^Divisor must be at least 4 cycles per bit, not {divisor}$"
     with pytest.raises(ValueError, match=message):
-        block(divisor=divisor)
+        Receiver(divisor=divisor, timeout=100)
+    with pytest.raises(ValueError, match=message):
+        Transmitter(divisor=divisor)
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_timeout():
+    message = r"^Time-out must be at least a frame of 240 cycles, not 239$"
+    with pytest.raises(ValueError, match=message):
+        Receiver(divisor=24, timeout=239)
