@@ -25,6 +25,7 @@ from hw.flow.bitstream import plan
 from hw.flow.tools import run_tool
 from hw.host import commands
 from hw.link import protocol
+from hw.link.flash import READ, WAKE
 from hw.link.weight_image import pack
 from hw.rtl.config import Config, engine_names, find_config
 from hw.rtl.core import loaded_words
@@ -205,9 +206,9 @@ class Board:
                     count += 1
                     if count <= 32:
                         command = command << 1 | int(dut.copi.value)
-                elif awake and count >= 32 and command >> 24 == 0x03:
+                elif awake and count >= 32 and command >> 24 == READ:
                     dut.cipo.value = self._bit((command & 0xFFFFFF) * 8 + count - 32)
-            if command == 0xAB and count == 8:
+            if command == WAKE and count == 8:
                 await Timer(3, "us")
                 awake = True
 

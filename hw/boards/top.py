@@ -6,8 +6,8 @@ from amaranth.lib import io
 from hw.boards.clock import ClockGenerator
 from hw.boards.table import Board
 from hw.link import protocol
+from hw.link.accelerator import Accelerator
 from hw.link.flash import FlashReader
-from hw.link.link import Accelerator
 from hw.rtl.config import DEFAULT, Config
 from sw.network import Network
 

@@ -4,9 +4,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["FlashReader", "SpiSignature", "half_period"]
+__all__ = ["READ", "WAKE", "FlashReader", "SpiSignature", "half_period"]
 
-_WAKE, _READ = 0xAB, 0x03  # release from power-down; read data, with an address of 24 bits
+WAKE, READ = 0xAB, 0x03  # release from power-down; read data, with an address of 24 bits
 _FASTEST = 20_000_000  # Hz of the flash's clock; its slowest command bears 33 MHz and more
 _PAUSE = 50e-6  # seconds; chips need 3 (W25Q128JV) to 35 µs to wake
 
@@ -34,7 +34,7 @@ class SpiSignature(wiring.Signature):
 
 
 class FlashReader(wiring.Component):
-    """Reads a flash from ``address`` to wherever one stops to take bytes.
+    """Reads a flash from ``address`` on, for as long as bytes are taken.
 
     An iCE40 sends its flash to sleep when it is configured, so the first command wakes it. It all
     begins at reset: to begin again, or to let go of the flash, reset it.
@@ -86,8 +86,8 @@ class FlashReader(wiring.Component):
                     m.d.sync += [shift.eq(Cat(wires.cipo, shift[:-1])), left.eq(left - 1)]
 
         awake = Signal()
-        wake = Const(_WAKE << 24, 32)
-        read = Const(_READ << 24 | self._address, 32)
+        wake = Const(WAKE << 24, 32)
+        read = Const(READ << 24 | self._address, 32)
         pause = Signal(range(self._pause + 1))
         with m.FSM():
             with m.State("Pause"):  # not selected: ends a command, and lets the flash wake up

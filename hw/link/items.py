@@ -1,17 +1,18 @@
 """Items: bytes from a host become spikes and end marks (hw/link/protocol.py)."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.link import protocol
+from hw.link.layouts import ITEM
 from hw.rtl.bypass import SourceLayout
 
 __all__ = ["Items"]
 
 
 class Items(wiring.Component):
-    """Puts the bytes of items together. A unit or step that is not there becomes the unit that the
+    """Puts the bytes of items together. An out-of-range unit or step becomes the unit that the
     bypass knows as a fault.
 
     Bytes are always taken, as nobody holds them back. An item waits while the next one comes; if
@@ -33,7 +34,7 @@ class Items(wiring.Component):
     source : stream of SourceLayout
     ends : 1
         The byte of this cycle is the last one of an end mark, which will be offered.
-    lost : 1
+    overrun : 1
         An item was lost. Only a reset clears it.
     """
 
@@ -45,36 +46,36 @@ class Items(wiring.Component):
                 "bytes": In(stream.Signature(8, always_ready=True)),
                 "source": Out(stream.Signature(SourceLayout(units, steps))),
                 "ends": Out(1),
-                "lost": Out(1),
+                "overrun": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        unit = Signal(16)
-        step = self.bytes.payload
+        before = Signal(ITEM.size - 8)  # the bytes of the item before this one
+        item = data.View(ITEM, Cat(before, self.bytes.payload))
         count = Signal(range(protocol.ITEM.size))
-        whole, room, end, wrong = Signal(), Signal(), Signal(), Signal()
+        whole, can_accept, end, out_of_range = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             whole.eq(self.bytes.valid & (count == protocol.ITEM.size - 1)),
-            room.eq((~self.source.valid | self.source.ready) & ~self.lost),
-            end.eq(unit == protocol.END),
-            wrong.eq((unit >= self._units) | (step >= self._steps)),
-            self.ends.eq(whole & room & end),
+            can_accept.eq((~self.source.valid | self.source.ready) & ~self.overrun),
+            end.eq(item.unit == protocol.END),
+            out_of_range.eq((item.unit >= self._units) | (item.step >= self._steps)),
+            self.ends.eq(whole & can_accept & end),
         ]
         with m.If(self.source.ready):
             m.d.sync += self.source.valid.eq(0)
         with m.If(whole):
             m.d.sync += count.eq(0)
-            with m.If(room):
+            with m.If(can_accept):
                 m.d.sync += [
                     self.source.valid.eq(1),
-                    self.source.payload.unit.eq(Mux(wrong, self._units, unit)),
-                    self.source.payload.step.eq(step),
+                    self.source.payload.unit.eq(Mux(out_of_range, self._units, item.unit)),
+                    self.source.payload.step.eq(item.step),
                     self.source.payload.end.eq(end),
                 ]
             with m.Else():
-                m.d.sync += self.lost.eq(1)
+                m.d.sync += self.overrun.eq(1)
         with m.Elif(self.bytes.valid):
-            m.d.sync += [count.eq(count + 1), unit.eq(Cat(unit[8:], step))]
+            m.d.sync += [count.eq(count + 1), before.eq(Cat(before, self.bytes.payload)[8:])]
         return m

@@ -1,4 +1,4 @@
-"""The loader: brings an image of weights into the core's memory, and says what became of it."""
+"""The loader: brings a weight image into the core's memory, and says what became of it."""
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
@@ -12,7 +12,7 @@ __all__ = ["Loader", "LoadingSignature"]
 
 
 class _Part(enum.Enum, shape=2):
-    """Of an image: what comes next."""
+    """Of a weight image: what comes next."""
 
     HEADER = 0
     WORDS = 1
@@ -26,10 +26,10 @@ class LoadingSignature(wiring.Signature):
     Members
     -------
     begin : 1
-        An image comes from the next cycle on, whatever was before.
-    image : stream of 8, always ready
+        A weight image comes from the next cycle on, whatever was before.
+    content : stream of 8, always ready
         Its bytes.
-    hearing : 1
+    listening : 1
         Bytes are for the loader: set from ``begin`` to the image's last byte, and for good if its
         header is wrong, since it is not known how many follow.
     status : Status
@@ -40,15 +40,15 @@ class LoadingSignature(wiring.Signature):
         super().__init__(
             {
                 "begin": Out(1),
-                "image": Out(stream.Signature(8, always_ready=True)),
-                "hearing": In(1),
+                "content": Out(stream.Signature(8, always_ready=True)),
+                "listening": In(1),
                 "status": In(Status),
             }
         )
 
 
 class Loader(wiring.Component):
-    """Takes an image of weights (hw/link/weight_image.py) byte by byte, from the flash after reset
+    """Takes a weight image (hw/link/weight_image.py) byte by byte, from the flash after reset
     or from the host when it says so, and writes its words.
 
     It knows the header that it must find and stops at the first byte that differs. Words are
@@ -61,7 +61,7 @@ class Loader(wiring.Component):
     Parameters
     ----------
     header : bytes
-        Of the one image that suits this network and this hardware.
+        Of the one weight image that suits this network and this hardware.
     layout : structure of ``address`` and ``data`` of 16 bits
         What the memory takes.
     flash : bool
@@ -98,21 +98,21 @@ class Loader(wiring.Component):
         host = self.host
         status = Signal(Status, init=Status.LOADING if self._has_flash else Status.NO_IMAGE)
         part = Signal(_Part)
-        taking = Signal(init=self._has_flash)  # an image is on its way
+        taking = Signal(init=self._has_flash)  # a weight image is on its way
         from_host = Signal(init=not self._has_flash)
         byte, accept = Signal(8), Signal()
         m.d.comb += [
             self.reading.eq(taking & ~from_host),
             self.flash.ready.eq(1),
             host.status.eq(status),
-            byte.eq(Mux(from_host, host.image.payload, self.flash.payload)),
-            accept.eq(taking & Mux(from_host, host.image.valid, self.flash.valid)),
+            byte.eq(Mux(from_host, host.content.payload, self.flash.payload)),
+            accept.eq(taking & Mux(from_host, host.content.valid, self.flash.valid)),
             checksum.start.eq(host.begin),
             checksum.valid.eq(accept),
             checksum.data.eq(byte),
         ]
 
-        position = Signal(range(len(self._header)))  # in the header or in the checksum
+        position = Signal(range(weight_image.HEADER.size))  # in the header or in the checksum
         expected = Array(Const(each, 8) for each in self._header)[position]
         address = Signal(range(self._words))
         low, odd = Signal(8), Signal()  # of a word, and whether its upper half is due
@@ -139,12 +139,12 @@ class Loader(wiring.Component):
                     with m.If(odd & (address == self._words - 1)):
                         m.d.sync += [part.eq(_Part.CHECKSUM), position.eq(0)]
                 with m.Case(_Part.CHECKSUM), m.If(position == weight_image.CHECKSUM.size - 1):
-                    m.d.sync += [part.eq(_Part.VERDICT), taking.eq(0), host.hearing.eq(0)]
+                    m.d.sync += [part.eq(_Part.VERDICT), taking.eq(0), host.listening.eq(0)]
         with m.If(host.begin):
             m.d.sync += [
                 part.eq(_Part.HEADER),
                 position.eq(0),
-                *(each.eq(1) for each in (taking, from_host, host.hearing)),
+                *(each.eq(1) for each in (taking, from_host, host.listening)),
                 status.eq(Status.LOADING),
             ]
         return m

@@ -2,15 +2,18 @@
 
 Line: 8 data bits, no parity, 1 stop bit. All numbers are little-endian.
 
-- A break (line low for more than a frame) resets the accelerator; a host starts with one.
-- ``?`` asks who is there. Answer: ``1SPK``, then the first 4 bytes of the network file's SHA-256.
-- ``I`` is followed by one image, row-major, one byte a pixel. Answer: :data:`ANSWER`.
+- A break (line low for more than a frame) resets the accelerator. So does silence within an input
+  or a weight image, after :data:`TIMEOUT` at least and twice that at most. A host starts with a
+  break, and waits for so long, since not every adapter sends one.
+- ``?`` asks for an identification. Answer: ``1SPK``, then the first 4 bytes of the network file's
+  SHA-256.
+- ``I`` is followed by one image, row-major, one byte per pixel. Answer: :data:`ANSWER`.
 - ``E``, in place of it where inputs are events, is followed by the spikes of one inference in time
   order, each an :data:`ITEM`, and an item with the unit :data:`END`: at most 65,535 input units.
   Answer: :data:`ANSWER`, as soon as it is known; what follows up to the end mark changes nothing.
 - A host sends the input after the next one when the first is answered: two are on the way at most.
-- ``W`` is followed by an image of the weights (hw/link/weight_image.py), where weights are loaded;
-  of images without an answer until then, none comes. Answer: :data:`ANSWER` with a status. One that
+- ``W`` is followed by a weight image (hw/link/weight_image.py), where weights are loaded; of inputs
+  without an answer until then, none comes. Answer: :data:`ANSWER` with a status. One that
   is not ready may come early: a break then ends what is still being sent.
 - An :data:`ANSWER` with 0 cycles is no class: its label is a :class:`Status` or, of events, a
   :class:`Fault`. Without weights each input gets a status. What came by ``W`` stays through a
@@ -20,10 +23,11 @@ Line: 8 data bits, no parity, 1 stop bit. All numbers are little-endian.
 Plain Python, so that the host needs no hardware library.
 """
 
-import struct
 from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
+
+from hw.link.record import Record
 
 __all__ = [
     "ANSWER",
@@ -50,30 +54,31 @@ IDENTIFY = b"?"
 IMAGE = b"I"
 LOAD = b"W"
 MAGIC = b"1SPK"
-TIMEOUT = 0.1  # seconds; a board waits up to twice as long, see above
+# Seconds. Far above what an adapter or an operating system pauses within one write.
+TIMEOUT = 0.1
 
-ITEM = struct.Struct("<HB")  # a spike: unit, step
+ITEM = Record(unit="H", step="B")  # a spike
 END = 0xFFFF  # the unit of an end mark, whose step has no meaning
 
-# Label, decision step, cycles from the end of the input (65,535 means at least), margin.
-ANSWER = struct.Struct("<BBHi")
+# Cycles are those from the end of the input; 65,535 means at least.
+ANSWER = Record(label="B", step="B", cycles="H", margin="i")
 
 
 class Status(IntEnum):
-    """What a board says of weights that are loaded."""
+    """What became of weights that are loaded."""
 
-    READY = 0  # all is there, and its checksum is right; of an image: but it began before that
+    READY = 0  # all is there, and its checksum is right; of an input: but it began before that
     LOADING = 1  # on the way
-    NO_IMAGE = 2  # the flash is silent, or what came is no image of weights
-    OTHER_NETWORK = 3  # an image of weights, but not of those that this bitstream needs
+    NO_IMAGE = 2  # the flash is silent, or what came is no weight image
+    OTHER_NETWORK = 3  # a weight image, but not of the weights that this bitstream needs
     DAMAGED = 4  # the checksum is wrong
 
 
 class Fault(IntEnum):
-    """What a board says of events that it gives no class. No number is a :class:`Status` too."""
+    """Why events get no class. No number is a :class:`Status` too."""
 
-    RULES = 5  # a step back, a unit or step that is not there, more spikes than there is room for
-    OVERRUN = 6  # they came faster than they could be taken: only a break is heard from now on
+    RULES = 5  # non-monotonic step, out-of-range unit or step, more spikes than potentials can hold
+    OVERRUN = 6  # they came faster than they could be taken: only a reset helps, see above
 
 
 class Reply(NamedTuple):

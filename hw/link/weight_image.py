@@ -1,4 +1,4 @@
-"""The image of weights that are loaded: one format for the flash and for the link.
+"""The weight image, for weights that are loaded: one format for the flash and for the link.
 
 All numbers are little-endian.
 
@@ -19,12 +19,12 @@ Plain Python and NumPy, so that the host needs no hardware library.
 """
 
 import hashlib
-import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from hw.link.record import Record
 from sw.cli import UserError
 from sw.network import Network
 
@@ -42,26 +42,26 @@ __all__ = [
 
 MAGIC = b"1SPW"
 VERSION = 1
-HEADER = struct.Struct("<4sI8sI")
-IDENTITY = slice(8, 16)  # in the header
-CHECKSUM = struct.Struct("<I")
+HEADER = Record(magic="4s", version="I", identity="8s", words="I")
+IDENTITY = HEADER.span("identity")
+CHECKSUM = Record(crc="I")
 
 
 def header(network: Network, words: np.ndarray) -> bytes:
-    """What an image of ``network`` begins with, if ``words`` uint16 [N] are to be loaded."""
+    """What a weight image of ``network`` begins with, if ``words`` uint16 [N] are to be loaded."""
     return HEADER.pack(
         MAGIC, VERSION, _identity(network, words.astype("<u2").tobytes()), len(words)
     )
 
 
 def pack(network: Network, words: np.ndarray) -> bytes:
-    """The image of ``words`` uint16 [N] of ``network``."""
+    """The weight image of ``words`` uint16 [N] of ``network``."""
     content = header(network, words) + words.astype("<u2").tobytes()
     return content + CHECKSUM.pack(zlib.crc32(content))
 
 
 def with_bitstream(bitstream: bytes, content: bytes, address: int) -> bytes:
-    """What a flash holds from 0 on: a bitstream, and an image from ``address`` on.
+    """What a flash holds from 0 on: a bitstream, and a weight image from ``address`` on.
 
     Raises :class:`ValueError` if the bitstream reaches that far.
     """
@@ -71,12 +71,12 @@ def with_bitstream(bitstream: bytes, content: bytes, address: int) -> bytes:
 
 
 def read_image(path: Path, network: Network) -> bytes:
-    """The content of an image file.
+    """The content of a weight image's file.
 
     Raises
     ------
     UserError
-        It cannot be read, is no image, is damaged, or is not of ``network``.
+        It cannot be read, is no weight image, is damaged, or is not of ``network``.
     """
     remedy = "name the one that hw.build wrote beside the bitstream"
     try:
@@ -84,12 +84,13 @@ def read_image(path: Path, network: Network) -> bytes:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
     if len(content) < HEADER.size or not content.startswith(MAGIC):
-        raise UserError(f"{path}: is no image of weights; {remedy}")
-    _, version, identity, words = HEADER.unpack_from(content)
+        raise UserError(f"{path}: is no weight image; {remedy}")
+    _, version, identity, words = HEADER.unpack(content)
     if version != VERSION:
         raise UserError(f"{path}: has format {version}, not {VERSION}; {remedy}")
     payload, checksum = content[HEADER.size : -CHECKSUM.size], content[-CHECKSUM.size :]
-    if len(payload) != 2 * words or checksum != CHECKSUM.pack(zlib.crc32(content[:-4])):
+    right = CHECKSUM.pack(zlib.crc32(content[: -CHECKSUM.size]))
+    if len(payload) != 2 * words or checksum != right:
         raise UserError(f"{path}: is damaged, its checksum or length is wrong; {remedy}")
     if identity != _identity(network, payload):
         raise UserError(f"{path}: is not of network {network.name}; {remedy}")

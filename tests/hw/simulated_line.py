@@ -7,13 +7,14 @@ from amaranth.sim import Simulator
 from simulated_flash import SimulatedFlash
 
 from hw.link import protocol
+from hw.link.accelerator import Accelerator
 from hw.link.flash import FlashReader
-from hw.link.link import Accelerator
 from hw.rtl.config import DEFAULT
 
 __all__ = ["CYCLE", "WEIGHTS_AT", "SimulatedLine", "ask", "ask_all", "hear", "say"]
 
 CYCLE = 1e-6  # seconds of simulated time
+TIMEOUT = round(protocol.TIMEOUT / CYCLE)
 WEIGHTS_AT = 0x1230  # where the flash holds an image of weights
 
 
@@ -68,7 +69,7 @@ class SimulatedLine:
         config=DEFAULT,
         flash=None,
         divisor=4,
-        timeout=round(protocol.TIMEOUT / CYCLE),
+        timeout=TIMEOUT,
         mismatch=0.0,
         patience=2000,
         watch=False,
@@ -183,7 +184,8 @@ class SimulatedLine:
     async def _look(self, ctx):
         leds = self.accelerator.leds
         while True:
-            self.label, self.answers, self.no_class = map(ctx.get, (leds.label, leds.answers, leds.no_class))
+            shown = ctx.get(leds)
+            self.label, self.answers, self.no_class = shown.label, shown.answers, shown.no_class
             await ctx.changed(leds)
 
     async def _watch(self, ctx):

@@ -502,7 +502,7 @@ def test_a_port_that_is_none(tmp_path, monkeypatch):
         (["--images", "-3"], r"^--images must be at least 1, not -3$"),
         (["--dataset", "cifar"], r"cifar"),
         (["--load", "missing"], r"missing: cannot be read \(No such file.*\); name a file"),
-        (["--load", "short"], r"short: is no image of weights; name the one that hw.build wrote"),
+        (["--load", "short"], r"short: is no weight image; name the one that hw.build wrote"),
     ],
 )
 def test_bad_arguments(tmp_path, monkeypatch, arguments, message):

@@ -69,7 +69,7 @@ def test_an_item_waits_while_the_next_one_comes(idle, pause):
                 lost = (cycle, sent // 3)
             sent += valid
             await ctx.tick()
-            assert ctx.get(dut.lost) == (lost is not None)
+            assert ctx.get(dut.overrun) == (lost is not None)
 
     cycle_by_cycle(dut, process)
     arrived = expected if lost is None else expected[: lost[1]]

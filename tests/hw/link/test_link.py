@@ -16,7 +16,7 @@ from simulated_line import WEIGHTS_AT, SimulatedLine, ask, ask_all
 from simulated_loading import WORDS, converse
 
 from hw.link import protocol
-from hw.link.link import Accelerator
+from hw.link.accelerator import Accelerator
 from hw.link.protocol import Fault, Status
 from hw.link.weight_image import pack
 from hw.rtl.config import Config, find_config

@@ -50,7 +50,7 @@ class Bench:
 
     async def send(self, ctx, port, content):
         """Bytes by ``flash`` or ``host``, with idle cycles between."""
-        port = {"flash": self.dut.flash, "host": self.dut.host.image}[port]
+        port = {"flash": self.dut.flash, "host": self.dut.host.content}[port]
         for byte in content:
             while self._chance.random() < self._idle:
                 await ctx.tick()
@@ -67,9 +67,9 @@ class Bench:
         ctx.set(self.dut.host.begin, 0)
 
     def state(self, ctx):
-        """(status, reading, hearing)."""
+        """(status, reading, listening)."""
         dut = self.dut
-        return ctx.get(dut.host.status), ctx.get(dut.reading), ctx.get(dut.host.hearing)
+        return ctx.get(dut.host.status), ctx.get(dut.reading), ctx.get(dut.host.listening)
 
 
 def flipped(content, bit):

@@ -64,9 +64,9 @@ DAMAGED = r"is damaged, its checksum or length is wrong; name the one that hw.bu
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: b"", "is no image of weights; name the one"),
-        (lambda content: content[:19], "is no image of weights; name the one"),
-        (lambda content: flipped(content, 0), "is no image of weights; name the one"),
+        (lambda content: b"", "is no weight image; name the one"),
+        (lambda content: content[:19], "is no weight image; name the one"),
+        (lambda content: flipped(content, 0), "is no weight image; name the one"),
         (lambda content: flipped(content, 33), "has format 3, not 1; name the one"),
         (lambda content: content[:-1], DAMAGED),
         (lambda content: content[:20], DAMAGED),

@@ -1,0 +1,37 @@
+"""The protocol's records as Amaranth's layouts, and what the LEDs are told."""
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data
+
+from hw.link import protocol
+from hw.link.record import Record
+
+__all__ = ["ANSWER", "ITEM", "LedsLayout"]
+
+_SHAPES = {"B": unsigned(8), "H": unsigned(16), "I": unsigned(32), "i": signed(32)}
+
+
+def _layout(record: Record) -> data.StructLayout:
+    """The same fields at the same places: the first byte on the line is the lowest."""
+    return data.StructLayout({name: _SHAPES[code] for name, code in record.fields.items()})
+
+
+ANSWER = _layout(protocol.ANSWER)
+ITEM = _layout(protocol.ITEM)
+
+
+class LedsLayout(data.StructLayout):
+    """What LEDs may show, since the last reset.
+
+    Members
+    -------
+    label : 8
+        The last class.
+    answers : 1
+        Changes with each class.
+    no_class : 1
+        The last input got none, or the weights are not there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"label": 8, "answers": 1, "no_class": 1})
