@@ -1,18 +1,22 @@
 """``python -m hw.build --board B [NETWORK]``: from a network to a bitstream and its report."""
 
-from collections.abc import Sequence
+import argparse
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 
 from hw.boards.clock import check_clock
-from hw.boards.table import board_names, find_board
+from hw.boards.table import Board, board_names, find_board
 from hw.explore import search
-from hw.explore.measure import performance
-from hw.flow.bitstream import bitstream_path, build, commands, plan, weight_paths
-from hw.rtl.config import engine_names, find_config
-from sw.cli import UserError, exclusive, run, table, write_json
+from hw.flow.bitstream import BuildReport, bitstream_path, build
+from hw.flow.errors import DesignError
+from hw.flow.loading import weight_paths
+from hw.flow.plan import commands, plan
+from hw.rtl.config import Config, engine_names, find_config
+from sw.cli import UserError, run, table, write_json
 from sw.flags import megahertz, parser
-from sw.network import find
+from sw.network import Network, find
 
-__all__ = ["summary"]
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -34,62 +38,65 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError("--json: a --dry-run gives no figures; leave one of them out")
     board = find_board(args.board)
     clock = None if args.clock is None else check_clock(board, args.clock)
-    say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
+    log = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     if search.asked(args):
-        _, chosen = search.from_flags(args, board, say)
-        network, config = chosen.network, chosen.config
-        say(f"{network.title} with {config.name}")
+        candidates = search.from_flags(args, board, log)
+        designs = [(each.network, each.config) for each in candidates]
     else:
-        network, config = find(args.network or board.network), find_config(args.engine)
-    bitstream = bitstream_path(network, board, config, args.build_dir)
+        designs = [(find(args.network or board.network), find_config(args.engine))]
     if args.dry_run:
-        print(f"{network.title} ({network.structure}) on {board.title}, {board.part}:")
-        for command in commands(plan(network, board, config=config, clock=clock, seed=args.seed)):
-            print("  " + " ".join(command))
-        paths = [bitstream, *weight_paths(network, board, config, bitstream).values()]
-        for path in (*paths, bitstream.with_name("report.json")):
-            print(f"  {path}")
+        for line in _dry_run(*designs[0], board, clock, args):
+            print(line)
         return
-    with exclusive(bitstream.parent):
-        report = build(
-            network,
-            board,
-            build_dir=args.build_dir,
-            config=config,
-            data_dir=args.data_dir,
-            clock=clock,
-            seed=args.seed,
-            say=say,
-        )
+    report = _first_that_builds(designs, board, clock, args, log)
     if args.json:
         write_json(args.json, report)
     if not args.quiet:
-        print(summary(report))
+        print(table(report.lines()))
 
 
-def summary(report: dict[str, object]) -> str:
-    """The report for people."""
-    there = report["available"]
-    lines = [
-        ("board", f"{report['board']} ({report['part']})"),
-        ("network", f"{report['network']}, {report['layers']}, {report['steps']} steps"),
-        ("network sha256", report["network_sha256"]),
-        ("bits of weights", f"{report['weight_bits']:,}"),
-        ("logic cells", f"{report['logic_cells']:,} of {there['logic_cells']:,}"),
-        ("block RAMs", f"{report['ebr']} of {there['ebr']}"),
-        ("SPRAM", f"{report['spram']} of {there['spram']}"),
-        ("clock", f"{report['clock_mhz']:g} MHz (reaches {report['fmax_mhz']:g} MHz)"),
-    ]
-    lines += performance(report)
-    lines += [("tool", f"{name}: {text}") for name, text in report["tools"].items()]
-    lines.append(("bitstream", report["bitstream"]))
-    meaning = {
-        "host": "weights by link",
-        "flash": "all to flash",
-        "weights": "weights to flash",
-    }
-    lines += [(meaning[name], text) for name, text in report.get("commands", {}).items()]
-    return table(lines)
+def _first_that_builds(
+    designs: Sequence[tuple[Network, Config]],
+    board: Board,
+    clock: int | None,
+    args: argparse.Namespace,
+    log: Callable[[str], None],
+) -> BuildReport:
+    """Builds the first design that place and route can make. Raises :class:`UserError` for the last
+    one if there is none.
+    """
+    for place, (network, config) in enumerate(designs, 1):
+        if len(designs) > 1:
+            log(f"{network.title} with {config.name}")
+        try:
+            return build(
+                network,
+                board,
+                build_dir=args.build_dir,
+                config=config,
+                data_dir=args.data_dir,
+                clock=clock,
+                seed=args.seed,
+                log=log,
+            )
+        except DesignError as error:
+            if place == len(designs):
+                raise
+            log(f"{network.title} with {config.name} cannot be built: {error}")
+    raise AssertionError("there is no design")
+
+
+def _dry_run(
+    network: Network, config: Config, board: Board, clock: int | None, args: argparse.Namespace
+) -> Iterator[str]:
+    """What would be run and made, line by line."""
+    bitstream = bitstream_path(network, board, config, args.build_dir)
+    yield f"{network.title} ({network.structure}) on {board.title}, {board.part}:"
+    for command in commands(plan(network, board, config=config, clock=clock, seed=args.seed)):
+        yield f"  {shlex.join(command)}"
+    paths = [bitstream, *weight_paths(network, board, config, bitstream).values()]
+    for path in (*paths, bitstream.with_name("report.json")):
+        yield f"  {path}"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ and a design whose digest is the same is not built again.
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -20,8 +19,9 @@ from hw.boards.families import Family
 from hw.boards.table import Board, find_board
 from hw.explore.designs import DESIGNS, design_network, fitted
 from hw.explore.resources import resources_of, shortage
-from hw.flow.bitstream import commands, plan, used_cells
-from hw.flow.tools import run_tool, tool_version
+from hw.flow.implement import used_cells
+from hw.flow.plan import commands, plan
+from hw.flow.tools import run_tool, scratch_folder, tool_version
 from hw.rtl.config import find_config
 from sw.cli import UserError, atomic_path, run
 from sw.flags import output_file, parser
@@ -33,10 +33,9 @@ _BOARDS = ("icebreaker", "ulx3s", "tangnano9k")  # one of each family
 
 def _built(the_plan: BuildPlan, board: Board) -> tuple[int, int]:
     """Logic cells and block RAMs after synthesis and packing; placing would not change them."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder(f"calibrate-{board.name}") as folder:
         the_plan.extract(folder)
-        run_tool("yosys", ["-q", "-l", "top.rpt", "top.ys"], cwd=folder, log=folder / "log")
+        run_tool("yosys", ["-q", "-l", "top.rpt", "top.ys"], cwd=folder, log=folder / "yosys.log")
         _, (tool, *arguments), _ = commands(the_plan)
         run_tool(tool, _pack_only(arguments, board.family), cwd=folder, log=folder / "log")
         text = (folder / "log").read_text(encoding="utf-8")

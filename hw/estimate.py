@@ -2,53 +2,102 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from hw.boards.table import Board, board_names, find_board
+from hw.boards.table import BOARDS, Board, board_names, find_board
+from hw.boards.utilisation import Available, Utilisation
 from hw.explore import search
-from hw.explore.measure import measure, performance
+from hw.explore.measure import Measurement, measure
 from hw.explore.resources import remedies, resources_of, shortage
+from hw.explore.routed import is_routed, read_routed
 from hw.rtl.config import DEFAULT, Config, engine_names, find_config
 from sw.cli import UserError, run, table, write_json
 from sw.flags import parser, picture_file
 from sw.network import Network, find
+from sw.record import INLINE, Record
 
-__all__ = ["estimate"]
+__all__ = ["Estimate", "estimate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate(Record):
+    """Size, fit and cycles of a network on a board.
+
+    Parameters
+    ----------
+    board, network, network_sha256, engine : str
+    utilisation : Utilisation
+        Its ``logic_cells`` is an estimate (hw/explore/resources.py), the rest is exact.
+    fits : bool
+    shortage : tuple of str
+        What the board has too little of.
+    remedies : tuple of str
+        What would fit.
+    clock_mhz : float
+        A class, no more: what the board's own network reaches.
+    routed : bool
+        Whether the design is known to route (hw/explore/routed.py).
+    measurement : Measurement
+        Exact.
+    """
+
+    board: str
+    network: str
+    network_sha256: str
+    engine: str
+    utilisation: Utilisation = field(metadata=INLINE)
+    fits: bool
+    shortage: tuple[str, ...]
+    remedies: tuple[str, ...]
+    clock_mhz: float
+    routed: bool
+    measurement: Measurement = field(metadata=INLINE)
+
+    def lines(self) -> list[tuple[str, object]]:
+        """For people."""
+        lines = [
+            *self.utilisation.lines("about "),
+            (
+                "fmax class",
+                f"{self.clock_mhz:g} MHz, as the board's own {BOARDS[self.board].network}",
+            ),
+            *self.measurement.lines(self.clock_mhz),
+        ]
+        if self.fits:
+            routed = "place and route succeeded" if self.routed else "not routed yet"
+            return [*lines, ("fits", f"yes; {routed}")]
+        return [
+            *lines,
+            ("fits", f"no: it needs {' and '.join(self.shortage)}"),
+            *(("would fit", remedy) for remedy in self.remedies),
+        ]
 
 
 def estimate(
     network: Network, board: Board, data_dir: Path | None = None, config: Config = DEFAULT
-) -> dict[str, object]:
-    """Size, fit and cycles of ``network`` on ``board``.
-
-    Returns
-    -------
-    dict
-        ``logic_cells`` is an estimate (hw/explore/resources.py), ``ebr`` and the cycles are exact.
-        ``clock_mhz`` is a class, no more: what the board's own network reaches. ``shortage`` is
-        what the board has too little of, ``remedies`` what would fit.
-    """
+) -> Estimate:
+    """Size, fit and cycles of ``network`` on ``board``, before any synthesis."""
     what = resources_of(network, config)
     short = shortage(what, board)
-    figures = {
-        "board": board.name,
-        "network": network.name,
-        "network_sha256": network.sha256,
-        "engine": config.name,
-        "logic_cells": what.logic_cells(board.family),
-        "ebr": what.block_rams(board.family),
-        "spram": what.spram(),
-        "available": {
-            "logic_cells": board.logic_cells,
-            "ebr": board.memories,
-            "spram": board.spram,
-        },
-        "fits": not short,
-        "shortage": short,
-        "remedies": remedies(network, what, board) if short else [],
-        "clock_mhz": board.clock / 1e6,
-    }
-    return figures | measure(network, data_dir, config)
+    return Estimate(
+        board=board.name,
+        network=network.name,
+        network_sha256=network.sha256,
+        engine=config.name,
+        utilisation=Utilisation(
+            logic_cells=what.logic_cells(board.family),
+            ebr=what.block_rams(board.family),
+            spram=what.spram(),
+            available=Available.on(board),
+        ),
+        fits=not short,
+        shortage=tuple(short),
+        remedies=tuple(remedies(network, what, board) if short else ()),
+        clock_mhz=board.clock / 1e6,
+        routed=is_routed(board.name, network.sha256, config.name, read_routed()),
+        measurement=measure(network, data_dir, config),
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,38 +120,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if board is None:
         raise UserError(f"--board is missing; name one of {board_names()}")
     network = find(args.network or board.network)
-    figures = estimate(network, board, args.data_dir, find_config(args.engine))
+    report = estimate(network, board, args.data_dir, find_config(args.engine))
     if args.json:
-        write_json(args.json, figures)
+        write_json(args.json, report)
     if args.quiet:
         return
-    there = figures["available"]
-    lines = [
+    title = [
         ("network", f"{network.title}, {network.structure}, {network.steps} steps"),
         ("board", f"{board.name} ({board.part})"),
-        ("logic cells", f"about {figures['logic_cells']:,} of {there['logic_cells']:,}"),
-        ("block RAMs", f"{figures['ebr']} of {there['ebr']}"),
-        ("SPRAM", f"{figures['spram']} of {there['spram']}"),
-        ("fmax class", f"{figures['clock_mhz']:g} MHz, as the board's own {board.network}"),
     ]
-    lines += performance(figures)
-    if figures["fits"]:
-        lines.append(("fits", "yes"))
-    else:
-        lines.append(("fits", f"no: it needs {' and '.join(figures['shortage'])}"))
-        lines += [("would fit", remedy) for remedy in figures["remedies"]]
-    print(table(lines))
+    print(table([*title, *report.lines()]))
 
 
 def _search(args: argparse.Namespace, board: Board | None) -> None:
     """Prints, writes and draws what is worth having."""
-    say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
-    there, chosen = search.from_flags(args, board, say)
+    log = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
+    candidates = search.from_flags(args, board, log)
+    front, chosen = search.front(candidates), candidates[0]
     if args.json:
-        write_json(args.json, search.figures(there, chosen))
+        write_json(args.json, search.figures(front, chosen))
     if args.picture:
-        search.picture(args.picture, there, chosen)
-    say(search.report(there, chosen))
+        search.picture(args.picture, front, chosen)
+    log(search.report(front, chosen))
 
 
 if __name__ == "__main__":

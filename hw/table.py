@@ -1,21 +1,26 @@
-"""``python -m hw.table``: builds the rows of the boards' table and writes them to docs/results.md.
+"""``python -m hw.table``: builds the rows of the boards' table, and writes them to docs/results.md
+and to hw/explore/routed.json, the designs that are known to route.
 
-The section is written after each row and names those still to come. What was built before is not
-built again, so a run that was stopped goes on where it was.
+Both are written after each row; a row that is not built again stays as it was. What was built
+before is not built again, so a run that was stopped goes on where it was.
 """
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hw.boards.table import BOARDS
-from hw.flow.bitstream import bitstream_path, build
+from hw.boards.table import BOARDS, board_names, find_board
+from hw.explore import search
+from hw.explore.routed import PATH, Routed, read_routed, write_routed
+from hw.flow.bitstream import BuildReport, build
+from hw.flow.errors import DesignError
 from hw.rtl.config import Config, find_config
-from sw.cli import UserError, atomic_path, exclusive, run, write_json
+from sw.cli import UserError, atomic_path, run, write_json
 from sw.flags import output_file, parser
 from sw.network import Network, find
 
-__all__ = ["ROWS", "Row", "interval", "section"]
+__all__ = ["ROWS", "Row", "initiation_interval", "section"]
 
 
 class Row(NamedTuple):
@@ -43,77 +48,60 @@ _HEAD = """\
 ## Boards
 Written by `python -m hw.table`, which builds each of them; nothing here was measured on a board.
 Accuracy is strict, on all test images, by the golden model; `sim.verify` finds the RTL equal to
-it, image by image. Cycles are counted from the last pixel accepted to the answer, over the same
+it, image by image. Cycles are counted from the last pixel accepted to the result, over the same
 images, encoder and ordering included, UART not; of fsdd, spoken digits that come as events, from
 the first event on, sent without a pause. The clock is the fastest found that the PLL makes and the
 design reaches; fmax is nextpnr's estimate for the slow corner. Cells include PLL, UART and link.
 There is no Nexus board: prjoxide, which writes its bitstreams, is not on PyPI.
 
 | board | network | engine | accuracy | cells | block RAMs | SPRAM | clock (fmax), MHz \
-| cycles (worst) | time | at fmax |
+| cycles (worst) | latency | at fmax |
 |---|---|---|---|---|---|---|---|---|---|---|
 """
-_STEADY = """
+_THROUGHPUT = """
 
-### One image after the other
-The next image is loaded while this one is computed. Cycles from an image to the next by simulation
-of the RTL, over the first {images} test images back to back. A UART of 1 Mbit/s carries far fewer.
+### Throughput
+The next image is loaded while this one is computed. The initiation interval is the cycles from an
+image to the next by simulation of the RTL, over the first {images} test images back to back. A UART
+of 1 Mbit/s carries far fewer.
 
-| board | network | cycles an image | images/s at the board's clock |
+| board | network | initiation interval, cycles | images/s at the board's clock |
 |---|---|---|---|
 """
-_LIMIT = """
+_BANDWIDTH = """
 
-### Of the memories' limit
-The weight bits that an answer needs, over what all memories of weights could give in its cycles.
+### Weight-memory bandwidth utilisation
+The bits of weights that an image needs, over what all weight memories could give in its cycles.
 From the last pixel this may be above 1, since the spikes of step 0 are read before it; then that of
-what is left to read after it. Image after image a pixel a cycle is the limit, not the memories. Of
-events all cycles count, from the first one on, so there the figure is the engine's own.
+what is left to read after it. With images streamed, loading a pixel per cycle is the bottleneck,
+not the memories. Of events all cycles count, from the first one on, so there the figure is the
+engine's own.
 
-| board | network | weight bits an image | bits a cycle | from the last pixel | of what is left \
-| image after image |
+| board | network | bits of weights per image | bits per cycle | from the last pixel \
+| of what is left | streamed |
 |---|---|---|---|---|---|---|
 """
-_STREAMED = 256  # images that are streamed to measure the interval
+_STREAMED = 256  # images that are streamed to measure the initiation interval
 
 
-def section(reports: Sequence[dict[str, object]]) -> str:
-    """The section for these reports, each with ``interval_cycles_mean`` beside what a build says.
-
-    It says so of every row that has none.
+def section(designs: Iterable[Routed]) -> str:
+    """The section of the page: of these designs those that are in :data:`ROWS`. It names the rows
+    that are missing.
     """
-    rows = [
-        f"| {r['board']} ({r['part']}) | {r['network']} | {r['engine']} | {r['accuracy']:.2%} "
-        f"| {r['logic_cells']:,} of {r['available']['logic_cells']:,} "
-        f"| {r['ebr']} of {r['available']['ebr']} "
-        f"| {_of(r['spram'], r['available']['spram'])} "
-        f"| {r['clock_mhz']:.7g} ({r['fmax_mhz']:.1f}) "
-        f"| {r['cycles_mean']:.1f} ({r['cycles_max']}) "
-        f"| {r['microseconds_mean']:.2f} µs | {r['microseconds_at_fmax_mean']:.2f} µs |"
-        for r in reports
-    ]
-    steady = [
-        f"| {r['board']} | {r['network']} | {r['interval_cycles_mean']:.1f} "
-        f"| {round(1e6 * r['clock_mhz'] / r['interval_cycles_mean'], -2):,.0f} |"
-        for r in reports
-    ]
-    limit = [
-        f"| {r['board']} | {r['network']} | {r['weight_bits_needed_mean']:,.0f} "
-        f"| {r['weight_bits_a_cycle']:,} | {r['limit_fraction']:.2f} "
-        f"| {r['limit_fraction_left']:.2f} | {_streamed_fraction(r):.2f} |"
-        for r in reports
-    ]
-    notes = {r["board"]: BOARDS[r["board"]].note for r in reports}
-    notes = [f"- {board}: {note}." for board, note in notes.items() if note]
-    tools = sorted({text for report in reports for text in _tools(report)})
+    known = {design.key: design for design in designs}
+    rows = [known[row] for row in ROWS if row in known]
+    missing = [row.title for row in ROWS if row not in known]
+    remarks = {design.board: BOARDS[design.board].note for design in rows}
+    notes = [f"- {board}: {note}." for board, note in remarks.items() if note]
+    tools = sorted({text for design in rows for text in _tools(design)})
     return (
         _HEAD
-        + "\n".join(rows)
-        + _missing(reports)
-        + _STEADY.format(images=_STREAMED)
-        + "\n".join(steady)
-        + _LIMIT
-        + "\n".join(limit)
+        + "\n".join(map(_size_row, rows))
+        + (f"\n\nNot built yet with this version: {'; '.join(missing)}." if missing else "")
+        + _THROUGHPUT.format(images=_STREAMED)
+        + "\n".join(_throughput_row(design) for design in rows if design.interval_cycles_mean)
+        + _BANDWIDTH
+        + "\n".join(_bandwidth_row(design) for design in rows if design.interval_cycles_mean)
         + "\n".join(["\n\n### What to do first", *notes] if notes else [])
         + "\n\n### Made with\n"
         + "\n".join(f"- {text}" for text in tools)
@@ -121,26 +109,45 @@ def section(reports: Sequence[dict[str, object]]) -> str:
     )
 
 
-def _of(used: int, there: int) -> str:
-    return f"{used} of {there}" if there else ""
+def _size_row(design: Routed) -> str:
+    used, measured = design.utilisation, design.measurement
+    there = used.available
+    spram = f"{used.spram} of {there.spram}" if there.spram else ""
+    return (
+        f"| {design.board} ({BOARDS[design.board].part}) | {design.network} | {design.engine} "
+        f"| {measured.accuracy:.2%} "
+        f"| {used.logic_cells:,} of {there.logic_cells:,} | {used.ebr} of {there.ebr} | {spram} "
+        f"| {design.clock_mhz:.7g} ({design.fmax_mhz:.1f}) "
+        f"| {measured.cycles_mean:.1f} ({measured.cycles_max}) "
+        f"| {measured.cycles_mean / design.clock_mhz:.2f} µs "
+        f"| {measured.cycles_mean / design.fmax_mhz:.2f} µs |"
+    )
 
 
-def _streamed_fraction(report: dict[str, object]) -> float:
-    offered = report["interval_cycles_mean"] * report["weight_bits_a_cycle"]
-    return report["weight_bits_needed_mean"] / offered
+def _throughput_row(design: Routed) -> str:
+    interval = design.interval_cycles_mean
+    return (
+        f"| {design.board} | {design.network} | {interval:.1f} "
+        f"| {round(1e6 * design.clock_mhz / interval, -2):,.0f} |"
+    )
 
 
-def _missing(reports: Sequence[dict[str, object]]) -> str:
-    built = {(report["board"], report["network"], report["engine"]) for report in reports}
-    titles = [row.title for row in ROWS if row not in built]
-    return f"\n\nNot built yet with this version: {'; '.join(titles)}." if titles else ""
+def _bandwidth_row(design: Routed) -> str:
+    measured = design.measurement
+    offered = design.interval_cycles_mean * measured.weight_bits_a_cycle
+    return (
+        f"| {design.board} | {design.network} | {measured.weight_bits_needed_mean:,.0f} "
+        f"| {measured.weight_bits_a_cycle:,} | {measured.limit_fraction:.2f} "
+        f"| {measured.limit_fraction_left:.2f} "
+        f"| {measured.weight_bits_needed_mean / offered:.2f} |"
+    )
 
 
-def _tools(report: dict[str, object]) -> list[str]:
-    return [f"amaranth {v}" if k == "amaranth" else str(v) for k, v in report["tools"].items()]
+def _tools(design: Routed) -> list[str]:
+    return [f"amaranth {v}" if k == "amaranth" else v for k, v in design.tools.items()]
 
 
-def interval(
+def initiation_interval(
     network: Network, config: Config, *, build_dir: Path, data_dir: Path | None = None
 ) -> float:
     """Cycles from an image to the next, mean, of the first test images offered back to back."""
@@ -159,25 +166,100 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Build every board and write the table.", data=True, build=True, seed=True)
     options.add_argument("--out", type=output_file, default=Path("docs/results.md"), metavar="FILE")
+    options.add_argument(
+        "--designs",
+        type=output_file,
+        default=PATH,
+        metavar="FILE",
+        help="the designs known to route (default: those of hw.estimate)",
+    )
+    what = options.add_mutually_exclusive_group()
+    what.add_argument(
+        "--add",
+        nargs=3,
+        metavar=("BOARD", "NETWORK", "ENGINE"),
+        help=f"build this design only, and add it; BOARD is {board_names()}",
+    )
+    what.add_argument(
+        "--searched",
+        action="store_true",
+        help="build what the design-space exploration chooses for each board and goal, and add it",
+    )
+    what.add_argument(
+        "--page", action="store_true", help="write the page of what is known, and build nothing"
+    )
     args = options.parse_args(arguments)
-    say = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
+    log = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     _around(args.out)  # a page with no place for the table is refused before all else
-    reports, intervals = [], {}
-    for count, row in enumerate(ROWS, 1):
-        board, network, config = BOARDS[row.board], find(row.network), find_config(row.engine)
-        say(f"[{count}/{len(ROWS)}] {network.title} on {board.title}")
+    designs = {design.key: design for design in read_routed(args.designs)}
+    rows = [] if args.page else _wanted(args, log)
+    intervals: dict[tuple[str, ...], float] = {}
+    for count, row in enumerate(rows, 1):
+        board, network = find_board(row.board), find(row.network)
+        config = find_config(row.engine)
+        log(f"[{count}/{len(rows)}] {network.title} on {board.title}")
         places = {"build_dir": args.build_dir, "data_dir": args.data_dir}
-        with exclusive(bitstream_path(network, board, config, args.build_dir).parent):
-            report = build(network, board, config=config, seed=args.seed, say=say, **places)
-        if row[1:] not in intervals:
-            intervals[row[1:]] = interval(network, config, **places)
-        reports.append(report | {"interval_cycles_mean": intervals[row[1:]]})
-        before, after = _around(args.out)
-        with atomic_path(args.out) as temporary:
-            temporary.write_text(before + section(reports) + after, encoding="utf-8")
+        try:
+            report = build(network, board, config=config, seed=args.seed, log=log, **places)
+        except DesignError as error:
+            if row in ROWS:
+                raise
+            log(f"{row.title}: {error}")
+            continue
+        if row in ROWS and row[1:] not in intervals:
+            intervals[row[1:]] = initiation_interval(network, config, **places)
+        design = _routed(report, intervals.get(row[1:]))
+        designs[design.key] = design
+        _write(args.out, args.designs, designs)
+    _write(args.out, args.designs, designs)
     if args.json:
-        write_json(args.json, {"boards": reports})
-    say(f"{args.out}: {len(reports)} rows")
+        write_json(args.json, {"boards": [design.to_dict() for design in designs.values()]})
+    log(f"{args.out}: {sum(row in designs for row in ROWS)} rows; {len(designs)} designs")
+
+
+def _wanted(args: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
+    """The designs that the flags name, each once."""
+    if args.add:
+        board, network, engine = args.add
+        return [Row(find_board(board).name, find(network).name, find_config(engine).name)]
+    if not args.searched:
+        return list(ROWS)
+    rows = [
+        Row(chosen.board.name, chosen.network.name, chosen.config.name)
+        for board in BOARDS.values()
+        for chosen in search.chosen_by_goal(board, args.data_dir, log)
+    ]
+    return list(dict.fromkeys(rows))
+
+
+def _routed(report: BuildReport, interval: float | None) -> Routed:
+    """What is kept of a build."""
+    made = report.implementation
+    return Routed(
+        board=report.board,
+        network=report.network,
+        network_sha256=report.network_sha256,
+        engine=report.engine,
+        utilisation=made.utilisation,
+        fmax_mhz=made.fmax_mhz,
+        clock_mhz=made.clock_mhz,
+        placement_seed=made.placement_seed,
+        router=made.router,
+        digest=made.digest,
+        measurement=report.measurement,
+        interval_cycles_mean=interval,
+        tools=report.tools,
+    )
+
+
+def _write(page: Path, path: Path, designs: dict[tuple[str, str, str], Routed]) -> None:
+    """Table and page, the designs in the order of the page, then by name."""
+    order: dict[tuple[str, str, str], int] = {row: place for place, row in enumerate(ROWS)}
+    inside = sorted(designs.values(), key=lambda each: (order.get(each.key, len(order)), each.key))
+    write_routed(inside, path)
+    before, after = _around(page)
+    with atomic_path(page) as temporary:
+        temporary.write_text(before + section(inside) + after, encoding="utf-8")
 
 
 def _around(path: Path) -> tuple[str, str]:

@@ -7,7 +7,6 @@ A test module has ``@cocotb.test`` functions that begin with ``await Board.start
 
 import json
 import re
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +20,8 @@ from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, with_timeout
 
 from hw.boards.clock import check_clock, clocks
 from hw.boards.table import BOARDS
-from hw.flow.bitstream import plan
-from hw.flow.tools import run_tool
+from hw.flow.plan import plan
+from hw.flow.tools import run_tool, scratch_folder
 from hw.host import commands
 from hw.link import protocol
 from hw.link.flash import READ, WAKE
@@ -121,12 +120,11 @@ def board_sources(network: Network, config: Config, clock: int = CLOCK) -> dict[
     :data:`TOP`.
     """
     design = plan(network, BOARD, config=config, clock=clock).files["top.il"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder(f"board-{network.file_name}") as folder:
         (folder / "top.il").write_text(
             design if isinstance(design, str) else design.decode(), encoding="utf-8"
         )
-        run_tool("yosys", ["-q", "-p", _SCRIPT], cwd=folder, log=folder / "log")
+        run_tool("yosys", ["-q", "-p", _SCRIPT], cwd=folder, log=folder / "yosys.log")
         netlist = (folder / "netlist.v").read_text(encoding="utf-8")
     ours = r"^module (SB_IO|SB_GB_IO|SB_PLL40_PAD) .*?^endmodule"
     cells = re.sub(ours, "", cell_models(), flags=re.MULTILINE | re.DOTALL)

@@ -2,6 +2,7 @@
 golden model and its cycle model. ``sim.verify`` holds both against the RTL.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from hw.rtl.config import DEFAULT, Config
@@ -10,58 +11,102 @@ from sim.cycles import model
 from sw.cli import UserError
 from sw.data.registry import load_for
 from sw.network import Network
+from sw.record import Record
 
-__all__ = ["measure", "performance"]
+__all__ = ["Measurement", "measure"]
 
 
-def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -> dict[str, object]:
-    """Accuracy (strict) and cycles over the test images or recordings of the network's data set.
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Record):
+    """Accuracy and cycles over the test images or recordings of a network's data set.
 
-    The values are None, with the reason in ``note``, where the data cannot be had.
+    Parameters
+    ----------
+    images : int
+    accuracy : float 0 … 1
+        Strict.
+    cycles_mean, cycles_max : float, int
+        Cycles per image.
+    cycles_from : str
+        From what on they are counted, to the result.
+    weight_bits_needed_mean : float
+        Bits of weights that an image needs.
+    weight_bits_a_cycle : int
+        That all weight memories together can give in a cycle.
+    limit_fraction : float
+        Weight-memory bandwidth utilisation: bits needed over bits that the memories could give in
+        these cycles. Above 1 where weights are read before the last pixel.
+    limit_fraction_left : float
+        The same, of what is left to read after the last pixel.
+    note : str
+        How it was measured, or why all else is None.
+    """
+
+    images: int | None
+    accuracy: float | None
+    cycles_mean: float | None
+    cycles_max: int | None
+    cycles_from: str | None = None
+    weight_bits_needed_mean: float | None = None
+    weight_bits_a_cycle: int | None = None
+    limit_fraction: float | None = None
+    limit_fraction_left: float | None = None
+    note: str
+
+    @classmethod
+    def missing(cls, reason: str) -> "Measurement":
+        """Without the data."""
+        return cls(
+            images=None,
+            accuracy=None,
+            cycles_mean=None,
+            cycles_max=None,
+            note=f"not measured: {reason}",
+        )
+
+    def lines(self, clock_mhz: float) -> list[tuple[str, str]]:
+        """For people, with the latency at the board's clock."""
+        if self.accuracy is None:
+            return [("accuracy, cycles", self.note)]
+        limit = (
+            f"{self.limit_fraction:.2f} of the weight-memory bandwidth: bits of weights needed "
+            "over those that the memories could give in these cycles"
+        )
+        if self.limit_fraction_left != self.limit_fraction:
+            limit += f"; {self.limit_fraction_left:.2f} of those after the last pixel"
+        return [
+            ("accuracy, strict", f"{self.accuracy:.2%} of {self.images:,} test images"),
+            ("cycles per image", f"mean {self.cycles_mean:.1f}, worst {self.cycles_max}"),
+            ("bandwidth", limit),
+            (
+                "latency",
+                f"mean {self.cycles_mean / clock_mhz:.2f} µs at the board's clock, "
+                f"from {self.cycles_from} to the result, without the UART",
+            ),
+        ]
+
+
+def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -> Measurement:
+    """Measures ``network`` on its data set; a measurement without figures where the data cannot be
+    had.
     """
     try:
         inputs, labels = load_for(network, None, data_dir)
     except UserError as error:
-        return dict.fromkeys(("images", "accuracy", "cycles_mean", "cycles_max")) | {
-            "note": f"not measured: {error}"
-        }
+        return Measurement.missing(str(error))
     answer = golden.run_inputs(network, inputs)
     count = model.cycles(network, inputs, answer, config)
     traffic = model.traffic(network, inputs, answer, config)
     begin = config.input(network).cycles_from
-    return {
-        "images": len(labels),
-        "accuracy": float((answer.label == labels).mean()),
-        "cycles_mean": float(count.mean()),
-        "cycles_max": int(count.max()),
-        "cycles_from": begin,
-        "weight_bits_needed_mean": float(traffic.needed.mean()),
-        "weight_bits_a_cycle": traffic.width,
-        "limit_fraction": round(traffic.fraction(count), 4),
-        "limit_fraction_left": round(traffic.fraction_left(count), 4),
-        "note": f"cycles from {begin} to the answer, by the exact cycle model",
-    }
-
-
-def performance(figures: dict[str, object]) -> list[tuple[str, str]]:
-    """Lines for people about what :func:`measure` found, at the board's clock."""
-    if figures["accuracy"] is None:
-        return [("accuracy, cycles", figures["note"])]
-    mean, worst = figures["cycles_mean"], figures["cycles_max"]
-    begin = figures.get("cycles_from", "the last pixel")
-    limit = (
-        f"{figures['limit_fraction']:.2f}: weight bits needed over those that the memories give in "
-        "these cycles"
+    return Measurement(
+        images=len(labels),
+        accuracy=float((answer.label == labels).mean()),
+        cycles_mean=float(count.mean()),
+        cycles_max=int(count.max()),
+        cycles_from=begin,
+        weight_bits_needed_mean=float(traffic.needed.mean()),
+        weight_bits_a_cycle=int(traffic.width),
+        limit_fraction=round(float(traffic.fraction(count)), 4),
+        limit_fraction_left=round(float(traffic.fraction_left(count)), 4),
+        note=f"cycles from {begin} to the result, by the exact cycle model",
     )
-    if figures["limit_fraction_left"] != figures["limit_fraction"]:
-        limit += f"; {figures['limit_fraction_left']:.2f} of those after the last pixel"
-    return [
-        ("accuracy, strict", f"{figures['accuracy']:.2%} of {figures['images']:,} test images"),
-        ("cycles an image", f"mean {mean:.1f}, worst {worst}"),
-        ("of the limit", limit),
-        (
-            "time an image",
-            f"mean {mean / figures['clock_mhz']:.2f} µs at the board's clock, "
-            f"from {begin} to the answer, without the UART",
-        ),
-    ]

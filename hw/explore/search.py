@@ -1,8 +1,9 @@
-"""The search for a machine: which network of the zoo, engine and board answer a goal best.
+"""Design-space exploration: which network of the zoo, engine and board serve a goal best.
 
 ``python -m hw.estimate --engine auto`` prints what is worth having and draws it; ``hw.build`` with
-the same flags builds the best. Nothing is synthesised: cells are the estimate of
-hw/explore/resources.py, block RAMs and cycles are exact, and the clock is the board's usual one.
+the same flags builds the best that place and route can make. Nothing is synthesised: cells are the
+estimate of hw/explore/resources.py, block RAMs and cycles are exact, and the clock is the board's
+usual one.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 from hw.boards.table import BOARDS, Board
 from hw.explore.measure import measure
 from hw.explore.resources import resources_of, shortage
+from hw.explore.routed import is_routed, read_routed
 from hw.rtl.config import Config, find_config, whole_configs
 from sw.cli import UserError, save_picture
 from sw.flags import fraction, positive_float, positive_int
@@ -25,11 +27,12 @@ __all__ = [
     "Limits",
     "add_flags",
     "asked",
-    "best",
+    "chosen_by_goal",
     "figures",
     "from_flags",
     "front",
     "picture",
+    "ranked",
     "report",
     "search",
 ]
@@ -80,6 +83,8 @@ class Candidate:
         Strict, on the test images.
     cycles_mean, cycles_max : float
         From the last pixel to the answer; of events, from the first.
+    routed : bool
+        It is known to route (hw/explore/routed.py).
     """
 
     network: Network
@@ -90,6 +95,7 @@ class Candidate:
     accuracy: float
     cycles_mean: float
     cycles_max: int
+    routed: bool = False
 
     @property
     def microseconds(self) -> float:
@@ -124,7 +130,7 @@ def search(
     *,
     configs: Iterable[Config] = tuple(whole_configs()),
     data_dir: Path | None = None,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> list[Candidate]:
     """Every network with every config that can do it on every board that it fits.
 
@@ -135,6 +141,7 @@ def search(
     """
     result = []
     boards = list(boards)
+    known = read_routed()
     for network, config in product(networks, configs):
         try:
             what = resources_of(network, config)
@@ -143,10 +150,10 @@ def search(
         fitting = [board for board in boards if not shortage(what, board)]
         if not fitting:
             continue
-        say(f"{network.title} with {config.name} …")
-        figures = measure(network, data_dir, config)
-        if figures["accuracy"] is None:
-            raise UserError(f"network {network.name!r}: {figures['note']}")
+        log(f"{network.title} with {config.name} …")
+        measured = measure(network, data_dir, config)
+        if measured.accuracy is None:
+            raise UserError(f"network {network.name!r}: {measured.note}")
         result += [
             Candidate(
                 network=network,
@@ -154,7 +161,10 @@ def search(
                 board=board,
                 cells=what.logic_cells(board.family),
                 memories=what.block_rams(board.family),
-                **{key: figures[key] for key in ("accuracy", "cycles_mean", "cycles_max")},
+                accuracy=measured.accuracy,
+                cycles_mean=measured.cycles_mean,
+                cycles_max=measured.cycles_max,
+                routed=is_routed(board.name, network.sha256, config.name, known),
             )
             for board in fitting
         ]
@@ -166,10 +176,9 @@ def front(candidates: Sequence[Candidate]) -> list[Candidate]:
     ranks = [_rank(candidate) for candidate in candidates]
     return [
         candidate
-        for candidate, mine in zip(candidates, ranks, strict=True)
+        for candidate, own in zip(candidates, ranks, strict=True)
         if not any(
-            other != mine and all(a <= b for a, b in zip(other, mine, strict=True))
-            for other in ranks
+            other != own and all(a <= b for a, b in zip(other, own, strict=True)) for other in ranks
         )
     ]
 
@@ -179,8 +188,9 @@ def _rank(candidate: Candidate) -> tuple[float, ...]:
     return -candidate.accuracy, candidate.cells, candidate.microseconds, candidate.work
 
 
-def best(candidates: Sequence[Candidate], goal: str, within: Limits) -> Candidate:
-    """The best for ``goal`` within the limits; equal ones by accuracy, then by cells, then by time.
+def ranked(candidates: Sequence[Candidate], goal: str, within: Limits) -> list[Candidate]:
+    """Those within the limits, the best for ``goal`` first; equal ones by accuracy, then by cells,
+    then by time.
 
     Raises
     ------
@@ -189,7 +199,7 @@ def best(candidates: Sequence[Candidate], goal: str, within: Limits) -> Candidat
     """
     keeping = [candidate for candidate in candidates if candidate.keeps(within)]
     if keeping:
-        return min(keeping, key=lambda c: (c.cost(goal), *_rank(c)))
+        return sorted(keeping, key=lambda c: (c.cost(goal), *_rank(c)))
     if not candidates:
         raise UserError("no network fits; name a larger --board, or a smaller network")
     raise UserError(
@@ -240,9 +250,9 @@ def asked(args: argparse.Namespace) -> bool:
 
 
 def from_flags(
-    args: argparse.Namespace, board: Board | None, say: Callable[[str], None]
-) -> tuple[list[Candidate], Candidate]:
-    """What the flags ask for: the candidates within the limits that are worth having, and the best.
+    args: argparse.Namespace, board: Board | None, log: Callable[[str], None]
+) -> list[Candidate]:
+    """What the flags ask for: the candidates within the limits, the best first.
 
     ``args`` also has ``network`` (a name, or None for the zoo's), ``engine`` and ``data_dir``;
     without ``board`` all boards are tried.
@@ -253,14 +263,25 @@ def from_flags(
         [board] if board else BOARDS.values(),
         configs=whole_configs() if args.engine == "auto" else [find_config(args.engine)],
         data_dir=args.data_dir,
-        say=say,
+        log=log,
     )
-    chosen = best(found, args.goal or GOALS[0], within)
-    return front([candidate for candidate in found if candidate.keeps(within)]), chosen
+    return ranked(found, args.goal or GOALS[0], within)
+
+
+def chosen_by_goal(
+    board: Board, data_dir: Path | None, log: Callable[[str], None]
+) -> list[Candidate]:
+    """What the exploration chooses of the zoo on ``board`` for each goal, with no limit and as
+    accurate as the board's own network.
+    """
+    found = search(_networks(None, board), [board], data_dir=data_dir, log=log)
+    own = max(c.accuracy for c in found if c.network.name == board.network)
+    limits = (Limits(), Limits(accuracy=own))
+    return [ranked(found, goal, within)[0] for goal in GOALS for within in limits]
 
 
 def report(candidates: Sequence[Candidate], chosen: Candidate) -> str:
-    """The candidates as a table for people, the chosen one marked."""
+    """The candidates as a table for people, the chosen one marked, and those not known to route."""
     lines = [
         f"  {'network':24}{'engine':24}{'board':12}{'accuracy':>9}{'cells':>8}{'RAMs':>6}"
         f"{'cycles':>9}{'worst':>7}{'µs':>8}{'work':>9}"
@@ -270,7 +291,7 @@ def report(candidates: Sequence[Candidate], chosen: Candidate) -> str:
         lines.append(
             f"{mark} {c.network.title:24}{c.config.name:24}{c.board.name:12}{c.accuracy:9.2%}"
             f"{c.cells:8,}{c.memories:6}{c.cycles_mean:9.1f}{c.cycles_max:7}"
-            f"{c.microseconds:8.2f}{c.work:9,.0f}"
+            f"{c.microseconds:8.2f}{c.work:9,.0f}{'' if c.routed else '  not routed yet'}"
         )
     return "\n".join(lines)
 
@@ -290,6 +311,7 @@ def figures(candidates: Sequence[Candidate], chosen: Candidate) -> dict[str, obj
                 "cycles_max": c.cycles_max,
                 "clock_mhz": c.board.clock / 1e6,
                 "microseconds_mean": c.microseconds,
+                "routed": c.routed,
                 "chosen": c == chosen,
             }
             for c in candidates

@@ -1,70 +1,151 @@
-"""Place and route: one that finds no way for a few last wires goes on for ever, and is given up."""
+"""Place and route, and what to do where the router does not converge: abort and place again.
+
+nextpnr has two routers. Either may rip up the same wires again and again, for ever, where the other
+one, or another placement, is routed at once. Whether it gets on is read off its log and counted,
+not timed, so it is the same on any machine.
+"""
 
 import re
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from hw.flow.tools import HopelessError, run_tool
-from sw.cli import UserError
+from hw.flow.errors import NotRoutedError, ToolAborted, ToolFailedError
+from hw.flow.tools import run_tool
 
-__all__ = ["UnroutedError", "place_and_route"]
+__all__ = ["ROUTERS", "Progress", "place_and_route", "progress"]
 
-# Rounds of nextpnr's second router. Designs that it routed took 14 to 42 of them, while one that
-# does not end stays at two wires for thousands. Counted, not timed: the same on any machine.
-_ROUNDS = 500
+ROUTERS = ("router1", "router2")  # the first is nextpnr's default for every family of ours
+
+# Lines of a router's log without a new least number of unrouted arcs (router1: a line for each
+# 1,000 arcs that it has tried) or overused wires (router2: a line for each pass). Of designs that
+# were routed, router1 never had one, and router2 at most 34 in a row; of others there is no end.
+_PATIENCE = {"router1": 50, "router2": 200}
 _PLACEMENTS = 3
-_MINUTES = 60  # for the first router, which counts no rounds; OrangeCrab takes 4
+_SHOWN_EVERY = 15  # seconds
 
 
-class UnroutedError(UserError):
-    """No way was found for all wires."""
+@dataclass(frozen=True)
+class Progress:
+    """How far a router is.
+
+    Parameters
+    ----------
+    router : str
+        Of :data:`ROUTERS`.
+    left : int
+        Arcs not routed yet, or wires that several nets use.
+    stalled : int
+        Lines of the log since ``left`` was less than ever before.
+    """
+
+    router: str
+    left: int
+    stalled: int
+
+    @property
+    def diverges(self) -> bool:
+        """It does not converge."""
+        return self.stalled >= _PATIENCE[self.router]
+
+    def __str__(self) -> str:
+        unit = "arcs to route" if self.router == "router1" else "wires overused"
+        return f"{self.router}, {self.left:,} {unit}"
+
+
+_LINE = re.compile(
+    r"\biter=\d+ wires=\d+ overused=(?P<overused>\d+) overuse=\d+ archfail=(?P<fails>\w+)"
+    r"|^Info:\s+\d+ \|\s+\d+\s+\d+ \|\s+\d+\s+\d+ \|\s+(?P<arcs>\d+)\|",
+    re.MULTILINE,
+)
+
+
+def progress(log: str) -> Progress | None:
+    """How far the router is by nextpnr's log; None before it begins."""
+    router, least, stalled, left = "", 0, 0, 0
+    for line in _LINE.finditer(log):
+        now = ROUTERS[line["arcs"] is None]
+        fails = line["fails"] or "NA"
+        left = int(line["arcs"] or line["overused"]) + (int(fails) if fails != "NA" else 0)
+        if now != router or left < least:
+            router, least, stalled = now, left, 0
+        else:
+            stalled += 1
+    return Progress(router, left, stalled) if router else None
 
 
 def place_and_route(
-    tool: str, arguments: Sequence[str], *, folder: Path, say: Callable[[str], None]
-) -> int:
-    """Runs nextpnr, whose log is to be ``top.tim`` in ``folder``, by these ``arguments``; if the
-    second router finds no way, again with the next ``--seed``, three times in all.
+    tool: str, arguments: Sequence[str], *, folder: Path, log: Callable[[str], None]
+) -> tuple[int, str]:
+    """Runs nextpnr, whose log is to be ``top.tim`` in ``folder``, by these ``arguments``; as long
+    as the design is not placed or routed, with the other router and with the next ``--seed``, up
+    to three seeds.
 
     Returns
     -------
-    int
-        The seed of the placement that was routed.
+    tuple of int and str
+        The seed and the router that succeeded.
 
     Raises
     ------
-    UnroutedError
-        None was, or an hour was not enough.
+    NotRoutedError
+        None did.
     UserError
-        The tool is missing or fails.
+        The tool is missing or fails by itself.
     """
-    at = list(arguments).index("--seed") + 1
-    log = folder / f"{tool}.log"
-    first = int(arguments[at])
-    for seed in range(first, first + _PLACEMENTS):
-        placed = [*arguments[:at], str(seed), *arguments[at + 1 :]]
+    seed, router = _option(arguments, "--seed", "0"), _option(arguments, "--router", ROUTERS[0])
+    routers = (router, *(other for other in ROUTERS if other != router))
+    seeds = range(int(seed), int(seed) + _PLACEMENTS)
+    for at, by in ((at, by) for at in seeds for by in routers):
+        (folder / "top.tim").unlink(missing_ok=True)
+        line = _with(arguments, "--seed", str(at))
+        line = line if by == router else _with(line, "--router", by)
+        watch = _Watch(f"{tool}, placement {at}", folder / "top.tim", log)
         try:
-            run_tool(
-                tool,
-                placed,
-                cwd=folder,
-                log=log,
-                minutes=_MINUTES,
-                hopeless=lambda: _rounds(folder / "top.tim") > _ROUNDS,
-            )
-            return seed
-        except HopelessError as error:
-            if _rounds(folder / "top.tim") <= _ROUNDS:
-                raise UnroutedError(str(error)) from None
-            say(f"{tool}: no way for all wires of placement {seed} in {_ROUNDS} rounds")
-            (folder / "top.tim").unlink()
-    raise UnroutedError(
-        f"{tool} found no way for all wires in {_PLACEMENTS} placements, from --seed {first} on; "
-        "name another --seed, a smaller network or a larger --board"
+            run_tool(tool, line, cwd=folder, log=folder / f"{tool}.log", watch=watch)
+            return at, by
+        except ToolAborted as error:
+            log(str(error))
+        except ToolFailedError as error:
+            if not re.search(r"rout|placement|to place", error.reason, re.IGNORECASE):
+                raise
+            log(str(error))
+    raise NotRoutedError(
+        f"{tool} could not route any of {_PLACEMENTS} placements, from --seed {seed} on, with "
+        f"either router (its log: {folder / 'top.tim'}); name another --seed, a smaller network "
+        "or a larger --board"
     )
 
 
-def _rounds(log: Path) -> int:
-    """How often the router has tried, by its log; 0 before it began."""
-    text = log.read_text(errors="replace", encoding="utf-8") if log.exists() else ""
-    return max(map(int, re.findall(r"\biter=(\d+)", text)), default=0)
+class _Watch:
+    """Shows progress now and then. Raises ToolAborted where the router does not converge."""
+
+    def __init__(self, title: str, path: Path, log: Callable[[str], None]) -> None:
+        self._title = title
+        self._path = path
+        self._log = log
+        self._shown = time.monotonic()
+
+    def __call__(self) -> None:
+        text = (
+            self._path.read_text(errors="replace", encoding="utf-8") if self._path.exists() else ""
+        )
+        now = progress(text)
+        if now and now.diverges:
+            raise ToolAborted(f"{self._title}: {now}: it does not converge, aborted")
+        if time.monotonic() - self._shown >= _SHOWN_EVERY:
+            self._shown = time.monotonic()
+            self._log(f"{self._title}: {now or 'placing'} …")
+
+
+def _option(arguments: Sequence[str], name: str, default: str) -> str:
+    return arguments[list(arguments).index(name) + 1] if name in arguments else default
+
+
+def _with(arguments: Sequence[str], name: str, value: str) -> list[str]:
+    """The arguments with another value of one option."""
+    if name not in arguments:
+        return [*arguments, name, value]
+    at = list(arguments).index(name) + 1
+    return [*arguments[:at], value, *arguments[at + 1 :]]

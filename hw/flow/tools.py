@@ -4,17 +4,21 @@ them.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from hw.flow.errors import ToolAborted, ToolFailedError
 from sw.cli import UserError
 
-__all__ = ["TOOLS", "HopelessError", "find_tool", "run_tool", "tool_version"]
+__all__ = ["TOOLS", "find_tool", "run_tool", "scratch_folder", "tool_version"]
 
 # The pip package that brings each tool; the variable in capitals names another one to use.
 TOOLS = {
@@ -48,10 +52,6 @@ def find_tool(name: str) -> str:
     return path
 
 
-class HopelessError(UserError):
-    """A tool was given up: it took too long, or the caller saw that it would."""
-
-
 def run_tool(
     name: str,
     arguments: Sequence[str | Path],
@@ -59,48 +59,95 @@ def run_tool(
     cwd: Path,
     log: Path,
     minutes: float = 120,
-    hopeless: Callable[[], bool] = lambda: False,
+    watch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Runs a tool in ``cwd``, its output in ``log``. A failure is one line with the tool's own.
+    """Runs a tool in ``cwd``, its output in ``log``.
 
-    A tool that is not over after ``minutes``, or that is ``hopeless``, which is asked every second
-    and at the end, is stopped: :class:`HopelessError`.
+    ``watch`` is called every second, and once when the tool has ended; the tool is stopped by what
+    that raises, as by Ctrl-C, with all processes that it has started.
+
+    Raises
+    ------
+    ToolFailedError
+        With the tool's own line.
+    ToolAborted
+        It was stopped after ``minutes``.
     """
     command = [find_tool(name), *map(str, arguments)]
     until = time.monotonic() + 60 * minutes
     status = None
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a group of its own, which can be ended as a whole
+        ) as process,
     ):
         try:
             while status is None:
-                try:
+                with suppress(subprocess.TimeoutExpired):
                     status = process.wait(min(1, 60 * minutes))
-                except subprocess.TimeoutExpired:
-                    if time.monotonic() > until:
-                        raise HopelessError(
-                            f"{name} was not over after {minutes:g} minutes (its log: {log}); a "
-                            "smaller network leaves it more room"
-                        ) from None
-                if hopeless():
-                    raise HopelessError(f"{name} was given up (its log: {log})")
-        except BaseException:
-            process.kill()
+                watch()
+                if status is None and time.monotonic() > until:
+                    raise ToolAborted(f"{name} had not ended after {minutes:g} minutes")
+        except BaseException as error:
+            _stop(process)
+            if isinstance(error, ToolAborted):
+                raise ToolAborted(f"{error} (its log: {log})") from None
             raise
     if status:
         reports = sorted(cwd.glob("*.rpt")) if name == "yosys" else []
-        raise UserError(f"{name} failed: {_reason(log, *reports)}")
+        raise ToolFailedError(name, *_reason(log, *reports))
 
 
-def _reason(*logs: Path) -> str:
-    """The tool's own line, and where it is: an assertion that fails is in Yosys' report only."""
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a tool and what it has started: YoWASP's tools run inside of a Python, and remove their
+    temporary files when they are interrupted.
+    """
+    if os.name == "nt":
+        process.kill()
+        return
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(2)
+
+
+def _reason(*logs: Path) -> tuple[str, Path]:
+    """The tool's own line, and the log that has it: an assertion that fails is in Yosys' report
+    only.
+    """
     for log in logs:
         lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
         if lines:
             errors = [line for line in lines if "ERROR" in line.upper()] or lines[-1:]
-            return f"{errors[0].strip()} (its log: {log})"
-    return f"no output (its log: {logs[0]})"
+            return errors[0].strip(), log
+    return "no output", logs[0]
+
+
+@contextmanager
+def scratch_folder(title: str, build_dir: Path = Path("build")) -> Iterator[Path]:
+    """A temporary folder to run tools in. If one fails, its files are kept in
+    ``<build_dir>/failed/<title>``, which its error then names.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            yield folder
+        except ToolFailedError as error:
+            keep = build_dir / "failed" / title
+            try:
+                shutil.rmtree(keep, ignore_errors=True)
+                shutil.copytree(folder, keep)
+            except OSError:
+                raise error from None  # the tool's own line matters more
+            log = keep / error.log.relative_to(folder)
+            raise ToolFailedError(error.name, error.reason, log) from None
 
 
 def _script(name: str) -> str:

@@ -9,7 +9,6 @@ signature. It has no initial values but the weight ROMs: all that must start kno
 """
 
 import re
-import tempfile
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,7 @@ from amaranth.hdl import ClockSignal, Const, Fragment, Instance, Module, ResetSi
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.flow.tools import run_tool, tool_version
+from hw.flow.tools import run_tool, scratch_folder, tool_version
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words, place
 from hw.rtl.inputs.base import Place
@@ -135,14 +134,13 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
         }
         texts.append(rtlil.convert(component, name=name, ports=ports, emit_src=False))
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder(f"verilog-{network.file_name}") as folder:
         (folder / "in.il").write_text("\n".join(texts), encoding="utf-8")
         (folder / "widths.v").write_text(
             (Path(__file__).parent / "widths.v").read_text(encoding="utf-8"), encoding="utf-8"
         )
         script = f"read_rtlil in.il; {_PASSES.format(top=TOP, blocks=' '.join(names))}"
-        run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "log")
+        run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
         text = (folder / "out.v").read_text(encoding="utf-8")
     return _header(network) + _plain_names(text.split("\n", 1)[1])
 

@@ -1,10 +1,9 @@
 """The netlist that synthesis makes for iCE40, and the models of its cells, as Verilog."""
 
 import importlib.util
-import tempfile
 from pathlib import Path
 
-from hw.flow.tools import find_tool, run_tool
+from hw.flow.tools import find_tool, run_tool, scratch_folder
 from hw.flow.verilog import TOP, to_verilog
 from hw.rtl.config import DEFAULT, Config
 from sw.cli import UserError
@@ -20,11 +19,10 @@ def netlist_sources(network: Network, config: Config = DEFAULT) -> dict[str, str
 
     The cells (LUT, flip-flop, carry, block RAM) are the simulation models that yosys ships.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder(f"netlist-{network.file_name}") as folder:
         (folder / "core.v").write_text(to_verilog(network, config), encoding="utf-8")
         script = _SCRIPT.format(top=TOP)
-        run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "log")
+        run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
         netlist = (folder / "netlist.v").read_text(encoding="utf-8")
     # The file begins with the version of yosys; without it, equal netlists are equal files.
     return {"core.v": netlist.split("\n", 1)[1], "cells.v": cell_models()}

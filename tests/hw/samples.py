@@ -24,6 +24,7 @@ __all__ = [
     "random_images",
     "random_spikes",
     "unfinished",
+    "with_another_sign",
 ]
 
 # Programs that a test compiles lie where the command keeps them, for the next run of the tests.
@@ -36,6 +37,21 @@ def image_network(
     """A network with random signs and thresholds in low … high."""
     encoder = LatencyEncoder(shape=shape, silent_below=32, **encoder)
     return _network(rng, (encoder.inputs, *hidden, classes), steps, low, high, name, encoder)
+
+
+def with_another_sign(network):
+    """The same network but for the sign of one weight."""
+    first, *others = network.layers
+    weight = first.weight.copy()
+    weight[0, 0] ^= True
+    return Network(
+        name=network.name,
+        steps=network.steps,
+        encoder=network.encoder,
+        layers=(Layer(weight=weight, threshold=first.threshold), *others),
+        labels=network.labels,
+        provenance=network.provenance,
+    )
 
 
 def events_network(

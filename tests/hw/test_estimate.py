@@ -6,22 +6,34 @@ import re
 import pytest
 from samples import command, image_network
 
+from hw.boards.families import ICE40
 from hw.boards.table import BOARDS
-from hw.estimate import estimate
+from hw.estimate import Estimate, estimate
 from hw.explore.resources import resources_of
 from sw.network import find
 
 
 def test_a_network_that_fits():
     network, board = find("digits-64-192-10-t16"), BOARDS["icebreaker"]
-    figures = estimate(network, board)
+    figures = estimate(network, board).to_dict()
     assert figures["fits"]
     assert figures["shortage"] == figures["remedies"] == []
-    assert figures["logic_cells"] == resources_of(network).logic_cells(board.family)
+    assert figures["logic_cells"] == resources_of(network).logic_cells(ICE40)
     assert figures["ebr"] == 12 + 1 + 1 + 2  # two layers' weights, links, heads
     assert figures["images"] == 355
     assert figures["accuracy"] == pytest.approx(network.provenance["test_accuracy"])
     assert 0 < figures["cycles_mean"] <= figures["cycles_max"]
+    assert figures["routed"] is False
+    assert ("fits", "yes; not routed yet") in estimate(network, board).lines()
+
+
+@pytest.mark.parametrize("board", ["icestick"])
+def test_a_design_that_is_known_to_route(board):
+    board = BOARDS[board]
+    report = estimate(find(board.network), board)
+    assert report.routed
+    assert ("fits", "yes; place and route succeeded") in report.lines()
+    assert Estimate.from_dict(json.loads(json.dumps(report.to_dict()))) == report
 
 
 def test_the_command_says_what_does_not_fit_and_what_would(tmp_path, rng):

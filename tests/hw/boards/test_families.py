@@ -4,7 +4,7 @@ import pytest
 
 from hw.boards.families import FAMILIES
 from hw.boards.table import BOARDS
-from hw.flow.bitstream import commands, plan
+from hw.flow.plan import commands, plan
 from hw.flow.tools import TOOLS
 from sw.network import find
 

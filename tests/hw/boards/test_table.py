@@ -10,7 +10,7 @@ from hw.boards.clock import clocks
 from hw.boards.families import ECP5, ICE40
 from hw.boards.table import ALIASES, BOARDS, find_board
 from hw.explore.resources import check_fit
-from hw.flow.bitstream import plan
+from hw.flow.plan import plan
 from hw.rtl.config import find_config
 from sw.cli import UserError
 from sw.network import find, zoo_names

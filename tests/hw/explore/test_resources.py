@@ -14,7 +14,7 @@ from hw.boards.table import BOARDS
 from hw.explore.coefficients import CELLS, TERMS
 from hw.explore.designs import DESIGNS, design_network, fitted
 from hw.explore.resources import Resources, check_fit, resources_of, shortage
-from hw.flow.bitstream import plan
+from hw.flow.plan import plan
 from hw.flow.tools import run_tool
 from hw.rtl.config import Config, find_config
 from hw.rtl.engines.base import LayerSize

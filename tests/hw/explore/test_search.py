@@ -1,4 +1,4 @@
-"""The search: what it tries, what is worth having, what is best, and its commands."""
+"""Design-space exploration: what it tries, what is worth having, what is best, and its commands."""
 
 import json
 from argparse import Namespace
@@ -10,20 +10,23 @@ from samples import command, image_network
 
 from hw.boards.table import BOARDS
 from hw.explore import search as searching
+from hw.explore.measure import Measurement
 from hw.explore.resources import resources_of, shortage
+from hw.explore.routed import is_routed, read_routed
 from hw.explore.search import (
     Candidate,
     Limits,
     asked,
-    best,
+    chosen_by_goal,
     figures,
     from_flags,
     front,
     picture,
+    ranked,
     report,
     search,
 )
-from hw.rtl.config import DEFAULT, whole_configs
+from hw.rtl.config import DEFAULT, find_config, whole_configs
 from sw.cli import UserError
 from sw.network import find, zoo_names
 
@@ -97,14 +100,14 @@ def test_best(goal, limits, cells):
         candidate(0.97, 500, 80),
         candidate(0.95, 900, 30),
     ]
-    assert best(there, goal, limits).cells == cells
+    assert ranked(there, goal, limits)[0].cells == cells
 
 
 def test_equals_are_told_apart_by_accuracy_then_by_cells():
     there = [candidate(0.90, 200, 40), candidate(0.95, 300, 40), candidate(0.95, 290, 40)]
-    assert best(there, "latency", Limits()) is there[2]
+    assert ranked(there, "latency", Limits())[0] is there[2]
     there = [candidate(0.95, 200, 40), candidate(0.95, 200, 39)]
-    assert best(there, "area", Limits()) is there[1]
+    assert ranked(there, "area", Limits())[0] is there[1]
 
 
 def test_nothing_within_the_limits():
@@ -114,9 +117,9 @@ def test_nothing_within_the_limits():
         r"95.00% accuracy; each alone could be 100 logic cells, 80.0 cycles, 97.00%: loosen "
     )
     with pytest.raises(UserError, match=message):
-        best(there, "area", Limits(cells=400, cycles=90, accuracy=0.95))
+        ranked(there, "area", Limits(cells=400, cycles=90, accuracy=0.95))
     with pytest.raises(UserError, match=r"^no network fits; name a larger --board"):
-        best([], "area", Limits())
+        ranked([], "area", Limits())
 
 
 def fits(network, config, board):
@@ -134,7 +137,7 @@ def measured(monkeypatch):
     def measure(network, data_dir, config):
         asked.append((network.name, config.name, data_dir))
         banks = config.engine(0).banks
-        return {"accuracy": 0.9, "cycles_mean": 120 / banks, "cycles_max": 200, "note": ""}
+        return Measurement(images=1, accuracy=0.9, cycles_mean=120 / banks, cycles_max=200, note="")
 
     monkeypatch.setattr(searching, "measure", measure)
     return asked
@@ -145,7 +148,7 @@ def test_search_tries_all_that_fits(measured, rng, tmp_path):
     large = image_network(rng, shape=(28, 28), hidden=(600,), name="large")
     boards = [BOARDS["icebreaker"], BOARDS["ulx3s"]]
     said = []
-    found = search([small, large], boards, data_dir=tmp_path, say=said.append)
+    found = search([small, large], boards, data_dir=tmp_path, log=said.append)
     expected = [
         (network.name, config.name, board.name)
         for network in (small, large)
@@ -169,18 +172,44 @@ def test_search_tries_all_that_fits(measured, rng, tmp_path):
 def test_an_engine_that_is_not_for_a_network_is_left_out(measured, rng):
     """Four banks cannot share two units."""
     network = image_network(rng, hidden=(2,))
-    found = search([network], [BOARDS["icebreaker"]], say=lambda text: None)
+    found = search([network], [BOARDS["icebreaker"]], log=lambda text: None)
     names = {c.config.name for c in found}
     assert names == {c.name for c in whole_configs() if fits(network, c, BOARDS["icebreaker"])}
     assert {"event", "event-2"} <= names
     assert "event-4" not in names
 
 
+def test_what_is_known_to_route(measured):
+    """The boards' own designs are; no other one of the zoo with four banks."""
+    network = find(BOARDS["ice40hx8k"].network)
+    configs = [find_config("event"), find_config("popcount-8,event")]
+    found = search([network], [BOARDS["ulx3s"], BOARDS["ice40hx8k"]], configs=configs, log=list)
+    routed = {(c.board.name, c.config.name): c.routed for c in found}
+    assert routed[("ice40hx8k", "event")] is True
+    assert routed[("ulx3s", "event")] is False
+    assert routed[("ulx3s", "popcount-8,event")] is False
+    lines = report(found, found[0]).splitlines()[1:]
+    assert sum(line.endswith("  not routed yet") for line in lines) == len(found) - 1
+    assert [row["routed"] for row in figures(found, found[0])["front"]].count(True) == 1
+
+
+@pytest.mark.deep
+def test_what_is_chosen_is_known_to_route_or_marked():
+    """Every design that the exploration chooses for a board and a goal on its usual clock."""
+    known = read_routed()
+    for board in BOARDS.values():
+        for chosen in chosen_by_goal(board, None, lambda text: None):
+            there = is_routed(board.name, chosen.network.sha256, chosen.config.name, known)
+            assert chosen.routed is there
+            marked = report([chosen], chosen).endswith("  not routed yet")
+            assert marked is not there
+
+
 def test_data_that_cannot_be_had(rng):
     network = image_network(rng)
     network.provenance["dataset"] = "of my own"
     with pytest.raises(UserError, match=r"^network 'random': not measured: .*of my own"):
-        search([network], [BOARDS["icebreaker"]], say=lambda text: None)
+        search([network], [BOARDS["icebreaker"]], log=lambda text: None)
 
 
 def flags(**given):
@@ -204,7 +233,7 @@ def test_what_asks_for_a_search(given, search):
 
 
 def test_one_engine_only(measured):
-    there, _ = from_flags(
+    there = from_flags(
         flags(network="digits-64-192-10-t16", engine="event", goal="area"), None, lambda text: None
     )
     assert {c.config.name for c in there} == {"event"}
@@ -212,17 +241,19 @@ def test_one_engine_only(measured):
 
 def test_from_flags(measured):
     """Without a network those of the zoo for the board's data set; without a board all."""
-    quiet = {"say": lambda text: None}
-    there, chosen = from_flags(flags(goal="area"), BOARDS["icebreaker"], **quiet)
+    quiet = {"log": lambda text: None}
+    there = from_flags(flags(goal="area"), BOARDS["icebreaker"], **quiet)
+    chosen = there[0]
     dataset = find(BOARDS["icebreaker"].network).provenance["dataset"]
     names = {n for n in zoo_names() if find(n).provenance["dataset"] == dataset}
     assert {name for name, *_ in measured} <= names
-    assert chosen in there
+    assert [c.cells for c in there] == sorted(c.cells for c in there)
     assert {c.board.name for c in there} == {"icebreaker"}
     assert chosen.cells == min(c.cells for c in there)
 
     measured.clear()
-    there, chosen = from_flags(flags(network="digits-64-192-10-t16"), None, **quiet)
+    there = from_flags(flags(network="digits-64-192-10-t16"), None, **quiet)
+    chosen = there[0]
     assert {name for name, *_ in measured} == {"digits-64-192-10-t16"}
     assert chosen.microseconds == min(c.microseconds for c in there)
     assert chosen.board.clock == max(
@@ -250,7 +281,7 @@ def test_report_and_figures(tmp_path):
     lines = report([one, other], one).splitlines()
     assert [line[:2] for line in lines] == ["  ", "  ", "* "]  # the fastest first
     time = 58.5e6 / BOARDS["icebreaker"].clock  # µs
-    said = f"random event icebreaker 97.50% 4,000 1 58.5 117 {time:.2f} 298"
+    said = f"random event icebreaker 97.50% 4,000 1 58.5 117 {time:.2f} 298 not routed yet"
     assert lines[2].split()[1:] == said.split()
     rows = figures([one, other], one)["front"]
     assert [row["chosen"] for row in rows] == [True, False]

