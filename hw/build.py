@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if search.asked(args):
         candidates = search.from_flags(args, board, log)
         designs = [(each.network, each.config) for each in candidates]
+        log(f"{designs[0][0].title} with {designs[0][1].name}")
     else:
         designs = [(find(args.network or board.network), find_config(args.engine))]
     if args.dry_run:
@@ -65,9 +66,10 @@ def _first_that_builds(
     """Builds the first design that place and route can make. Raises :class:`UserError` for the last
     one if there is none.
     """
-    for place, (network, config) in enumerate(designs, 1):
-        if len(designs) > 1:
-            log(f"{network.title} with {config.name}")
+    for number, (network, config) in enumerate(designs, 1):
+        name = f"{network.title} with {config.name}"
+        if number > 1:
+            log(f"next best: {name}")
         try:
             return build(
                 network,
@@ -80,9 +82,9 @@ def _first_that_builds(
                 log=log,
             )
         except DesignError as error:
-            if place == len(designs):
+            if number == len(designs):
                 raise
-            log(f"{network.title} with {config.name} cannot be built: {error}")
+            log(f"{name} cannot be built: {error}")
     raise AssertionError("there is no design")
 
 
