@@ -1,10 +1,8 @@
-"""Memories: what the estimate of resources counts, and how a row of bits becomes a word."""
+"""Memories as the estimate of resources counts them."""
 
 from dataclasses import dataclass
 
-import numpy as np
-
-__all__ = ["BlockMemory", "SinglePortBlocks", "row_word"]
+__all__ = ["BlockMemory", "SinglePortBlocks"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,3 @@ class SinglePortBlocks:
     depth: int
     columns: int
     count: int = 1
-
-
-def row_word(bits: np.ndarray) -> int:
-    """A row of bits, bool [width], as the word of a memory: element k is bit k."""
-    return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")

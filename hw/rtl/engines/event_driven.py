@@ -11,9 +11,10 @@ from amaranth.utils import ceil_log2
 
 from hw.rtl.banks import bank_rows, units_of
 from hw.rtl.engines.base import Engine, LayerSize
-from hw.rtl.memories import BlockMemory, row_word
+from hw.rtl.memories import BlockMemory
 from hw.rtl.potentials import halved, margin_shapes
 from hw.rtl.streams import MarginsLayout, ReachedLayout, SpikeBeat
+from hw.rtl.weights import row_word
 from sw.cli import UserError
 from sw.network import Layer
 

@@ -10,15 +10,16 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.rtl.engines.base import Engine, LayerSize
-from hw.rtl.memories import BlockMemory, SinglePortBlocks, row_word
+from hw.rtl.memories import BlockMemory, SinglePortBlocks
 from hw.rtl.potentials import half_width, halved
 from hw.rtl.priority import LowestBit
 from hw.rtl.spram import COLUMN, SinglePortMemory
 from hw.rtl.streams import SpikeBeat
+from hw.rtl.weights import LoadLayout, minus_rows, row_word, weight_words
 from sw.cli import UserError
 from sw.network import Layer, Network
 
-__all__ = ["Folded", "FoldedLayer", "LoadLayout", "weight_words"]
+__all__ = ["Folded", "FoldedLayer"]
 
 _LOADED_LANES = (16, 32, 64)  # multiples of a column that a word's address can be split by
 
@@ -111,7 +112,7 @@ class Folded(Engine):
             layer=layer, steps=steps, lanes=self.lanes, copies=self.copies, loaded=self.loaded
         )
 
-    def load_layout(self, layer: Layer) -> "LoadLayout":
+    def load_layout(self, layer: Layer) -> LoadLayout:
         return LoadLayout(layer, self.lanes)
 
     def load_words(self, layer: Layer) -> np.ndarray:
@@ -144,52 +145,6 @@ class Folded(Engine):
     def most_cycles(self, inputs: int, outputs: int, steps: int) -> int:
         # If all inputs fire in steps of their own; its own spikes hold up passes.
         return (inputs + steps) * self.chunks(outputs) + outputs + FoldedLayer.latency * steps
-
-
-def weight_words(layer: Layer, lanes: int) -> np.ndarray:
-    """What a loaded memory of weights holds, word by word in the order of its addresses.
-
-    A row is ``lanes / 16`` words, one for each column of the memory. Row i · K + k has the weights
-    of input i to the units of chunk k; bit b of column c is set if that to unit
-    ``k · lanes + 16 · c + b`` is −1. Lanes without a unit have 0.
-
-    Parameters
-    ----------
-    layer : Layer
-    lanes : int, multiple of 16
-
-    Returns
-    -------
-    uint16 [inputs · K · lanes / 16]
-    """
-    bits = _minus(layer, lanes).reshape(-1, COLUMN)
-    return np.packbits(bits, axis=1, bitorder="little").view("<u2")[:, 0].astype(np.uint16)
-
-
-def _minus(layer: Layer, lanes: int) -> np.ndarray:
-    """Bool [inputs, K, lanes]: the weight is −1."""
-    spare = -layer.outputs % lanes
-    minus = np.concatenate([~layer.weight, np.zeros((spare, layer.inputs), bool)])
-    return np.ascontiguousarray(minus.T).reshape(layer.inputs, -1, lanes)
-
-
-class LoadLayout(data.StructLayout):
-    """A word of weights on its way into the memory.
-
-    Parameters
-    ----------
-    layer : Layer
-    lanes : int, multiple of 16
-
-    Members
-    -------
-    address : range(len(weight_words(layer, lanes)))
-    data : 16
-    """
-
-    def __init__(self, layer: Layer, lanes: int):
-        words = layer.inputs * -(-layer.outputs // lanes) * lanes // COLUMN
-        super().__init__({"address": range(words), "data": COLUMN})
 
 
 class _Pass(data.StructLayout):
@@ -437,7 +392,7 @@ class FoldedLayer(wiring.Component):
                 rows.word.eq(word.data),
             ]
             return rows.data
-        words = _minus(self._layer, self._lanes).reshape(depth, -1)
+        words = minus_rows(self._layer, self._lanes)
         m.submodules[f"rows_{copy}"] = rows = memory.Memory(
             shape=self._lanes,
             depth=depth,

@@ -10,9 +10,10 @@ from amaranth.lib.wiring import In, Out
 
 from hw.rtl.banks import bank_of, row_of
 from hw.rtl.engines.base import Engine, LayerSize
-from hw.rtl.memories import BlockMemory, row_word
+from hw.rtl.memories import BlockMemory
 from hw.rtl.potentials import margin_shapes
 from hw.rtl.streams import MarginsLayout, ReachedLayout, SpikeBeat
+from hw.rtl.weights import row_word
 from sw.cli import UserError
 from sw.network import Layer, Network
 

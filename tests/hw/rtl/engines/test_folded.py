@@ -8,8 +8,8 @@ from exchange import PACES, cycle_by_cycle, plain
 from layer_cases import LIMITS, event_of, events_of
 from samples import unfinished  # noqa: F401
 
-from hw.rtl.engines.folded import FoldedLayer, weight_words
-from hw.rtl.potentials import half_width
+from hw.rtl.engines.folded import FoldedLayer
+from hw.rtl.weights import weight_words
 from sw.network import Layer
 
 # units, lanes, and whether the weights are loaded; the last chunk is full or ragged
@@ -123,14 +123,6 @@ def test_thresholds_of_32_bits(rng, limit, copies):
     assert by_step(seen) == steps_of(layer, margins)
 
 
-def test_a_value_is_left_for_units_that_have_fired():
-    """Half of V − θ is −4 … 3, which takes 3 bits and all their values, or less."""
-    weight = np.array([[True] * 7 + [False] * 8])
-    assert half_width(Layer(weight=weight, threshold=np.zeros(1, np.int32))) == 4
-    assert half_width(Layer(weight=weight[:, :13], threshold=np.zeros(1, np.int32))) == 3
-    assert half_width(Layer(weight=weight[:, :14], threshold=np.zeros(1, np.int32))) == 4
-
-
 @pytest.mark.parametrize("copies", [1, 2])
 def test_the_cycles_of_a_pass(rng, copies):
     """Passes of K = 3 cycles follow each other; a step's first spike comes ``latency`` cycles after
@@ -164,20 +156,6 @@ def test_restart_at_any_time(rng, when, copies):
     dut = FoldedLayer(layer=layer, steps=4, lanes=4, copies=copies)
     _, seen = run(dut, [old, new], whens=[when])
     assert by_step(seen) == steps_of(layer, margins)
-
-
-def test_words_of_weights(rng):
-    """Bit by bit: input, chunk, column, then the column's lanes; set for −1."""
-    layer = layer_of(rng, 70, inputs=3)
-    words = weight_words(layer, 32)
-    assert words.dtype == np.uint16
-    assert len(words) == 3 * 3 * 2
-    for address, word in enumerate(words.tolist()):
-        row, column = divmod(address, 2)
-        source, chunk = divmod(row, 3)
-        units = range(32 * chunk + 16 * column, 32 * chunk + 16 * column + 16)
-        bits = [unit < 70 and not layer.weight[unit, source] for unit in units]
-        assert word == sum(bit << place for place, bit in enumerate(bits))
 
 
 REFUSED = {
