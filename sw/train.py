@@ -27,6 +27,7 @@ from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load
 from sw.flags import natural, output_file, parser, positive_float, positive_int, share
 from sw.learn import distributed
+from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.inference import run_inputs
 from sw.learn.recipes import Recipe, preset
@@ -34,6 +35,7 @@ from sw.learn.trainer import Trainer
 from sw.network import Network, file_name
 from sw.reports import pictures
 from sw.rules import RULES
+from sw.rules.settings import listing, settings_of
 
 __all__ = ["arguments", "main", "recipe_of", "train"]
 
@@ -43,6 +45,17 @@ _SMALL = 1 << 20  # spike flags of a batch, all steps
 def arguments() -> argparse.ArgumentParser:
     """Flags of the command. Those not given come from the data set's preset."""
     flags = parser("Train a single-spike 1-bit network.", data=True, build=True, seed=True)
+    flags.formatter_class = argparse.RawDescriptionHelpFormatter
+    augmentations = {"images": Augmentation, "events": EventAugmentation}
+    flags.epilog = "\n\n".join(
+        [
+            "Settings have their defaults here; a preset may start from others.",
+            "--set, by rule",
+            listing({name: rule.settings() for name, rule in RULES.items()}),
+            "--augment, by what the data set holds",
+            listing({name: settings_of(kind) for name, kind in augmentations.items()}),
+        ]
+    )
     add = flags.add_argument
     add("--dataset", choices=DATASETS, default="digits", help="(default: %(default)s)")
     add("--rule", choices=tuple(RULES), help="learning rule")
@@ -72,8 +85,8 @@ def arguments() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         type=_setting,
         nargs="*",
-        help="change the training data at random; how may be named, such as degrees=5 elastic=0.8 "
-        "for images or stretch=0.1 for events",
+        help="change the training data at random; how may be named (below), such as degrees=5 "
+        "elastic=0.8 for images or stretch=0.1 for events",
     )
     add("--pool", metavar="P", type=positive_int, help="mean-pool the image by 1, 2 or 4")
     add("--inputs", metavar="K", type=positive_int, help="keep the K most informative pixels")
@@ -85,7 +98,7 @@ def arguments() -> argparse.ArgumentParser:
         type=_setting,
         action="append",
         default=[],
-        help="a setting of the rule, such as smoothing=0.02; may be given several times",
+        help="a setting of the rule (below), such as smoothing=0.02; may be given several times",
     )
     add("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
     add("--restart", action="store_true", help="drop a checkpoint and start from the beginning")

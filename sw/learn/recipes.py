@@ -5,6 +5,7 @@ Fashion-MNIST that we started from were found earlier by runs compared on test i
 docs/training.md.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -87,7 +88,7 @@ class Recipe:
         _least("Epochs", self.epochs, 1)
         _least("Batch", self.batch, 1)
         _least("Seed", self.seed, 0)
-        if not self.rate > 0:
+        if not 0 < self.rate < math.inf:
             raise UserError(f"Rate must be above 0, not {self.rate!r}")
         if not 0 <= self.validation < 1:
             raise UserError(f"Validation must be in 0 … below 1, not {self.validation!r}")

@@ -48,7 +48,7 @@ class RelativeTargets(Rule):
     decay : float, at least 0
         λ, for each image.
     threshold : float, above 0
-        θ.
+        θ, the firing threshold of all units.
     hidden_range, output_range : float, above 0
         Weights start uniform in 0 … this.
     """

@@ -13,13 +13,15 @@ import json
 import math
 import re
 import reprlib
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TypeAlias
 
 from sw.cli import UserError
 
-__all__ = ["Range", "Setting", "Value", "check", "settings_of"]
+__all__ = ["Range", "Setting", "Value", "check", "listing", "settings_of"]
 
 Value: TypeAlias = bool | int | float
 
@@ -135,6 +137,24 @@ def settings_of(kind: type) -> dict[str, Setting]:
         if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
             break
     return result
+
+
+def listing(owners: Mapping[str, Mapping[str, Setting]]) -> str:
+    """For people: the settings of each owner, those that several share once."""
+    sharing: dict[Setting, list[str]] = {}
+    for owner, settings in owners.items():
+        for setting in settings.values():
+            sharing.setdefault(setting, []).append(owner)
+    lines = []
+    for names, group in groupby(
+        sorted(sharing, key=lambda setting: sharing[setting]), key=lambda s: sharing[s]
+    ):
+        lines.append(", ".join(names) + ":")
+        lines += (
+            textwrap.fill(str(setting), 79, initial_indent="  ", subsequent_indent="      ")
+            for setting in group
+        )
+    return "\n".join(lines)
 
 
 def check(owner: str, known: Mapping[str, Setting], given: Mapping[str, object]) -> None:

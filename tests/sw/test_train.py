@@ -142,3 +142,12 @@ def test_wrong_flags(flags, message):
 def test_unusable_device():
     with pytest.raises(UserError, match=r"Device 'abacus' cannot be used .*; name --device cpu"):
         train.main(["--device", "abacus"])
+
+
+def test_help_lists_the_settings(capsys):
+    with pytest.raises(SystemExit) as end:
+        train.main(["--help"])
+    assert end.value.code == 0
+    out = capsys.readouterr().out
+    assert "  smoothing=0.0 (a number in 0 … 1): Label smoothing.\n" in out
+    assert "  degrees=10.0 (a number in 0 … 180): Rotation by up to this, either way.\n" in out

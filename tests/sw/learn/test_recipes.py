@@ -83,6 +83,8 @@ def test_changes():
         ({"batch": 0}, "Batch must be at least 1, not 0"),
         ({"seed": -1}, "Seed must be at least 0, not -1"),
         ({"rate": 0.0}, "Rate must be above 0, not 0.0"),
+        ({"rate": float("nan")}, "Rate must be above 0, not nan"),
+        ({"rate": float("inf")}, "Rate must be above 0, not inf"),
         ({"validation": 1.0}, "Validation must be in 0 … below 1, not 1.0"),
         ({"settings": {"magic": 1}}, "Rule 'bstdg': there is no 'magic'; its settings are lead, "),
         ({"settings": {"smoothing": []}}, r"Rule 'bstdg': smoothing must be a .* 0 … 1, not \[\]"),

@@ -8,7 +8,7 @@ import pytest
 from sw.cli import UserError
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.rules import RULES
-from sw.rules.settings import Range, check, settings_of
+from sw.rules.settings import Range, check, listing, settings_of
 
 
 class Base:
@@ -89,6 +89,21 @@ def test_takes(name, taken, refused):
 def test_refusals_name_what_is_wanted(given, message):
     with pytest.raises(UserError, match=f"^{message}$"):
         check("X", settings_of(Derived), given)
+
+
+def test_listing_has_what_is_shared_once():
+    a, b = settings_of(Base), settings_of(Derived)
+    assert listing({"base": a, "derived": b}).splitlines() == [
+        "base:",
+        "  deep=2.0 (a number above 0, pixels): Edges.",
+        "base, derived:",
+        "  share=0.5 (a number in 0 … below 1): A share of all.",
+        "  wide=Infinity (a number above 0 or Infinity, pixels): Edges.",
+        "derived:",
+        "  count=3 (an integer at least 1): How many.",
+        "  loud=false (true or false): Heard.",
+        "  deep=4.0 (a number above 0, pixels): Edges.",
+    ]
 
 
 @pytest.mark.parametrize("text", ["0 … 1", "0 … below 1", "above 0", "at least 0.5", "-3 … 180"])
