@@ -94,7 +94,12 @@ def run(main: Callable[[], int | None]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    signal.signal(signal.SIGTERM, _terminate)
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, _terminate),
+    ):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & set it
+            signal.signal(number, handler)
     try:
         status = main() or 0
         sys.stdout.flush()

@@ -12,6 +12,7 @@ from importlib import import_module
 from sw import __version__, cli
 from sw.cli import UserError
 from sw.commands import COMMANDS
+from sw.guard import importing
 
 __all__ = ["main"]
 
@@ -46,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int | None:
         remedy = f"did you mean {near[0]}?" if near else "firstspike --help lists the commands"
         raise UserError(f"there is no command {name!r}; {remedy}")
     sys.argv = [f"firstspike {name}", *rest]  # as which argparse and error lines know it
-    return import_module(COMMANDS[name].module).main(rest)
+    with importing():
+        module = import_module(COMMANDS[name].module)
+    return module.main(rest)
 
 
 def entry() -> None:
