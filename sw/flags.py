@@ -6,6 +6,7 @@ folders for being usable. A refusal is a :class:`sw.cli.UserError`.
 
 import argparse
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "fraction",
     "input_file",
+    "input_folder",
     "megahertz",
     "natural",
     "output_file",
@@ -59,7 +61,7 @@ def parser(
         result.add_argument(
             "--data-dir",
             metavar="DIR",
-            type=Path,
+            type=input_folder,
             help="where data sets lie (default: $FIRSTSPIKE_DATA, then the cache)",
         )
     if build:
@@ -120,6 +122,17 @@ def input_file(text: str) -> Path:
     except OSError as error:
         raise argparse.ArgumentTypeError(
             f"{text}: cannot be read ({error.strerror}); name a file"
+        ) from None
+
+
+def input_folder(text: str) -> Path:
+    """A folder that can be read."""
+    try:
+        with os.scandir(text):
+            return Path(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text}: cannot be read ({error.strerror}); name a folder"
         ) from None
 
 

@@ -44,9 +44,11 @@ def importing() -> Iterator[None]:
     clean up, and an exception in the middle of PyTorch's import makes it abort.
     """
     before = _leave_at_once()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave_at_once() -> dict[signal.Signals, Any]:
