@@ -33,6 +33,7 @@ def test_hw_is_kept_from_all_of_sw_but_the_contract():
     assert named == modules("sw") - CONTRACT
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("package", ["hw", "sim", "sw"])
 def test_layers_leave_nothing_out(package):
     (container,) = CONTRACTS[package]["containers"]

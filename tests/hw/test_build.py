@@ -62,6 +62,7 @@ def test_the_next_best_design_is_built(stubs, tiny, tmp_path, capsys):
     assert stubs.take_runs() == ["yosys", *ICE40_TOOLS]
 
 
+@pytest.mark.smoke
 def test_dry_run(stubs, tiny, tmp_path, capsys):
     tiny.save(tmp_path / "tiny.safetensors")
     arguments = [tmp_path / "tiny.safetensors", "--board", "icebreaker", "--dry-run", "--seed", 5]

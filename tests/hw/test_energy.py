@@ -20,6 +20,7 @@ ACTIVITY = Activity(
 )
 
 
+@pytest.mark.smoke
 def test_coefficients():
     """By hand, from the currents in the docstring."""
     counter = 27.8 / 7 / 12 * 1.219  # pJ: eight counters less one, seven, at 12 MHz

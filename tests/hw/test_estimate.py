@@ -13,6 +13,7 @@ from hw.explore.resources import resources_of
 from sw.network import find
 
 
+@pytest.mark.smoke
 def test_a_network_that_fits():
     network, board = find("digits-64-192-10-t16"), BOARDS["icebreaker"]
     figures = estimate(network, board).to_dict()

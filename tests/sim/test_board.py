@@ -98,6 +98,7 @@ def test_events(rng):
     assert 1 == min(cycles) < max(cycles)
 
 
+@pytest.mark.smoke
 def test_what_is_refused():
     with pytest.raises(UserError, match=r"^--images must be at least 1, not 0$"):
         board.main(["digits-64-192-10-t16", "--images", "0"])

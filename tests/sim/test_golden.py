@@ -139,6 +139,7 @@ BY_HAND = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("layers", "events", "times", "decision"), BY_HAND.values(), ids=BY_HAND)
 def test_by_hand(layers, events, times, decision):
     answer = golden.run(network_of(*layers), spikes_of(*events))
@@ -182,6 +183,7 @@ STEPS = [1, 2, 3, 7, 16, 100, 256]
 LIMITS = np.iinfo(np.int32)
 
 
+@pytest.mark.smoke
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -8,6 +8,7 @@ from sw.data.registry import load
 from sw.network import find
 
 
+@pytest.mark.smoke
 def test_draws_the_golden_answer(tmp_path):
     network, data = find("digits-64-192-10-t16"), load("digits")
     path = tmp_path / "raster.png"

@@ -143,6 +143,7 @@ DIFFERENCES = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("change", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)
 def test_differs(change, expected):
     record = np.zeros(1, verify.record_type(2))

@@ -6,6 +6,7 @@ import pytest
 from sw.answer import Answer
 
 
+@pytest.mark.smoke
 def test_figures():
     """Four images, T = 4, three hidden units, two outputs: a clear win, a tie that is won by the
     other, nobody, a clear loss.

@@ -53,6 +53,7 @@ def test_a_case_that_cannot_run_says_why(monkeypatch):
     assert row.to_dict() == expected
 
 
+@pytest.mark.smoke
 def test_roofline_by_hand():
     """Two images of 3 inputs, 2 + 1 of which fire; 4 hidden units, 2 classes.
 

@@ -39,6 +39,7 @@ def test_flags():
     assert not hasattr(flags.parser("x").parse_args([]), "seed")
 
 
+@pytest.mark.smoke
 def test_atomic_path(tmp_path):
     target = tmp_path / "new" / "file"
     with cli.atomic_path(target) as temporary:

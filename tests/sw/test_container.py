@@ -21,6 +21,7 @@ def tensor(kind="U8", shape=(2,), begin=0, end=2):
     return {"dtype": kind, "shape": list(shape), "data_offsets": [begin, end]}
 
 
+@pytest.mark.smoke
 def test_reads_what_the_library_writes(rng):
     tensors = {
         "a": rng.integers(0, 256, (3, 5)).astype(np.uint8),

@@ -30,6 +30,7 @@ def test_formula(pixel, steps, silent_below, step):
     assert times.dtype == np.int16
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("block", "mean"), [((0, 0, 0, 1), 0), ((0, 0, 1, 1), 1), ((255,) * 4, 255), ((9, 9, 9, 8), 9)]
 )

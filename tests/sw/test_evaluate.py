@@ -29,6 +29,7 @@ def saved(rng, tmp_path):
     return tmp_path / "mine.safetensors"
 
 
+@pytest.mark.smoke
 def test_command(saved, tmp_path, capsys, digits):
     evaluate.main([str(saved), "--json", str(tmp_path / "f.json")])
     figures = json.loads((tmp_path / "f.json").read_text())

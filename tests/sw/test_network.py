@@ -13,6 +13,7 @@ from sw.encoder import EventsEncoder
 from sw.network import Layer, Network, NetworkError, file_name, find, zoo_names
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("encoder", [{}, {"pool": 2}, {"select": (5, 0, 63), "silent_below": 9}])
 def test_round_trip(rng, tmp_path, encoder):
     network = image_network(rng, hidden=9, **encoder)

@@ -62,6 +62,7 @@ def test_stopped_events_are_a_shorter_window(rng):
     assert len(set(accuracy)) > 1
 
 
+@pytest.mark.smoke
 def test_confusion_by_hand():
     matrix = report.confusion(np.array([0, 2, 2, 1]), np.array([0, 0, 2, 1]), 3)
     assert matrix.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 1]]

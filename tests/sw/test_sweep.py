@@ -88,6 +88,7 @@ def test_refuses_flags_that_it_sets_itself(tmp_path, vary, flags, named):
         sweep.main(["--build-dir", str(tmp_path), "--vary", vary, *FLAGS, *flags])
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("vary", ["hidden", "=3", "hidden="])
 def test_refuses_what_names_no_values(tmp_path, vary):
     with pytest.raises(UserError, match="must be FLAG=V"):

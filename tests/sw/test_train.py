@@ -120,6 +120,7 @@ def test_changed_command_is_refused_until_restart(tmp_path, monkeypatch):
     assert os.listdir("build/train/digits-64-20-10-t16")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -43,6 +43,7 @@ def test_the_fastest_clock(board):
     assert fastest_clock(board, 0) == there[0]
 
 
+@pytest.mark.smoke
 @EVERY
 def test_check_clock(board):
     assert check_clock(board, float(board.clock)) == board.clock

@@ -42,6 +42,7 @@ def test_block_rams(family, depth, width, count):
     assert FAMILIES[family].block_rams(depth, width) == count
 
 
+@pytest.mark.smoke
 def test_names():
     assert {family.name: family for family in FAMILIES.values()} == FAMILIES
     assert {board.family for board in BOARDS.values()} == set(FAMILIES.values())

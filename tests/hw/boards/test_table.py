@@ -41,11 +41,13 @@ def test_an_unknown_board(name):
         assert known in message
 
 
+@pytest.mark.smoke
 def test_aliases():
     assert not set(ALIASES) & set(BOARDS)
     assert set(ALIASES.values()) <= set(BOARDS)
 
 
+@pytest.mark.smoke
 @EVERY
 def test_part(board):
     platform = board.platform()

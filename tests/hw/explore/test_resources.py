@@ -58,6 +58,7 @@ def test_block_rams_of_a_network(what, family, count):
     assert what.block_rams(FAMILIES[family]) == count
 
 
+@pytest.mark.smoke
 def test_what_a_network_needs():
     """By hand: V − θ of 4 inputs and one −1 weight is −1 − 1 … 3 − 1, so 3 bits, and so on."""
     network = image_network(

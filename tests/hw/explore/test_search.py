@@ -71,6 +71,7 @@ def test_limits(limits, kept):
     assert candidate(0.9, 2000, 50).keeps(limits) is kept
 
 
+@pytest.mark.smoke
 def test_front():
     """Beaten is what another one equals or betters in everything and betters in something."""
     small, fast, right = candidate(0.9, 10, 90), candidate(0.9, 90, 10), candidate(0.99, 90, 90)

@@ -127,6 +127,7 @@ def test_a_failure_that_only_the_report_knows(monkeypatch, tmp_path):
     assert str(error.value) == expected
 
 
+@pytest.mark.smoke
 def test_run(monkeypatch, tmp_path):
     monkeypatch.setenv("YOSYS", script(tmp_path / "tool", 'pwd; echo "$@" >&2'))
     run_tool("yosys", ["-q", Path("a b")], cwd=tmp_path, log=tmp_path / "log")

@@ -208,6 +208,7 @@ def _missing(name, *_, **__):
     raise UserError(f"{name} is not installed; pip install it")
 
 
+@pytest.mark.smoke
 @pytest.mark.usefixtures("unfinished")
 def test_ports_of_the_flat_core(rng):
     network = image_network(rng, shape=(1, 1), hidden=(), classes=1, steps=1)

@@ -74,6 +74,7 @@ def test_the_flash_has_50_µs_to_wake():
     assert read(4, clock=clock, wakes_after=50 * 12 + 100)[1] == b"\xff" * 4  # still asleep
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("stuck", [0, 1])
 def test_a_flash_that_does_not_answer(stuck):
     assert read(6, stuck=stuck)[1] == bytes([255 * stuck] * 6)

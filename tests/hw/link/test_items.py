@@ -81,6 +81,7 @@ def test_an_item_waits_while_the_next_one_comes(idle, pause):
         assert lost is not None
 
 
+@pytest.mark.smoke
 def test_latency():
     dut = Items(units=12, steps=8)
     content = protocol.ITEM.pack(3, 4) + END

@@ -142,6 +142,7 @@ def test_another_baud_rate(rng, network, mismatch):
     assert without_cycles(split(answers[8:])) == meaning(network, images)
 
 
+@pytest.mark.smoke
 def test_identify_between_images(rng, network):
     images = random_images(rng, network, 3)
     line = SimulatedLine(network, patience=60)

@@ -186,6 +186,7 @@ def test_an_image_of_another_length(network, content):
     assert Bench(network, scenario, words=WORDS[:-1]).written == []
 
 
+@pytest.mark.smoke
 def test_a_single_word(network):
     async def scenario(bench, ctx):
         await bench.send(ctx, "flash", weight_image.pack(network, WORDS[:1]))

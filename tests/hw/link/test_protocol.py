@@ -35,6 +35,7 @@ def test_identity():
     assert len(protocol.identity("00" * 32)) == protocol.ANSWER.size
 
 
+@pytest.mark.smoke
 def test_commands():
     assert (protocol.IDENTIFY, protocol.IMAGE, protocol.LOAD) == (b"?", b"I", b"W")
     assert protocol.EVENTS == b"E"

@@ -258,6 +258,7 @@ def test_transmitter_to_receiver(divisor):
     assert taken == list(range(0, 256, 5))
 
 
+@pytest.mark.smoke
 def test_the_simulated_line_hears_what_the_transmitter_sends():
     dut = Transmitter(divisor=5)
     heard = []

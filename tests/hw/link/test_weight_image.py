@@ -46,6 +46,7 @@ def test_the_identity_tells_networks_and_layouts_apart(rng, network):
     assert len({same, *others}) == 5
 
 
+@pytest.mark.smoke
 def test_reads_what_was_written(network, tmp_path):
     content = weight_image.pack(network, WORDS)
     (tmp_path / "image").write_bytes(content)

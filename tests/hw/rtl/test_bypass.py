@@ -89,6 +89,7 @@ def converse(dut, inferences, steps, *, idle=0.0, pause=0.0):
     return got[:-1], faults
 
 
+@pytest.mark.smoke
 def test_a_spike_a_cycle():
     spikes = [(0, 3), (0, 3), (1, 0), (4, 2), (4, 1)]
     dut = Bypass(units=4, steps=8, most_spikes=9)

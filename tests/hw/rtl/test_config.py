@@ -43,6 +43,7 @@ def test_a_config_does_not_change():
         DEFAULT.pixels = 2
 
 
+@pytest.mark.smoke
 def test_a_config_of_each_engine():
     names = [config.name for config in whole_configs()]
     assert [name.removesuffix(",event") for name in names] == list(PRESETS)

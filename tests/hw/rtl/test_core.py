@@ -177,6 +177,7 @@ def test_reset_state_needs_no_reset(rng):
     assert accepted[0] == network.encoder.pixels - 1
 
 
+@pytest.mark.smoke
 def test_a_fault_comes_with_its_answer_and_leaves_the_next(rng):
     network = events_network(rng)
     for layer in network.layers:

@@ -90,6 +90,7 @@ def test_latency(units, latency):
     assert decided.index(1) == accepted[1] + 1
 
 
+@pytest.mark.smoke
 def test_drops_potentials_that_come_while_it_decides():
     """They belong to the inference that has just ended: an answer to them would be one too many."""
     dut = decide_of(5)

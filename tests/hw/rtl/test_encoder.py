@@ -96,6 +96,7 @@ def test_encodes(rng, name, idle, pause):
         assert split(taken) == arrivals_of(model, images, steps)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("pool", "latency"), [(1, 1), (2, 2)])
 def test_takes_a_pixel_a_cycle(rng, pool, latency):
     model = encoder.LatencyEncoder(shape=(4, 4), pool=pool)

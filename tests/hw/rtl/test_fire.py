@@ -60,6 +60,7 @@ def test_sends_each_unit_once(units, idle, pause):
         assert [told(item.value) for item in taken] == expected
 
 
+@pytest.mark.smoke
 def test_first_event_after_two_cycles_and_a_step_every_two():
     dut = fire_of(40)
     potentials = [{"step": step, "reached": 1 << 7 * step % 40} for step in range(6)]

@@ -125,6 +125,7 @@ def stream(simulation, dut, arrivals, count, *, final, room, idle, pause):
     return got[:-1]
 
 
+@pytest.mark.smoke
 def test_step_0_goes_out_as_it_comes_then_an_event_a_cycle():
     times = [3, 0, 7, 3, 3, 0, 8, 5]
     dut = BucketQueue(units=8, steps=8)

@@ -32,6 +32,7 @@ def expected(value):
     return (1, lowest.bit_length() - 1, lowest, value ^ lowest, value != lowest)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("width", range(1, 8))
 def test_every_value(width):
     values = range(1 << width)

@@ -46,6 +46,7 @@ def accesses(rng, rows, columns):
     return result
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("depth", "columns"), [(1, 1), (5, 1), (16, 2), (9, 4)])
 def test_reads_what_was_written(rng, depth, columns):
     dut = SinglePortMemory(depth=depth, columns=columns)

@@ -26,6 +26,7 @@ def test_pieces_change_nothing(rng, monkeypatch):
     assert cycles(network, images[:0], golden.run_images(network, images[:0])).shape == (0,)
 
 
+@pytest.mark.smoke
 def test_by_hand(rng):
     """One layer: the end of step 0 comes 2 cycles after the last pixel, the first event after it
     2 later, then an event a cycle, potentials 2 after the last of a step, and a cycle for every two

@@ -91,6 +91,7 @@ def test_a_failed_build_leaves_nothing(folder, message):
     assert sorted(path for path in folder.iterdir() if "library" not in path.name) == before
 
 
+@pytest.mark.smoke
 def test_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file: cannot be written .*name another --build-dir"):

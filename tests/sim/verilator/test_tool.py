@@ -17,6 +17,7 @@ def fresh():
     tool.find.cache_clear()
 
 
+@pytest.mark.smoke
 @pytest.mark.usefixtures("fresh")
 def test_no_compiler(monkeypatch):
     monkeypatch.setattr(tool.shutil, "which", lambda name: None)

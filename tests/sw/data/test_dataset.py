@@ -6,6 +6,7 @@ import pytest
 from sw.data.dataset import split
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("fraction", [0, 0.1, 0.25])
 def test_split(fraction):
     labels = np.repeat([3, 5, 8], [40, 80, 200])

@@ -1,8 +1,10 @@
 """The data set ``digits``."""
 
 import numpy as np
+import pytest
 
 
+@pytest.mark.smoke
 def test_digits(digits):
     assert digits.train_images.shape == (1442, 8, 8)
     assert digits.test_images.shape == (355, 8, 8)

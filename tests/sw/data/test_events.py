@@ -18,6 +18,7 @@ def listed(spikes):
     return [tuple(map(int, row)) for row in zip(*columns, strict=True)]
 
 
+@pytest.mark.smoke
 def test_binning():
     """Steps are equal parts of the window; the end of a step belongs to the next one."""
     events = recordings(([0.0, 0.124, 0.125, 0.9, 1.0, 7.0], [0, 1, 2, 3, 0, 1]))

@@ -136,6 +136,7 @@ def test_damaged_file_is_refused_and_left_alone(tiny, damage, message):
     assert path.read_bytes() == before
 
 
+@pytest.mark.smoke
 def test_no_network(tiny, tmp_path):
     with pytest.raises(UserError, match=r"cannot be fetched \(no network here\); put the file"):
         registry.load("mnist")

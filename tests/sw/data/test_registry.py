@@ -72,6 +72,7 @@ def test_events_for_a_network(rng, monkeypatch, count, recordings):
 REMEDY = "; name the data set that it was trained on, with --dataset or in its provenance$"
 
 
+@pytest.mark.smoke
 def test_refuses_other_inputs(rng):
     words, digits = speech(rng), images_of((8, 8), tuple("0123456789"), "digits")
     small, large = "images of 8 × 8 pixels", "images of 28 × 28 pixels"

@@ -43,6 +43,7 @@ def test_times_are_in_order_and_in_seconds():
     assert units.max() < UNITS
 
 
+@pytest.mark.smoke
 def test_a_channel_fires_at_a_steady_rate():
     """The loudest channel of a steady tone: equal intervals, but for the grid of 4 ms."""
     times, units = encode(tone(1000, seconds=1.0), RATE)

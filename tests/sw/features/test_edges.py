@@ -45,6 +45,7 @@ def test_a_line_is_in_its_map_where_it_lies(inside, orientation):
         assert np.ptp(near) > 0
 
 
+@pytest.mark.smoke
 def test_an_even_light_has_no_edges():
     for shade in (0, 77, 255):
         assert not encode(np.full((2, 12, 16), shade, np.uint8)).any()

@@ -147,6 +147,7 @@ def test_light_stays_in_range():
     assert out.max() == 255
 
 
+@pytest.mark.smoke
 def test_image_inputs(rng):
     encoder = LatencyEncoder(shape=(8, 8), silent_below=9, select=(3, 5, 60))
     images = rng.integers(0, 256, (20, 8, 8)).astype(np.uint8)

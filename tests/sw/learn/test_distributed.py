@@ -68,6 +68,7 @@ def test_a_rule_that_looks_at_the_whole_batch_is_refused(digits, monkeypatch):
         Trainer(preset("digits", rule="surrogate", hidden=(4,)), digits)
 
 
+@pytest.mark.smoke
 def test_alone_nothing_changes():
     batch = torch.arange(6)
     assert draws.part(batch) is batch

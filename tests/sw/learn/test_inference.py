@@ -45,6 +45,7 @@ def test_equals_golden_at_the_edges(rng, low, high):
     same(inference.run(network, spikes), golden.run(network, spikes))
 
 
+@pytest.mark.smoke
 def test_silent_input(rng):
     network = random_network(rng, (6, 4, 3), 4)
     nothing = np.zeros(0, int)

@@ -20,6 +20,7 @@ def test_presets_can_be_built(name):
     json.dumps(recipe.to_dict())
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_every_data_set_has_one(dataset):
     assert preset(dataset).dataset == dataset

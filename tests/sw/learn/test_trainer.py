@@ -128,6 +128,7 @@ def test_events_resume_with_the_same_bits(words, tmp_path):
         assert torch.equal(one, other)
 
 
+@pytest.mark.smoke
 def test_same_seed_same_bits(digits):
     runs = []
     for seed in (1, 1, 2):

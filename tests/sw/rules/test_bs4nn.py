@@ -50,6 +50,7 @@ def test_what_it_learns_with_is_what_hardware_computes(sizes):
         assert torch.equal(mine, theirs)
 
 
+@pytest.mark.smoke
 def test_gradients_by_hand():
     """T = 8, gap 2, label 1, inputs at 0 and 2. Hidden 0 fires at step 0, hidden 1 never.
 

@@ -27,6 +27,7 @@ def test_registered():
     assert RULES["bstdg"] is Bstdg
 
 
+@pytest.mark.smoke
 def test_one_layer_by_hand():
     """Two outputs, three inputs at steps 0, 2 and never; T = 4, so β = 0.2.
 

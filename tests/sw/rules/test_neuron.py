@@ -33,6 +33,7 @@ def test_steps_and_counts_are_the_same_spikes():
     assert spiked(torch.tensor([[[0], [1], [1]]]), 3)[0].tolist() == [[0], [1], [2]]
 
 
+@pytest.mark.smoke
 def test_fires_at_the_first_step_that_reaches_the_threshold():
     potentials = torch.tensor([[0.0, 2.0, -1.0], [3.0, 1.0, -1.0], [1.0, 3.0, -1.0]])[None]
     assert fire(potentials, torch.tensor([3.0, 2.0, 0.0])).tolist() == [[1, 0, 3]]

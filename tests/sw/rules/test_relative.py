@@ -64,6 +64,7 @@ def test_targets(times, label, target):
     assert torch.equal(error, expected)
 
 
+@pytest.mark.smoke
 def test_gradients_by_hand():
     """T = 8, gap 2. Of inputs at 0, 2 and never, hidden 0 fires at step 0 and hidden 1 at step 2.
 

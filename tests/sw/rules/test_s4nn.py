@@ -50,6 +50,7 @@ def test_units_that_hardly_fire_are_drawn_anew():
     assert (rule.images.item(), rule.fired0.tolist()) == (0, [0, 0, 0])
 
 
+@pytest.mark.smoke
 def test_answers_with_what_it_learns_with():
     torch.manual_seed(0)
     rule = S4nn((6, 5, 3), 16, threshold=10.0)

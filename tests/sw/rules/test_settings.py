@@ -49,6 +49,7 @@ class Derived(Base):
     ) -> None: ...
 
 
+@pytest.mark.smoke
 def test_read_off_signatures_and_docstrings():
     settings = settings_of(Derived)
     assert [str(setting) for setting in settings.values()] == [

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from sw.rules import RULES
@@ -37,6 +38,7 @@ def test_is_s4nn_where_the_window_has_no_edges():
         torch.testing.assert_close(mine, other)
 
 
+@pytest.mark.smoke
 def test_window_by_hand():
     """Spikes at 0, 3, 5 and never; the unit fires at 3 and its target, the first spike, is now."""
     rule = Sstdp((4, 2), 8, gap=2.0, lobe=0.25, width=2.0, decay=0.0, threshold=1.0)

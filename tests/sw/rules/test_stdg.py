@@ -49,6 +49,7 @@ def test_answers_with_real_weights_and_thresholds():
     assert answer.margin.tolist() == pytest.approx([0.1, -0.6])
 
 
+@pytest.mark.smoke
 def test_no_clipping():
     rule = Stdg((1, 1), 2)
     with torch.no_grad():

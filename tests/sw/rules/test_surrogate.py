@@ -55,6 +55,7 @@ def test_bias_gradient_of_the_margin_part_by_finite_differences():
     )
 
 
+@pytest.mark.smoke
 def test_triangle():
     u = torch.tensor([-1.5, -0.5, 0.0, 0.25, 2.0], requires_grad=True)
     spikes = _Spike.apply(u)

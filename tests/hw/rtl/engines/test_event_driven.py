@@ -30,6 +30,7 @@ def test_empty_slots_of_a_bank_with_and_without_fillers(rng, inputs, banks, dept
         check(dut, layer, events, expected)
 
 
+@pytest.mark.smoke
 def test_potentials_come_after_the_latency(rng):
     layer = layer_of(rng)
     events, expected = events_of(rng, layer, 4)

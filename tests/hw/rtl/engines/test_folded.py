@@ -123,6 +123,7 @@ def test_thresholds_of_32_bits(rng, limit, copies):
     assert by_step(seen) == steps_of(layer, margins)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("copies", [1, 2])
 def test_the_cycles_of_a_pass(rng, copies):
     """Passes of K = 3 cycles follow each other; a step's first spike comes ``latency`` cycles after

@@ -39,6 +39,7 @@ def test_potentials_after_all_rounds(rng, flags, rounds):
     assert waits.tolist() == [1 + rounds if event["last"] else 1 for event in events[:-1]]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("flags", FLAGS)
 def test_restart_forgets_who_fired(rng, flags):
     layer = layer_of(rng)

@@ -108,6 +108,7 @@ def compare(rule, images, equal):
     assert any(weight.any() for weight, _ in mine)
 
 
+@pytest.mark.smoke
 def test_zero_counts_as_plus_one():
     """As in the plain path, in either way."""
     latent = torch.tensor([[-1.0, -1e-30, -0.0, 0.0, 1e-30, 1.0]], device=DEVICE)
