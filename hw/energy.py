@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 from hw.boards.clock import check_clock, needs_pll
 from hw.boards.table import find_board
+from hw.explore.resources import check_fit
 from sw.cli import UserError, check_output, run, table, write_json
 from sw.encoder import LatencyEncoder
 from sw.flags import megahertz, parser, positive_int
@@ -122,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     board = find_board("icebreaker")
     clock = board.clock if args.clock is None else check_clock(board, args.clock)
     network = find(args.network or board.network)
+    check_fit(network, board)
     activity = measure(network, args.images, build_dir=args.build_dir, data_dir=args.data_dir)
     parts = energy(activity, clock=clock, pll=needs_pll(board, clock))
     if args.json:
@@ -138,7 +140,9 @@ def measure(
     from sw.data.registry import load_for
 
     if not isinstance(network.encoder, LatencyEncoder):
-        raise UserError(f"network {network.name!r} takes events; energy is estimated on images")
+        raise UserError(
+            f"network {network.name!r} takes {network.encoder.examples}; energy is estimated on images"
+        )
     inputs, _ = load_for(network, None, data_dir, images)
     return core_activity(network, inputs, folder=build_dir / "verify")
 
