@@ -141,7 +141,8 @@ def measure(
 
     if not isinstance(network.encoder, LatencyEncoder):
         raise UserError(
-            f"network {network.name!r} takes {network.encoder.examples}; energy is estimated on images"
+            f"network {network.name!r} takes {network.encoder.examples}; energy is estimated on "
+            "images"
         )
     inputs, _ = load_for(network, None, data_dir, images)
     return core_activity(network, inputs, folder=build_dir / "verify")

@@ -110,7 +110,7 @@ def test_the_command(rng, tmp_path):
         (("tiny", "--clock", 13), "clock 13 MHz: icebreaker cannot run at it with its crystal or"),
         (
             ("mnist-784-600-10-t8",),
-            "network 'mnist-784-600-10-t8' does not fit icebreaker: it needs",
+            "network 'mnist-784-600-10-t8' does not fit icebreaker: it",
         ),
         (("large",), "network 'random': takes images of 9 × 9 pixels, digits has"),
     ],

@@ -1,10 +1,13 @@
 """The picture of one inference."""
 
+from dataclasses import replace
+
 import pytest
 
 from sim import raster
 from sw.cli import UserError
 from sw.data.registry import load
+from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import find
 
 
@@ -24,3 +27,18 @@ def test_refuses_an_image_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match=r"--image must be in 0 … \d+, not 99999"):
         raster.main(["digits-64-192-10-t16", "--image", "99999", "--out", str(tmp_path / "x.png")])
     assert not list(tmp_path.iterdir())
+
+
+def test_refuses_networks_that_its_images_are_not_for(tmp_path):
+    """Whose provenance names a data set of other images, or that take no images at all."""
+    network = find("digits-64-192-10-t16")
+    pooled = LatencyEncoder(shape=(16, 16), pool=2)
+    events = EventsEncoder(channels=64)
+    for encoder, message in (
+        (pooled, "takes images of 16 × 16 pixels, digits has images of 8 × 8 pixels; name"),
+        (events, "takes events of 64 channels; name one that takes images"),
+    ):
+        replace(network, encoder=encoder).save(tmp_path / "other")
+        with pytest.raises(UserError, match=message):
+            raster.main([str(tmp_path / "other"), "--out", str(tmp_path / "x.png")])
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
