@@ -86,18 +86,15 @@ class Accelerator(wiring.Component):
         reset_core = reset
         if self._loader:
             reset_core |= self._load(m, self._loader, reset)
-        events = "source" in core.signature.members
-        if events:
+        source = core.config.input(core.network)
+        if source.can_fault:
             reset_core |= link.overrun
         m.submodules.receiver = receiver
         m.submodules.transmitter = ResetInserter(reset)(transmitter)
         m.submodules.core = ResetInserter(reset_core)(core)
         m.submodules.link = ResetInserter(reset)(link)
         wiring.connect(m, receiver.bytes, link.received)
-        if events:
-            wiring.connect(m, link.source, core.source)
-        else:
-            wiring.connect(m, link.pixels, core.pixels)
+        wiring.connect(m, getattr(link, source.port), getattr(core, source.port))
         wiring.connect(m, core.result, link.result)
         wiring.connect(m, link.sent, transmitter.bytes)
         m.d.comb += [

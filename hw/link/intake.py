@@ -11,8 +11,13 @@ from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from hw.link import protocol
 from hw.link.items import Items
 from hw.link.protocol import Fault
+from hw.rtl.inputs.base import Input
+from hw.rtl.inputs.events import Events
+from hw.rtl.inputs.pixels import Pixels
+from sw.cli import UserError
+from sw.network import Network
 
-__all__ = ["Intake", "event_intake", "pixel_intake"]
+__all__ = ["Intake", "check_units", "intake"]
 
 
 class Intake(NamedTuple):
@@ -55,8 +60,43 @@ class Intake(NamedTuple):
         return status if self.overrun is None else Mux(self.overrun, Fault.OVERRUN, status)
 
 
-def pixel_intake(m: Module, link, *, pixels: int, too_early: Signal) -> Intake:
-    """An image: a byte per pixel, the last one its end. ``too_early`` keeps it from the core."""
+def check_units(network: Network, source: Input) -> None:
+    """Raises :class:`UserError` if the link cannot name the inputs of ``network``."""
+    if source.port == Events.port and network.sizes[0] > protocol.END:
+        raise UserError(
+            f"network {network.name!r}: the link carries events of at most {protocol.END} inputs, "
+            f"not {network.sizes[0]}"
+        )
+
+
+def intake(
+    m: Module,
+    link,
+    source: Input,
+    *,
+    network: Network,
+    taken: Signal,
+    too_early: Signal,
+    restart: Signal,
+) -> Intake:
+    """How ``source``, what the core takes, comes in the bytes of ``link``.
+
+    Parameters
+    ----------
+    taken : Signal
+        A byte is taken in this cycle.
+    too_early : Signal
+        Keeps this input from the core.
+    restart : Signal
+        Drops all.
+    """
+    make = {Pixels.port: _pixels, Events.port: _events}[source.port]
+    return make(m, link, network=network, taken=taken, too_early=too_early, restart=restart)
+
+
+def _pixels(m: Module, link, *, network: Network, taken, too_early: Signal, restart) -> Intake:
+    """An image: a byte per pixel, the last one its end."""
+    pixels = network.encoder.pixels
     left = Signal(range(pixels + 1))  # pixels of this image still to come
     busy, last, end = left != 0, left == 1, Signal(name="last_pixel")
     m.d.comb += [
@@ -75,15 +115,15 @@ def pixel_intake(m: Module, link, *, pixels: int, too_early: Signal) -> Intake:
     )
 
 
-def event_intake(
-    m: Module, link, *, units: int, steps: int, taken: Signal, too_early: Signal, restart: Signal
+def _events(
+    m: Module, link, *, network: Network, taken: Signal, too_early: Signal, restart: Signal
 ) -> Intake:
-    """Events: a spike or an end mark in three bytes. ``too_early`` keeps them from the core.
+    """Events: a spike or an end mark in three bytes.
 
     An inference may be answered before its end mark. That is kept back until the inference before
-    it is answered, so that cycles are counted for one at a time. ``restart`` drops all.
+    it is answered, so that cycles are counted for one at a time.
     """
-    items = Items(units=units, steps=steps)
+    items = Items(units=network.sizes[0], steps=network.steps)
     m.submodules.items = ResetInserter(restart)(items)
     source, item = link.source, items.source
     busy, end = Signal(), Signal(name="end_mark")

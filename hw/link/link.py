@@ -5,13 +5,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.link import protocol
-from hw.link.intake import event_intake, pixel_intake
+from hw.link.intake import check_units, intake
 from hw.link.layouts import ANSWER, LedsLayout
 from hw.link.loader import LoadingSignature
 from hw.link.protocol import Fault, Status
-from hw.rtl.bypass import SourceLayout
+from hw.rtl.inputs.registry import find_input
 from sw.cli import UserError
-from sw.encoder import EventsEncoder
 from sw.network import Network
 
 __all__ = ["Link"]
@@ -34,10 +33,10 @@ class Link(wiring.Component):
         Bytes from and to the host.
     pixels : stream of 8
         To the core, if it takes images.
-    source : stream of SourceLayout
+    source : stream of hw.rtl.bypass.SourceLayout
         To the core, if it takes events.
     overrun : 1
-        In place of ``pixels``, too: events came faster than the core took them, so it must be reset
+        With ``source``: events came faster than the core took them, so it must be reset
         until this link is.
     result : stream of ResultLayout
         From the core.
@@ -55,19 +54,14 @@ class Link(wiring.Component):
                 f"32 bits, not {len(network.labels)} and {result['margin'].shape.width}"
             )
         self._network = network
-        self._events = isinstance(network.encoder, EventsEncoder)
-        if self._events and network.sizes[0] > protocol.END:
-            raise UserError(
-                f"network {network.name!r}: the link carries events of at most {protocol.END} "
-                f"inputs, not {network.sizes[0]}"
-            )
+        self._input = find_input(network.encoder)
+        check_units(network, self._input)
         self._identity = protocol.identity(network.sha256)
         self._loads = loads
-        if self._events:
-            layout = SourceLayout(network.sizes[0], network.steps)
-            to_core = {"source": Out(stream.Signature(layout)), "overrun": Out(1)}
-        else:
-            to_core = {"pixels": Out(stream.Signature(8))}
+        to_core = {
+            self._input.port: Out(stream.Signature(self._input.stream_shape(network.steps))),
+            **({"overrun": Out(1)} if self._input.can_fault else {}),
+        }
         super().__init__(
             {
                 "received": In(stream.Signature(8)),
@@ -87,8 +81,16 @@ class Link(wiring.Component):
         settled = weights.status != Status.LOADING
         byte, taken = self.received.payload, Signal()
         too_early = Signal()  # this input began before the weights were there
-        intake = self._intake(m, taken, too_early, weights.begin)
-        cycles = self._cycles_from(m, intake.end)
+        source = intake(
+            m,
+            self,
+            self._input,
+            network=self._network,
+            taken=taken,
+            too_early=too_early,
+            restart=weights.begin,
+        )
+        cycles = self._cycles_from(m, source.end)
         # What the host is owed besides classes: an identification, that an input gets no class,
         # what became of the weights that it loads.
         identity_due, refusal_due, verdict_due = Signal(), Signal(), Signal()
@@ -98,22 +100,22 @@ class Link(wiring.Component):
 
         m.d.comb += [
             taken.eq(self.received.valid & self.received.ready),
-            self.waiting.eq(intake.busy | weights.listening),
+            self.waiting.eq(source.busy | weights.listening),
             weights.content.payload.eq(byte),
             weights.content.valid.eq(self.received.valid & weights.listening),
         ]
         with m.If(weights.listening):
             m.d.comb += self.received.ready.eq(1)
-        with m.Elif(intake.busy):
-            m.d.comb += self.received.ready.eq(Mux(too_early, ~refusal_due, intake.ready))
+        with m.Elif(source.busy):
+            m.d.comb += self.received.ready.eq(Mux(too_early, ~refusal_due, source.ready))
             with m.If(taken):
-                m.d.sync += intake.take
-                with m.If(too_early & intake.last):
+                m.d.sync += source.take
+                with m.If(too_early & source.last):
                     m.d.sync += refusal_due.eq(1)
         with m.Else():
             m.d.comb += self.received.ready.eq(~(identity_due & is_command(protocol.IDENTIFY)))
-            with m.If(taken & is_command(intake.command)):
-                m.d.sync += [intake.begin, too_early.eq(weights.status != Status.READY)]
+            with m.If(taken & is_command(source.command)):
+                m.d.sync += [source.begin, too_early.eq(weights.status != Status.READY)]
             with m.If(taken & is_command(protocol.IDENTIFY)):
                 m.d.sync += identity_due.eq(1)
             if self._loads:
@@ -122,16 +124,16 @@ class Link(wiring.Component):
                     m.d.sync += verdict_due.eq(1)
 
         result = self.result.payload
-        fault = result.fault if self._events else Const(0)
+        fault = result.fault if self._input.can_fault else Const(0)
         reply, refusal = Signal(ANSWER), Signal(ANSWER)
         shift, left = Signal(ANSWER.size), Signal(range(protocol.ANSWER.size + 1))
         refused = Signal()  # the last input was
         m.d.comb += [
             reply.label.eq(result.label),
             reply.step.eq(result.step),
-            reply.cycles.eq(intake.cycles(cycles)),
+            reply.cycles.eq(source.cycles(cycles)),
             reply.margin.eq(result.margin),
-            refusal.label.eq(intake.refusal(weights.status)),
+            refusal.label.eq(source.refusal(weights.status)),
             self.sent.payload.eq(shift[:8]),
             self.sent.valid.eq(left != 0),
             self.result.ready.eq((left == 0) & ~identity_due & ~refusal_due & ~verdict_due),
@@ -159,9 +161,9 @@ class Link(wiring.Component):
                 self.leds.label.eq(result.label),
                 self.leds.answers.eq(~self.leds.answers),
             ]
-        if self._events:
+        if self._input.can_fault:
             reported = Signal()
-            m.d.comb += self.overrun.eq(intake.overrun)
+            m.d.comb += self.overrun.eq(source.overrun)
             m.d.sync += reported.eq(self.overrun)
             with m.If(self.overrun & ~reported):
                 m.d.sync += refusal_due.eq(1)
@@ -175,17 +177,3 @@ class Link(wiring.Component):
         with m.Elif(~cycles.all() & ~self.result.valid):
             m.d.sync += cycles.eq(cycles + 1)
         return cycles
-
-    def _intake(self, m, taken, too_early, restart):
-        network = self._network
-        if not self._events:
-            return pixel_intake(m, self, pixels=network.encoder.pixels, too_early=too_early)
-        return event_intake(
-            m,
-            self,
-            units=network.sizes[0],
-            steps=network.steps,
-            taken=taken,
-            too_early=too_early,
-            restart=restart,
-        )

@@ -1,0 +1,80 @@
+"""What holds for every engine there is, and that nobody asks which one it is."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from samples import unfinished  # noqa: F401
+
+from hw.rtl.engines.base import LayerSize
+from hw.rtl.engines.registry import ENGINES, PRESETS
+from hw.rtl.inputs.registry import INPUTS
+from hw.rtl.spram import spram_blocks
+from sw.network import Layer
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def layer(rng):
+    return Layer(weight=rng.random((70, 40)) < 0.5, threshold=rng.integers(0, 9, 70, np.int32))
+
+
+def test_presets_have_names_of_their_own():
+    assert len(PRESETS) == sum(len(kind.presets()) for kind in ENGINES)
+    assert all(engine.name == name for name, engine in PRESETS.items())
+
+
+@pytest.mark.usefixtures("unfinished")
+@pytest.mark.parametrize("engine", PRESETS.values(), ids=PRESETS)
+def test_a_component_has_the_members_that_its_engine_says(engine, layer):
+    block = engine.component(layer=layer, steps=4, margins=False, most_spikes=None)
+    members = set(block.signature.members)
+    assert {"beats", "restart"} <= members
+    assert ("spikes" in members) == engine.fires
+    assert ("potentials" in members) != engine.fires
+    assert ("can_accept" in members) != engine.always_accepts
+    assert ("load" in members) == engine.loaded
+    assert block.latency >= 1
+
+
+@pytest.mark.parametrize("engine", PRESETS.values(), ids=PRESETS)
+def test_loaded_weights_fit_the_memory_and_the_layout(engine, layer):
+    size = LayerSize.of(layer)
+    single = engine.single_port_memories(size)
+    assert bool(single) == engine.loaded
+    if engine.loaded:
+        words = engine.load_words(layer)
+        assert words.dtype == np.uint16
+        assert len(words) == single[0].depth * single[0].columns
+        address = engine.load_layout(layer)["address"]
+        assert 1 << address.width >= len(words) > 1 << address.width - 1
+        assert spram_blocks(single[0].depth, single[0].columns) >= 1
+
+
+@pytest.mark.parametrize("engine", PRESETS.values(), ids=PRESETS)
+def test_block_memories_hold_all_weights(engine, layer):
+    """Of those that are not wires, and not loaded."""
+    memories = engine.memories(LayerSize.of(layer))
+    bits = sum(memory.depth * memory.width * memory.count for memory in memories)
+    if memories and not engine.loaded:
+        assert bits >= layer.weight.size
+
+
+def test_the_rest_of_the_project_does_not_know_which_engine_or_input_it_is():
+    """But for the default, which is one; and for the stages of cycles, each of its engine's."""
+    kinds = (*ENGINES, *INPUTS)
+    modules = "|".join(re.escape(kind.__module__) for kind in kinds)
+    classes = "|".join([*(kind.__name__ for kind in kinds), *(i.encodes.__name__ for i in INPUTS)])
+    own = {Path(*kind.__module__.split(".")).with_suffix(".py") for kind in kinds}
+    own |= {Path("sim", "cycles", *path.parts[2:]) for path in own}
+    registries = {Path("hw/rtl") / name / "registry.py" for name in ("engines", "inputs")}
+    allowed = {*own, *registries, Path("hw/rtl/config.py"), Path("hw/link/intake.py")}
+    for folder in ("hw/rtl", "hw/link", "hw/explore", "hw/flow", "sim/cycles", "sim/verilator"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            text = path.read_text()
+            assert not re.search(rf"isinstance\([^)]*\b({classes})\b", text), path
+            assert '"source" in' not in text, path
+            if path.relative_to(ROOT) not in allowed:
+                assert not re.search(rf"(from|import) ({modules})\b", text), path
