@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import FrameType
@@ -33,6 +33,7 @@ __all__ = [
     "save_picture",
     "table",
     "to_json",
+    "write_files",
     "write_json",
 ]
 
@@ -189,14 +190,23 @@ def exclusive(folder: Path) -> Iterator[Path]:
         Another process works there, or nothing can be written there.
     """
     check_output(folder, folder=True)
+    with _made(folder):
+        lock = _locked(folder)
+        try:
+            yield folder
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Makes ``folder``; if nothing was put into it, it goes again."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    lock = _locked(folder)
     try:
-        yield folder
+        yield
     finally:
-        if lock is not None:
-            os.close(lock)
         with suppress(OSError):
             for path in made:
                 path.rmdir()
@@ -230,29 +240,37 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ``path`` cannot be written, or what was yielded could not.
     """
     path = Path(path)
-    if path.exists() and not path.is_file() and not path.is_dir():
-        yield path
-        return
     temporary = None
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            yield path
+            return
         target = path.resolve()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")
-        os.close(descriptor)
-        temporary = Path(name)
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
-        temporary.replace(target)
+        with _made(target.parent):
+            descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")
+            os.close(descriptor)
+            temporary = Path(name)
+            try:
+                yield temporary
+                umask = os.umask(0)
+                os.umask(umask)
+                temporary.chmod(0o666 & ~umask)  # mkstemp lets only their owner read its files
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         named = (error.filename, error.filename2)
         if temporary is not None and named != (None, None) and str(temporary) not in named:
             raise  # another file's, such as one that is copied from
         raise _unwritable(path, error) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+
+
+def write_files(folder: Path, contents: Mapping[str, str]) -> None:
+    """Writes files, by their names, into ``folder``: all of them or none."""
+    with ExitStack() as files:
+        for name, content in contents.items():
+            temporary = files.enter_context(atomic_path(folder / name))
+            temporary.write_text(content, encoding="utf-8")
 
 
 def to_json(report: object, indent: int | None = None) -> str:

@@ -23,7 +23,7 @@ from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words, place
 from hw.rtl.inputs.base import Place
 from sw import __version__
-from sw.cli import atomic_path, write_json
+from sw.cli import to_json, write_files
 from sw.network import Network
 
 __all__ = ["TOP", "FlatCore", "export", "manifest", "to_verilog"]
@@ -219,13 +219,12 @@ def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:
     """Writes the Verilog, its manifest and the words to load, if any, into ``folder``; returns the
     Verilog's path.
     """
-    path = folder / f"{TOP}.v"
-    text = to_verilog(network, config)
-    write_json(folder / f"{TOP}.json", manifest(network, config))
+    contents = {
+        f"{TOP}.v": to_verilog(network, config),
+        f"{TOP}.json": to_json(manifest(network, config), indent=2) + "\n",
+    }
     words = loaded_words(network, config)
     if words is not None:
-        with atomic_path(folder / f"{TOP}.hex") as temporary:
-            temporary.write_text("".join(f"{word:04x}\n" for word in words), encoding="utf-8")
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+        contents[f"{TOP}.hex"] = "".join(f"{word:04x}\n" for word in words)
+    write_files(folder, contents)
+    return folder / f"{TOP}.v"

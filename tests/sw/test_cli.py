@@ -32,9 +32,9 @@ def fail(error):
 
 def test_flags():
     args = flags.parser("x", data=True, build=True, seed=True).parse_args(
-        ["--json", "f.json", "-q", "--data-dir", "d", "--build-dir", "b", "--seed", "4"]
+        ["--json", "f.json", "-q", "--data-dir", ".", "--build-dir", "b", "--seed", "4"]
     )
-    assert (str(args.json), args.quiet, str(args.data_dir)) == ("f.json", True, "d")
+    assert (str(args.json), args.quiet, str(args.data_dir)) == ("f.json", True, ".")
     assert (str(args.build_dir), args.seed) == ("b", 4)
     assert not hasattr(flags.parser("x").parse_args([]), "seed")
 
