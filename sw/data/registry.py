@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from sw.cli import UserError
+from sw.container import quoted
 from sw.data import caltech, caltech_edges, digits, fashion_mnist, fsdd, mnist, shd, sources
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
@@ -47,7 +48,7 @@ def load(name: str, data_dir: Path | None = None) -> Dataset | EventDataset:
         No such data set, a file is damaged, or it cannot be had. One line: file, fault, remedy.
     """
     if name not in DATASETS:
-        raise UserError(f"Data set must be one of {', '.join(DATASETS)}, not {name!r}")
+        raise UserError(f"Data set must be one of {', '.join(DATASETS)}, not {quoted(name)}")
     sources.check_folders(data_dir)
     return (_IMAGES | _EVENTS)[name](data_dir)
 
