@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from sw import encoder
+from sw.limits import steps_fault
 
 __all__ = ["ArrivalLayout", "LatencyEncoder", "MeanPool", "latency"]
 
@@ -136,7 +137,7 @@ class LatencyEncoder(wiring.Component):
     Parameters
     ----------
     encoder : sw.encoder.LatencyEncoder
-        What to compute. ``select`` must rise strictly: a pixel feeds one input unit at most.
+        What to compute. ``select`` must be strictly increasing: a pixel feeds one input unit at most.
     steps : int, power of two
         T.
     lanes : int
@@ -151,8 +152,11 @@ class LatencyEncoder(wiring.Component):
     """
 
     def __init__(self, *, encoder: encoder.LatencyEncoder, steps: int, lanes: int = 1):
+        fault = steps_fault(steps, pixels=True)
+        if fault:
+            raise ValueError(fault)
         if not encoder.strictly_increasing:
-            raise ValueError("Select must rise strictly")
+            raise ValueError("Select must be strictly increasing")
         if encoder.pixels % lanes or (lanes > 1 and encoder.pool > 1):
             raise ValueError(f"Lanes must divide the pixels and have no pool, not {lanes!r}")
         self._encoder = encoder

@@ -113,7 +113,7 @@ def test_dry_run_with_weights_to_load(stubs, lanes, tmp_path, capsys, board, suf
         (
             ["unsorted", "--board", "ice40"],
             {},
-            "network 'unsorted': Select must rise strictly; sort",
+            "network 'unsorted': Select must be strictly increasing; sort",
         ),
     ],
 )

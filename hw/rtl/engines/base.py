@@ -2,7 +2,7 @@
 
 An engine's file holds its settings, a subclass of :class:`Engine`, and the component that they
 make. Nobody else knows which engine a layer has: the core, the estimate, the cycle model and the
-simulator ask what is here. ``docs/add-an-engine.md`` has the files to touch.
+simulator ask what is here. ``docs/add_an_engine.md`` has the files to touch.
 """
 
 from abc import ABC, abstractmethod

@@ -36,7 +36,7 @@ class Pixels(Input):
 
     def check(self, network: Network, first: Engine) -> None:
         if not self.encoder.strictly_increasing:
-            self._refuse(network, ": Select must rise strictly; sort it and the weights")
+            self._refuse(network, ": Select must be strictly increasing; sort it and the weights")
         if self.pixels > 1 and (self.encoder.pool > 1 or self.encoder.pixels % self.pixels):
             self._refuse(
                 network,

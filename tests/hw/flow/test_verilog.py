@@ -186,7 +186,7 @@ def test_the_command_refuses_in_one_line(tmp_path, rng):
     damaged.write_bytes(unsorted.read_bytes()[:-1])
     for name, message in {
         "nowhere": "error: nowhere: cannot be read",
-        unsorted: "error: network 'random': Select must rise strictly",
+        unsorted: "error: network 'random': Select must be strictly increasing",
         damaged: f"error: {damaged}: not a safetensors file",
     }.items():
         result = command("hw.export", name, "--out", tmp_path / "out")

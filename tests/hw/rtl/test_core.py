@@ -194,6 +194,7 @@ def test_a_fault_comes_with_its_answer_and_leaves_the_next(rng):
 def test_refuses_an_unsorted_selection(rng):
     network = image_network(rng, select=(3, 1))
     with pytest.raises(
-        UserError, match=r"^network 'random': Select must rise strictly; sort it and the weights$"
+        UserError,
+        match=r"^network 'random': Select must be strictly increasing; sort it and the weights$",
     ):
         Core(network)

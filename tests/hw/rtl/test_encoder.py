@@ -120,7 +120,13 @@ REFUSED = {
     r"^Lanes must divide the pixels and have no pool, not 4$": lambda: LatencyEncoder(
         encoder=encoder.LatencyEncoder(shape=(4, 4), pool=2), steps=4, lanes=4
     ),
-    r"^Select must rise strictly$": lambda: LatencyEncoder(
+    r"^Steps must be a power of two where pixels are encoded, not 3$": lambda: LatencyEncoder(
+        encoder=encoder.LatencyEncoder(shape=(2, 2)), steps=3
+    ),
+    r"^Steps must be in 1 … 256, not 512$": lambda: LatencyEncoder(
+        encoder=encoder.LatencyEncoder(shape=(2, 2)), steps=512
+    ),
+    r"^Select must be strictly increasing$": lambda: LatencyEncoder(
         encoder=encoder.LatencyEncoder(shape=(2, 2), select=(2, 2)), steps=4
     ),
 }
