@@ -137,7 +137,8 @@ class LatencyEncoder(wiring.Component):
     Parameters
     ----------
     encoder : sw.encoder.LatencyEncoder
-        What to compute. ``select`` must be strictly increasing: a pixel feeds one input unit at most.
+        What to compute. ``select`` must be strictly increasing: a pixel feeds one input unit at
+        most.
     steps : int, power of two
         T.
     lanes : int
