@@ -135,7 +135,7 @@ class BucketQueue(wiring.Component):
         at_head, drain_valid, step = Signal(), Signal(), Signal(range(steps))
         begin, advance, change_step = Signal(), Signal(), Signal()
         next_step, spikes, passed = Signal.like(step), Signal(self._banks), Signal(self._banks)
-        at_end, step_0_listed = Signal(self._banks), Signal(self._banks)
+        at_end, step_0_queued = Signal(self._banks), Signal(self._banks)
         last = Signal()
         beat = self.beats.payload
 
@@ -183,7 +183,7 @@ class BucketQueue(wiring.Component):
                 passed[bank].eq(spike & pass_on & (arrival.step == 0)),
                 enqueue.eq(spike & ~passed[bank]),
                 lists.eq(occupied[bank][load_side]),
-                step_0_listed[bank].eq(lists[0]),
+                step_0_queued[bank].eq(lists[0]),
                 *put_before_head(),
                 *note_end(~_select(lists, arrival.step)),
                 *follow_link(),
@@ -237,7 +237,7 @@ class BucketQueue(wiring.Component):
 
         # --- What goes out: from the lists, or as it comes.
         m.d.comb += [
-            step_0_ends.eq(pass_on & image_ends & ~step_0_listed.any()),
+            step_0_ends.eq(pass_on & image_ends & ~step_0_queued.any()),
             self.beats.valid.eq(drain_valid | passed.any() | (arrived & step_0_ends)),
             beat.step.eq(Mux(draining, step, 0)),
             beat.spike.eq(Mux(draining, spikes, passed)),
