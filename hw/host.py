@@ -3,6 +3,7 @@ it answers.
 """
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,17 +26,21 @@ __all__ = ["Line", "Session", "commands", "open_port"]
 
 _DEFAULT = "mnist-512-192-10-t8"
 _LATE = 0.05  # seconds; USB bridges hold bytes back for 16 ms at most, FTDI's latency timer
+_SILENCE = (
+    2 * protocol.TIMEOUT + _LATE
+)  # seconds after which a board expects a command, whatever was
+_PIECE = 256  # bytes written at once, so that one write of many takes no time-out's time
 
 _FAULTS = {
     Status.READY: "its weights came in only now",
     Status.LOADING: "its weights are still coming in",
-    Status.NO_IMAGE: "its flash is silent or holds no image of weights",
+    Status.NO_IMAGE: "its flash is silent or holds no weight image",
     Status.OTHER_NETWORK: "the weights that it found are not those of its bitstream",
     Status.DAMAGED: "its weights are damaged, their checksum is wrong",
     Fault.RULES: "its events are too many, or were damaged on their way",
     Fault.OVERRUN: "its events came faster than the board took them",
 }
-_LOAD = "write the flash as hw.build says, or load its image of weights with --load"
+_LOAD = "write the flash as hw.build says, or load its weight image with --load"
 _REMEDIES = {
     Fault.RULES: "send fewer events, or check the cable",
     Fault.OVERRUN: "build it for a faster --clock, or with another --engine",
@@ -53,9 +58,14 @@ class Line(Protocol):
 
     def reset_input_buffer(self) -> None: ...
 
+    def reset_output_buffer(self) -> None: ...
+
+    @property
+    def in_waiting(self) -> int: ...
+
 
 def open_port(name: str, baud: int = protocol.BAUD, timeout: float = 2.0) -> Line:
-    """Opens a serial port; a read waits ``timeout`` seconds at most.
+    """Opens a serial port; a read or a write waits ``timeout`` seconds at most.
 
     Raises
     ------
@@ -67,7 +77,7 @@ def open_port(name: str, baud: int = protocol.BAUD, timeout: float = 2.0) -> Lin
     except ImportError:
         raise UserError("pyserial is not installed; pip install pyserial") from None
     try:
-        return serial.Serial(name, baud, timeout=timeout)
+        return serial.Serial(name, baud, timeout=timeout, write_timeout=timeout)
     except (serial.SerialException, ValueError, OSError) as error:
         number = getattr(error, "errno", None)  # its text names the port once more
         reason = os.strerror(number) if number else error
@@ -111,7 +121,13 @@ def commands(network: Network, inputs: Inputs) -> Iterator[bytes]:
 class Session:
     """A conversation with a board that holds ``network``.
 
-    Resets the board and asks who it is.
+    Resets the board by a break, and waits for its time-out in case there was none: then it drops
+    what an earlier host left half sent. Asks for its identification.
+
+    Attributes
+    ----------
+    sends_break : bool
+        False if the serial adapter refuses to; one that only pretends to is not noticed.
 
     Raises
     ------
@@ -124,10 +140,11 @@ class Session:
         self._network = network
         self._name = name
         with self._connected():
-            line.send_break(0.01)
-            time.sleep(_LATE)  # until all that the board said before the break has come
+            line.reset_output_buffer()
+            self.sends_break = _send_break(line)
+            time.sleep(_SILENCE)  # also until all that the board said before has come
             line.reset_input_buffer()
-            line.write(protocol.IDENTIFY)
+        self._write(protocol.IDENTIFY)
         expected = protocol.identity(network.sha256)
         answer = self._read(len(expected))
         if not answer.startswith(protocol.MAGIC):
@@ -142,43 +159,60 @@ class Session:
             )
 
     def load(self, content: bytes) -> None:
-        """Loads an image of weights (hw/link/weight_image.py) into a board that has room for one.
+        """Loads a weight image (hw/link/weight_image.py) into a board that takes one.
 
         Raises
         ------
         UserError
             The board did not take it.
         """
-        with self._connected():
-            self._line.write(protocol.LOAD + content)
+        self._write(protocol.LOAD + content)
         reply = self._reply()
         if reply.cycles:
             raise UserError(f"{self._name}: the board has its weights built in; leave out --load")
         if reply.label != Status.READY:
             raise UserError(
-                f"{self._name}: the board did not take the image ({_fault(reply)}); load it once "
-                "more, and the bitstream beside it if that does not help"
+                f"{self._name}: the board did not take the weight image ({_fault(reply)}); load it "
+                "once more, and the bitstream beside it if that does not help"
             )
 
     def classify(self, inputs: Inputs) -> Iterator[protocol.Reply]:
         """The board's answers to ``inputs``, as :func:`commands` takes them, one after the other.
 
-        The next input is sent before the answer to this one is read: the line never idles. Raises
-        :class:`UserError` if the board answers with a status or fault.
+        The next input is sent before the answer to this one is read: the line never idles.
+
+        Raises
+        ------
+        UserError
+            The board answers with a status or fault, with what no answer can be, or with more.
         """
         waiting = 0
         for command in commands(self._network, inputs):
-            with self._connected():
-                self._line.write(command)
+            self._write(command)
             waiting += 1
             if waiting == 2:
                 yield self._class()
                 waiting -= 1
         for _ in range(waiting):
             yield self._class()
+        with self._connected():
+            time.sleep(_LATE)
+            more = self._line.in_waiting
+        if more:
+            raise UserError(
+                f"{self._name}: {more} bytes more came than the board answers, so its answers may "
+                "be wrong; check the cable and --baud, and that nothing else uses the port"
+            )
 
     def _class(self) -> protocol.Reply:
         reply = self._reply()
+        classes, steps = len(self._network.labels), self._network.steps
+        if reply.cycles and not (reply.label < classes and reply.step < steps):
+            raise UserError(
+                f"{self._name}: the board answers class {reply.label} of {classes} in step "
+                f"{reply.step} of {steps}, which cannot be: bytes were lost or damaged; check the "
+                "cable and --baud, then start again"
+            )
         if not reply.cycles:
             what = "an inference" if reply.label in _REMEDIES else "an image"
             raise UserError(
@@ -186,6 +220,11 @@ class Session:
                 + _REMEDIES.get(reply.label, _LOAD)
             )
         return reply
+
+    def _write(self, content: bytes) -> None:
+        with self._connected():
+            for start in range(0, len(content), _PIECE):
+                self._line.write(content[start : start + _PIECE])
 
     def _reply(self) -> protocol.Reply:
         return protocol.parse(self._read(protocol.ANSWER.size))
@@ -195,8 +234,9 @@ class Session:
             answer = self._line.read(size)
         if len(answer) < size:
             raise UserError(
-                f"{self._name}: no answer ({len(answer)} of {size} bytes came); check the cable, "
-                "the port and that the bitstream is loaded"
+                f"{self._name}: no answer ({len(answer)} of {size} bytes came); check that the "
+                "bitstream is loaded, that this is the port of the board's UART (boards with two "
+                "ports have it at the second), the cable and --baud"
             )
         return answer
 
@@ -205,7 +245,21 @@ class Session:
         try:
             yield
         except OSError as error:  # pyserial's own errors are of this kind
+            if type(error).__name__ == "SerialTimeoutException":
+                raise UserError(
+                    f"{self._name}: takes no bytes; check that this is the port of the board's "
+                    "UART, or give it longer with --timeout"
+                ) from None
             raise UserError(f"{self._name}: connection lost ({error}); check the cable") from None
+
+
+def _send_break(line: Line) -> bool:
+    """Whether the adapter did not refuse."""
+    try:
+        line.send_break(0.01)
+    except Exception:  # of pyserial, the operating system or termios, as it comes
+        return False
+    return True
 
 
 def _fault(reply: protocol.Reply) -> str:
@@ -226,13 +280,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=positive_float,
         default=2.0,
         metavar="SECONDS",
-        help="longest wait for an answer (default: %(default)s)",
+        help="longest wait for an answer, or to send (default: %(default)s)",
     )
     options.add_argument(
         "--load",
         type=input_file,
         metavar="FILE",
-        help="first load this image of weights, which hw.build wrote",
+        help="first load this weight image, which hw.build wrote",
     )
     options.add_argument("--dataset", help="default: the one the network was trained on")
     options.add_argument(
@@ -252,6 +306,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         inputs, truth = load_for(network, args.dataset, args.data_dir, args.images)
     weights = read_image(args.load, network) if args.load else None
     session = Session(open_port(args.port, args.baud, args.timeout), network, name=args.port)
+    if not (session.sends_break or args.quiet):
+        print(
+            f"{args.port}: the adapter sends no break; the board's time-out does as well",
+            file=sys.stderr,
+        )
     if weights:
         session.load(weights)
 

@@ -123,6 +123,13 @@ class SimulatedLine:
     def reset_input_buffer(self):
         self._received.clear()
 
+    def reset_output_buffer(self):
+        """What was written is on its way to the board."""
+
+    @property
+    def in_waiting(self):
+        return len(self._received)
+
     def read(self, size):
         while len(self._received) < size and self.waiting:
             self.advance(5)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import select
 import threading
 import time
@@ -19,7 +20,7 @@ from hw.host import Session
 from hw.link import protocol
 from hw.link.protocol import Fault, Status
 from hw.link.weight_image import pack
-from hw.rtl.config import find_config
+from hw.rtl.config import DEFAULT, find_config
 from hw.rtl.core import loaded_words
 from sim import golden
 from sw.cli import UserError
@@ -29,6 +30,7 @@ from sw.encoder import Spikes
 from sw.network import find
 
 DIGITS = "digits-64-192-10-t16"
+LOADED = find_config("folded-16-spram,event")
 
 
 class Canned:
@@ -53,6 +55,20 @@ class Canned:
 
     def reset_input_buffer(self):
         pass
+
+    def reset_output_buffer(self):
+        pass
+
+    @property
+    def in_waiting(self):
+        return len(self.content)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    """Simulated boards answer at once."""
+    monkeypatch.setattr(host, "_LATE", 0)
+    monkeypatch.setattr(host, "_SILENCE", 0)
 
 
 @pytest.fixture
@@ -117,8 +133,56 @@ def test_a_new_session_takes_over_from_one_that_broke_off(rng, network):
     check(list(Session(line, network).classify(images)), network, images)
 
 
+class NoBreak(SimulatedLine):
+    """Of an adapter that ignores or refuses a break."""
+
+    refuses = False
+
+    def send_break(self, duration):
+        if self.refuses:
+            raise OSError(25, "Inappropriate ioctl for device")
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+@pytest.mark.parametrize("kind", ["image", "events", "weights"])
+def test_a_session_without_a_break_waits_for_the_timeout(rng, monkeypatch, kind, refuses):
+    """The host before it died within an input, in which an identification would be data."""
+    config, inputs = DEFAULT, 3
+    if kind == "events":
+        network = events_network(rng, hidden=(6,), high=99, low=90)
+        inputs, left = random_spikes(rng, network, 3), protocol.EVENTS + b"\0"
+    elif kind == "image":
+        network = image_network(rng)
+        inputs, left = random_images(rng, network, 3), protocol.IMAGE + bytes(7)
+    else:
+        network, config = image_network(rng, shape=(3, 3), hidden=(34,)), LOADED
+        inputs = random_images(rng, network, 3)
+        weights = pack(network, loaded_words(network, config))
+        left = protocol.LOAD + weights[:40]
+    line = NoBreak(network, config=config, timeout=200)
+    line.refuses = refuses
+    line.write(left)
+    while not line.sent:
+        line.advance(1)
+    slept = []
+    monkeypatch.setattr(host, "_SILENCE", 2 * protocol.TIMEOUT)
+    monkeypatch.setattr(host.time, "sleep", lambda seconds: slept.append(seconds))
+    monkeypatch.setattr(line, "reset_input_buffer", lambda: line.advance(2 * 200 / 4))
+    session = Session(line, network)
+    assert session.sends_break == (not refuses)
+    assert max(slept) == 2 * protocol.TIMEOUT
+    if kind == "weights":
+        session.load(weights)
+    check(list(session.classify(inputs)), network, inputs)
+
+
+def test_the_host_waits_longer_than_any_board():
+    fresh = runpy.run_path(host.__file__)  # as it is without the fixture above
+    assert fresh["_SILENCE"] > 2 * protocol.TIMEOUT
+
+
 def test_what_a_usb_bridge_still_held_at_the_break(network, monkeypatch):
-    """It comes up to 16 ms after the break, and is not the answer to who is there."""
+    """It comes up to 16 ms after the break, and is not the board's identification."""
 
     class Bridge(Canned):
         held, received = bytes(8), b""
@@ -139,6 +203,7 @@ def test_what_a_usb_bridge_still_held_at_the_break(network, monkeypatch):
             line.received, line.held = line.received + line.held, b""
 
     line = Bridge(protocol.identity(network.sha256))
+    monkeypatch.setattr(host, "_SILENCE", 0.02)
     monkeypatch.setattr(host.time, "sleep", sleep)
     Session(line, network)
 
@@ -164,7 +229,10 @@ def test_the_session_keeps_two_images_on_the_way(rng, network):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (b"", r"^port: no answer \(0 of 8 bytes came\); check the cable, the port and that .*$"),
+        (
+            b"",
+            r"^port: no answer \(0 of 8 bytes came\); check that the bitstream is loaded",
+        ),
         (b"1SPK\x01", r"^port: no answer \(5 of 8 bytes came\); "),
         (b"login: \n", r"^port: answers 6c6f67696e3a200a, which is not this accelerator; name ano"),
         (
@@ -173,7 +241,7 @@ def test_the_session_keeps_two_images_on_the_way(rng, network):
         ),
     ],
 )
-def test_who_is_there(network, answer, message):
+def test_identification(network, answer, message):
     with pytest.raises(UserError, match=message):
         Session(Canned(answer), network)
 
@@ -200,6 +268,44 @@ def test_a_board_that_falls_silent(rng, network):
     assert next(replies) == (1, 2, 3, 4)
     with pytest.raises(UserError, match=r"^com7: no answer \(2 of 8 bytes came\)"):
         next(replies)
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        ((3, 0, 9, 5), "class 3 of 3 in step 0 of 8"),
+        ((49, 7, 9, 5), "class 49 of 3 in step 7 of 8"),
+        ((2, 8, 9, 5), "class 2 of 3 in step 8 of 8"),
+    ],
+)
+def test_what_no_answer_can_be(rng, network, reply, text):
+    answers = protocol.ANSWER.pack(2, 7, 9, 5) + protocol.ANSWER.pack(*reply)
+    line = Canned(protocol.identity(network.sha256) + answers)
+    replies = Session(line, network).classify(random_images(rng, network, 2))
+    assert next(replies) == (2, 7, 9, 5)
+    with pytest.raises(UserError, match=rf"^port: the board answers {text}, which cannot be: byt"):
+        next(replies)
+
+
+def test_more_than_was_asked_for(rng, network):
+    answers = protocol.ANSWER.pack(1, 2, 3, 4) * 2 + b"123"
+    line = Canned(protocol.identity(network.sha256) + answers)
+    replies = Session(line, network).classify(random_images(rng, network, 2))
+    assert [next(replies), next(replies)] == [(1, 2, 3, 4)] * 2
+    with pytest.raises(UserError, match=r"^port: 3 bytes more came than the board answers, so its"):
+        next(replies)
+
+
+def test_a_write_that_the_board_never_takes(tmp_path):
+    """Ends after --timeout: nobody reads the other end of the line, whose buffer fills up."""
+    network = image_network(np.random.default_rng(0), shape=(200, 200), hidden=(3,))
+    with board(None) as port:
+        line = host.open_port(port, timeout=0.1)
+        line.reset_output_buffer = lambda: None
+        line.read = lambda size: protocol.identity(network.sha256)[:size]
+        session = Session(line, network, name="com3")
+        with pytest.raises(UserError, match=r"^com3: takes no bytes; check that this is the port"):
+            list(session.classify(np.zeros((9, 200, 200), np.uint8)))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +378,7 @@ def test_a_fault_in_place_of_a_class(rng, fault, text):
 STATUSES = [
     (Status.READY, "its weights came in only now"),
     (Status.LOADING, "its weights are still coming in"),
-    (Status.NO_IMAGE, "its flash is silent or holds no image of weights"),
+    (Status.NO_IMAGE, "its flash is silent or holds no weight image"),
     (Status.OTHER_NETWORK, "the weights that it found are not those of its bitstream"),
     (Status.DAMAGED, "its weights are damaged, their checksum is wrong"),
     (9, "status 9"),
@@ -308,11 +414,9 @@ def test_load(network):
 
 
 @pytest.mark.parametrize(("status", "text"), STATUSES[1:])
-def test_an_image_that_the_board_does_not_take(network, status, text):
+def test_a_weight_image_that_the_board_does_not_take(network, status, text):
     session = Session(Loaded(network, status, 0, 0, 0), network)
-    message = (
-        rf"^port: the board did not take the image \({text}\); load it once more, and the bits"
-    )
+    message = rf"^port: the board did not take the weight image \({text}\); load it once more, and the"
     with pytest.raises(UserError, match=message):
         session.load(b"the image")
 
@@ -433,9 +537,6 @@ def test_command_with_one_image(rng, small, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-LOADED = find_config("folded-16-spram,event")
-
-
 @pytest.fixture
 def loaded(rng, tmp_path):
     """A network whose weights are loaded, and its image in a file."""
@@ -486,7 +587,7 @@ def test_a_port_that_is_not_there():
 def test_a_port_where_nobody_answers(tmp_path):
     with board(None) as port:
         result = command("hw.host", DIGITS, "--timeout", 0.1, "--images", 1, "--port", port)
-    refused(result, f"{port}: no answer (0 of 8 bytes came); check the cable")
+    refused(result, f"{port}: no answer (0 of 8 bytes came); check that the")
 
 
 def test_a_port_that_is_none(tmp_path, monkeypatch):
