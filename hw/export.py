@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hw.flow.verilog import TOP, export, manifest
+from hw.flow.verilog import TOP, export, export_folder, manifest
 from hw.rtl.config import engine_names, find_config
 from sw.cli import check_output, run, write_json
 from sw.flags import output_folder, parser
@@ -14,12 +14,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser("Export a network as Verilog, with a JSON manifest.", build=True)
     options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument(
-        "--out", metavar="DIR", type=output_folder, help="default: build/export/NAME"
+        "--out",
+        metavar="DIR",
+        type=output_folder,
+        help="default: build/export/NAME, or NAME-ENGINE of another engine",
     )
     options.add_argument("--engine", default="event", help=engine_names())
     args = options.parse_args(arguments)
     network, config = find(args.network), find_config(args.engine)
-    folder = args.out or args.build_dir / "export" / network.file_name
+    folder = args.out or export_folder(network, config, args.build_dir)
     check_output(folder, folder=True)
     path = export(network, folder, config)
     if args.json:

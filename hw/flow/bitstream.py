@@ -43,10 +43,10 @@ class ClockSearch(Record):
 class Duration(Record):
     """Latency of an image in µs, at the board's clock and at fmax; None if it was not measured."""
 
-    microseconds_mean: float | None = None
-    microseconds_at_fmax_mean: float | None = None
-    microseconds_max: float | None = None
-    microseconds_at_fmax_max: float | None = None
+    microseconds_mean: float | None
+    microseconds_at_fmax_mean: float | None
+    microseconds_max: float | None
+    microseconds_at_fmax_max: float | None
 
     @classmethod
     def of(cls, measurement: Measurement, made: Implementation) -> "Duration":

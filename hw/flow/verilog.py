@@ -9,6 +9,7 @@ signature. It has no initial values but the weight ROMs: all that must start kno
 """
 
 import re
+from contextlib import ExitStack
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -23,10 +24,10 @@ from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words, place
 from hw.rtl.inputs.base import Place
 from sw import __version__
-from sw.cli import to_json, write_files
+from sw.cli import atomic_path, to_json
 from sw.network import Network
 
-__all__ = ["TOP", "FlatCore", "export", "manifest", "to_verilog"]
+__all__ = ["TOP", "FlatCore", "export", "export_folder", "manifest", "to_verilog"]
 
 TOP = "firstspike"
 
@@ -142,7 +143,7 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
         script = f"read_rtlil in.il; {_PASSES.format(top=TOP, blocks=' '.join(names))}"
         run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
         text = (folder / "out.v").read_text(encoding="utf-8")
-    return _header(network) + _plain_names(text.split("\n", 1)[1])
+    return _header(network, config) + _plain_names(text.split("\n", 1)[1])
 
 
 def _ports(
@@ -156,9 +157,10 @@ def _ports(
     }
 
 
-def _header(network: Network) -> str:
+def _header(network: Network, config: Config) -> str:
     lines = (
-        f"{network.file_name}: {network.structure}, {network.steps} steps, 1 bit a weight.",
+        f"{network.file_name}: {network.structure}, {network.steps} steps, 1-bit weights.",
+        f"Engine {config.name}",
         f"Network file sha256 {network.sha256}",
         f"Written by firstspike {__version__}, amaranth {version('amaranth')}.",
         "verilator lint_off DECLFILENAME",  # one file on purpose: it is easier to hand on
@@ -215,16 +217,27 @@ def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
     }
 
 
+def export_folder(network: Network, config: Config, build_dir: Path) -> Path:
+    """Where :func:`export` writes unless told: a folder for each network and engine."""
+    name = network.file_name
+    return build_dir / "export" / (name if config == DEFAULT else f"{name}-{config.name}")
+
+
 def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:
-    """Writes the Verilog, its manifest and the words to load, if any, into ``folder``; returns the
-    Verilog's path.
+    """Writes the Verilog, its manifest and the words to load, if any, into ``folder``, all or
+    nothing; returns the Verilog's path. The words of an earlier export are removed.
     """
-    contents = {
-        f"{TOP}.v": to_verilog(network, config),
-        f"{TOP}.json": to_json(manifest(network, config), indent=2) + "\n",
+    texts = {
+        "v": to_verilog(network, config),
+        "json": to_json(manifest(network, config), indent=2) + "\n",
     }
     words = loaded_words(network, config)
     if words is not None:
-        contents[f"{TOP}.hex"] = "".join(f"{word:04x}\n" for word in words)
-    write_files(folder, contents)
+        texts["hex"] = "".join(f"{word:04x}\n" for word in words)
+    with ExitStack() as whole:  # each file gets its name when all are written
+        for suffix, text in texts.items():
+            path = whole.enter_context(atomic_path(folder / f"{TOP}.{suffix}"))
+            path.write_text(text, encoding="utf-8")
+    if words is None:
+        (folder / f"{TOP}.hex").unlink(missing_ok=True)
     return folder / f"{TOP}.v"

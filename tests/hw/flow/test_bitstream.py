@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("fresh_tools")
 
 def quiet_build(network, tmp_path, board=ICEBREAKER, **how):
     """The report as JSON."""
-    how = {"build_dir": tmp_path / "b", "log": lambda text: None, **how}
+    how = {"build_dir": tmp_path / "the build", "log": lambda text: None, **how}
     return build(network, board, **how).to_dict()
 
 
@@ -141,15 +142,15 @@ def test_weights_that_are_loaded(stubs, lanes, tmp_path, board):
     content = weight_image.pack(lanes, loaded_words(lanes, LOADED))
     assert report["weights"] == str(weights)
     assert weight_image.read_image(weights, lanes) == content
-    commands = {"host": f"python -m hw.host NETWORK --port PORT --load '{weights}'"}
+    commands = {"host": f"python -m hw.host NETWORK --port PORT --load {shlex.quote(str(weights))}"}
     if board.weights_at is None:
         assert not flash.exists()
         assert "flash" not in report
     else:
         assert report["flash"] == str(flash)
         assert flash.read_bytes() == b"whole\n" + b"\xff" * ((1 << 20) - 6) + content
-        commands["flash"] = f"iceprog '{flash}'"
-        commands["weights"] = f"iceprog -o 1048576 '{weights}'"
+        commands["flash"] = f"iceprog {shlex.quote(str(flash))}"
+        commands["weights"] = f"iceprog -o 1048576 {shlex.quote(str(weights))}"
     assert report["commands"] == commands
     assert json.loads(bitstream.with_name("report.json").read_text()) == report
     shown = [text for _, text in BuildReport.from_dict(report).lines()]
@@ -191,7 +192,7 @@ def test_no_weights_to_load(stubs, tiny, tmp_path):
 def test_reuse(stubs, tiny, tmp_path, change, runs):
     first = quiet_build(tiny, tmp_path)
     assert stubs.take_runs() == ICE40_TOOLS
-    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    folder = tmp_path / "the build" / "icebreaker" / "tiny"
     how = {}
     if change == "one weight":
         tiny = with_another_sign(tiny)
@@ -225,7 +226,7 @@ def test_a_failure_keeps_the_build_before(stubs, tiny, tmp_path):
     stubs.write("nextpnr-ice40", "exit 1")
     with pytest.raises(UserError):
         quiet_build(with_another_sign(tiny), tmp_path)
-    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    folder = tmp_path / "the build" / "icebreaker" / "tiny"
     assert json.loads((folder / "report.json").read_text()) == before
     stubs.take_runs()
     assert quiet_build(tiny, tmp_path) == before
@@ -236,9 +237,9 @@ def test_a_build_that_is_killed(stubs, tiny, tmp_path):
     tiny.save(tmp_path / "tiny.safetensors")
     stubs.write("icepack", "printf half > top.bin; kill -9 $PPID")
     arguments = ("hw.build", tmp_path / "tiny.safetensors", "--board", "ice40")
-    arguments += ("--build-dir", tmp_path / "b")
+    arguments += ("--build-dir", tmp_path / "the build")
     assert command(*arguments, **stubs.variables).returncode == -9
-    folder = tmp_path / "b" / "icebreaker" / "tiny"
+    folder = tmp_path / "the build" / "icebreaker" / "tiny"
     assert [path.name for path in folder.iterdir()] == ["work"]
     assert (folder / "work" / f"{MHZ:g}MHz" / "top.bin").read_text() == "half"
     stubs.write("icepack")
@@ -250,7 +251,7 @@ def test_what_does_not_fit_is_refused_at_once(stubs, tmp_path):
     with pytest.raises(UserError, match=r"'mnist-784-600-10-t8' does not fit icebreaker: "):
         quiet_build(find("mnist-784-600-10-t8"), tmp_path)
     assert stubs.take_runs() == []
-    assert not (tmp_path / "b").exists()
+    assert not (tmp_path / "the build").exists()
 
 
 @pytest.mark.parametrize(
@@ -305,7 +306,7 @@ _SAME_DIGEST = {
 def test_two_builds_at_once(stubs, tiny, tmp_path):
     """The second says that the first runs."""
     with (
-        exclusive(tmp_path / "b" / "icebreaker" / "tiny"),
+        exclusive(tmp_path / "the build" / "icebreaker" / "tiny"),
         pytest.raises(UserError, match="another run"),
     ):
         quiet_build(tiny, tmp_path)

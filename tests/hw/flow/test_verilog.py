@@ -1,8 +1,11 @@
 """The Verilog that an integrator gets."""
 
+import errno
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
 from sim.verilator import tool
-from sw.cli import UserError
+from sw.cli import UserError, atomic_path
 from sw.network import find
 
 NETWORKS = {
@@ -201,6 +204,64 @@ def test_without_yosys_nothing_is_written(tmp_path, rng, monkeypatch):
     monkeypatch.setattr(verilog, "run_tool", _missing)
     with pytest.raises(UserError, match="yosys is not installed"):
         verilog.export(image_network(rng), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_engine_goes_elsewhere(rng, tmp_path):
+    """A folder for each engine; the header names it, and words to load do not outlive it."""
+    network = image_network(rng, hidden=(34,), name="réseau")
+    loaded, event = find_config("folded-16-spram,event"), find_config("event")
+    folders = [verilog.export_folder(network, each, tmp_path) for each in (event, loaded)]
+    assert [folder.relative_to(tmp_path / "export") for folder in folders] == [
+        Path("reseau"),
+        Path("reseau-folded-16-spram,event"),
+    ]
+    for config, names in ((loaded, ["hex", "json", "v"]), (event, ["json", "v"])):
+        text = verilog.export(network, tmp_path / "out", config).read_bytes()
+        assert f"// Engine {config.name}\n".encode() in text.split(b"module")[0]
+        assert text.isascii()
+        there = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert there == [f"firstspike.{name}" for name in names]
+
+
+def test_all_or_nothing(rng, tmp_path, monkeypatch):
+    """What was there stays whole where one of the new files cannot be written."""
+    before = image_network(rng, hidden=(4,), name="before")
+    verilog.export(before, tmp_path)
+    there = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+    class Full(type(tmp_path)):
+        def write_text(self, text, **how):
+            if ".hex." in self.name:
+                raise OSError(errno.ENOSPC, "No space left on device", str(self))
+            return super().write_text(text, **how)
+
+    @contextmanager
+    def full(path):
+        with atomic_path(path) as temporary:
+            yield Full(temporary)
+
+    monkeypatch.setattr(verilog, "atomic_path", full)
+    network = image_network(rng, hidden=(34,), name="after")
+    with pytest.raises(UserError, match=r"hex: cannot be written \(No space left on device\)"):
+        verilog.export(network, tmp_path, find_config("folded-16-spram,event"))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == there
+
+
+def test_the_log_of_a_failing_yosys_is_kept(rng, tmp_path, monkeypatch, fresh_tools):
+    """In the build folder, and the error names it."""
+    monkeypatch.chdir(tmp_path)
+    tool = tmp_path / "yosys"
+    tool.write_text("#!/bin/sh\necho 'ERROR: no such pass'; exit 1\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("YOSYS", str(tool))
+    message = (
+        r"^yosys failed: ERROR: no such pass \(its log: build/failed/verilog-tiny/yosys.log\)$"
+    )
+    with pytest.raises(UserError, match=message):
+        verilog.export(image_network(rng, name="tiny"), tmp_path / "out")
+    log = tmp_path / "build" / "failed" / "verilog-tiny" / "yosys.log"
+    assert log.read_text() == "ERROR: no such pass\n"
     assert not (tmp_path / "out").exists()
 
 
