@@ -23,7 +23,9 @@ the geometric mean.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from hw.boards.clock import check_clock, needs_pll
 from hw.boards.table import find_board
@@ -32,6 +34,9 @@ from sw.cli import UserError, check_output, run, table, write_json
 from sw.encoder import LatencyEncoder
 from sw.flags import megahertz, parser, positive_int
 from sw.network import Network, find
+
+if TYPE_CHECKING:
+    from sim.verilator.toggles import Activity
 
 __all__ = ["COEFFICIENTS", "Range", "energy", "measure"]
 
@@ -48,7 +53,8 @@ class Range(NamedTuple):
     low: float
     high: float
 
-    def __mul__(self, amount: float) -> "Range":
+    def scaled(self, amount: float) -> "Range":
+        """All three by ``amount``."""
         return Range(*(each * amount for each in self))
 
 
@@ -59,16 +65,16 @@ COEFFICIENTS = {
     "wire": Range((_LEAST * _MOST) ** 0.5, _LEAST, _MOST),
     "flip_flop": Range(_COUNTER / 28 / 2, 0.0, _COUNTER / 28),
     # pJ: cycle of the clock's trunk; access of a block RAM, within a factor of two
-    "clock": Range(1.0, 0.8, 1.2) * ((613.5 - 85.6) / 12 * _VOLTS),
-    "access": Range(1.0, 0.5, 2.0) * 4.4,
+    "clock": Range(1.0, 0.8, 1.2).scaled((613.5 - 85.6) / 12 * _VOLTS),
+    "access": Range(1.0, 0.5, 2.0).scaled(4.4),
     # µW: the part at rest; the PLL without the clock that it drives, and its own rail
-    "rest": Range(1.0, 0.8, 2.0) * (85.6 * _VOLTS),
-    "pll": Range(1.0, 0.8, 1.2) * ((1419 - 16 * (2573 - 1419) / 32 - 85.6 + 138.6) * _VOLTS),
+    "rest": Range(1.0, 0.8, 2.0).scaled(85.6 * _VOLTS),
+    "pll": Range(1.0, 0.8, 1.2).scaled((1419 - 16 * (2573 - 1419) / 32 - 85.6 + 138.6) * _VOLTS),
 }
 
 
 def energy(
-    activity: "Activity",  # noqa: F821
+    activity: "Activity",
     *,
     clock: float,
     pll: bool = True,
@@ -93,10 +99,10 @@ def energy(
         "wire": sum(activity.wires.values()) / activity.images,
         "access": sum(activity.accesses.values()) / activity.images,
     }
-    parts = {name: COEFFICIENTS[name] * (1e-3 * n) for name, n in picojoules.items()}
-    parts["rest"] = COEFFICIENTS["rest"] * (1e3 * cycles / clock)
+    parts = {name: COEFFICIENTS[name].scaled(1e-3 * n) for name, n in picojoules.items()}
+    parts["rest"] = COEFFICIENTS["rest"].scaled(1e3 * cycles / clock)
     core = Range(*map(sum, zip(*parts.values(), strict=True)))
-    locking = COEFFICIENTS["pll"] * (1e3 * cycles / clock * pll)
+    locking = COEFFICIENTS["pll"].scaled(1e3 * cycles / clock * pll)
     total = Range(*map(sum, zip(core, locking, strict=True)))
     return parts | {"core": core, "pll": locking, "total": total}
 
@@ -134,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(
     network: Network, images: int, *, build_dir: Path, data_dir: Path | None = None
-) -> "Activity":  # noqa: F821
+) -> "Activity":
     """The activity of a network's core on the first ``images`` test images of its data set."""
     from sim.verilator.toggles import core_activity
     from sw.data.registry import load_for
@@ -145,12 +151,13 @@ def measure(
             "images"
         )
     inputs, _ = load_for(network, None, data_dir, images)
+    assert isinstance(inputs, np.ndarray)
     return core_activity(network, inputs, folder=build_dir / "verify")
 
 
 def _figures(
     network: Network,
-    activity: "Activity",  # noqa: F821
+    activity: "Activity",
     parts: dict[str, Range],
 ) -> dict[str, object]:
     return {
@@ -179,7 +186,7 @@ _TITLES = {
 
 def _summary(
     network: Network,
-    activity: "Activity",  # noqa: F821
+    activity: "Activity",
     parts: dict[str, Range],
 ) -> str:
     images = activity.images

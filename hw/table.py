@@ -112,6 +112,7 @@ def section(designs: Iterable[Routed]) -> str:
 def _size_row(design: Routed) -> str:
     used, measured = design.utilisation, design.measurement
     there = used.available
+    assert measured.cycles_mean is not None
     spram = f"{used.spram} of {there.spram}" if there.spram else ""
     return (
         f"| {design.board} ({BOARDS[design.board].part}) | {design.network} | {design.engine} "
@@ -126,6 +127,7 @@ def _size_row(design: Routed) -> str:
 
 def _throughput_row(design: Routed) -> str:
     interval = design.interval_cycles_mean
+    assert interval is not None
     return (
         f"| {design.board} | {design.network} | {interval:.1f} "
         f"| {round(1e6 * design.clock_mhz / interval, -2):,.0f} |"
@@ -134,6 +136,9 @@ def _throughput_row(design: Routed) -> str:
 
 def _bandwidth_row(design: Routed) -> str:
     measured = design.measurement
+    assert design.interval_cycles_mean is not None
+    assert measured.weight_bits_a_cycle is not None
+    assert measured.weight_bits_needed_mean is not None
     offered = design.interval_cycles_mean * measured.weight_bits_a_cycle
     return (
         f"| {design.board} | {design.network} | {measured.weight_bits_needed_mean:,.0f} "

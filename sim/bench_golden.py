@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def loop(network: Network, images: np.ndarray) -> np.ndarray:
     """The class of each image, int [B]: image by image, step by step, a matrix product a step."""
     weights = [np.where(layer.weight, 1, -1).astype(np.float32) for layer in network.layers]
+    assert isinstance(network.encoder, LatencyEncoder)
     labels = []
     for times in network.encoder.times(images, network.steps):
         potentials = [np.zeros(layer.outputs, np.float32) for layer in network.layers]

@@ -12,6 +12,7 @@ import numpy as np
 from sim import golden
 from sw.answer import Answer
 from sw.cli import PICTURES, UserError, run, save_picture
+from sw.data.dataset import Dataset
 from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder
 from sw.flags import natural, parser, picture_file
@@ -27,6 +28,7 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
+    assert isinstance(network.encoder, LatencyEncoder)
     steps = network.steps
     answer = golden.run_images(network, image[None])
     decision, winner = int(answer.step[0]), int(answer.label[0])
@@ -94,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"network {network.name!r} takes {network.encoder.examples}; name one that takes images"
         )
     data = load_dataset_for(network, None, args.data_dir)
+    assert isinstance(data, Dataset)
     if not 0 <= args.image < len(data.test_images):
         raise UserError(f"--image must be in 0 … {len(data.test_images) - 1}, not {args.image}")
     label = int(data.test_labels[args.image])

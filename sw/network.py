@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors.numpy import save
@@ -120,7 +120,7 @@ class Network:
     encoder: LatencyEncoder | EventsEncoder
     layers: tuple[Layer, ...]
     labels: tuple[str, ...]
-    provenance: dict = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         pixels = isinstance(self.encoder, LatencyEncoder)

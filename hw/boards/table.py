@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.build import Attrs, PinsN, Resource, TemplatedPlatform
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
@@ -91,7 +92,7 @@ def _lattice(
     """The platform with ``more`` resources and another clock, and without the programming tools
     that no build uses.
     """
-    vendor = next(base for base in platform.__mro__ if base.__module__.startswith("amaranth."))
+    vendor: Any = next(base for base in platform.__mro__ if base.__module__.startswith("amaranth."))
 
     class Platform(platform):
         default_clk = clk or platform.default_clk

@@ -66,7 +66,7 @@ class Measurement(Record):
 
     def lines(self, clock_mhz: float) -> list[tuple[str, str]]:
         """For people, with the latency at the board's clock."""
-        if self.accuracy is None:
+        if self.accuracy is None or self.cycles_mean is None:
             return [("accuracy, cycles", self.note)]
         limit = (
             f"{self.limit_fraction:.2f} of the weight-memory bandwidth: bits of weights needed "

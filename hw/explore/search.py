@@ -154,6 +154,8 @@ def search(
         measured = measure(network, data_dir, config)
         if measured.accuracy is None:
             raise UserError(f"network {network.name!r}: {measured.note}")
+        assert measured.cycles_mean is not None
+        assert measured.cycles_max is not None
         result += [
             Candidate(
                 network=network,

@@ -15,6 +15,7 @@ from hw.rtl.inputs.base import Input
 from hw.rtl.inputs.events import Events
 from hw.rtl.inputs.pixels import Pixels
 from sw.cli import UserError
+from sw.encoder import LatencyEncoder
 from sw.network import Network
 
 __all__ = ["Intake", "check_units", "intake"]
@@ -96,6 +97,7 @@ def intake(
 
 def _pixels(m: Module, link, *, network: Network, taken, too_early: Signal, restart) -> Intake:
     """An image: a byte per pixel, the last one its end."""
+    assert isinstance(network.encoder, LatencyEncoder)
     pixels = network.encoder.pixels
     left = Signal(range(pixels + 1))  # pixels of this image still to come
     busy, last, end = left != 0, left == 1, Signal(name="last_pixel")

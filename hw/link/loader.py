@@ -11,7 +11,7 @@ from hw.link.protocol import Status
 __all__ = ["Loader", "LoadingSignature"]
 
 
-class _Part(enum.Enum, shape=2):
+class _Part(enum.Enum, shape=2):  # type: ignore[call-arg]  # as Amaranth takes it
     """Of a weight image: what comes next."""
 
     HEADER = 0
