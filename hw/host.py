@@ -15,14 +15,15 @@ from tqdm import tqdm
 
 from hw.link import protocol
 from hw.link.protocol import Fault, Status
+from hw.link.sending import commands
 from hw.link.weight_image import read_image
 from sw.cli import UserError, run, table, write_json
 from sw.data.registry import load_for
-from sw.encoder import EventsEncoder, Inputs, Spikes
+from sw.encoder import Inputs, LatencyEncoder
 from sw.flags import input_file, parser, positive_float, positive_int
 from sw.network import Network, find
 
-__all__ = ["Line", "Session", "commands", "open_port"]
+__all__ = ["Line", "Session", "open_port"]
 
 _DEFAULT = "mnist-512-192-10-t8"
 _LATE = 0.05  # seconds; USB bridges hold bytes back for 16 ms at most, FTDI's latency timer
@@ -84,38 +85,6 @@ def open_port(name: str, baud: int = protocol.BAUD, timeout: float = 2.0) -> Lin
         raise UserError(
             f"port {name}: cannot be opened ({reason}); name another with --port"
         ) from None
-
-
-def commands(network: Network, inputs: Inputs) -> Iterator[bytes]:
-    """What is sent for each of ``inputs``: images uint8 [B, height, width], or spikes.
-
-    Raises
-    ------
-    UserError
-        They are not what the network takes.
-    """
-    encoder, remedy = network.encoder, "name the data set it was trained on"
-    events = isinstance(encoder, EventsEncoder)
-    if events != isinstance(inputs, Spikes):
-        takes = "events, not images" if events else "images, not events"
-        raise UserError(f"{network.name} takes {takes}; {remedy}")
-    if not events:
-        if inputs.dtype != np.uint8 or inputs.shape[1:] != encoder.shape:
-            raise UserError(
-                f"{network.name} takes uint8 images {encoder.shape}, not {inputs.dtype} "
-                f"{inputs.shape[1:]}; {remedy}"
-            )
-        return (protocol.IMAGE + image.tobytes() for image in inputs)
-    unit, step = (int(values.max(initial=0)) for values in (inputs.unit, inputs.step))
-    if unit >= encoder.channels or step >= network.steps:
-        raise UserError(
-            f"{network.name} takes events of {encoder.channels} channels in {network.steps} steps, "
-            f"not of channel {unit} or in step {step}; {remedy}"
-        )
-    parts = (inputs[index : index + 1] for index in range(inputs.count))
-    return (
-        protocol.events(zip(part.unit.tolist(), part.step.tolist(), strict=True)) for part in parts
-    )
 
 
 class Session:
@@ -339,7 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _raw_image(path: Path, network: Network) -> np.ndarray:
-    if isinstance(network.encoder, EventsEncoder):
+    if not isinstance(network.encoder, LatencyEncoder):
         raise UserError(f"network {network.name!r} takes events; leave out --image")
     try:
         content = path.read_bytes()

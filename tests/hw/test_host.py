@@ -19,6 +19,7 @@ from hw import host
 from hw.host import Session
 from hw.link import protocol
 from hw.link.protocol import Fault, Status
+from hw.link.sending import commands
 from hw.link.weight_image import pack
 from hw.rtl.config import DEFAULT, find_config
 from hw.rtl.core import loaded_words
@@ -345,9 +346,9 @@ def test_inputs_of_the_other_kind(rng, network):
     events = events_network(rng)
     spikes, images = random_spikes(rng, events, 1), random_images(rng, network, 1)
     with pytest.raises(UserError, match=r"^random takes images, not events; name the data set"):
-        host.commands(network, spikes)
+        commands(network, spikes)
     with pytest.raises(UserError, match=r"^events takes events, not images; name the data set"):
-        host.commands(events, images)
+        commands(events, images)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +417,9 @@ def test_load(network):
 @pytest.mark.parametrize(("status", "text"), STATUSES[1:])
 def test_a_weight_image_that_the_board_does_not_take(network, status, text):
     session = Session(Loaded(network, status, 0, 0, 0), network)
-    message = rf"^port: the board did not take the weight image \({text}\); load it once more, and the"
+    message = (
+        rf"^port: the board did not take the weight image \({text}\); load it once more, and the"
+    )
     with pytest.raises(UserError, match=message):
         session.load(b"the image")
 

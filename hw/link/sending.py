@@ -1,0 +1,60 @@
+"""What a host sends for the inputs of a network: a command each (hw/link/protocol.py).
+
+Plain Python and NumPy, so that the host needs no hardware library.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from hw.link import protocol
+from sw.cli import UserError
+from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, Spikes
+from sw.network import Network
+
+__all__ = ["commands"]
+
+_REMEDY = "name the data set it was trained on"
+
+
+def commands(network: Network, inputs: Inputs) -> Iterator[bytes]:
+    """What is sent for each of ``inputs``: images uint8 [B, height, width], or spikes.
+
+    Raises
+    ------
+    UserError
+        They are not what the network takes.
+    """
+    return _COMMANDS[type(network.encoder)](network, network.encoder, inputs)
+
+
+def _images(network: Network, encoder: LatencyEncoder, images: Inputs) -> Iterator[bytes]:
+    if isinstance(images, Spikes):
+        raise UserError(f"{network.name} takes images, not events; {_REMEDY}")
+    if images.dtype != np.uint8 or images.shape[1:] != encoder.shape:
+        raise UserError(
+            f"{network.name} takes uint8 images {encoder.shape}, not {images.dtype} "
+            f"{images.shape[1:]}; {_REMEDY}"
+        )
+    return (protocol.IMAGE + image.tobytes() for image in images)
+
+
+def _recordings(network: Network, encoder: EventsEncoder, recordings: Inputs) -> Iterator[bytes]:
+    if not isinstance(recordings, Spikes):
+        raise UserError(f"{network.name} takes events, not images; {_REMEDY}")
+    unit, step = (int(values.max(initial=0)) for values in (recordings.unit, recordings.step))
+    if unit >= encoder.channels or step >= network.steps:
+        raise UserError(
+            f"{network.name} takes events of {encoder.channels} channels in {network.steps} steps, "
+            f"not of channel {unit} or in step {step}; {_REMEDY}"
+        )
+    parts = (recordings[index : index + 1] for index in range(len(recordings)))
+    return (
+        protocol.events(zip(part.unit.tolist(), part.step.tolist(), strict=True)) for part in parts
+    )
+
+
+_COMMANDS: dict[type, Callable[..., Iterator[bytes]]] = {
+    LatencyEncoder: _images,
+    EventsEncoder: _recordings,
+}
