@@ -5,20 +5,18 @@ from collections.abc import Sequence
 from hw.flow.verilog import TOP, export, export_folder, manifest
 from hw.rtl.config import engine_names, find_config
 from sw.cli import check_output, run, write_json
-from sw.flags import output_folder, parser
+from sw.flags import parser
 from sw.network import find
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Export a network as Verilog, with a JSON manifest.", build=True)
-    options.add_argument("network", help="path of a network file, or a name in the zoo")
-    options.add_argument(
-        "--out",
-        metavar="DIR",
-        type=output_folder,
-        help="default: build/export/NAME, or NAME-ENGINE of another engine",
+    options = parser(
+        "Export a network as Verilog, with a JSON manifest.",
+        build=True,
+        out="export/<name>, with another engine <name>-<engine>",
     )
+    options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument("--engine", default="event", help=engine_names())
     args = options.parse_args(arguments)
     network, config = find(args.network), find_config(args.engine)

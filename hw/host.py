@@ -268,6 +268,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--image", type=input_file, metavar="FILE", help="one image, raw bytes, instead"
     )
     args = options.parse_args(arguments)
+    if args.image and (args.images or args.dataset):
+        raise UserError("--image: is all that is sent; leave out --images and --dataset")
     network = find(args.network)
     if args.image:
         inputs, truth = _raw_image(args.image, network), None

@@ -38,6 +38,7 @@ from sw.data.registry import DATASETS, EVENT_DATASETS, load
 from sw.encoder import LatencyEncoder
 from sw.flags import parser, positive_int
 from sw.learn import distributed, peers
+from sw.learn.memory import check_memory
 from sw.learn.step import captured, learn
 from sw.rules import RULES
 from sw.rules.settings import Value
@@ -133,6 +134,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
+    if args.profile and args.device != "cuda":
+        raise UserError("--profile: needs --device cuda, where it measures")
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch finds no GPU here; leave it out")
     if args.dataset in EVENT_DATASETS:
@@ -161,6 +164,7 @@ def _bench(args: argparse.Namespace, data: Dataset, device: torch.device) -> Ben
     labels = distributed.part(torch.from_numpy(data.train_labels[: args.batch])).to(device)
     limits = _limits(device)
     sizes = (encoder.inputs, args.hidden, _CLASSES)
+    check_memory(sizes, device)
     rows = []
     for steps in args.steps:
         times = torch.from_numpy(encoder.times(data.train_images[: args.batch], steps)).short()
@@ -175,6 +179,8 @@ def _bench(args: argparse.Namespace, data: Dataset, device: torch.device) -> Ben
             rows.append(row)
             if args.profile and case.name == "bstdg" and not case.captured:
                 print(_profile(case))
+    if not rows:
+        raise UserError(f"--only {args.only}: needs its package, or --device cuda; not timed")
     return Bench(
         network="-".join(map(str, sizes)),
         dataset=args.dataset,

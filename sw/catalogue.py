@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sw import cli
-from sw.cli import UserError, atomic_path
+from sw.cli import UserError, atomic_path, check_output
 from sw.data.registry import load_dataset_for
 from sw.evaluate import evaluate
 from sw.flags import parser
@@ -72,7 +72,8 @@ def page(data_dir: Path | None = None) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    args = parser("Write the zoo's page, sw/zoo/README.md.", data=True).parse_args(argv)
+    args = parser("Write the zoo's page, sw/zoo/README.md.", json=False, data=True).parse_args(argv)
+    check_output(ZOO / "README.md")
     text = page(args.data_dir)
     with atomic_path(ZOO / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")

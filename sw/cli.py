@@ -67,11 +67,11 @@ def check_output(path: Path, *, folder: bool = False) -> None:
     UserError
         It is of the other kind, or no file can be written where it is to lie.
     """
-    if not folder and path.is_dir():
-        raise UserError(f"{path}: is a folder; name a file")
-    if not folder and path.exists() and not path.is_file():
-        return  # a device or a pipe
     try:
+        if not folder and path.is_dir():
+            raise UserError(f"{path}: is a folder; name a file")
+        if not folder and path.exists() and not path.is_file():
+            return  # a device or a pipe
         place = path.resolve() if folder else path.resolve().parent
         while not place.exists():
             place = place.parent

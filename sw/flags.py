@@ -44,18 +44,32 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(
-    description: str, *, data: bool = False, build: bool = False, seed: bool = False
+    description: str,
+    *,
+    json: bool = True,
+    data: bool = False,
+    build: bool = False,
+    out: str | None = None,
+    seed: bool = False,
 ) -> argparse.ArgumentParser:
-    """An argument parser with the flags all commands share, and on request those that many
-    share.
+    """An argument parser with the flags that all commands share, or many.
+
+    Parameters
+    ----------
+    json, data, build, seed : bool
+        With ``--json``, ``--data-dir``, ``--build-dir``, ``--seed``.
+    out : str, or None
+        With ``--out DIR`` for the one folder in ``--build-dir`` where results go, this one if it is
+        not given.
     """
     result = _Parser(description=description)
-    result.add_argument(
-        "--json",
-        metavar="FILE",
-        type=output_file,
-        help="also write the figures to FILE as one JSON object",
-    )
+    if json:
+        result.add_argument(
+            "--json",
+            metavar="FILE",
+            type=output_file,
+            help="also write the figures to FILE as one JSON object",
+        )
     result.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     if data:
         result.add_argument(
@@ -65,7 +79,12 @@ def parser(
             help="where data sets lie (default: $FIRSTSPIKE_DATA, then the cache)",
         )
     if build:
-        result.add_argument(
+        place = result.add_mutually_exclusive_group()
+        if out is not None:
+            place.add_argument(
+                "--out", metavar="DIR", type=output_folder, help=f"(default: <build-dir>/{out})"
+            )
+        place.add_argument(
             "--build-dir",
             metavar="DIR",
             type=output_folder,

@@ -7,6 +7,7 @@ and escaped in messages.
 
 import hashlib
 import json
+import os
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -317,7 +318,7 @@ def zoo_names() -> list[str]:
 def find(name: str | Path) -> Network:
     """The network that ``name`` means: a path to a file, or a name in the zoo."""
     in_zoo = ZOO / f"{name}.safetensors"
-    return Network.load(in_zoo if in_zoo.is_file() else Path(name))
+    return Network.load(in_zoo if os.path.isfile(in_zoo) else Path(name))
 
 
 def _sizes(text: str) -> list[int]:

@@ -17,7 +17,7 @@ from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load_dataset_for
 from sw.encoder import LatencyEncoder
-from sw.flags import input_file, output_folder, parser
+from sw.flags import input_file, parser
 from sw.learn.batches import EventInputs
 from sw.learn.history import read_epochs
 from sw.learn.inference import run_inputs, run_layers, tensors
@@ -92,16 +92,18 @@ def _latency(network: Network) -> LatencyEncoder:
 
 
 def arguments() -> argparse.ArgumentParser:
-    flags = parser("Draw what a network does on a data set's test part.", data=True, build=True)
+    flags = parser(
+        "Draw what a network does on a data set's test part.",
+        data=True,
+        build=True,
+        out="report/<name>",
+    )
     flags.add_argument("network", help="a .safetensors file, or a name in the zoo")
     flags.add_argument(
         "--dataset", choices=DATASETS, help="(default: the one the network was trained on)"
     )
     flags.add_argument(
         "--log", metavar="FILE", type=input_file, help="log.json of the training run, for its curve"
-    )
-    flags.add_argument(
-        "--out", metavar="DIR", type=output_folder, help="(default: <build-dir>/report/<name>)"
     )
     return flags
 

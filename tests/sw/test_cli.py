@@ -1,7 +1,9 @@
 """What the commands share."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -74,6 +76,146 @@ def test_atomic_path_where_nothing_can_be_written(tmp_path):
         cli.atomic_path(tmp_path / "file" / "inside"),
     ):
         pass
+
+
+def test_a_disk_that_is_full(tmp_path):
+    """Neither half a file is left, nor the folders that were made for it."""
+
+    def write():
+        with cli.atomic_path(tmp_path / "quite" / "deep" / "file") as temporary:
+            temporary.write_text("half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(cli.UserError, match=r"deep/file: cannot be written \(No space left .*\);"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_files_fault_is_not_ours(tmp_path):
+    with pytest.raises(FileNotFoundError), cli.atomic_path(tmp_path / "copy") as temporary:
+        shutil.copyfile(tmp_path / "missing", temporary)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_and_a_link_stay_what_they_are(tmp_path):
+    """As for ``--json /dev/stdout``, or a page that lies elsewhere."""
+    pipe, link, target = (tmp_path / name for name in ("pipe", "link", "target"))
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    cli.write_json(pipe, {"a": 1})
+    assert json.loads(os.read(reader, 100)) == {"a": 1}
+    os.close(reader)
+    cli.write_json(link, {"a": 2})
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert json.loads(target.read_text()) == {"a": 2}
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_files_that_belong_together(tmp_path):
+    cli.write_files(tmp_path / "new", {"a": "1", "b": "µ"})
+    assert (tmp_path / "new" / "b").read_text(encoding="utf-8") == "µ"
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "b").mkdir()
+    (tmp_path / "old" / "b" / "x").write_text("")
+    with pytest.raises(cli.UserError, match="cannot be written"):
+        cli.write_files(tmp_path / "old", {"a": "1", "b": "2"})
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["b"]
+
+
+def test_one_run_per_folder(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    with cli.exclusive(folder):
+        with (
+            pytest.raises(cli.UserError, match=r"folder: another run works there; wait for its"),
+            cli.exclusive(folder),
+        ):
+            pass
+        (folder / "result").write_text("")
+    with cli.exclusive(folder):  # free again
+        pass
+    assert (folder / "result").exists()
+    with cli.exclusive(tmp_path / "unused" / "folder"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    code = "import sys, os; from pathlib import Path; from sw.cli import exclusive\n"
+    code += "with exclusive(Path(sys.argv[1])): os._exit(7)"
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 7
+    with cli.exclusive(tmp_path):
+        pass
+
+
+def ended(code, **environment):
+    """A process that ran ``code`` as the main function of a command."""
+    code = f"import os, signal, sys; from sw.cli import run\ndef main():\n    {code}\nrun(main)"
+    environment = {**os.environ, **environment}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "line"),
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 143, "\nterminated\n"),
+        ("os.kill(os.getpid(), signal.SIGINT); signal.pause()", 130, "\ninterrupted\n"),
+        ("open('/missing/file')", 2, "error: /missing/file: No such file or directory; "),
+        ("os.rename('/missing', '/there')", 2, "error: /missing → /there: No such file "),
+        ("raise MemoryError", 2, "error: there is not enough memory; "),
+        (
+            "raise ModuleNotFoundError(name='torch')",
+            2,
+            "error: torch is not installed; pip install",
+        ),
+        ("raise ModuleNotFoundError(name='nosuch')", 1, "Traceback"),
+        ("raise ValueError", 1, "Traceback"),
+        ("sys.stdout = open('/dev/full', 'w'); print('x')", 2, "error: output: No space left"),
+    ],
+)
+def test_ends(code, status, line):
+    result = ended(code)
+    assert result.returncode == status
+    text = result.stderr.decode()
+    assert text.startswith(line)
+    assert status == 1 or text.strip().count("\n") == 0
+
+
+def test_sigterm_lets_a_command_clean_up():
+    code = "\n    try:\n        os.kill(os.getpid(), signal.SIGTERM); signal.pause()"
+    code += "\n    finally:\n        os.kill(os.getpid(), signal.SIGTERM); print('clean')"
+    result = ended(code)
+    assert (result.returncode, result.stdout) == (143, b"clean\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "gbk", "utf-8"])
+def test_a_console_that_cannot_show_everything(encoding):
+    """What it cannot show is replaced, in output and errors."""
+    text = "10 µs → réseau … 网络"
+    result = ended(
+        f"print({text!r}); from sw.cli import UserError; raise UserError({text!r})",
+        PYTHONIOENCODING=encoding,
+    )
+    shown = text.encode(encoding, errors="replace")
+    assert (result.returncode, result.stdout) == (2, shown + b"\n")
+    assert result.stderr == b"error: " + shown + b"\n"
+
+
+def test_control_characters_are_escaped():
+    assert cli.printable("a\nb\x1b[31m\u200b\udcff µ") == "a\\nb\\x1b[31m\\u200b\\udcff µ"
+
+
+@pytest.mark.parametrize("suffix", cli.PICTURES)
+def test_a_picture_is_what_its_suffix_says(tmp_path, suffix):
+    from matplotlib.figure import Figure
+
+    begins = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
+    for name in ("a", "b"):
+        figure = Figure(figsize=(1, 1))
+        figure.subplots().plot([1, 2])
+        cli.save_picture(tmp_path / f"{name}{suffix}", figure, dpi=40)
+    assert (tmp_path / f"a{suffix}").read_bytes().startswith(begins)
 
 
 def test_write_json(tmp_path):
