@@ -58,7 +58,7 @@ TOP = "board"
 OPTIONS = ("-Wno-fatal", "--no-public-flat-rw")
 BOARD = BOARDS["icebreaker"]
 CLOCK = min(set(clocks(BOARD)) - {BOARD.crystal})  # Hz, the slowest that the PLL makes
-# In the simulation's folder: the image of weights, empty without one; what is asked and answered.
+# In the simulation's folder: the weight image, empty without one; what is asked and answered.
 FLASH, COMMANDS, REPLIES = Path("flash"), Path("commands.json"), Path("replies.json")
 
 _SCRIPT = "read_rtlil top.il; synth_ice40 -top top -flatten; write_verilog -noattr netlist.v"

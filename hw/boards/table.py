@@ -53,6 +53,10 @@ class Board:
         binary, the lowest bit first (:attr:`shows_class`). Of two the first, red, is lit while
         there is no class: the last input got none, or weights that are loaded are not there; the
         second, green, changes with each class.
+    serial : str
+        Where a computer finds the UART.
+    program : str
+        Writes the bitstream, whose file follows, onto the board.
     idle : tuple of str
         Outputs that are held inactive: chips that share pins with what is used.
     weights_at : int, optional
@@ -75,6 +79,8 @@ class Board:
     network: str
     pll: str
     leds: tuple[str, ...]
+    serial: str
+    program: str
     route: str = ""
     idle: tuple[str, ...] = ()
     weights_at: int | None = None
@@ -146,6 +152,8 @@ BOARDS = {
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_PAD",
             leds=("red", "green"),
+            serial="its USB port, second of two",
+            program="iceprog",
             route=_UP5K_ROUTE,
             weights_at=1 << 20,
         ),
@@ -171,6 +179,8 @@ BOARDS = {
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
             leds=("red", "green"),
+            serial="its USB port",
+            program="iceprog",
             route=_UP5K_ROUTE,
             idle=("flash",),
             note="close the jumper OSC (R16): it brings the 12 MHz clock to pin 20",
@@ -189,6 +199,8 @@ BOARDS = {
             network="mnist-512-192-10-t8",
             pll="SB_PLL40_CORE",
             leds=tuple(f"D{number}" for number in range(2, 10)),
+            serial="its USB port, second of two",
+            program="iceprog",
         ),
         Board(
             name="icestick",
@@ -204,6 +216,8 @@ BOARDS = {
             network="digits-64-38-10-t2",
             pll="SB_PLL40_CORE",
             leds=tuple(f"D{number}" for number in range(1, 6)),
+            serial="its USB port, second of two",
+            program="iceprog",
             route=SAFE_ROUTE,
         ),
         Board(
@@ -220,6 +234,8 @@ BOARDS = {
             network="mnist-784-600-10-t8",
             pll="EHXPLLL",
             leds=tuple(f"LED{number}" for number in range(8)),
+            serial="USB port US1",
+            program="openFPGALoader -b ulx3s",
         ),
         Board(
             name="orangecrab",
@@ -239,6 +255,8 @@ BOARDS = {
             network="mnist-784-600-10-t8",
             pll="EHXPLLL",
             leds=("red", "green"),
+            serial="pins 0 and 1",
+            program="dfu-util -a 0 -D",
             note="connect a USB-UART of 3.3 V, since it has none: TX to pin 0, RX to pin 1",
         ),
         Board(
@@ -255,6 +273,8 @@ BOARDS = {
             network="mnist-512-192-10-t8",
             pll="rPLL",
             leds=tuple(f"LED{number}" for number in range(1, 7)),
+            serial="its USB port, second of two",
+            program="openFPGALoader -b tangnano9k",
         ),
     )
 }

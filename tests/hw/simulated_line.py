@@ -15,7 +15,7 @@ __all__ = ["CYCLE", "WEIGHTS_AT", "SimulatedLine", "ask", "ask_all", "hear", "sa
 
 CYCLE = 1e-6  # seconds of simulated time
 TIMEOUT = round(protocol.TIMEOUT / CYCLE)
-WEIGHTS_AT = 0x1230  # where the flash holds an image of weights
+WEIGHTS_AT = 0x1230  # where the flash holds a weight image
 
 
 async def say(ctx, line, byte, bit):

@@ -507,7 +507,7 @@ class TestEvents:
         check_events(line, network, random_spikes(rng, network, 4, least=20))
 
     def test_an_overrun_gives_no_class(self, rng):
-        """400 units take longer; and nothing is heard until a break."""
+        """400 units take longer; and nothing is answered until a break."""
         network = events_network(rng, hidden=(400,), high=0, low=-9)
         network.layers[1].threshold[:] = 500
         line = SimulatedLine(network, patience=600)

@@ -1,4 +1,4 @@
-"""The image of weights: its bytes, and what is refused."""
+"""The weight image: its bytes, and what is refused."""
 
 import struct
 import zlib
