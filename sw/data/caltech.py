@@ -26,7 +26,7 @@ from sw.cli import UserError
 from sw.data import sources
 from sw.data.dataset import Dataset
 
-__all__ = ["load", "photographs"]
+__all__ = ["find", "load", "photographs"]
 
 _ARCHIVES = ("caltech101_faceseasy_faces_motorbikes.tar", "caltech-101.zip")
 _INNER = "101_ObjectCategories.tar.gz"
@@ -34,6 +34,11 @@ _URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip?downl
 _ZIP_MD5 = "3138e1922a9193bfa496528edbbc45d0"
 _CATEGORIES = ("Faces", "Motorbikes")
 _MD5 = "960704df9d6ca54fca44e75b1b8f8a3c"
+
+
+def find(data_dir: Path | None = None) -> Path | None:
+    """Where the archive lies, None if it has to be fetched."""
+    return sources.find("caltech", _ARCHIVES, data_dir)
 
 
 def load(data_dir: Path | None = None) -> Dataset:
@@ -74,7 +79,7 @@ def photographs(name: str, height: int, width: int, data_dir: Path | None = None
 
 
 def _archive(data_dir: Path | None) -> Path:
-    path = sources.find("caltech", _ARCHIVES, data_dir)
+    path = find(data_dir)
     if path is None:
         path = sources.cache() / "caltech" / "caltech-101.zip"
         sources.fetch(

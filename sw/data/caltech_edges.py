@@ -12,7 +12,10 @@ from sw.data import caltech
 from sw.data.dataset import Dataset
 from sw.features import edges
 
-__all__ = ["load"]
+__all__ = ["find", "load"]
+
+
+find = caltech.find
 
 
 def load(data_dir: Path | None = None) -> Dataset:

@@ -4,6 +4,7 @@ Pixels of 0 … 16 are scaled to 0 … 255. It comes in one piece: every fifth i
 for testing (355).
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,13 @@ import numpy as np
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 
-__all__ = ["load"]
+__all__ = ["find", "load"]
+
+
+def find(data_dir: Path | None = None) -> Path | None:
+    """Where scikit-learn lies, None if it is not installed."""
+    found = find_spec("sklearn")
+    return Path(found.origin).parent if found and found.origin else None
 
 
 def load(data_dir: Path | None = None) -> Dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sw.data import idx
 from sw.data.dataset import Dataset
 
-__all__ = ["SOURCE", "load"]
+__all__ = ["SOURCE", "find", "load"]
 
 SOURCE = idx.Source(
     name="fashion_mnist",
@@ -32,6 +32,11 @@ SOURCE = idx.Source(
         "Ankle boot",
     ),
 )
+
+
+def find(data_dir: Path | None = None) -> Path | None:
+    """Where it lies, None if it has to be fetched."""
+    return idx.find(SOURCE, data_dir)
 
 
 def load(data_dir: Path | None = None) -> Dataset:

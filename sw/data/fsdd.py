@@ -26,7 +26,7 @@ from sw.data import sources
 from sw.data.events import EventDataset, Events
 from sw.features import cochlea
 
-__all__ = ["load"]
+__all__ = ["find", "load"]
 
 _ARCHIVES = ("fsdd_v1_26eb9aa.tar.xz", "free-spoken-digit-dataset-1.0.10.tar.gz")
 _URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz"
@@ -35,6 +35,11 @@ _NAME = re.compile(r"(?:.*/)?recordings/((\d)_[a-z]+_(\d+)\.wav)")
 _TESTED = 5  # recordings of each speaker and digit
 _RATE = 8000  # Hz
 _WINDOW = 0.64  # s, longer than 94 % of the recordings
+
+
+def find(data_dir: Path | None = None) -> Path | None:
+    """Where the archive lies, None if it has to be fetched."""
+    return sources.find("fsdd", _ARCHIVES, data_dir)
 
 
 def load(data_dir: Path | None = None) -> EventDataset:
@@ -46,7 +51,7 @@ def load(data_dir: Path | None = None) -> EventDataset:
     UserError
         The archive is damaged or cannot be had.
     """
-    path = sources.find("fsdd", _ARCHIVES, data_dir)
+    path = find(data_dir)
     if path is None:
         path = sources.cache() / "fsdd" / _ARCHIVES[1]
         files = sources.fetch(

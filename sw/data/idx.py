@@ -17,7 +17,7 @@ from sw.cli import UserError
 from sw.data import sources
 from sw.data.dataset import Dataset
 
-__all__ = ["FILES", "Source", "load"]
+__all__ = ["FILES", "Source", "find", "load"]
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -75,6 +75,17 @@ def load(source: Source, data_dir: Path | None = None) -> Dataset:
     )
 
 
+def find(source: Source, data_dir: Path | None = None) -> Path | None:
+    """Where the data set lies, None if not all of its files do."""
+    paths = [_find(source, file, data_dir) for file in FILES]
+    return paths[0] if all(paths) else None
+
+
+def _find(source: Source, file: str, data_dir: Path | None) -> Path | None:
+    folders = (source.torchvision, f"{source.torchvision}/raw", "raw")
+    return sources.find(source.name, (f"{file}.gz", file), data_dir, folders)
+
+
 def _array(content: bytes) -> np.ndarray:
     """The array in an IDX file whose checksum was right: uint8 [N] or [N, 28, 28]."""
     dimensions = content[3]
@@ -84,8 +95,7 @@ def _array(content: bytes) -> np.ndarray:
 
 def _content(source: Source, file: str, md5: str, data_dir: Path | None) -> bytes:
     """Unpacked content of ``file``."""
-    folders = (source.torchvision, f"{source.torchvision}/raw", "raw")
-    path = sources.find(source.name, (f"{file}.gz", file), data_dir, folders)
+    path = _find(source, file, data_dir)
     if path is None:
         return _download(source, file, md5)
     content = path.read_bytes()

@@ -5,7 +5,7 @@ from pathlib import Path
 from sw.data import idx
 from sw.data.dataset import Dataset
 
-__all__ = ["SOURCE", "load"]
+__all__ = ["SOURCE", "find", "load"]
 
 SOURCE = idx.Source(
     name="mnist",
@@ -19,6 +19,11 @@ SOURCE = idx.Source(
     torchvision="MNIST",
     labels=tuple("0123456789"),
 )
+
+
+def find(data_dir: Path | None = None) -> Path | None:
+    """Where it lies, None if it has to be fetched."""
+    return idx.find(SOURCE, data_dir)
 
 
 def load(data_dir: Path | None = None) -> Dataset:

@@ -1,6 +1,7 @@
 """Data sets by name, and those that a network takes.
 
-A data set is one module of this folder with a function ``load(data_dir)``, and one line below.
+A data set is one module of this folder with functions ``load(data_dir)`` and ``find(data_dir)``,
+and one line below.
 NumPy only; what a single data set needs beside it is imported when that one is loaded.
 """
 
@@ -17,23 +18,24 @@ from sw.data.events import EventDataset
 from sw.encoder import Spikes
 from sw.network import Network
 
-__all__ = ["DATASETS", "EVENT_DATASETS", "check", "load", "load_dataset_for", "load_for"]
+__all__ = ["DATASETS", "EVENT_DATASETS", "check", "find", "load", "load_dataset_for", "load_for"]
 
 
-class _Loader(Protocol):
-    def __call__(self, data_dir: Path | None = None) -> Dataset | EventDataset: ...
+class _Module(Protocol):
+    def find(self, data_dir: Path | None = None, /) -> Path | None: ...
+    def load(self, data_dir: Path | None = None, /) -> Dataset | EventDataset: ...
 
 
-_IMAGES: dict[str, _Loader] = {
-    "digits": digits.load,
-    "mnist": mnist.load,
-    "fashion_mnist": fashion_mnist.load,
-    "caltech": caltech.load,
-    "caltech_edges": caltech_edges.load,
+_IMAGES: dict[str, _Module] = {
+    "digits": digits,
+    "mnist": mnist,
+    "fashion_mnist": fashion_mnist,
+    "caltech": caltech,
+    "caltech_edges": caltech_edges,
 }
-_EVENTS: dict[str, _Loader] = {
-    "fsdd": fsdd.load,
-    "shd": shd.load,
+_EVENTS: dict[str, _Module] = {
+    "fsdd": fsdd,
+    "shd": shd,
 }
 EVENT_DATASETS = tuple(_EVENTS)
 DATASETS = (*_IMAGES, *EVENT_DATASETS)
@@ -50,7 +52,15 @@ def load(name: str, data_dir: Path | None = None) -> Dataset | EventDataset:
     if name not in DATASETS:
         raise UserError(f"Data set must be one of {', '.join(DATASETS)}, not {quoted(name)}")
     sources.check_folders(data_dir)
-    return (_IMAGES | _EVENTS)[name](data_dir)
+    return (_IMAGES | _EVENTS)[name].load(data_dir)
+
+
+def find(name: str, data_dir: Path | None = None) -> Path | None:
+    """Where the data set ``name`` lies, None if it has to be fetched; its content is not looked at.
+    Raises UserError for a folder that is not there.
+    """
+    sources.check_folders(data_dir)
+    return (_IMAGES | _EVENTS)[name].find(data_dir)
 
 
 def load_for(

@@ -22,7 +22,7 @@ from sw.cli import UserError
 from sw.data import sources
 from sw.data.events import EventDataset, Events
 
-__all__ = ["LABELS", "load"]
+__all__ = ["LABELS", "find", "load"]
 
 LABELS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
@@ -35,6 +35,12 @@ _MD5 = {
 }
 _CHANNELS = 700
 _WINDOW = 1.4
+
+
+def find(data_dir: Path | None = None) -> Path | None:
+    """Where it lies, None if not both of its files do."""
+    paths = [sources.find("shd", (file,), data_dir) for file in _MD5]
+    return paths[0] if all(paths) else None
 
 
 def load(data_dir: Path | None = None) -> EventDataset:

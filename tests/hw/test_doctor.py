@@ -1,6 +1,7 @@
 """The doctor finds what is there, misses what is not, and says how to get it."""
 
 import json
+import subprocess
 import sys
 from importlib import metadata
 
@@ -108,3 +109,27 @@ def test_an_extra_that_there_is_not(machine):
 @pytest.mark.smoke
 def test_this_machine_has_what_every_command_needs():
     assert not [finding for finding in doctor.examine([]) if finding.missed]
+
+
+def test_where_data_sets_lie(machine, tmp_path, monkeypatch):
+    archive = tmp_path / "data" / "fsdd" / "fsdd_v1_26eb9aa.tar.xz"
+    archive.parent.mkdir(parents=True)
+    archive.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("FIRSTSPIKE_DATA", str(tmp_path / "data"))
+    there = {f.name: f for f in doctor.examine([]) if f.extra == "data sets"}
+    assert (there["fsdd"].found, there["shd"].found) == (str(archive), "")
+    assert not any(finding.missed for finding in there.values()), "it can be fetched"
+
+
+def test_a_folder_of_data_that_is_not_there(machine, monkeypatch, capsys):
+    monkeypatch.setenv("FIRSTSPIKE_DATA", "/nowhere")
+    assert doctor.main(["host"]) == 1
+    assert "/nowhere: no such folder" in capsys.readouterr().out
+
+
+def test_without_numpy():
+    """Which all commands need; then there is all the more to be said."""
+    code = "import sys; sys.modules['numpy'] = None; from hw import doctor; doctor.main(['host'])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "every command" in shown.stdout

@@ -68,6 +68,13 @@ def test_places(tiny, tmp_path, monkeypatch, place):
     assert registry.load("mnist", flag).train_images.shape == (3, 28, 28)
 
 
+def test_it_lies_where_all_of_its_files_do(tiny):
+    first = tiny / "mnist" / f"{idx.FILES[0]}.gz"
+    assert registry.find("mnist", tiny) == first
+    (tiny / "mnist" / f"{idx.FILES[3]}.gz").unlink()
+    assert registry.find("mnist", tiny) is None
+
+
 def test_system_folder_with_a_hyphen(tiny, tmp_path):
     (tmp_path / "system").mkdir()
     (tiny / "mnist").rename(tmp_path / "system" / "fashion-mnist")
