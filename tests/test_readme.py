@@ -36,6 +36,7 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.mark.deep
 def test_the_path_from_data_to_bitstream(folder):
     """All five lines, one after the other; what each promises is there."""
     lines = blocks("sh")[1].splitlines()

@@ -1,18 +1,19 @@
 """The cocotb test that ``python -m sim.board`` runs: asks a board for all classes."""
 
 import json
+from typing import Any
 
 import cocotb
 
 from hw.link import protocol
-from sim.board import COMMANDS, FLASH, REPLIES, Board
+from sim.cocotb_bench.board import COMMANDS, FLASH, REPLIES, Board
 from sim.cocotb_bench.testbench import what_is_simulated
 
 __all__ = ["answers"]
 
 
 @cocotb.test()
-async def answers(dut) -> None:  # noqa: ANN001
+async def answers(dut: Any) -> None:
     """The replies to the commands, one after the other."""
     network, _ = what_is_simulated()
     asked = json.loads(COMMANDS.read_text(encoding="utf-8"))

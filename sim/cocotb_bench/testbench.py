@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from cocotb.clock import Clock
@@ -21,9 +21,6 @@ from hw.rtl.streams import SpikeBeat
 from sim.verilator import compiler, tool
 from sim.verilator.simulator import UNSEEN, record_type
 from sw.network import Network
-
-if TYPE_CHECKING:
-    from cocotb.handle import SimHandleBase
 
 __all__ = ["Testbench", "simulate", "what_is_simulated"]
 
@@ -51,12 +48,12 @@ class Testbench:
 
     __test__ = False  # pytest: no class of tests
 
-    dut: "SimHandleBase"
+    dut: Any
     network: Network
     images: np.ndarray
 
     @classmethod
-    async def start(cls, dut: "SimHandleBase") -> "Testbench":
+    async def start(cls, dut: Any) -> "Testbench":
         """Starts the clock and resets the core."""
         network, images = what_is_simulated()
         bench = cls(dut=dut, network=network, images=images)
@@ -101,7 +98,7 @@ class Testbench:
         """
         chance = random.Random(seed)
         pixels = images.reshape(-1).tolist()
-        per_image, dut = self.network.encoder.pixels, self.dut
+        per_image, dut = images[0].size, self.dut
         hidden = sum(self.network.sizes[1:-1])
         records = np.zeros(len(images), record_type(hidden))
         firing = np.full(hidden, UNSEEN, np.uint16)
@@ -137,7 +134,7 @@ class Testbench:
         dut.pixel_valid.value = dut.result_ready.value = 0
         return records[:taken]
 
-    def _answer(self, accepted: int, valid: int, times: np.ndarray) -> tuple:
+    def _answer(self, accepted: int, valid: int, times: np.ndarray) -> tuple[object, ...]:
         dut = self.dut
         return (
             accepted,
@@ -203,7 +200,8 @@ def simulate(
     RuntimeError
         A test failed.
     """
-    from cocotb_tools.runner import get_results, get_runner
+    from cocotb_tools.check_results import get_results
+    from cocotb_tools.runner import get_runner
 
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()

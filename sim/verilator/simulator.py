@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from amaranth.hdl import Fragment
@@ -114,7 +115,7 @@ class Simulator:
         """Hidden units that the probes watch."""
         return sum(self.network.sizes[1:-1]) if self.probed else 0
 
-    def run(self, inputs: Inputs, **how: float) -> np.ndarray:
+    def run(self, inputs: Inputs, **how: Any) -> np.ndarray:
         """All records [B] of :meth:`stream`."""
         empty = np.empty(0, record_type(self.hidden))
         return np.concatenate([empty, *self.stream(inputs, **how)])
@@ -170,20 +171,20 @@ class Simulator:
             mode = "alone" if alone else "stream"
             files = [items_file, ends_file, words_file]
             fields = [*files, self.hidden, mode, stalls, seed, reset, limit]
-            process = subprocess.Popen(
-                [self.program, *map(str, fields)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-            try:
-                size = record.itemsize
-                while content := process.stdout.read(size * _CHUNK):
-                    yield np.frombuffer(content[: len(content) // size * size], record)
-                message = process.stderr.read().decode().strip()
-                status = process.wait()
-            finally:
-                process.kill()
-                process.wait()
-                process.stdout.close()
-                process.stderr.close()
+            command = [str(self.program), *map(str, fields)]
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            ) as process:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                try:
+                    size = record.itemsize
+                    while content := process.stdout.read(size * _CHUNK):
+                        yield np.frombuffer(content[: len(content) // size * size], record)
+                    message = process.stderr.read().decode().strip()
+                    status = process.wait()
+                finally:
+                    process.kill()
         if status in (3, 4):
             raise CoreError(message)
         if status:

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.flow.tools import run_tool
 from hw.flow.verilog import TOP, to_verilog
 from sim.verilator import compiler
-from sim.verilator.netlist import cell_models
+from sim.verilator.netlist import cell_models, synthesise
 from sw.cli import UserError
 from sw.network import Network
 
@@ -85,15 +84,9 @@ def clocked_activity(verilog: str, *, top: str, cycles: int, folder: Path) -> Ac
 
 
 def _count(verilog: str, top: str, arguments: list[object], folder: Path, images: int) -> Activity:
-    with tempfile.TemporaryDirectory() as name:
-        home = Path(name)
-        (home / "source.v").write_text(verilog, encoding="utf-8")
-        script = _SCRIPT.format(top=top)
-        run_tool("yosys", ["-q", "-p", script], cwd=home, log=home / "log")
-        module = json.loads((home / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
-        netlist = (
-            (home / "netlist.v").read_text(encoding="utf-8").split("\n", 1)[1]
-        )  # without yosys' version
+    made = synthesise("source.v", verilog, _SCRIPT.format(top=top), folder)
+    module = json.loads((made / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
+    netlist = (made / "netlist.v").read_text(encoding="utf-8")
     probes = _Probes(module)
     widths = f"#define WIRES {probes.width(probes.wires)}\n"
     widths += f"#define ENABLES {probes.width(probes.enables)}\n"

@@ -66,6 +66,7 @@ def test_without_a_pll():
     assert parts["total"] == parts["core"] == energy(ACTIVITY, clock=12e6)["core"]
 
 
+@pytest.mark.deep
 def test_the_multiplier_changes_as_the_coefficient_says():
     """Two counters of 8 bits and their product, as measured by tinyVision.ai."""
     design = """

@@ -8,7 +8,7 @@ from hw.link.weight_image import pack
 from hw.rtl.config import find_config
 from hw.rtl.core import loaded_words
 from sim import golden
-from sim.board import Board
+from sim.cocotb_bench.board import Board
 from sim.cocotb_bench.testbench import what_is_simulated
 from sw.network import Layer, Network
 

@@ -8,7 +8,7 @@ import numpy as np
 from sim import golden
 from sim.cocotb_bench.testbench import Testbench
 from sim.cycles.model import cycles
-from sim.verify import differs
+from sim.verilator.compare import differs
 
 
 async def check(bench, images, **how):

@@ -4,7 +4,7 @@ import cocotb
 
 from sim import golden
 from sim.cocotb_bench.testbench import Testbench
-from sim.verify import differs
+from sim.verilator.compare import differs
 
 
 @cocotb.test()

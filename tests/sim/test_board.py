@@ -9,8 +9,8 @@ from samples import command, events_network, image_network, random_spikes
 
 from hw.rtl.config import DEFAULT, find_config
 from sim import board, golden
-from sim.board import OPTIONS, TOP, board_sources
 from sim.cocotb_bench.testbench import simulate
+from sim.verilator.board import OPTIONS, TOP, board_sources
 from sw.cli import UserError
 from sw.data.registry import load
 
@@ -45,6 +45,7 @@ def check_command(network, engine, tmp_path, *clock):
     assert "mismatches:       0\n" in result.stdout
 
 
+@pytest.mark.deep
 def test_weights_that_are_loaded(rng, tmp_path):
     """From the flash or by the host, and what a fault gives."""
     network = small(rng)
@@ -54,7 +55,7 @@ def test_weights_that_are_loaded(rng, tmp_path):
         tests="cocotb_board",
         folder=VERIFY.parent / "board" / f"{network.file_name}-{LOADED}",
         programs=VERIFY,
-        sources=board_sources(network, find_config(LOADED)),
+        sources=board_sources(network, find_config(LOADED), VERIFY),
         top=TOP,
         options=OPTIONS,
     )
@@ -85,6 +86,7 @@ def test_a_difference_is_told(rng, tmp_path, monkeypatch, capsys):
         assert "mismatches:       1\n" in capsys.readouterr().out
 
 
+@pytest.mark.deep
 def test_events(rng):
     """Answered before the end mark and after it."""
     network = events_network(rng, channels=16, hidden=(20,), low=0, high=5)

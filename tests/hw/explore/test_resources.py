@@ -208,6 +208,7 @@ def test_far_too_large(rng, hidden, classes, shortage, remedy):
         check_fit(network, BOARDS["icebreaker"])
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "engine", ["event-2,event", "event-4,event-2", "popcount-8,event", "folded-8,event"]
 )
@@ -221,9 +222,14 @@ def test_yosys_needs_as_many_block_rams(rng, tmp_path, board, cell, engine):
     assert found == resources_of(network, config).block_rams(board.family)
 
 
-@pytest.mark.parametrize("engine", ["event", "event,folded-8,event"])
 @pytest.mark.parametrize(
-    ("board", "cell"), [("icebreaker", "SB_RAM40_4K"), ("ulx3s", "DP16KD")], ids=["ice40", "ecp5"]
+    ("engine", "board", "cell"),
+    [
+        pytest.param("event", "icebreaker", "SB_RAM40_4K", marks=pytest.mark.deep),
+        ("event,folded-8,event", "icebreaker", "SB_RAM40_4K"),
+        ("event", "ulx3s", "DP16KD"),
+        pytest.param("event,folded-8,event", "ulx3s", "DP16KD", marks=pytest.mark.deep),
+    ],
 )
 def test_yosys_needs_as_many_block_rams_for_events(rng, tmp_path, board, cell, engine):
     """Of the weights only."""
@@ -272,8 +278,16 @@ ROM = """module top(input clk, en, input [15:0] ra, output reg [{high}:0] q);
     always @(posedge clk) if (en) q <= words[ra];
 endmodule"""
 MEMORIES = [
-    *((RAM, *shape) for shape in ((1568, 11), (1280, 7), (2000, 13), (300, 5))),
-    *((ROM, *shape) for shape in ((2736, 16), (1216, 32), (1100, 10), (768, 10), (4000, 8))),
+    *((RAM, *shape) for shape in ((1280, 7), (300, 5))),
+    *((ROM, *shape) for shape in ((768, 10),)),
+    *(
+        pytest.param(kind, *shape, marks=pytest.mark.deep)
+        for kind, shapes in (
+            (RAM, ((1568, 11), (2000, 13))),
+            (ROM, ((2736, 16), (1216, 32), (1100, 10), (4000, 8))),
+        )
+        for shape in shapes
+    ),
 ]
 
 

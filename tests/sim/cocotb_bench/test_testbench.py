@@ -14,19 +14,24 @@ def run(network, images, tests, name):
     simulate(network, images, tests=tests, folder=FOLDER / name, programs=VERIFY)
 
 
+@pytest.mark.deep
 def test_mnist(mnist):
     run(find("mnist-512-192-10-t8"), mnist.test_images[:6], "cocotb_core", "mnist")
 
 
-def test_digits():
-    images = registry.load("digits").test_images[:25]
-    run(find("digits-64-192-10-t16"), images, "cocotb_core", "digits")
+@pytest.mark.parametrize("count", [3, pytest.param(25, marks=pytest.mark.deep)])
+def test_digits(count):
+    images = registry.load("digits").test_images[:count]
+    run(find("digits-64-192-10-t16"), images, "cocotb_core", f"digits {count}")
 
 
+@pytest.mark.deep
 def test_three_hidden_layers(rng):
     network = make(rng, "three hidden layers")
-    images = mixed_images(rng, network, 25)
-    run(network, images, "cocotb_core", "deep")
-    # And the tests can fail.
+    run(network, mixed_images(rng, network, 25), "cocotb_core", "three hidden layers")
+
+
+def test_a_test_that_fails(rng):
+    network = make(rng, "one layer")
     with pytest.raises(RuntimeError, match=r"1 of 1 cocotb tests failed; see .*test.log"):
-        run(network, images, "cocotb_wrong", "deep")
+        run(network, mixed_images(rng, network, 3), "cocotb_wrong", "failing")

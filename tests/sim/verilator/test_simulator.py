@@ -14,7 +14,7 @@ from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
 from sim import golden
 from sim.cycles.model import cycles
-from sim.verify import differs
+from sim.verilator.compare import differs
 from sim.verilator.simulator import CoreError, Simulator
 from sw.encoder import Spikes
 

@@ -1,0 +1,42 @@
+"""Folders that are made once and kept, each under the digest of all that it is made of."""
+
+import fcntl
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["digest", "once"]
+
+
+def digest(parts: Sequence[object]) -> str:
+    """Of strings, numbers, and lists of them."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def once(home: Path, make: Callable[[Path], None]) -> Path:
+    """The folder ``home``, which appears whole: ``make`` fills it, in one process at a time, unless
+    it is there.
+    """
+    if not home.is_dir():
+        with _alone(home), tempfile.TemporaryDirectory(dir=home.parent, prefix=".build-") as name:
+            if not home.is_dir():
+                here = Path(name) / "new"
+                here.mkdir()
+                make(here)
+                with suppress(OSError):  # another process was faster; its is the same
+                    here.rename(home)
+    return home
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Waits until no other process makes ``home``."""
+    lock = home.with_name(f".{home.name}.lock")
+    with lock.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # whoever waits for it finds what is made
