@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from hw.boards.clock import check_clock
-from hw.host import commands
 from hw.link import protocol
+from hw.link.sending import commands
 from hw.link.weight_image import pack
 from hw.rtl.config import Config, engine_names, find_config
 from hw.rtl.core import loaded_words
