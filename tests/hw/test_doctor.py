@@ -8,6 +8,7 @@ from importlib import metadata
 import pytest
 
 from hw import doctor
+from hw.boards.table import BOARDS
 from sw.cli import UserError
 
 REQUIREMENTS = [
@@ -92,6 +93,11 @@ def test_no_programmer_is_missed(machine):
     put(programs, "iceprog", "1")
     assert found("host")["iceprog"] == str(programs / "iceprog")
     assert doctor.main(["host", "--quiet"]) == 0
+
+
+def test_programmers_are_those_of_the_boards():
+    named = {board.program.split()[0] for board in BOARDS.values()}
+    assert named == set(doctor._PROGRAMMERS)
 
 
 def test_what_compiles_a_simulator(machine):
