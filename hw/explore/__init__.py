@@ -1,1 +1,1 @@
-"""What a network needs, and which design answers a goal best, before any synthesis."""
+"""What a network needs, and which design serves a goal best, before any synthesis."""

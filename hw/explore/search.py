@@ -50,7 +50,7 @@ class Limits:
     cells : int, or None
         Logic cells, at most.
     cycles : float, or None
-        Cycles from the last pixel (of events: the first) to the answer, mean, at most.
+        Mean latency, at most, in cycles from the last pixel (of events: the first) to the result.
     accuracy : float 0 … 1, or None
         Strict, on the test images, at least.
     """
@@ -82,7 +82,7 @@ class Candidate:
     accuracy : float
         Strict, on the test images.
     cycles_mean, cycles_max : float
-        From the last pixel to the answer; of events, from the first.
+        Latency, from the last pixel to the result; of events, from the first.
     routed : bool
         It is known to route (hw/explore/routed.py).
     """
@@ -99,7 +99,7 @@ class Candidate:
 
     @property
     def microseconds(self) -> float:
-        """Mean time to the answer at the board's usual clock."""
+        """Mean latency at the board's usual clock."""
         return self.cycles_mean * 1e6 / self.board.clock
 
     @property
@@ -345,6 +345,6 @@ def picture(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> N
             size=7,
         )
     figure.colorbar(points, label="accuracy, strict [%]")
-    axes.set(xscale="log", yscale="log", xlabel="logic cells", ylabel="mean time to answer [µs]")
+    axes.set(xscale="log", yscale="log", xlabel="logic cells", ylabel="mean latency [µs]")
     axes.grid(visible=True, which="both", alpha=0.3)
     save_picture(path, figure, dpi=120)

@@ -24,7 +24,7 @@ class Config:
     pixels : 1, 2 or 4
         Pixels taken in a cycle; no more than the first layer has banks.
     most_events : int
-        Where inputs are events, that many of an inference at most: what potentials have room for.
+        Where inputs are events, that many of an inference at most: what the potentials can hold.
     """
 
     engines: tuple[Engine, ...] = (EventDriven(),)

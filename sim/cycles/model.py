@@ -88,7 +88,7 @@ def _module(part: Engine | Input) -> ModuleType:
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """How many weights the answers need, and how many the memories could have given.
+    """How many weights the inferences need, and how many the memories could have given.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Traffic:
 
 
 def traffic(network: Network, inputs: Inputs, answer: Answer, config: Config = DEFAULT) -> Traffic:
-    """What the answers to ``inputs`` need of the memories of weights; as :func:`cycles`, which see.
+    """What inferences of ``inputs`` need of the memories of weights; as :func:`cycles`, which see.
     Where inputs are events, nothing is early: cycles are counted from the first.
     """
     bound = np.minimum(answer.step, network.steps - 1)[:, None]

@@ -1,7 +1,7 @@
 """A block's control, cycle by cycle, for many images at once.
 
 Each stage takes what the one before it offers and offers something itself, as valid/ready streams:
-events, of which the last of a step is marked, or a step's potentials. Within a cycle all stages see
+beats, of which the last of a step is marked, or a step's potentials. Within a cycle all stages see
 what the others offered at its beginning, so they are clocked from the last to the first.
 """
 
@@ -16,7 +16,7 @@ _COMPACT = 32  # cycles after which images that are decided are left out
 
 class Stage(ABC):
     """A block. Its state is arrays, named ``state``, with one entry per image. It offers something
-    where ``valid`` is set; ``last`` marks what ends a step. Events have a spike where ``spike`` is.
+    where ``valid`` is set; ``last`` marks what ends a step. Beats have a spike where ``spike`` is.
     """
 
     state: tuple[str, ...]
@@ -44,7 +44,7 @@ def run(stages: list[Stage], steps: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     stages : list of Stage
-        From the source of events to the output layer.
+        From the source of beats to the output layer.
     steps : int [B]
         Steps that are visited up to the decision.
     """
@@ -70,16 +70,16 @@ def run(stages: list[Stage], steps: np.ndarray) -> np.ndarray:
 
 
 class Windows(Stage):
-    """Sends events in windows, each without a gap: a step, or a part of it.
+    """Sends beats in windows, each without a gap: a step, or a part of it.
 
     Parameters
     ----------
     total : int [B, T]
-        Events of each step.
+        Beats of each step.
     early : int [B, T]
-        Of these, the events before the step's last window.
+        Of these, the beats before the step's last window.
     visited : bool [B, T]
-        Steps up to the decision that have events; without a spike it is one all the same.
+        Steps up to the decision that have beats; without a spike it is one all the same.
     """
 
     state: tuple[str, ...] = ("valid", "spike", "left", "final", "_next", "_end")
@@ -96,12 +96,12 @@ class Windows(Stage):
         self._end = np.searchsorted(image, np.arange(len(total)), side="right")
         self._next = np.concatenate([[0], self._end[:-1]])
         self.valid = self.spike = np.zeros(len(total), bool)
-        self.left = np.zeros(len(total), np.int64)  # events of the window, with the one offered
+        self.left = np.zeros(len(total), np.int64)  # beats of the window, with the one offered
         self.final = np.zeros(len(total), bool)  # the window is the last one of its step
 
     @property
     def last(self) -> np.ndarray:
-        """The event offered is the last one of its step."""
+        """The beat offered is the last one of its step."""
         return self.final & (self.left == 1)
 
     def load(self, take: np.ndarray) -> None:
@@ -115,7 +115,7 @@ class Windows(Stage):
         self._next = self._next + take
 
     def send(self, taken: np.ndarray) -> np.ndarray:
-        """Sends an event where it is taken; where the window is done."""
+        """Sends a beat where it is taken; where the window is done."""
         sent = self.valid & taken
         done = sent & (self.left == 1)
         self.left = self.left - sent

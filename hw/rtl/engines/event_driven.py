@@ -61,7 +61,7 @@ class EventDriven(Engine):
         return [BlockMemory(depth, size.outputs, count=self.banks)]
 
     def cost(self, size: LayerSize) -> Mapping[str, float]:
-        # Without room for fillers a row is chosen bit by bit; four slots need a larger adder.
+        # Where fillers are no rows each bit is chosen; four slots need a larger adder.
         unfilled = bank_depth(size.inputs, self.banks) == bank_rows(size.inputs, self.banks)
         slots = self.banks * unfilled + 4 * (self.banks == 4) if self.banks > 1 else 0
         return {

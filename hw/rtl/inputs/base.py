@@ -45,10 +45,10 @@ class Input(ABC):
 
     encodes: ClassVar[type]
     port: ClassVar[str]  # the name of its stream in the core's signature
-    cycles_from: ClassVar[str]  # where an answer's cycles begin, for people
+    cycles_from: ClassVar[str]  # what latency is counted from, for people
     blocks: ClassVar[str]  # what it is made of, for people
     can_select: ClassVar[bool]  # a network may be trained with fewer of its inputs
-    can_fault: ClassVar[bool]  # an answer may be the fault of an input that broke the rules
+    can_fault: ClassVar[bool]  # an input may break the rules; its result then is a fault
 
     @abstractmethod
     def check(self, network: Network, first: Engine) -> None:
@@ -67,8 +67,8 @@ class Input(ABC):
     @property
     @abstractmethod
     def latency(self) -> int:
-        """Cycles from the beat from which an answer's cycles are counted to the first event that
-        the first layer is offered at or after it.
+        """Cycles from the beat that an inference's latency is counted from to what it brings the
+        first layer: for pixels the end of step 0, for events the first spike.
         """
 
     @abstractmethod
@@ -108,7 +108,7 @@ class Input(ABC):
     @property
     @abstractmethod
     def load_cycles(self) -> int:
-        """Cycles in which an inference is taken before its answer's cycles begin."""
+        """Cycles in which an inference is taken before its latency begins."""
 
     @abstractmethod
     def beats(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ def stage(engine: Folded, layer: Layer, times: np.ndarray | None, visited: np.nd
     times : int [B, N], or None for the output layer
         Steps in which its units fire; ``steps`` means never.
     visited : bool [B, T]
-        Steps up to the decision that have events.
+        Steps up to the decision that have beats.
     """
     assert times is not None, "a folded layer is a hidden one"
     return _Passes(times, engine.lanes, engine.copies, visited)

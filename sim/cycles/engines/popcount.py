@@ -19,13 +19,13 @@ def stage(engine: Popcount, layer: Layer, times: np.ndarray | None, visited: np.
     times : int [B, N], or None for the output layer
         Steps in which its units fire; ``steps`` means never.
     visited : bool [B, T]
-        Steps up to the decision that have events.
+        Steps up to the decision that have beats.
     """
     return _Rounds(len(visited), rounds(layer.inputs, engine.flags))
 
 
 class _Rounds(Stage):
-    """After a step's last event the rounds, then the potentials."""
+    """After a step's last beat the rounds, then the potentials."""
 
     state = ("valid", "last", "_left")
 

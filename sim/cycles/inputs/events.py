@@ -22,9 +22,9 @@ def stage(
         That of the first layer.
     inputs : Spikes
     total : int [B, T]
-        Events of each step.
+        Beats of each step.
     visited : bool [B, T]
-        Steps up to the decision that have events.
+        Steps up to the decision that have beats.
     """
     return InTimeOrder(total, visited)
 
@@ -42,7 +42,7 @@ class InTimeOrder(Windows):
         self.load(np.ones(len(total), bool))
 
     def ready(self, taken: np.ndarray) -> np.ndarray:
-        return taken  # nobody is before it
+        return taken  # it is the first stage
 
     def clock(self, before: Stage, ready: np.ndarray, taken: np.ndarray) -> None:
         self.load(self.send(taken))

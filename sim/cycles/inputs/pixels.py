@@ -23,9 +23,9 @@ def stage(
         That of the first layer.
     inputs : uint8 [B, height, width]
     total : int [B, T]
-        Events of each step.
+        Beats of each step.
     visited : bool [B, T]
-        Steps up to the decision that have events.
+        Steps up to the decision that have beats.
     """
     if first.always_accepts:
         return _Orderer(total, visited)
@@ -65,7 +65,7 @@ class _Orderer(Windows):
         self.load(np.ones(len(total), bool))
 
     def ready(self, taken: np.ndarray) -> np.ndarray:
-        return taken  # nobody is before it
+        return taken  # it is the first stage
 
     def clock(self, before: Stage, ready: np.ndarray, taken: np.ndarray) -> None:
         done = self.send(taken)
@@ -77,7 +77,7 @@ class _Orderer(Windows):
 
 
 class _Loading(Windows):
-    """hw.rtl.orderer from the image's first pixel on, before a block that has not always room.
+    """hw.rtl.orderer from the image's first pixel on, before a block that does not always accept.
 
     Parameters
     ----------
@@ -87,38 +87,38 @@ class _Loading(Windows):
         A spike of step 0 arrives in the cycle; the image's last arrival comes in the last one.
     """
 
-    state = (*Windows.state, "_arrives", "_listed")
+    state = (*Windows.state, "_arrives", "_queued")
 
     def __init__(self, total: np.ndarray, visited: np.ndarray, arrives: np.ndarray) -> None:
         super().__init__(total, np.zeros_like(total), visited)
         self._arrives = arrives
-        self._listed = np.zeros(len(total), np.int64)  # spikes of step 0 on their list
+        self._queued = np.zeros(len(total), np.int64)  # spikes of step 0 on their lists
         self._cycle = 0
         self._offer()
 
     def _offer(self) -> None:
-        """What comes in this cycle goes out if there is room."""
+        """What arrives in this cycle goes out if it is accepted."""
         final = self._cycle == self._arrives.shape[1] - 1
         self.spike = self._arrives[:, self._cycle]
         self.valid = self.spike | final
         self.left = np.ones_like(self.left)
-        self.final = final & (self._listed == 0)
+        self.final = final & (self._queued == 0)
 
     def ready(self, taken: np.ndarray) -> np.ndarray:
-        return taken  # nobody is before it
+        return taken  # it is the first stage
 
     def clock(self, before: Stage, ready: np.ndarray, taken: np.ndarray) -> None:
         self._cycle += 1
         loaded = self._cycle - self._arrives.shape[1]
         if loaded <= 0:
             closed = self.final & taken
-            self._listed = self._listed + (self.spike & ~taken)
+            self._queued = self._queued + (self.spike & ~taken)
         if loaded < 0:
             self._offer()
         elif loaded == 0:
-            # The first window is step 0; it has what is listed, or has gone out before.
-            self._size[self._next] = np.maximum(self._listed, 1)
-            self._spike[self._next] = self._listed > 0
+            # The first window is step 0; it has what is queued, or has gone out before.
+            self._size[self._next] = np.maximum(self._queued, 1)
+            self._spike[self._next] = self._queued > 0
             self._next = self._next + closed
             self.valid = np.zeros_like(self.valid)
         elif loaded == 1:
