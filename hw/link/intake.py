@@ -15,7 +15,6 @@ from hw.rtl.inputs.base import Input
 from hw.rtl.inputs.events import Events
 from hw.rtl.inputs.pixels import Pixels
 from sw.cli import UserError
-from sw.encoder import LatencyEncoder
 from sw.network import Network
 
 __all__ = ["Intake", "check_units", "intake"]
@@ -91,14 +90,13 @@ def intake(
     restart : Signal
         Drops all.
     """
-    make = {Pixels.port: _pixels, Events.port: _events}[source.port]
-    return make(m, link, network=network, taken=taken, too_early=too_early, restart=restart)
+    if source.port == Pixels.port:
+        return _pixels(m, link, pixels=source.load_cycles, too_early=too_early)
+    return _events(m, link, network, taken=taken, too_early=too_early, restart=restart)
 
 
-def _pixels(m: Module, link, *, network: Network, taken, too_early: Signal, restart) -> Intake:
+def _pixels(m: Module, link, *, pixels: int, too_early: Signal) -> Intake:
     """An image: a byte per pixel, the last one its end."""
-    assert isinstance(network.encoder, LatencyEncoder)
-    pixels = network.encoder.pixels
     left = Signal(range(pixels + 1))  # pixels of this image still to come
     busy, last, end = left != 0, left == 1, Signal(name="last_pixel")
     m.d.comb += [
@@ -118,7 +116,7 @@ def _pixels(m: Module, link, *, network: Network, taken, too_early: Signal, rest
 
 
 def _events(
-    m: Module, link, *, network: Network, taken: Signal, too_early: Signal, restart: Signal
+    m: Module, link, network: Network, *, taken: Signal, too_early: Signal, restart: Signal
 ) -> Intake:
     """Events: a spike or an end mark in three bytes.
 

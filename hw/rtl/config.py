@@ -81,7 +81,7 @@ class Config:
         if len(loaded) > 1:
             raise UserError(
                 f"network {network.name!r}: the weights of layers {' and '.join(map(str, loaded))} "
-                "cannot both be loaded; take folded without spram for one"
+                "cannot both be loaded; take an engine without spram for one"
             )
         for index in range(count):
             following = self.engine(index + 1) if index < count - 1 else None

@@ -118,6 +118,12 @@ class Engine(ABC):
         """Raises :class:`UserError` if it cannot be the engine of layer ``index`` of ``network``,
         where ``following`` is that of the layer after, None for the last one.
         """
+        if self.fires and following is None:
+            self._refuse(
+                network,
+                f"its last layer has to show all margins at once; {self.block} is for hidden "
+                "layers, add ',event'",
+            )
         inputs = network.layers[index].inputs
         if self.banks > inputs:
             self._refuse(

@@ -79,26 +79,20 @@ class Folded(Engine):
         return -(-outputs // self.lanes)
 
     def check(self, network: Network, index: int, following: Engine | None) -> None:
+        super().check(network, index, following)
         outputs = network.layers[index].outputs
-        if following is None:
-            self._refuse(
-                network,
-                "its last layer has to show all margins at once; folded is for hidden layers, add "
-                "',event'",
-            )
         if 2 * self.lanes >= outputs:
             self._refuse(
                 network,
                 f"{self.lanes} lanes are not less than half of the {outputs} units of layer "
                 f"{index}; take {' or '.join(self._narrower(outputs)) or 'event'}",
             )
-        if following.banks > 1:
+        if following is not None and following.banks > 1:
             self._refuse(
                 network,
                 f"folded layer {index} sends one spike a cycle; the layer after it has use for one "
                 "bank",
             )
-        super().check(network, index, following)
 
     def _narrower(self, outputs: int) -> list[str]:
         """The presets for so few units, with weights where these are."""

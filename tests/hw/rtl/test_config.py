@@ -97,7 +97,7 @@ CONTRADICTIONS = {
         "folded-32-spram,event",
         {"hidden": (40,)},
     ),
-    "the weights of layers 0 and 1 cannot both be loaded; take folded without spram for one": (
+    "the weights of layers 0 and 1 cannot both be loaded; take an engine without spram for one": (
         "folded-16-spram,folded-16-spram,event",
         {"hidden": (40, 40)},
     ),
