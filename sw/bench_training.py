@@ -38,8 +38,8 @@ from sw.data.registry import DATASETS, EVENT_DATASETS, load
 from sw.encoder import LatencyEncoder
 from sw.flags import parser, positive_int
 from sw.learn import distributed, peers
-from sw.learn.memory import check_memory
 from sw.learn.step import captured, learn
+from sw.limits import sizes_fault, steps_fault
 from sw.rules import RULES
 from sw.rules.settings import Value
 
@@ -142,6 +142,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--dataset {args.dataset}: holds events; name a data set of images")
     data = load(args.dataset, args.data_dir)
     assert isinstance(data, Dataset)
+    faults = [steps_fault(steps, pixels=True) for steps in args.steps]
+    faults.append(sizes_fault((data.train_images[0].size, args.hidden, _CLASSES)))
+    if fault := next(filter(None, faults), None):
+        raise UserError(fault)
     if not 1 <= args.batch <= len(data.train_images):
         raise UserError(f"--batch must be in 1 … {len(data.train_images)}, not {args.batch}")
     device = torch.device(args.device)
@@ -164,7 +168,6 @@ def _bench(args: argparse.Namespace, data: Dataset, device: torch.device) -> Ben
     labels = distributed.part(torch.from_numpy(data.train_labels[: args.batch])).to(device)
     limits = _limits(device)
     sizes = (encoder.inputs, args.hidden, _CLASSES)
-    check_memory(sizes, device)
     rows = []
     for steps in args.steps:
         times = torch.from_numpy(encoder.times(data.train_images[: args.batch], steps)).short()

@@ -160,6 +160,9 @@ def test_networks(name, network, places):
         ("estimate", ["--board", "ice40", "--picture", "x.png"], "--picture: draws the result of"),
         ("build", ["--dry-run", "--json", "x"], "--json: a --dry-run gives no figures"),
         ("bench-training", ["--only", "nosuch"], "--only: invalid choice: 'nosuch'"),
+        ("bench-training", ["--steps", "8", "300"], "Steps must be in 1 … 256, not 300"),
+        ("bench-training", ["--hidden", "100000000"], "Units of a layer must be at most"),
+        ("train", ["--validation", "0.9999"], "Validation 0.9999: leaves nothing to learn from"),
         ("bench-training", ["--profile"], "--profile: needs --device cuda"),
         ("bench-training", ["--only", "bstdg, plain"], "--only bstdg, plain: needs its package"),
         ("host", ["--image", "file", "--images", "3"], "--image: is all that is sent; leave out"),
@@ -171,7 +174,7 @@ def test_networks(name, network, places):
         ("raster", ["--json", "x"], "unrecognized arguments: --json x"),
     ],
 )
-def test_flags_that_would_do_nothing(name, arguments, line, places):
+def test_flags_that_cannot_be_or_would_do_nothing(name, arguments, line, places):
     assert refused(name, arguments).startswith(line)
 
 

@@ -29,7 +29,6 @@ from sw.learn import distributed
 from sw.learn.batches import EventInputs, ImageInputs, Inputs, informative_inputs
 from sw.learn.history import Epoch
 from sw.learn.inference import answer, run_layers
-from sw.learn.memory import check_memory
 from sw.learn.recipes import Recipe
 from sw.learn.step import captured, learn
 from sw.network import Layer, Network
@@ -64,6 +63,10 @@ class Trainer:
         self.recipe, self.labels = recipe, data.labels
         self.device = torch.device(device)
         learn, held_out = split(data.train_labels, recipe.validation)
+        if not len(learn):
+            raise UserError(
+                f"Validation {recipe.validation:g}: leaves nothing to learn from; hold out less"
+            )
         if len(learn) < recipe.batch:
             raise UserError(f"Batch must be at most {len(learn)} here, not {recipe.batch}")
         self.encoder = self._encoder(data, learn)
@@ -77,7 +80,6 @@ class Trainer:
         sizes = (self.encoder.inputs, *recipe.hidden, len(data.labels))
         if fault := limits.sizes_fault(sizes):
             raise UserError(fault)
-        check_memory(sizes, self.device)
         rule = RULES[recipe.rule](sizes, recipe.steps, **recipe.settings)
         if distributed.count() > 1 and (recipe.batch % distributed.count() or not rule.averages):
             raise UserError(
