@@ -27,7 +27,7 @@ def synthesise(name: str, design: str, script: str, folder: Path) -> Path:
         log.unlink()
         # The netlist begins with the version of yosys; without it, equal ones are equal files.
         netlist = here / "netlist.v"
-        netlist.write_text(netlist.read_text(encoding="utf-8").split("\n", 1)[1])
+        netlist.write_text(netlist.read_text(encoding="utf-8").split("\n", 1)[1], encoding="utf-8")
 
     folder.mkdir(parents=True, exist_ok=True)
     home = folder.absolute() / f"netlist-{digest([tool_version('yosys'), script, name, design])}"
