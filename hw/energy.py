@@ -22,8 +22,9 @@ the geometric mean.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,11 +35,12 @@ from sw.cli import UserError, check_output, run, table, write_json
 from sw.encoder import LatencyEncoder
 from sw.flags import megahertz, parser, positive_int
 from sw.network import Network, find
+from sw.record import Record
 
 if TYPE_CHECKING:
     from sim.verilator.toggles import Activity
 
-__all__ = ["COEFFICIENTS", "Range", "energy", "measure"]
+__all__ = ["COEFFICIENTS", "EnergyReport", "Range", "energy", "measure"]
 
 _VOLTS = 1.219
 _COUNTER = (641.3 - 613.5) / 7 / 12 * _VOLTS  # pJ a cycle, of one more counter of 28 bits
@@ -46,7 +48,8 @@ _MULTIPLIER = (996 - 645) / 12 * _VOLTS  # pJ a cycle
 _MULTIPLIER_CHANGES = 38.4
 
 
-class Range(NamedTuple):
+@dataclass(frozen=True)
+class Range(Record):
     """An estimate with what it may be at least and at most."""
 
     value: float
@@ -55,7 +58,10 @@ class Range(NamedTuple):
 
     def scaled(self, amount: float) -> "Range":
         """All three by ``amount``."""
-        return Range(*(each * amount for each in self))
+        return Range(self.value * amount, self.low * amount, self.high * amount)
+
+    def __add__(self, other: "Range") -> "Range":
+        return Range(self.value + other.value, self.low + other.low, self.high + other.high)
 
 
 _LEAST, _MOST = _COUNTER / 2, _MULTIPLIER / _MULTIPLIER_CHANGES
@@ -101,10 +107,92 @@ def energy(
     }
     parts = {name: COEFFICIENTS[name].scaled(1e-3 * n) for name, n in picojoules.items()}
     parts["rest"] = COEFFICIENTS["rest"].scaled(1e3 * cycles / clock)
-    core = Range(*map(sum, zip(*parts.values(), strict=True)))
+    core = sum(parts.values(), start=Range(0.0, 0.0, 0.0))
     locking = COEFFICIENTS["pll"].scaled(1e3 * cycles / clock * pll)
-    total = Range(*map(sum, zip(core, locking, strict=True)))
-    return parts | {"core": core, "pll": locking, "total": total}
+    return parts | {"core": core, "pll": locking, "total": core + locking}
+
+
+_TITLES = {
+    "clock": "clock's trunk",
+    "flip_flop": "clock, flip-flops",
+    "wire": "wires",
+    "access": "block RAMs",
+    "rest": "at rest",
+    "core": "core, estimate",
+    "pll": "PLL, estimate",
+    "total": "total, estimate",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyReport(Record):
+    """The estimate for a network on the UP5K.
+
+    Parameters
+    ----------
+    clock_mhz : float
+    network, network_sha256 : str
+    images : int
+        That were counted.
+    cycles_mean : float
+        Per image, with its loading.
+    wires_mean, accesses_mean : dict of str to float
+        Changes of wires and accesses of block RAMs per image, by block.
+    energy_nanojoules : dict of str to Range
+        Per image, see :func:`energy`.
+    note : str
+    """
+
+    clock_mhz: float
+    network: str
+    network_sha256: str
+    images: int
+    cycles_mean: float
+    wires_mean: dict[str, float]
+    accesses_mean: dict[str, float]
+    energy_nanojoules: dict[str, Range]
+    note: str
+
+    @classmethod
+    def of(
+        cls, network: Network, activity: "Activity", *, clock: float, pll: bool
+    ) -> "EnergyReport":
+        """That of a network's activity at ``clock`` Hz."""
+        images = activity.images
+        return cls(
+            clock_mhz=clock / 1e6,
+            network=network.name,
+            network_sha256=network.sha256,
+            images=images,
+            cycles_mean=activity.cycles / images,
+            wires_mean={block: n / images for block, n in activity.wires.items()},
+            accesses_mean={block: n / images for block, n in activity.accesses.items()},
+            energy_nanojoules=energy(activity, clock=clock, pll=pll),
+            note="an estimate, from published currents; nothing was measured on a board",
+        )
+
+    def lines(self) -> list[tuple[str, str]]:
+        """For people."""
+        most = sorted(self.wires_mean.items(), key=lambda item: -item[1])[:4]
+        wires = ", ".join(f"{block or 'top'} {count:,.0f}" for block, count in most)
+        return [
+            (
+                "activity",
+                f"{self.images} test images back to back, {self.cycles_mean:.1f} cycles each",
+            ),
+            (
+                "wires' changes",
+                f"{sum(self.wires_mean.values()):,.0f} per image: {wires}, …",
+            ),
+            ("RAM accesses", f"{sum(self.accesses_mean.values()):,.0f} per image"),
+            *(
+                (
+                    _TITLES[name],
+                    f"{part.value:6.1f} nJ per image ({part.low:.1f} … {part.high:.1f})",
+                )
+                for name, part in self.energy_nanojoules.items()
+            ),
+        ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -131,11 +219,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     network = find(args.network or board.network)
     check_fit(network, board)
     activity = measure(network, args.images, build_dir=args.build_dir, data_dir=args.data_dir)
-    parts = energy(activity, clock=clock, pll=needs_pll(board, clock))
+    report = EnergyReport.of(network, activity, clock=clock, pll=needs_pll(board, clock))
     if args.json:
-        write_json(args.json, {"clock_mhz": clock / 1e6, **_figures(network, activity, parts)})
+        write_json(args.json, report)
     if not args.quiet:
-        print(_summary(network, activity, parts))
+        title = ("network", f"{network.title}, {network.structure}, {network.steps} steps")
+        print(table([title, *report.lines()]))
 
 
 def measure(
@@ -153,58 +242,6 @@ def measure(
     inputs, _ = load_for(network, None, data_dir, images)
     assert isinstance(inputs, np.ndarray)
     return core_activity(network, inputs, folder=build_dir / "verify")
-
-
-def _figures(
-    network: Network,
-    activity: "Activity",
-    parts: dict[str, Range],
-) -> dict[str, object]:
-    return {
-        "network": network.name,
-        "network_sha256": network.sha256,
-        "images": activity.images,
-        "cycles_mean": activity.cycles / activity.images,
-        "wires_mean": {b: n / activity.images for b, n in activity.wires.items()},
-        "accesses_mean": {b: n / activity.images for b, n in activity.accesses.items()},
-        "energy_nanojoules": {name: part._asdict() for name, part in parts.items()},
-        "note": "an estimate, from published currents; nothing was measured on a board",
-    }
-
-
-_TITLES = {
-    "clock": "clock's trunk",
-    "flip_flop": "clock, flip-flops",
-    "wire": "wires",
-    "access": "block RAMs",
-    "rest": "at rest",
-    "core": "core, estimate",
-    "pll": "PLL, estimate",
-    "total": "total, estimate",
-}
-
-
-def _summary(
-    network: Network,
-    activity: "Activity",
-    parts: dict[str, Range],
-) -> str:
-    images = activity.images
-    wires = ", ".join(f"{b or 'top'} {n / images:,.0f}" for b, n in activity.wires.most_common(4))
-    lines = [
-        ("network", f"{network.title}, {network.structure}, {network.steps} steps"),
-        (
-            "activity",
-            f"{images} test images back to back, {activity.cycles / images:.1f} cycles each",
-        ),
-        ("wires' changes", f"{sum(activity.wires.values()) / images:,.0f} an image: {wires}, …"),
-        ("RAM accesses", f"{sum(activity.accesses.values()) / images:,.0f} an image"),
-    ]
-    lines += [
-        (_TITLES[name], f"{part.value:6.1f} nJ an image ({part.low:.1f} … {part.high:.1f})")
-        for name, part in parts.items()
-    ]
-    return table(lines)
 
 
 if __name__ == "__main__":

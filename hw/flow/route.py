@@ -19,8 +19,8 @@ __all__ = ["ROUTERS", "Progress", "place_and_route", "progress"]
 ROUTERS = ("router1", "router2")  # the first is nextpnr's default for every family of ours
 
 # Lines of a router's log without a new least number of unrouted arcs (router1: a line for each
-# 1,000 arcs that it has tried) or overused wires (router2: a line for each pass). Of designs that
-# were routed, router1 never had one, and router2 at most 34 in a row; of others there is no end.
+# 1,000 arcs that it has tried) or overused wires (router2: a line for each pass). Designs that were
+# routed had at most 3 of router1 in a row, and at most 34 of router2; of others there is no end.
 _PATIENCE = {"router1": 50, "router2": 200}
 _PLACEMENTS = 3
 _SHOWN_EVERY = 15  # seconds

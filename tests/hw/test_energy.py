@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from samples import BUILD, command, events_network, image_network
 
-from hw.energy import COEFFICIENTS, Range, energy
+from hw.energy import COEFFICIENTS, EnergyReport, Range, energy
 from sim.verilator.toggles import Activity, clocked_activity
 
 ACTIVITY = Activity(
@@ -37,7 +37,7 @@ def test_coefficients():
 def test_energy():
     """800 cycles an image; at 20 MHz that is 40 µs."""
     parts = energy(ACTIVITY, clock=20e6)
-    for bound in Range._fields:
+    for bound in ("value", "low", "high"):
         one = {name: getattr(c, bound) for name, c in COEFFICIENTS.items()}
         expected = {
             "clock": 800 * one["clock"] / 1000,
@@ -62,7 +62,7 @@ def test_only_what_flows_without_activity_depends_on_the_clock():
 
 def test_without_a_pll():
     parts = energy(ACTIVITY, clock=12e6, pll=False)
-    assert parts["pll"] == (0, 0, 0)
+    assert parts["pll"] == Range(0, 0, 0)
     assert parts["total"] == parts["core"] == energy(ACTIVITY, clock=12e6)["core"]
 
 
@@ -89,12 +89,13 @@ def test_the_command(rng, tmp_path):
     result = command(*arguments, "--build-dir", BUILD, "--json", out)
     assert (result.returncode, result.stderr) == (0, "")
     figures = json.loads(out.read_text())
+    assert EnergyReport.from_dict(figures).to_dict() == figures
     assert figures["images"] == 4
     assert figures["cycles_mean"] == pytest.approx(64, abs=4)  # as long as its loading
     assert "estimate" in figures["note"]
     core, pll = (figures["energy_nanojoules"][name] for name in ("core", "pll"))
     assert 0 < core["low"] < core["value"] < core["high"]
-    assert f"core, estimate:{core['value']:9.1f} nJ an image" in result.stdout
+    assert f"core, estimate:{core['value']:9.1f} nJ per image" in result.stdout
     assert (figures["clock_mhz"], pll["value"] > 0) == (24.75, True)
     result = command(*arguments, "--build-dir", BUILD, "--json", out, "--clock", 12, "-q")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
