@@ -1,4 +1,4 @@
-"""``python -m hw.energy NETWORK``: an estimate of the energy an image takes on an iCE40 UP5K.
+"""``python -m hw.energy NETWORK``: an estimate of the energy per image on an iCE40 UP5K.
 
 Never measured here: no board was attached. The activity is counted in the netlist, on real images
 (sim/verilator/toggles.py); what each change costs comes from currents that others measured and
@@ -85,7 +85,7 @@ def energy(
     clock: float,
     pll: bool = True,
 ) -> dict[str, Range]:
-    """Energy an image in nJ, by what takes it; ``core`` is the sum of all but the PLL, and with
+    """Energy per image in nJ, by what takes it; ``core`` is the sum of all but the PLL, and with
     that ``total``.
 
     Parameters

@@ -104,7 +104,7 @@ class Candidate:
 
     @property
     def work(self) -> float:
-        """Thousand logic cells times cycles of an image, with its loading: what energy goes with,
+        """Thousand logic cells times cycles per image, with its loading: what energy goes with,
         before the activity is known (hw/energy.py counts it).
         """
         loading = self.config.input(self.network).load_cycles

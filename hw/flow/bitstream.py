@@ -1,12 +1,10 @@
 """From a network to a bitstream and its report: plan, clock search, tools, measurement."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from amaranth.build.run import BuildPlan
@@ -15,10 +13,16 @@ from hw.boards.clock import check_clock, needs_pll
 from hw.boards.table import Board
 from hw.explore.measure import Measurement, measure
 from hw.flow.clock_search import MARGIN, RUNS, search_clock
-from hw.flow.implement import Implementation, implement, packed_path, sha256_of
+from hw.flow.implement import (
+    Implementation,
+    implement,
+    packed_path,
+    plan_digest,
+    sha256_of,
+    tool_versions,
+)
 from hw.flow.loading import Loading, write_weights
 from hw.flow.plan import plan
-from hw.flow.tools import tool_version
 from hw.rtl.config import DEFAULT, Config
 from sw.cli import atomic_path, exclusive, write_json
 from sw.network import Network
@@ -41,7 +45,7 @@ class ClockSearch(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Duration(Record):
-    """Latency of an image in µs, at the board's clock and at fmax; None if it was not measured."""
+    """Latency in µs, at the board's clock and at fmax; None if it was not measured."""
 
     microseconds_mean: float | None
     microseconds_at_fmax_mean: float | None
@@ -132,16 +136,14 @@ def build(
     """
     if clock is not None:
         check_clock(board, clock)
-    tools = {tool: tool_version(tool) for tool in board.family.tools}
-    tools["amaranth"] = version("amaranth")
+    tools = tool_versions(board)
     bitstream = bitstream_path(network, board, config, build_dir)
     report_path = bitstream.with_name("report.json")
 
     @cache
     def planned(at: int) -> tuple[BuildPlan, str]:
         the_plan = plan(network, board, config=config, clock=at, seed=seed)
-        content = the_plan.digest() + json.dumps(tools).encode()
-        return the_plan, hashlib.sha256(content).hexdigest()
+        return the_plan, plan_digest(the_plan, tools)
 
     start = clock or board.clock
     asked = ClockSearch(asked=clock, begins=planned(start)[1], margin=MARGIN, runs=RUNS)

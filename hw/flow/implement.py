@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from amaranth.build.run import BuildPlan
@@ -20,11 +21,19 @@ from hw.boards.utilisation import Available, Utilisation
 from hw.flow.errors import DesignError
 from hw.flow.plan import commands
 from hw.flow.route import place_and_route
-from hw.flow.tools import run_tool
+from hw.flow.tools import run_tool, tool_version
 from sw.cli import write_json
 from sw.record import INLINE, Record
 
-__all__ = ["Implementation", "implement", "packed_path", "sha256_of", "used_cells"]
+__all__ = [
+    "Implementation",
+    "implement",
+    "packed_path",
+    "plan_digest",
+    "sha256_of",
+    "tool_versions",
+    "used_cells",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +126,17 @@ def implement(
     )
     write_json(work / "done.json", result)
     return result
+
+
+def tool_versions(board: Board) -> dict[str, str]:
+    """The versions of what makes a bitstream for ``board``."""
+    tools = {tool: tool_version(tool) for tool in board.family.tools}
+    return tools | {"amaranth": version("amaranth")}
+
+
+def plan_digest(the_plan: BuildPlan, tools: dict[str, str]) -> str:
+    """Of all that decides what the tools make: the plan, and their versions."""
+    return hashlib.sha256(the_plan.digest() + json.dumps(tools).encode()).hexdigest()
 
 
 def packed_path(board: Board, folder: Path, clock_mhz: float) -> Path:
