@@ -37,6 +37,8 @@ from sw.rules.neuron import spiked
 
 __all__ = ["Trainer"]
 
+# What reading a damaged checkpoint ends in
+_DAMAGES = OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, pickle.PickleError
 _VALUES = 1 << 25  # spike flags of one chunk of images, all steps (128 MiB)
 
 
@@ -277,7 +279,8 @@ class Trainer:
         try:
             content = torch.load(path, map_location=self.device, weights_only=True)
             identity = json.loads(content["identity"])
-        except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.PickleError):
+            history = [Epoch.from_dict(entry) for entry in content["history"]]
+        except _DAMAGES:
             raise UserError(f"{path}: not a checkpoint, or damaged; --restart drops it") from None
         own = json.loads(self._identity)
         for key in sorted({*identity, *own}):
@@ -288,5 +291,4 @@ class Trainer:
                 )
         self.rule.load_state_dict(content["rule"])
         self._optimizer.load_state_dict(content["optimizer"])
-        self.epoch = content["epoch"]
-        self.history = [Epoch.from_dict(entry) for entry in content["history"]]
+        self.epoch, self.history = content["epoch"], history

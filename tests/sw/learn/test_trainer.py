@@ -198,9 +198,14 @@ def test_another_runs_checkpoint_is_refused(digits, tmp_path):
     message = r"checkpoint.pt: checkpoint of another run \(rate .*--restart drops it"
     with pytest.raises(UserError, match=message):
         Trainer(small(epochs=1, rate=0.5), digits).fit(path)
+    content = torch.load(path, weights_only=True)
     path.write_bytes(before[:1000])
     with pytest.raises(UserError, match="not a checkpoint, or damaged; --restart drops it"):
         Trainer(small(epochs=1), digits).fit(path)
+    for damaged in (content | {"history": [{"epoch": 1}]}, [content]):
+        torch.save(damaged, path)
+        with pytest.raises(UserError, match="not a checkpoint, or damaged; --restart drops it"):
+            Trainer(small(epochs=1), digits).fit(path)
 
 
 def test_not_finite_stops(digits):
