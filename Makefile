@@ -25,10 +25,10 @@ smoke: $(VENV)/.test
 	$(VENV)/bin/python -m pytest -q -m smoke
 
 test: $(VENV)/.test lint
-	$(VENV)/bin/python -m pytest -n auto -m "not deep" $(PYTEST_FLAGS)
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal -m "not deep" $(PYTEST_FLAGS)
 
 test-deep: $(VENV)/.test
-	$(VENV)/bin/python -m pytest -n auto -m deep $(PYTEST_FLAGS)
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal -m deep $(PYTEST_FLAGS)
 
 docs: $(VENV)/.test
 	$(VENV)/bin/sphinx-build -q -W --keep-going -d build/docs/.doctrees docs build/docs/html
