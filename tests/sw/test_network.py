@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from sw.encoder import EventsEncoder
-from sw.network import Layer, Network, NetworkError, file_name, find, zoo_names
+from sw.network import ZOO, Layer, Network, NetworkError, file_name, find, zoo_names
 
 
 @pytest.mark.smoke
@@ -235,3 +235,9 @@ def test_find(rng, tmp_path):
 def test_the_name_where_it_names_a_file(rng, name, expected):
     assert replace(random_network(rng, (4, 3), 2), name=name).file_name == expected
     assert file_name(expected) == expected
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_what_ships_keeps_its_bytes(name):
+    content = (ZOO / f"{name}.safetensors").read_bytes()
+    assert Network.from_bytes(content).to_bytes() == content
