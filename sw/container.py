@@ -33,7 +33,7 @@ def read(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         The file is damaged, beyond ``sw.limits``, or has tensors of another type.
     """
     if len(content) > limits.FILE:
-        raise ValueError(f"file must have at most {limits.FILE:,} bytes, not {len(content):,}")
+        raise ValueError(f"file must have at most {limits.FILE:,} bytes")
     try:
         header, data = _split(content)
         metadata = _metadata(header.pop("__metadata__", {}))

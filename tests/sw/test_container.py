@@ -97,9 +97,7 @@ def test_other_types():
 
 
 def test_large_files():
-    with pytest.raises(
-        ValueError, match=r"^file must have at most 33,554,432 bytes, not 33,554,433"
-    ):
+    with pytest.raises(ValueError, match=r"^file must have at most 33,554,432 bytes$"):
         container.read(bytes(limits.FILE + 1))
 
 

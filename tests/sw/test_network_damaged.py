@@ -196,14 +196,36 @@ class measured:  # noqa: N801
 
 
 def test_a_file_without_an_end(tmp_path):
-    with pytest.raises(
-        NetworkError, match="file must have at most 33,554,432 bytes, not 33,554,43"
-    ):
+    with pytest.raises(NetworkError, match=r"^/dev/zero: file must have at most 33,554,432 bytes$"):
         Network.load("/dev/zero")
 
 
-def test_what_is_written_can_be_read(rng):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("x" * limits.HEADER, "labels and provenance must have at most 1,048,576 bytes as JSON, n"),
+        (float("nan"), r"provenance cannot be written as JSON \(NaN is no number\)"),
+        (float("inf"), "provenance cannot be written as JSON"),
+        (
+            [[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]],
+            "provenance cannot be written as .*nested deeper than 16",
+        ),
+        ("\udcff", "provenance cannot be written as .*half a surrogate pair"),
+        (10**30, "provenance cannot be written as .*no integer in its shortest form"),
+        (np.int32(1), "provenance cannot be written as JSON .*not JSON serializable"),
+    ],
+)
+def test_what_cannot_be_read_is_not_written(rng, tmp_path, value, message):
     network = random_network(rng, (3, 2), 4)
-    network = replace(network, provenance={**PROVENANCE, "command": "x" * limits.HEADER})
-    with pytest.raises(NetworkError, match="Labels and provenance must have at most 1,048,576 byt"):
+    network = replace(network, provenance={**PROVENANCE, "command": value})
+    with pytest.raises(NetworkError, match=f"^network 'random': {message}"):
+        network.save(tmp_path / "network")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_no_text(rng):
+    """As Python has the names of files that are not UTF-8."""
+    network = replace(random_network(rng, (3, 2), 4), name="r\udce9seau")
+    with pytest.raises(NetworkError, match=r"^network 'r\\udce9seau': name .* written as UTF-8$"):
         network.to_bytes()
+    assert network.title == r"r\udce9seau"

@@ -1,0 +1,245 @@
+"""The file of a network: its values as tensors and texts, and back (docs/spec.md, "The network
+file").
+
+What is read is checked text by text and tensor by tensor, within ``sw.limits``; whether the values
+belong together, :class:`sw.network.Network` checks. What comes from a file is shortened and escaped
+in messages. Needs NumPy and safetensors only.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from safetensors.numpy import save
+
+from sw import limits
+from sw.cli import printable
+from sw.container import parse_json, quoted, read, whole_number
+from sw.encoder import EventsEncoder, LatencyEncoder
+
+__all__ = ["FORMAT", "Parts", "decode", "describe", "encode"]
+
+FORMAT = "ttfs-1bit/1"
+_Kind = TypeVar("_Kind")
+_METADATA = ("format", "name", "layers", "steps", "encoder", "labels", "provenance")
+
+
+class Parts(NamedTuple):
+    """What a file holds; the fields are those of :class:`sw.network.Network`, but for
+
+    Parameters
+    ----------
+    layers : sequence of (bool [N_out, N_in], int32 [N_out])
+        Weights, True for +1, and thresholds.
+    """
+
+    name: str
+    steps: int
+    encoder: LatencyEncoder | EventsEncoder
+    layers: Sequence[tuple[np.ndarray, np.ndarray]]
+    labels: tuple[str, ...]
+    provenance: Mapping[str, Any]
+
+
+def encode(parts: Parts) -> bytes:
+    """The content of the file; the same parts always give the same bytes.
+
+    Raises
+    ------
+    ValueError
+        A text cannot be written, or would be refused when it is read.
+    """
+    tensors = {}
+    for index, (weight, threshold) in enumerate(parts.layers):
+        tensors[f"layer.{index}.weight"] = np.packbits(weight, axis=1, bitorder="little")
+        tensors[f"layer.{index}.threshold"] = threshold
+    if isinstance(parts.encoder, LatencyEncoder):
+        encoder = {
+            "kind": "latency",
+            "shape": list(parts.encoder.shape),
+            "pool": parts.encoder.pool,
+            "silent_below": parts.encoder.silent_below,
+        }
+        if parts.encoder.select is not None:
+            tensors["encoder.select"] = np.array(parts.encoder.select, np.int32)
+    else:
+        encoder = {"kind": "events", "channels": parts.encoder.channels}
+    sizes = (parts.encoder.inputs, *(len(threshold) for _, threshold in parts.layers))
+    metadata = {
+        "format": FORMAT,
+        "name": parts.name,
+        "layers": "-".join(map(str, sizes)),
+        "steps": str(parts.steps),
+        "encoder": json.dumps(encoder),
+        "labels": _text("labels", list(parts.labels)),
+        "provenance": _text("provenance", parts.provenance),
+    }
+    try:
+        content = save(tensors, metadata=metadata)
+    except UnicodeEncodeError:
+        raise ValueError(f"name {quoted(parts.name)} cannot be written as UTF-8") from None
+    # safetensors writes the metadata in hash order, which changes from run to run: sort the header.
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > limits.HEADER:
+        raise ValueError(
+            f"labels and provenance must have at most {limits.HEADER:,} bytes as JSON, "
+            f"not {len(text):,}"
+        )
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+
+
+def decode(content: bytes) -> Parts:
+    """The reverse of :func:`encode`. Raises ValueError for every breach of the contract that a part
+    shows.
+    """
+    tensors, metadata = read(content)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"format must be {FORMAT!r}, not {quoted(metadata.get('format'))}")
+    for key in _METADATA:
+        if key not in metadata:
+            raise ValueError(f"metadata {key!r} is missing")
+    sizes, steps = _sizes(metadata["layers"]), _steps(metadata["steps"])
+    _check_names(set(tensors), len(sizes) - 1, metadata["layers"])
+    layers = [
+        _layer(tensors, index, inputs, outputs)
+        for index, (inputs, outputs) in enumerate(pairwise(sizes))
+    ]
+    labels = _json(metadata, "labels", list)
+    if not all(isinstance(label, str) for label in labels):
+        raise ValueError(
+            f"metadata 'labels' must be a list of strings, not {quoted(metadata['labels'])}"
+        )
+    return Parts(
+        name=metadata["name"],
+        steps=steps,
+        encoder=_encoder(tensors, metadata),
+        layers=layers,
+        labels=tuple(labels),
+        provenance=_json(metadata, "provenance", dict),
+    )
+
+
+def describe(array: np.ndarray) -> str:
+    """Type and shape, for messages."""
+    return f"{array.dtype} {list(array.shape)}"
+
+
+def _text(what: str, value: object) -> str:
+    """``value`` as JSON that can be read again."""
+    try:
+        text = json.dumps(value)
+        parse_json(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        fault = printable(str(error), 200)
+        raise ValueError(f"{what} cannot be written as JSON ({fault})") from None
+    return text
+
+
+def _check_names(names: set[str], layers: int, structure: str) -> None:
+    """Raises ValueError if a tensor is missing or one too many."""
+    expected = {f"layer.{i}.{part}" for i in range(layers) for part in ("weight", "threshold")}
+    for name in sorted(expected - names):
+        raise ValueError(f"tensor {name!r} is missing")
+    for name in sorted(names - expected - {"encoder.select"}):
+        raise ValueError(
+            f"tensor {quoted(name)} is not expected in a network {printable(structure, 60)}"
+        )
+
+
+def _layer(
+    tensors: dict[str, np.ndarray], index: int, inputs: int, outputs: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and thresholds."""
+    packed = _tensor(tensors, f"layer.{index}.weight", np.uint8, (outputs, -(-inputs // 8)))
+    threshold = _tensor(tensors, f"layer.{index}.threshold", np.int32, (outputs,))
+    if inputs % 8 and (packed[:, -1] >> inputs % 8).any():
+        raise ValueError(f"tensor 'layer.{index}.weight': pad bits must be 0")
+    bits = np.unpackbits(packed, axis=1, count=inputs, bitorder="little")
+    return bits.view(bool), threshold.astype(np.int32)
+
+
+def _sizes(text: str) -> list[int]:
+    """Units per layer from text such as "784-600-10"."""
+    if text.count("-") <= limits.LAYERS:
+        try:
+            sizes = [whole_number(field) for field in text.split("-")]
+        except ValueError:
+            sizes = []
+        if len(sizes) >= 2 and min(sizes) >= 1:
+            if fault := limits.sizes_fault(sizes):
+                raise ValueError(fault)
+            return sizes
+    raise ValueError(
+        f"metadata 'layers' must be sizes such as '784-600-10', of at most {limits.LAYERS} layers, "
+        f"not {quoted(text)}"
+    )
+
+
+def _steps(text: str) -> int:
+    try:
+        steps = whole_number(text)
+    except ValueError:
+        steps = 0
+    if limits.steps_fault(steps, pixels=False):
+        raise ValueError(f"steps must be in 1 … {limits.STEPS}, not {quoted(text)}")
+    return steps
+
+
+def _tensor(
+    tensors: dict[str, np.ndarray], name: str, dtype: type, shape: tuple[int, ...]
+) -> np.ndarray:
+    tensor = tensors[name]
+    if tensor.dtype != dtype or tensor.shape != shape:
+        raise ValueError(
+            f"tensor {name!r} must be {np.dtype(dtype)} {list(shape)}, not {describe(tensor)}"
+        )
+    return tensor
+
+
+def _json(metadata: dict[str, str], key: str, kind: type[_Kind]) -> _Kind:
+    try:
+        value, fault = parse_json(metadata[key]), ""
+    except ValueError as error:
+        value, fault = None, f" ({error})"
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"metadata {key!r} must be a JSON {kind.__name__}, not {quoted(metadata[key])}{fault}"
+        )
+    return value
+
+
+def _encoder(
+    tensors: dict[str, np.ndarray], metadata: dict[str, str]
+) -> LatencyEncoder | EventsEncoder:
+    fields = _json(metadata, "encoder", dict)
+    select = None
+    if "encoder.select" in tensors:
+        count = min(tensors["encoder.select"].size, limits.UNITS)
+        select = tuple(_tensor(tensors, "encoder.select", np.int32, (count,)).tolist())
+    keys = {"latency": {"kind", "shape", "pool", "silent_below"}, "events": {"kind", "channels"}}
+    kind = fields.get("kind")
+    if not isinstance(kind, str) or set(fields) != keys.get(kind):
+        raise ValueError(
+            f"metadata 'encoder' must be a latency or an events encoder, "
+            f"not {quoted(metadata['encoder'])}"
+        )
+    try:
+        if kind == "latency":
+            shape = fields["shape"]
+            return LatencyEncoder(
+                shape=tuple(shape) if isinstance(shape, list) else shape,
+                pool=fields["pool"],
+                silent_below=fields["silent_below"],
+                select=select,
+            )
+        if select is not None:
+            raise ValueError("Select must not be given with an events encoder")
+        return EventsEncoder(channels=fields["channels"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"encoder: {printable(str(error), 200)}") from None
