@@ -18,6 +18,7 @@ __all__ = [
     "BUILD",
     "beats",
     "command",
+    "deep",
     "events_network",
     "image_network",
     "inferences",
@@ -29,6 +30,14 @@ __all__ = [
 
 # Programs that a test compiles lie where the command keeps them, for the next run of the tests.
 BUILD = Path(__file__).parents[2] / "build"
+
+
+def deep(*cases):
+    """``cases`` of a parametrised test for ``make test-deep``; several values each as a tuple."""
+    return [
+        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.deep)
+        for case in cases
+    ]
 
 
 def image_network(

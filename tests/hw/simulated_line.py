@@ -11,21 +11,21 @@ from hw.link.accelerator import Accelerator
 from hw.link.flash import FlashReader
 from hw.rtl.config import DEFAULT
 
-__all__ = ["CYCLE", "WEIGHTS_AT", "SimulatedLine", "ask", "ask_all", "hear", "say"]
+__all__ = ["CYCLE", "WEIGHTS_AT", "SimulatedLine", "ask", "ask_all", "receive_frame", "send_frame"]
 
 CYCLE = 1e-6  # seconds of simulated time
 TIMEOUT = round(protocol.TIMEOUT / CYCLE)
 WEIGHTS_AT = 0x1230  # where the flash holds a weight image
 
 
-async def say(ctx, line, byte, bit):
+async def send_frame(ctx, line, byte, bit):
     """Puts a frame on ``line``, of ``bit`` seconds a bit."""
     for level in (0, *(byte >> k & 1 for k in range(8)), 1):
         ctx.set(line, level)
         await ctx.delay(bit)
 
 
-async def hear(ctx, line, bit):
+async def receive_frame(ctx, line, bit):
     """The byte of the next frame on ``line``, with a stop bit."""
     await ctx.negedge(line)
     await ctx.delay(bit / 2)
@@ -179,13 +179,13 @@ class SimulatedLine:
                     ctx.set(self.accelerator.rx, level)
                     await ctx.delay(self._bit)
             else:
-                await say(ctx, self.accelerator.rx, item, self._bit)
+                await send_frame(ctx, self.accelerator.rx, item, self._bit)
             self._to_send.popleft()
             self._activity = self._time
 
     async def _listen(self, ctx):
         while True:
-            self._received.append(await hear(ctx, self.accelerator.tx, self._bit))
+            self._received.append(await receive_frame(ctx, self.accelerator.tx, self._bit))
             self._activity = self._time
 
     async def _look(self, ctx):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from networks import speech
-from samples import command, events_network, image_network, random_images, random_spikes
+from samples import command, deep, events_network, image_network, random_images, random_spikes
 from simulated_line import SimulatedLine
 
 from hw import host
@@ -90,7 +90,7 @@ def check(replies, network, inputs):
     assert [reply.margin for reply in replies] == answer.margin.tolist()
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 7])
+@pytest.mark.parametrize("count", [0, 1, 5, *deep(2, 7)])
 def test_session(rng, network, count):
     images = random_images(rng, network, count)
     line = SimulatedLine(network, watch=True)
@@ -101,8 +101,8 @@ def test_session(rng, network, count):
     assert [reply.cycles for reply in replies] == line.cycles
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 9])
-@pytest.mark.parametrize("how", [{}, {"high": 99, "low": 90}, {"hidden": (9,), "channels": 16}])
+@pytest.mark.parametrize("count", [0, 4, *deep(1, 2, 9)])
+@pytest.mark.parametrize("how", [{}, {"high": 99, "low": 90}, *deep({"hidden": (9,)})])
 def test_session_with_events(rng, count, how):
     """Where nobody fires, the end mark is waited for; else the answer may come before it."""
     network = events_network(rng, **how)
@@ -117,6 +117,7 @@ def test_session_with_events(rng, count, how):
     assert [reply.cycles for reply in replies] == line.cycles
 
 
+@pytest.mark.deep
 def test_session_with_the_digits_network():
     network = find(DIGITS)
     images = load("digits").test_images[:5]
@@ -144,8 +145,10 @@ class NoBreak(SimulatedLine):
             raise OSError(25, "Inappropriate ioctl for device")
 
 
-@pytest.mark.parametrize("refuses", [False, True])
-@pytest.mark.parametrize("kind", ["image", "events", "weights"])
+@pytest.mark.parametrize(
+    ("kind", "refuses"),
+    [("image", False), ("events", True), ("weights", False), *deep(("image", True))],
+)
 def test_a_session_without_a_break_waits_for_the_timeout(rng, monkeypatch, kind, refuses):
     """The host before it died within an input, in which an identification would be data."""
     config, inputs = DEFAULT, 3

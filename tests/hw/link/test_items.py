@@ -4,16 +4,17 @@ import random
 
 import pytest
 from exchange import PACES, cycle_by_cycle, exchange, plain
+from samples import deep
 
 from hw.link import protocol
 from hw.link.items import Items
 
 END = protocol.ITEM.pack(protocol.END, 7)
-SIZES = [(1, 1), (12, 8), (16, 16), (256, 11), (700, 16), (1024, 256), (65535, 256)]
+SIZES = [(1, 1), (12, 8), (65535, 256), *deep((16, 16), (256, 11), (700, 16), (1024, 256))]
 
 
 def random_items(units, steps, count):
-    """Bytes of items, some of units and steps that are not there, and what they are."""
+    """Bytes of items, some of out-of-range units and steps, and what they are."""
     chance, content, expected = random.Random(units), b"", []
     for _ in range(count):
         unit = chance.choice((0, units - 1, units, protocol.END, chance.randrange(1 << 16)))
@@ -42,7 +43,7 @@ def test_every_item_is_right_or_a_fault(units, steps, idle):
     assert [meaning(item.value, units) for item in taken] == expected
 
 
-@pytest.mark.parametrize(("idle", "pause"), PACES)
+@pytest.mark.parametrize(("idle", "pause"), [(0, 0), (0, 0.9), (0.5, 0.5), *deep(*PACES)])
 def test_an_item_waits_while_the_next_one_comes(idle, pause):
     """At random, until one is lost: all before it come, and none after it."""
     content, expected = random_items(12, 8, 60)

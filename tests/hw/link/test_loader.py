@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from amaranth.lib import data
 from amaranth.sim import Simulator
-from samples import image_network
+from samples import deep, image_network
 
 from hw.link import weight_image
 from hw.link.loader import Loader
@@ -78,7 +78,7 @@ def flipped(content, bit):
     return bytes(content)
 
 
-@pytest.mark.parametrize("idle", [0, 0.6])
+@pytest.mark.parametrize("idle", [0.6, *deep(0)])
 def test_from_flash(network, content, idle):
     async def scenario(bench, ctx):
         assert bench.state(ctx) == (Status.LOADING, 1, 0)
@@ -92,9 +92,9 @@ def test_from_flash(network, content, idle):
     assert Bench(network, scenario, idle=idle).written == WRITTEN
 
 
-@pytest.mark.parametrize("idle", [0, 0.6])
-@pytest.mark.parametrize("flash", [False, True])
-@pytest.mark.parametrize("came", [0, 1, 19, 20, 21, 30, 38, 41, 42])
+@pytest.mark.parametrize("idle", [0, *deep(0.6)])
+@pytest.mark.parametrize("flash", [True, *deep(False)])
+@pytest.mark.parametrize("came", [0, 21, 42, *deep(1, 19, 20, 30, 38, 41)])
 def test_from_the_host_whatever_was_before(network, content, idle, flash, came):
     async def scenario(bench, ctx):
         await bench.send(ctx, "flash", content[:came])
@@ -121,44 +121,75 @@ def test_any_number_of_times(network, content):
     assert len(Bench(network, scenario).written) == 5 * len(WORDS)
 
 
-SAYS = [
-    *((bit, Status.NO_IMAGE) for bit in range(0, 64, 7)),
-    *((bit, Status.OTHER_NETWORK) for bit in range(64, 128, 7)),
-    *((bit, Status.DAMAGED) for bit in range(128, 160, 7)),
-]
+def status_of(bit):
+    """What a weight image with ``bit`` flipped is: magic and version, identity, length and all
+    that the checksum covers.
+    """
+    if bit < 64:
+        return Status.NO_IMAGE
+    return Status.OTHER_NETWORK if bit < 128 else Status.DAMAGED
 
 
-@pytest.mark.parametrize("port", ["flash", "host"])
-@pytest.mark.parametrize(("bit", "status"), SAYS)
-def test_a_wrong_header(network, content, port, bit, status):
+HEADER = 160  # bits
+FEW = (0, 63, 64, 127, 128, 159)
+BODY = (160, 8 * 42 - 1)
+
+
+@pytest.mark.parametrize("bit", [*FEW, *deep(*range(7, HEADER, 7))])
+def test_a_wrong_header_in_the_flash(network, content, bit):
     """Is seen with the byte in question, and nothing is written."""
 
     async def scenario(bench, ctx):
-        if port == "host":
-            await bench.begin(ctx)
-        await bench.send(ctx, port, content[: bit // 8])
-        assert ctx.get(bench.dut.host.status) == Status.LOADING
-        await bench.send(ctx, port, flipped(content, bit)[bit // 8 :][:1])
-        assert bench.state(ctx) == (status, 0, port == "host")
-        await bench.send(ctx, port, content + content)  # is dropped
-        assert bench.state(ctx) == (status, 0, port == "host")
+        await check_wrong_header(bench, ctx, "flash", content, bit)
 
     assert Bench(network, scenario).written == []
 
 
-@pytest.mark.parametrize("port", ["flash", "host"])
-@pytest.mark.parametrize("bit", range(160, 8 * 42, 5))
-def test_a_flipped_bit(network, content, port, bit):
+def test_wrong_headers_from_the_host(network, content):
+    """Every bit of it, one after the other."""
+
     async def scenario(bench, ctx):
-        if port == "host":
+        for bit in range(HEADER):
             await bench.begin(ctx)
-        await bench.send(ctx, port, flipped(content, bit))
-        assert ctx.get(bench.dut.host.status) == Status.LOADING
-        await ctx.tick()
-        assert bench.state(ctx) == (Status.DAMAGED, 0, 0)
+            await check_wrong_header(bench, ctx, "host", content, bit)
+
+    assert Bench(network, scenario).written == []
+
+
+async def check_wrong_header(bench, ctx, port, content, bit):
+    await bench.send(ctx, port, content[: bit // 8])
+    assert ctx.get(bench.dut.host.status) == Status.LOADING
+    await bench.send(ctx, port, flipped(content, bit)[bit // 8 :][:1])
+    assert bench.state(ctx) == (status_of(bit), 0, port == "host")
+    await bench.send(ctx, port, content)  # is dropped
+    assert bench.state(ctx) == (status_of(bit), 0, port == "host")
+
+
+@pytest.mark.parametrize("bit", [*BODY, *deep(*range(165, 8 * 42 - 1, 5))])
+def test_a_flipped_bit_in_the_flash(network, content, bit):
+    async def scenario(bench, ctx):
+        await check_flipped(bench, ctx, "flash", content, bit)
+
+    Bench(network, scenario)
+
+
+def test_flipped_bits_from_the_host(network, content):
+    """Every bit of words and checksum, one after the other."""
+
+    async def scenario(bench, ctx):
+        for bit in range(HEADER, 8 * len(content)):
+            await bench.begin(ctx)
+            await check_flipped(bench, ctx, "host", content, bit)
 
     assert len(content) == 42
     Bench(network, scenario)
+
+
+async def check_flipped(bench, ctx, port, content, bit):
+    await bench.send(ctx, port, flipped(content, bit))
+    assert ctx.get(bench.dut.host.status) == Status.LOADING
+    await ctx.tick()
+    assert bench.state(ctx) == (Status.DAMAGED, 0, 0)
 
 
 @pytest.mark.parametrize("line", [0x00, 0xFF])
@@ -170,7 +201,7 @@ def test_a_silent_flash(network, line):
     assert Bench(network, scenario).written == []
 
 
-def test_another_networks_image(rng, network):
+def test_another_networks_weight_image(rng, network):
     async def scenario(bench, ctx):
         await bench.send(ctx, "flash", weight_image.pack(image_network(rng), WORDS))
         assert bench.state(ctx) == (Status.OTHER_NETWORK, 0, 0)
@@ -178,7 +209,7 @@ def test_another_networks_image(rng, network):
     assert Bench(network, scenario).written == []
 
 
-def test_an_image_of_another_length(network, content):
+def test_a_weight_image_of_another_length(network, content):
     async def scenario(bench, ctx):
         await bench.send(ctx, "flash", content)
         assert bench.state(ctx) == (Status.OTHER_NETWORK, 0, 0)
