@@ -70,7 +70,7 @@ class ResultLayout(data.StructLayout):
 class Decide(wiring.Component):
     """Decides in the first step in which an output unit fires, or in the final step (rule 5).
 
-    Until somebody fires, every margin is negative; in the decision step the units that fire are
+    Until an output fires, every margin is negative; in the decision step the units that fire are
     those whose margin is not. So in both cases the largest margin wins, then the lowest index:
     one tree of comparisons, with a level of registers for every four candidates: of four, all
     pairs are compared at once.

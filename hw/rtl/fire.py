@@ -42,7 +42,7 @@ class Fire(wiring.Component):
     spikes : stream of SpikeBeat
         Of the units that reach their threshold for the first time.
     restart : 1
-        A new inference begins: nobody has fired, nothing is in flight.
+        A new inference begins: no unit has fired, nothing is in flight.
     """
 
     latency = 2

@@ -165,7 +165,7 @@ class FoldedLayer(wiring.Component):
 
     Latency: of a step with ``chunks`` = K chunks, the first spike may come ``latency`` = 5 cycles
     after its last beat was accepted, its last beat ``last_latency`` = K + 4 cycles after it if
-    nobody fires.
+    no unit fires.
     Throughput: ``copies`` spikes every K cycles. One spike a cycle out; a chunk in which units fire
     waits until those of the chunk before are sent.
 
@@ -232,7 +232,7 @@ class FoldedLayer(wiring.Component):
 
     @property
     def last_latency(self) -> int:
-        """Cycles from the last beat of a step to its last own beat, if nobody fires."""
+        """Cycles from the last beat of a step to its last own beat, if no unit fires."""
         return self.latency + self.chunks - 1
 
     def elaborate(self, platform):

@@ -123,7 +123,7 @@ class PopcountLayer(wiring.Component):
     potentials : stream of MarginsLayout or ReachedLayout
         At the end of each step that the beats visit.
     restart : 1
-        A new inference begins: nobody has fired.
+        A new inference begins: no unit has fired.
     """
 
     def __init__(
