@@ -108,7 +108,6 @@ def command(module, *arguments, **environment):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
     )
 
 

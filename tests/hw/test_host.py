@@ -484,7 +484,7 @@ def test_command(small, tmp_path):
     with board(simulated) as port:
         result = command(
             *("hw.host", tmp_path / "small.safetensors", "--port", port),
-            *("--timeout", 100, "--images", 5, "--json", tmp_path / "out.json"),
+            *("--timeout", 10_000, "--images", 5, "--json", tmp_path / "out.json"),
         )
     assert result.returncode == 0, result.stderr
     figures = json.loads((tmp_path / "out.json").read_text())
@@ -555,7 +555,7 @@ def loaded(rng, tmp_path):
 def test_command_that_loads(loaded, tmp_path):
     """A board without its weights says so; then it gets them."""
     simulated = SimulatedLine(loaded, config=LOADED)
-    arguments = ["hw.host", tmp_path / "small.safetensors", "--timeout", 100, "--images", 3]
+    arguments = ["hw.host", tmp_path / "small.safetensors", "--timeout", 10_000, "--images", 3]
     with board(simulated) as port:
         result = command(*arguments, "-q", "--port", port)
         refused(result, f"{port}: the board has no class for an image (its flash is silent or")

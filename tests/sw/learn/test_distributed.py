@@ -28,7 +28,6 @@ def torchrun(folder, *flags):
         [*run, "-m", "sw.train", *FLAGS, "--build-dir", str(folder), *flags],
         capture_output=True,
         text=True,
-        timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
@@ -115,7 +114,7 @@ def folder(tmp_path_factory):
         )
         for rank in "01"
     ]
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    assert [process.wait() for process in processes] == [0, 0]
     return folder
 
 
