@@ -178,6 +178,31 @@ def test_flags_that_cannot_be_or_would_do_nothing(name, arguments, line, places)
     assert refused(name, arguments).startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("train", "train"),
+        ("sweep", "sweep"),
+        ("report", "report"),
+        ("build", "icebreaker"),
+        ("table", "icebreaker"),
+        ("export", "export"),
+        ("verify", "verify"),
+        ("energy", "verify"),
+        ("board", "board"),
+    ],
+)
+def test_a_file_where_results_would_go(name, folder, places):
+    """Also in the folder that nobody named."""
+    (places / "build").mkdir()
+    (places / "build" / folder).write_text("mine")
+    page = ["--out", str(ROOT / "docs" / "results.md")] if name == "table" else []
+    line = refused(name, ["-q", *page])
+    assert line.startswith(f"build/{folder}")
+    assert "cannot be written (Not a directory); name another" in line
+    assert (places / "build" / folder).read_text() == "mine"
+
+
 def test_two_builds_in_one_folder(places):
     with exclusive(places / "build" / "icebreaker" / "mnist-512-192-10-t8"):
         assert "another run works there" in refused("build", ["-q"])
