@@ -32,7 +32,7 @@ _SILENCE = (
 )  # seconds after which a board expects a command, whatever was
 _PIECE = 256  # bytes written at once, so that one write of many takes no time-out's time
 
-_FAULTS = {
+_FAULTS: dict[int, str] = {
     Status.READY: "its weights came in only now",
     Status.LOADING: "its weights are still coming in",
     Status.NO_IMAGE: "its flash is silent or holds no weight image",
@@ -42,7 +42,7 @@ _FAULTS = {
     Fault.OVERRUN: "its events came faster than the board took them",
 }
 _LOAD = "write the flash as hw.build says, or load its weight image with --load"
-_REMEDIES = {
+_REMEDIES: dict[int, str] = {
     Fault.RULES: "send fewer events, or check the cable",
     Fault.OVERRUN: "build it for a faster --clock, or with another --engine",
 }
@@ -271,6 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.image and (args.images or args.dataset):
         raise UserError("--image: is all that is sent; leave out --images and --dataset")
     network = find(args.network)
+    inputs: Inputs
     if args.image:
         inputs, truth = _raw_image(args.image, network), None
     else:

@@ -10,9 +10,10 @@ import re
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from hw.flow.verilog import TOP, to_verilog
 from sim.verilator import compiler
 from sim.verilator.netlist import cell_models, synthesise
 from sw.cli import UserError
+from sw.encoder import LatencyEncoder
 from sw.network import Network
 
 __all__ = ["Activity", "clocked_activity", "core_activity"]
@@ -57,11 +59,11 @@ class Activity:
 
     cycles: int
     images: int
-    flip_flops: Counter
-    luts: Counter
-    rams: Counter
-    wires: Counter
-    accesses: Counter
+    flip_flops: Counter[str]
+    luts: Counter[str]
+    rams: Counter[str]
+    wires: Counter[str]
+    accesses: Counter[str]
 
 
 def core_activity(network: Network, images: np.ndarray, *, folder: Path) -> Activity:
@@ -69,6 +71,7 @@ def core_activity(network: Network, images: np.ndarray, *, folder: Path) -> Acti
 
     The first two are not counted, so that the pipeline is full. Programs lie in ``folder``.
     """
+    assert isinstance(network.encoder, LatencyEncoder)
     if len(images) <= _SKIPPED:
         raise UserError(f"Images must be at least {_SKIPPED + 1}, not {len(images)}")
     with tempfile.TemporaryDirectory() as name:
@@ -119,15 +122,15 @@ def _count(verilog: str, top: str, arguments: list[object], folder: Path, images
 class _Probes:
     """The wires of a netlist that are watched: each with its block and its kind."""
 
-    def __init__(self, module: Mapping[str, Mapping]) -> None:
-        self._names = {}
+    def __init__(self, module: Mapping[str, Mapping[str, Any]]) -> None:
+        self._names: dict[object, str] = {}
         for name, net in module["netnames"].items():
             for index, bit in enumerate(net["bits"]):
                 whole = f"\\{name} " if not name.isidentifier() else name
                 text = f"{whole}[{index}]" if len(net["bits"]) > 1 else whole
                 self._names.setdefault(bit, text)
-        inputs = Counter()
-        feeds = {}  # of a wire: the last cell that it enters at the input D
+        inputs: Counter[object] = Counter()
+        feeds: dict[object, bool] = {}  # of a wire: the last cell that it enters at the input D
         for cell in module["cells"].values():
             for port, bits in cell["connections"].items():
                 if cell["port_directions"][port] == "input":
@@ -138,7 +141,9 @@ class _Probes:
         # Bits of which all are 1, and their block.
         self.wires: list[tuple[tuple[object, ...], str]] = []
         self.enables: list[tuple[tuple[object, ...], str]] = []
-        self.cells = {kind: Counter() for kind in ("flip_flops", "luts", "rams")}
+        self.cells: dict[str, Counter[str]] = {
+            kind: Counter() for kind in ("flip_flops", "luts", "rams")
+        }
         for name, cell in module["cells"].items():
             *path, _ = name.removeprefix("core.").split(".")
             block = path[0] if path else ""
@@ -161,13 +166,14 @@ class _Probes:
                 ]
 
     @staticmethod
-    def width(probes: list) -> int:
+    def width(probes: Sized) -> int:
         """Whole words of 32 bits, and at least three: Verilator then makes an array of them."""
         return max(96, -(-len(probes) // 32) * 32)
 
     def put_into(self, netlist: str, top: str) -> str:
         """The netlist with the ports ``wires`` and ``enables``."""
         head = re.search(rf"module {top}\(([^)]*)\);", netlist)
+        assert head, "yosys writes the ports in one list"
         body = [f"module {top}({head[1]}, wires, enables);"]
         for name, probes in (("wires", self.wires), ("enables", self.enables)):
             width = self.width(probes)
@@ -181,7 +187,7 @@ class _Probes:
     def _text(self, bits: tuple[object, ...]) -> str:
         """A wire is named by its number in the netlist, a constant by its digit."""
         return " & ".join(
-            self._names[bit] if isinstance(bit, int) else f"1'b{bit if bit in '01' else 0}"
+            self._names[bit] if isinstance(bit, int) else f"1'b{bit if bit in ('0', '1') else 0}"
             for bit in bits
         )
 
@@ -189,7 +195,7 @@ class _Probes:
         """From what the program wrote."""
         cycles, changes = int(counts[0]), counts[1:]
         ones = changes[self.width(self.wires) :]
-        found = {"wires": Counter(), "accesses": Counter()}
+        found: dict[str, Counter[str]] = {"wires": Counter(), "accesses": Counter()}
         for kind, probes, values in (
             ("wires", self.wires, changes),
             ("accesses", self.enables, ones),
