@@ -138,7 +138,7 @@ def _search(args: argparse.Namespace, board: Board | None) -> None:
     candidates = search.from_flags(args, board, log)
     front, chosen = search.front(candidates), candidates[0]
     if args.json:
-        write_json(args.json, search.figures(front, chosen))
+        write_json(args.json, search.proposals(front, chosen))
     if args.picture:
         search.picture(args.picture, front, chosen)
     log(search.report(front, chosen))

@@ -55,8 +55,18 @@ class UserError(Exception):
     """
 
 
+_ENDS = [signal.SIGTERM]
+if sys.platform != "win32":
+    _ENDS.append(signal.SIGHUP)
+
+
 class _TerminatedError(BaseException):
-    """SIGTERM came. Like KeyboardInterrupt it is nothing that a handler of errors may swallow."""
+    """SIGTERM came, or the terminal is gone. Like KeyboardInterrupt it is nothing that a handler of
+    errors may swallow.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
 
 
 def check_output(path: Path, *, folder: bool = False) -> None:
@@ -87,8 +97,8 @@ def _unwritable(path: Path, error: OSError) -> UserError:
 
 def run(main: Callable[[], int | None]) -> None:
     """Runs a command's ``main`` and exits: with 0 or its return value, after a line on stderr with
-    2 for what the user can mend, 130 after Ctrl-C and 143 after SIGTERM, and with 141 if nobody
-    reads the output any more.
+    2 for what the user can mend, 130 after Ctrl-C, 143 after SIGTERM, 129 where the terminal is
+    gone, and with 141 if nobody reads the output any more.
 
     What a console cannot show is replaced.
     """
@@ -97,7 +107,7 @@ def run(main: Callable[[], int | None]) -> None:
             stream.reconfigure(errors="replace")
     for number, handler in (
         (signal.SIGINT, signal.default_int_handler),
-        (signal.SIGTERM, _terminate),
+        *((number, _terminate) for number in _ENDS),
     ):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & set it
             signal.signal(number, handler)
@@ -110,8 +120,9 @@ def run(main: Callable[[], int | None]) -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # cleaning up is not disturbed
-    raise _TerminatedError
+    for each in _ENDS:
+        signal.signal(each, signal.SIG_IGN)  # cleaning up is not disturbed
+    raise _TerminatedError(number)
 
 
 def exit_status(error: BaseException) -> int:
@@ -124,7 +135,7 @@ def exit_status(error: BaseException) -> int:
     elif isinstance(error, KeyboardInterrupt):
         message, status = "interrupted", 130
     elif isinstance(error, _TerminatedError):
-        message, status = "terminated", 143
+        message, status = "terminated", 128 + error.number
     elif isinstance(error, SystemExit) and error.code == 0:  # --help and --version
         message, status = "", 0
     elif isinstance(error, BrokenPipeError):  # whoever read our output, such as head, has enough

@@ -20,18 +20,21 @@ from hw.rtl.config import Config, find_config, whole_configs
 from sw.cli import UserError, save_picture
 from sw.flags import fraction, positive_float, positive_int
 from sw.network import Network, find, zoo_names
+from sw.record import Record
 
 __all__ = [
     "GOALS",
     "Candidate",
     "Limits",
+    "Proposal",
+    "Proposals",
     "add_flags",
     "asked",
     "chosen_by_goal",
-    "figures",
     "from_flags",
     "front",
     "picture",
+    "proposals",
     "ranked",
     "report",
     "search",
@@ -298,27 +301,52 @@ def report(candidates: Sequence[Candidate], chosen: Candidate) -> str:
     return "\n".join(lines)
 
 
-def figures(candidates: Sequence[Candidate], chosen: Candidate) -> dict[str, object]:
-    """The candidates as plain values, for JSON."""
-    return {
-        "front": [
-            {
-                "network": c.network.name,
-                "engine": c.config.name,
-                "board": c.board.name,
-                "accuracy": c.accuracy,
-                "logic_cells": c.cells,
-                "ebr": c.memories,
-                "cycles_mean": c.cycles_mean,
-                "cycles_max": c.cycles_max,
-                "clock_mhz": c.board.clock / 1e6,
-                "microseconds_mean": c.microseconds,
-                "routed": c.routed,
-                "chosen": c == chosen,
-            }
+@dataclass(frozen=True, kw_only=True)
+class Proposal(Record):
+    """A candidate as it is reported."""
+
+    network: str
+    engine: str
+    board: str
+    accuracy: float
+    logic_cells: int
+    ebr: int
+    cycles_mean: float
+    cycles_max: int
+    clock_mhz: float
+    microseconds_mean: float
+    routed: bool
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposals(Record):
+    """What is worth having."""
+
+    front: tuple[Proposal, ...]
+
+
+def proposals(candidates: Sequence[Candidate], chosen: Candidate) -> Proposals:
+    """The report of these candidates."""
+    return Proposals(
+        front=tuple(
+            Proposal(
+                network=c.network.name,
+                engine=c.config.name,
+                board=c.board.name,
+                accuracy=c.accuracy,
+                logic_cells=c.cells,
+                ebr=c.memories,
+                cycles_mean=c.cycles_mean,
+                cycles_max=c.cycles_max,
+                clock_mhz=c.board.clock / 1e6,
+                microseconds_mean=c.microseconds,
+                routed=c.routed,
+                chosen=c == chosen,
+            )
             for c in candidates
-        ]
-    }
+        )
+    )
 
 
 def picture(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
@@ -75,27 +76,36 @@ def run_tool(
     """
     command = [find_tool(name), *map(str, arguments)]
     until = time.monotonic() + 60 * minutes
+    started: list[subprocess.Popen[bytes]] = []
     status = None
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            command,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # a group of its own, which can be ended as a whole
-        ) as process,
-    ):
+    with log.open("wb") as output, ThreadPoolExecutor(1) as starter:
+
+        def start() -> None:
+            started.append(
+                subprocess.Popen(
+                    command,
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # a group of its own, which can be ended as a whole
+                )
+            )
+
         try:
+            # Signals raise in the main thread. Started in another one, no process gets lost between
+            # its start and its being known.
+            starter.submit(start).result()
             while status is None:
                 with suppress(subprocess.TimeoutExpired):
-                    status = process.wait(min(1, 60 * minutes))
+                    status = started[0].wait(min(1, 60 * minutes))
                 watch()
                 if status is None and time.monotonic() > until:
                     raise ToolAborted(f"{name} had not ended after {minutes:g} minutes")
         except BaseException as error:
-            _stop(process)
+            starter.shutdown()
+            for process in started:
+                _stop(process)
             if isinstance(error, ToolAborted):
                 raise ToolAborted(f"{error} (its log: {log})") from None
             raise

@@ -160,6 +160,7 @@ def ended(code, **environment):
     ("code", "status", "line"),
     [
         ("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 143, "\nterminated\n"),
+        ("os.kill(os.getpid(), signal.SIGHUP); signal.pause()", 129, "\nterminated\n"),
         ("os.kill(os.getpid(), signal.SIGINT); signal.pause()", 130, "\ninterrupted\n"),
         ("open('/missing/file')", 2, "error: /missing/file: No such file or directory; "),
         ("os.rename('/missing', '/there')", 2, "error: /missing → /there: No such file "),

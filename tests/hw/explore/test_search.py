@@ -18,10 +18,10 @@ from hw.explore.search import (
     Limits,
     asked,
     chosen_by_goal,
-    figures,
     from_flags,
     front,
     picture,
+    proposals,
     ranked,
     report,
     search,
@@ -191,7 +191,7 @@ def test_what_is_known_to_route(measured):
     assert routed[("ulx3s", "popcount-8,event")] is False
     lines = report(found, found[0]).splitlines()[1:]
     assert sum(line.endswith("  not routed yet") for line in lines) == len(found) - 1
-    assert [row["routed"] for row in figures(found, found[0])["front"]].count(True) == 1
+    assert [row["routed"] for row in proposals(found, found[0]).to_dict()["front"]].count(True) == 1
 
 
 @pytest.mark.deep
@@ -284,7 +284,7 @@ def test_report_and_figures(tmp_path):
     time = 58.5e6 / BOARDS["icebreaker"].clock  # µs
     said = f"random event icebreaker 97.50% 4,000 1 58.5 117 {time:.2f} 298 not routed yet"
     assert lines[2].split()[1:] == said.split()
-    rows = figures([one, other], one)["front"]
+    rows = proposals([one, other], one).to_dict()["front"]
     assert [row["chosen"] for row in rows] == [True, False]
     assert rows[1]["board"] == "ulx3s"
     assert rows[0]["microseconds_mean"] == time

@@ -48,13 +48,13 @@ def words(rng, monkeypatch):
 
 
 def test_with_the_real_tools(tiny, tmp_path):
-    """A bitstream, its report, and the second time nothing is run. The search for the clock has
-    real tools in the README's path.
+    """A bitstream in a folder with a space, its report, and the second time nothing is run. The
+    clock search has real tools in the README's path.
     """
     said = []
-    how = {"build_dir": tmp_path, "log": said.append, "clock": ICEBREAKER.clock}
+    how = {"build_dir": tmp_path / "the build", "log": said.append, "clock": ICEBREAKER.clock}
     report = build(tiny, ICEBREAKER, **how).to_dict()
-    folder = tmp_path / "icebreaker" / "tiny"
+    folder = tmp_path / "the build" / "icebreaker" / "tiny"
     bitstream = folder / "tiny.bin"
     content = bitstream.read_bytes()
     assert b"\x7e\xaa\x99\x7e" in content  # the preamble of an iCE40 bitstream
