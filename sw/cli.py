@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields, is_dataclass
@@ -26,6 +27,7 @@ __all__ = [
     "UserError",
     "atomic_path",
     "check_output",
+    "ending",
     "exclusive",
     "exit_status",
     "printable",
@@ -47,6 +49,7 @@ EXTRAS = {
 PICTURES = (".png", ".svg", ".pdf")
 
 _BLOCK = bytes(4096)
+_ending = threading.Event()
 
 
 class UserError(Exception):
@@ -106,7 +109,7 @@ def run(main: Callable[[], int | None]) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     for number, handler in (
-        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGINT, _interrupt),
         *((number, _terminate) for number in _ENDS),
     ):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & set it
@@ -119,7 +122,20 @@ def run(main: Callable[[], int | None]) -> None:
     sys.exit(status)
 
 
+def ending() -> bool:
+    """Whether a signal ends the command. Threads other than the main one are not told otherwise:
+    they ask while they wait.
+    """
+    return _ending.is_set()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _ending.set()
+    raise KeyboardInterrupt
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
+    _ending.set()
     for each in _ENDS:
         signal.signal(each, signal.SIG_IGN)  # cleaning up is not disturbed
     raise _TerminatedError(number)

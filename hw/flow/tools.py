@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hw.flow.errors import ToolAborted, ToolFailedError
-from sw.cli import UserError
+from sw.cli import UserError, ending
 
 __all__ = ["TOOLS", "find_tool", "run_tool", "scratch_folder", "tool_version"]
 
@@ -100,6 +100,8 @@ def run_tool(
                 with suppress(subprocess.TimeoutExpired):
                     status = started[0].wait(min(1, 60 * minutes))
                 watch()
+                if status is None and ending():
+                    raise ToolAborted(f"{name} was stopped")
                 if status is None and time.monotonic() > until:
                     raise ToolAborted(f"{name} had not ended after {minutes:g} minutes")
         except BaseException as error:

@@ -9,7 +9,6 @@ signature. It has no initial values but the weight ROMs: all that must start kno
 """
 
 import re
-from contextlib import ExitStack
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +23,7 @@ from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words, place
 from hw.rtl.inputs.base import Place
 from sw import __version__
-from sw.cli import atomic_path, to_json
+from sw.cli import to_json, write_files
 from sw.network import Network
 
 __all__ = ["TOP", "FlatCore", "export", "export_folder", "manifest", "to_verilog"]
@@ -228,16 +227,13 @@ def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:
     nothing; returns the Verilog's path. The words of an earlier export are removed.
     """
     texts = {
-        "v": to_verilog(network, config),
-        "json": to_json(manifest(network, config), indent=2) + "\n",
+        f"{TOP}.v": to_verilog(network, config),
+        f"{TOP}.json": to_json(manifest(network, config), indent=2) + "\n",
     }
     words = loaded_words(network, config)
     if words is not None:
-        texts["hex"] = "".join(f"{word:04x}\n" for word in words)
-    with ExitStack() as whole:  # each file gets its name when all are written
-        for suffix, text in texts.items():
-            path = whole.enter_context(atomic_path(folder / f"{TOP}.{suffix}"))
-            path.write_text(text, encoding="utf-8")
+        texts[f"{TOP}.hex"] = "".join(f"{word:04x}\n" for word in words)
+    write_files(folder, texts)
     if words is None:
         (folder / f"{TOP}.hex").unlink(missing_ok=True)
     return folder / f"{TOP}.v"

@@ -172,12 +172,22 @@ def running(pid):
     ("number", "status", "told"),
     [("INT", 130, "interrupted"), ("TERM", 143, "terminated"), ("HUP", 129, "terminated")],
 )
-def test_no_tool_survives_its_command(monkeypatch, tmp_path, number, status, told):
-    """Ctrl-C, SIGTERM and a closed terminal end the tool and all that it has started."""
-    code = (
-        "from pathlib import Path; from hw.flow.tools import run_tool; from sw.cli import run; "
-        "run(lambda: run_tool('yosys', [], cwd=Path(), log=Path('log')))"
-    )
+@pytest.mark.parametrize("start", ["run_tool(*given, **named)", "in_a_thread()"])
+def test_no_tool_survives_its_command(monkeypatch, tmp_path, number, status, told, start):
+    """Ctrl-C, SIGTERM and a closed terminal end the tool and all that it has started, also where a
+    thread waits for it, which no signal reaches.
+    """
+    code = f"""
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from hw.flow.tools import run_tool
+from sw.cli import run
+given, named = ("yosys", []), dict(cwd=Path(), log=Path("log"))
+def in_a_thread():
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run_tool, *given, **named).result()
+run(lambda: {start})
+"""
     variables = {
         **os.environ,
         "YOSYS": script(tmp_path / "tool", FAMILY),
