@@ -83,7 +83,7 @@ def test_identify(network, divisor):
 )
 def test_answers(rng, how):
     network = image_network(rng, **how)
-    images = random_images(rng, network, 8)
+    images = random_images(rng, network, 5)
     images[0], images[1] = 0, 255  # silent, and all at once
     line = SimulatedLine(network, watch=True)
     replies = ask(line, images)
@@ -138,7 +138,7 @@ def test_images_back_to_back(rng, network):
 
 @pytest.mark.parametrize("mismatch", [-0.02, *deep(0.02)])
 def test_another_baud_rate(rng, network, mismatch):
-    images = random_images(rng, network, 6)
+    images = random_images(rng, network, 3)
     line = SimulatedLine(network, divisor=24, mismatch=mismatch, patience=60)
     answers = line.converse(b"?" + image_bytes(images))
     assert answers[:8] == protocol.identity(network.sha256)
@@ -337,12 +337,13 @@ class TestEvents:
     )
     def test_answers(self, rng, how):
         network = events_network(rng, **how)
-        spikes = random_spikes(rng, network, 8)
+        spikes = random_spikes(rng, network, 4)
         line = SimulatedLine(network, watch=True)
         replies = check_events(line, network, spikes)
         assert line.converse(b"?") == protocol.identity(network.sha256)
         assert [reply.cycles for reply in replies] == line.cycles
 
+    @pytest.mark.deep
     def test_both_before_the_end_and_after_it(self, rng):
         """In the answers above the end mark is waited for, and is not."""
         cycles = set()
@@ -369,8 +370,8 @@ class TestEvents:
     def test_back_to_back(self, rng, mismatch):
         """Each long enough for the answers to come meanwhile."""
         network = events_network(rng, hidden=(9,))
-        spikes = random_spikes(rng, network, 10, least=10)
-        line = SimulatedLine(network, divisor=24, mismatch=mismatch, patience=60)
+        spikes = random_spikes(rng, network, 4, least=10, most=20)
+        line = SimulatedLine(network, divisor=12, mismatch=mismatch, patience=60)
         answers = line.converse(b"?" + b"".join(event_commands(spikes)))
         assert answers[:8] == protocol.identity(network.sha256)
         assert without_cycles(split(answers[8:])) == meaning(network, spikes)
@@ -519,23 +520,27 @@ class TestEvents:
         check_events(line, network, random_spikes(rng, network, 4, least=20))
 
     def test_an_overrun_gives_no_class(self, rng):
-        """400 units take longer; and nothing is answered until a break."""
+        """400 units take longer; and nothing is answered until a break or silence."""
+        network = self.slow(rng)
+        line = SimulatedLine(network, timeout=2048, patience=300)  # 512 bits
+        empty = random_spikes(rng, network, 2, most=0)
+        content = protocol.events([(0, 0), (0, 1), (1, 2), (1, 3)]) + b"?"
+        for reset in (lambda: line.send_break(0.01), lambda: line.advance(600)):
+            assert split(line.converse(content)) == [OVERRUN]
+            assert line.converse(b"?" + protocol.events([])) == b""
+            reset()
+            check_events(line, network, empty)
+
+    @pytest.mark.deep
+    def test_no_overrun_where_bytes_come_slower(self, rng):
+        network = self.slow(rng)
+        line = SimulatedLine(network, divisor=12)
+        check_events(line, network, random_spikes(rng, network, 3, least=20))
+
+    def slow(self, rng):
         network = events_network(rng, hidden=(400,), high=0, low=-9)
         network.layers[1].threshold[:] = 500
-        line = SimulatedLine(network, patience=600)
-        empty = random_spikes(rng, network, 3, most=0)
-        check_events(line, network, empty)
-        content = protocol.events([(0, 0), (0, 1), (1, 2), (1, 3)]) + b"?"
-        assert split(line.converse(content)) == [OVERRUN]
-        assert line.converse(b"?" + protocol.events([])) == b""
-        line.send_break(0.01)
-        check_events(line, network, empty)
-        line = SimulatedLine(network, timeout=2000, patience=300)
-        assert split(line.converse(content)) == [OVERRUN]
-        line.advance(600)
-        check_events(line, network, empty)  # silence does what a break does
-        patient = SimulatedLine(network, divisor=12)
-        check_events(patient, network, random_spikes(rng, network, 3, least=20))
+        return network
 
     def test_a_host_that_does_not_wait_for_answers(self, rng):
         """Right answers to the first, then an overrun, and only that."""
