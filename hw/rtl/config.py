@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hw.rtl.engines.base import Engine
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.registry import PRESETS
-from hw.rtl.inputs.base import Input
+from hw.rtl.inputs.base import MOST_EVENTS, Input
 from hw.rtl.inputs.registry import find_input
 from sw.cli import UserError
 from sw.network import Network
@@ -29,7 +29,7 @@ class Config:
 
     engines: tuple[Engine, ...] = (EventDriven(),)
     pixels: int = 1
-    most_events: int = 4095
+    most_events: int = MOST_EVENTS
 
     def __post_init__(self) -> None:
         if not self.engines:

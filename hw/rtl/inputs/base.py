@@ -19,7 +19,9 @@ from sw.cli import UserError
 from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
 from sw.network import Network
 
-__all__ = ["Input", "Place"]
+__all__ = ["MOST_EVENTS", "Input", "Place"]
+
+MOST_EVENTS = 4095  # spikes of an inference, at most, unless a config says more
 
 # Puts a block into a module under a name; returns the interface to connect.
 Place = Callable[[Module, str, wiring.Component], wiring.PureInterface]
