@@ -16,8 +16,8 @@ A block RAM takes the energy of an access in a cycle whose clock enable is set, 
 RCLKE and WCLKE (Lattice TN1250, "Memory Usage Guide for iCE40 Devices"), where Yosys puts the
 enables of reads and writes. The clock up to there is part of the clock's trunk.
 
-A counter of 28 bits changes two wires a cycle. The multiplier changes 38.4 (its netlist, counted as
-ours) but also glitches, which the count does not see. So a change costs between the two; we take
+A counter of 28 bits changes two wires per cycle. The multiplier changes 38.4 (its netlist, counted
+as ours) but also glitches, which the count does not see. So a change costs between the two; we take
 the geometric mean.
 """
 
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["COEFFICIENTS", "EnergyReport", "Range", "energy", "measure"]
 
 _VOLTS = 1.219
-_COUNTER = (641.3 - 613.5) / 7 / 12 * _VOLTS  # pJ a cycle, of one more counter of 28 bits
-_MULTIPLIER = (996 - 645) / 12 * _VOLTS  # pJ a cycle
+_COUNTER = (641.3 - 613.5) / 7 / 12 * _VOLTS  # pJ per cycle, of one more counter of 28 bits
+_MULTIPLIER = (996 - 645) / 12 * _VOLTS  # pJ per cycle
 _MULTIPLIER_CHANGES = 38.4
 
 

@@ -12,7 +12,7 @@ Nature Neuroscience 1999), where the best edge fires first. In the order of the 
 4. **Normalisation** (Heeger, Visual Neuroscience 1992). Divided by twice the mean of all four over
    5 × 5 squares, so that contrast and light hardly matter.
 
-All is computed with whole numbers: the same photograph gives the same image on every machine. The
+All is computed in integers: the same photograph gives the same image on every machine. The
 choice of these stages, and of competition before the maximum, is ours.
 """
 
@@ -65,7 +65,7 @@ def _maps(photograph: np.ndarray) -> np.ndarray:
 
 
 def _gabors() -> np.ndarray:
-    """The filters, whole numbers [4, 49], of sum 0: an even light has no edges."""
+    """The filters, integers [4, 49], of sum 0: an even light has no edges."""
     reach = _SIZE // 2
     down, across = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     inside = down**2 + across**2 <= (reach + 0.5) ** 2
