@@ -21,7 +21,6 @@ from hw.flow.verilog import TOP, to_verilog
 from sim.verilator import compiler
 from sim.verilator.netlist import cell_models, synthesise
 from sw.cli import UserError
-from sw.encoder import LatencyEncoder
 from sw.network import Network
 
 __all__ = ["Activity", "clocked_activity", "core_activity"]
@@ -71,13 +70,12 @@ def core_activity(network: Network, images: np.ndarray, *, folder: Path) -> Acti
 
     The first two are not counted, so that the pipeline is full. Programs lie in ``folder``.
     """
-    assert isinstance(network.encoder, LatencyEncoder)
     if len(images) <= _SKIPPED:
         raise UserError(f"Images must be at least {_SKIPPED + 1}, not {len(images)}")
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "images"
         file.write_bytes(np.ascontiguousarray(images, np.uint8).tobytes())
-        arguments = [file, network.encoder.pixels, _SKIPPED]
+        arguments = [file, images[0].size, _SKIPPED]
         return _count(to_verilog(network), TOP, arguments, folder, len(images) - _SKIPPED)
 
 
