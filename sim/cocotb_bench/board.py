@@ -18,7 +18,7 @@ from sim.verilator.board import BOARD, CLOCK
 
 __all__ = ["COMMANDS", "FLASH", "REPLIES", "Board"]
 
-# In the simulation's folder: the image of weights, empty without one; what is asked and answered.
+# In the simulation's folder: the weight image, empty without one; what is asked and answered.
 FLASH, COMMANDS, REPLIES = Path("flash"), Path("commands.json"), Path("replies.json")
 
 
