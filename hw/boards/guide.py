@@ -20,7 +20,7 @@ def uart_pins(board: Board) -> tuple[str, str]:
 
 
 def _lines() -> Iterator[str]:
-    yield "| `--board` | UART, FPGA's pins | LEDs | bitstream onto the board | first |"
+    yield "| `--board` | UART, FPGA's pins | LEDs | command to program it | before first use |"
     yield "|---|---|---|---|---|"
     for board in BOARDS.values():
         rx, tx = uart_pins(board)
@@ -38,4 +38,4 @@ def _leds(board: Board) -> str:
     first, *_, last = board.leds
     if board.shows_class:
         return f"{first} (lowest bit) … {last}: the class in binary"
-    return f"{first}: no class; {last}: changes with each class"
+    return f"{first}: no class; {last}: toggles with each class"

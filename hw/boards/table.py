@@ -52,7 +52,7 @@ class Board:
         What the LEDs that are used are called, from ``led`` 0 on. Four and more show the class in
         binary, the lowest bit first (:attr:`shows_class`). Of two the first, red, is lit while
         there is no class: the last input got none, or weights that are loaded are not there; the
-        second, green, changes with each class.
+        second, green, toggles with each class.
     serial : str
         Where a computer finds the UART.
     program : str
