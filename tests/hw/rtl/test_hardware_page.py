@@ -31,7 +31,7 @@ def test_the_latencies_of_the_blocks():
         "encoder": f"{encoder.latency(plain)} ({encoder.latency(pooled)} with a pool)",
         "orderer": f"{BucketQueue.latency}, {BucketQueue.list_latency} after step 0",
         "bypass": f"{Bypass.latency}",
-        "folded": f"{folded.latency}, K + {folded.last_latency - folded.chunks} to the end of a step",
+        "folded": f"{folded.latency}, K + {folded.last_latency - folded.chunks} to a step's end",
         "integrate": f"{EventDrivenLayer.latency}",
         "popcount": "⌈inputs / W⌉ + 1",
         "fire": f"{Fire.latency}",
