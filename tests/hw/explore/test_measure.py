@@ -44,7 +44,7 @@ def test_measure_with_events(rng, words):
     assert figures.accuracy == (answer.label == words.test_labels).mean()
     assert (figures.cycles_mean, figures.cycles_max) == (count.mean(), count.max())
     lines = dict(figures.lines(10))
-    assert "the first event, without a pause," in lines["latency"]
+    assert "the first event (sent without a pause) to" in lines["latency"]
     assert "pixel" not in str(lines)
 
 
