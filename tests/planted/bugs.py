@@ -180,6 +180,12 @@ BUGS = {
         "self.sent.valid.eq(left > 1)",
         "tests/hw/link/test_link.py",
     ),
+    "half an input waits for ever": Bug(
+        "hw/link/accelerator.py",
+        "receiver.broken | (receiver.silent & link.waiting)",
+        "receiver.broken",
+        "tests/hw/link/test_accelerator.py",
+    ),
     "bits are sampled at their edge": Bug(
         "hw/link/uart.py",
         "timer.eq(self._divisor // 2 - 1)",
