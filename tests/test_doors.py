@@ -226,6 +226,38 @@ def test_a_full_disk_ends_a_training_in_one_line(places, monkeypatch):
     assert sorted(places.rglob("*")) == before
 
 
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sw.train", "--epochs", "1", "-q"),
+        ("sw.sweep", "--vary", "hidden=32", "--seeds", "1", "-q", "--", "--epochs", "1"),
+        ("sw.report", DIGITS),
+        ("sim.raster", DIGITS, "--out", "build/picture.svg"),
+        ("hw.export", DIGITS),
+        ("hw.build", "--board", "icestick"),
+    ],
+)
+def test_what_cannot_be_written_to_its_end(tmp_path, arguments):
+    """No file may be longer than 5,000 bytes: to a command that is what a full disk is."""
+    code = (
+        "import resource, runpy, sys; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)); sys.argv = sys.argv[1:]; "
+        "runpy.run_module(sys.argv[0], run_name='__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert [path for path in (tmp_path / "build").rglob("*") if path.stat().st_size > 5000] == []
+
+
 def modules():
     """Every module and package of the project."""
     for package in ("hw", "sw", "sim"):

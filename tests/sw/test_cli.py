@@ -3,9 +3,12 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -170,6 +173,11 @@ def ended(code, **environment):
             2,
             "error: torch is not installed; pip install",
         ),
+        (
+            "raise ModuleNotFoundError(name='numpy')",
+            2,
+            "error: numpy is not installed; pip ",
+        ),
         ("raise ModuleNotFoundError(name='nosuch')", 1, "Traceback"),
         ("raise ValueError", 1, "Traceback"),
         ("sys.stdout = open('/dev/full', 'w'); print('x')", 2, "error: output: No space left"),
@@ -181,6 +189,17 @@ def test_ends(code, status, line):
     text = result.stderr.decode()
     assert text.startswith(line)
     assert status == 1 or text.strip().count("\n") == 0
+
+
+def test_extras_bring_what_is_said_of_them():
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    named = dict(re.findall(r"^(\w+) = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL))
+    distributions = metadata.packages_distributions()
+    for extra, packages in cli.EXTRAS.items():
+        for package in packages:
+            (distribution,) = set(distributions[package])
+            assert f'"{distribution.lower()}"' in named[extra or "dependencies"], package
 
 
 def test_sigterm_lets_a_command_clean_up():
