@@ -105,12 +105,18 @@ def implement(
         start = time.monotonic()
         log(f"{tool} for {clock / 1e6:g} MHz …")
         if tool == family.route:
-            seed, router = place_and_route(tool, arguments, folder=work, log=log)
+            seed, router = place_and_route(
+                tool,
+                arguments,
+                folder=work,
+                log=log,
+                check=lambda text: _check_packing(text, board),
+            )
         else:
             run_tool(tool, arguments, cwd=work, log=work / f"{tool}.log")
         log(f"{tool}: {time.monotonic() - start:.0f} s")
         if tool == family.synthesis:
-            _check_size((work / "top.rpt").read_text(encoding="utf-8"), board)
+            _check_synthesis((work / "top.rpt").read_text(encoding="utf-8"), board)
     timing = json.loads((work / "nextpnr.json").read_text(encoding="utf-8"))
     cells, memories, spram = used_cells((work / "top.tim").read_text(encoding="utf-8"), family)
     result = Implementation(
@@ -170,17 +176,31 @@ def _done(path: Path) -> Implementation | None:
         return None
 
 
-def _check_size(report: str, board: Board) -> None:
+def _check_synthesis(report: str, board: Board) -> None:
     """Refuses before place and route what is larger than the part, by yosys' report."""
     counts = re.findall(r"^\s+(\d+)\s+(\w+)\s*$", report, re.MULTILINE)
     cells = {name: int(count) for count, name in counts}  # the last table is the whole design's
-    for title, names, there in (
-        ("logic cells", board.family.mapped_logic, board.logic_cells),
-        ("block RAMs", board.family.mapped_memories, board.memories),
+    family = board.family
+    logic, memories = (
+        sum(cells.get(name, 0) for name in names)
+        for names in (family.mapped_logic, family.mapped_memories)
+    )
+    _check_size("synthesis", logic, memories, board)
+
+
+def _check_packing(log: str, board: Board) -> None:
+    """Refuses before placement what is larger than the part, by nextpnr's log so far."""
+    logic, memories, _ = used_cells(log, board.family)
+    _check_size("packing", logic, memories, board)
+
+
+def _check_size(stage: str, logic: int, memories: int, board: Board) -> None:
+    for what, least, there in (
+        ("logic cells", logic, board.logic_cells),
+        ("block RAMs", memories, board.memories),
     ):
-        least = sum(cells.get(name, 0) for name in names)
         if least > there:
             raise DesignError(
-                f"the design does not fit {board.name}: synthesis needs at least {least} {title} "
+                f"the design does not fit {board.name}: {stage} needs at least {least} {what} "
                 f"of {there}; train with fewer hidden units or --inputs, or take a larger --board"
             )

@@ -76,11 +76,16 @@ def progress(log: str) -> Progress | None:
 
 
 def place_and_route(
-    tool: str, arguments: Sequence[str], *, folder: Path, log: Callable[[str], None]
+    tool: str,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    log: Callable[[str], None],
+    check: Callable[[str], None] = lambda text: None,
 ) -> tuple[int, str]:
     """Runs nextpnr, whose log is to be ``top.tim`` in ``folder``, by these ``arguments``; as long
     as the design is not placed or routed, with the other router and with the next ``--seed``, up
-    to three seeds.
+    to three seeds. ``check`` is given nextpnr's log now and then; what it raises ends it.
 
     Returns
     -------
@@ -101,7 +106,7 @@ def place_and_route(
         (folder / "top.tim").unlink(missing_ok=True)
         line = _with(arguments, "--seed", str(at))
         line = line if by == router else _with(line, "--router", by)
-        watch = _Watch(f"{tool}, placement {at}", folder / "top.tim", log)
+        watch = _Watch(f"{tool}, placement {at}", folder / "top.tim", log, check)
         try:
             run_tool(tool, line, cwd=folder, log=folder / f"{tool}.log", watch=watch)
             return at, by
@@ -121,16 +126,20 @@ def place_and_route(
 class _Watch:
     """Shows progress now and then. Raises ToolAborted where the router does not converge."""
 
-    def __init__(self, title: str, path: Path, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, title: str, path: Path, log: Callable[[str], None], check: Callable[[str], None]
+    ) -> None:
         self._title = title
         self._path = path
         self._log = log
+        self._check = check
         self._shown = time.monotonic()
 
     def __call__(self) -> None:
         text = (
             self._path.read_text(errors="replace", encoding="utf-8") if self._path.exists() else ""
         )
+        self._check(text)
         now = progress(text)
         if now and now.diverges:
             raise ToolAborted(f"{self._title}: {now}: it does not converge, aborted")

@@ -119,3 +119,14 @@ def test_what_synthesis_finds_too_large(stubs, made, cells, message):
     with pytest.raises(DesignError, match=message):
         made()
     assert stubs.take_runs() == ["yosys"]
+
+
+@pytest.mark.parametrize("action", ["exit 1", "exec sleep 600"])
+def test_what_packing_finds_too_large(stubs, made, action):
+    """Nothing is placed: nextpnr would go on, or end with an error of its own."""
+    lines = "echo 'Info: \t         ICESTORM_LC:    5281/   5280   100%' > top.tim"
+    stubs.write("nextpnr-ice40", f"{lines}; echo 'ERROR: Failed to expand region'; {action}")
+    message = r"^the design does not fit icebreaker: packing needs at least 5281 logic cells of "
+    with pytest.raises(DesignError, match=message):
+        made()
+    assert stubs.take_runs() == ICE40_TOOLS[:2]
