@@ -44,6 +44,7 @@ __all__ = [
     "Reply",
     "Status",
     "events",
+    "frame",
     "identity",
     "parse",
 ]
@@ -100,6 +101,11 @@ class Reply(NamedTuple):
     step: int
     cycles: int
     margin: int
+
+
+def frame(byte: int) -> tuple[int, ...]:
+    """The line's levels, a bit time each: start, data from the lowest bit on, stop."""
+    return (0, *(byte >> bit & 1 for bit in range(8)), 1)
 
 
 def identity(sha256: str) -> bytes:

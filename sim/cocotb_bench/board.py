@@ -56,7 +56,7 @@ class Board:
     async def ask(self, content: bytes, size: int) -> bytes:
         """Sends ``content``; the ``size`` bytes that are answered, within a second."""
         for byte in content:
-            for level in (0, *(byte >> k & 1 for k in range(8)), 1):
+            for level in protocol.frame(byte):
                 self._dut.rx.value = level
                 await Timer(1_000_000 // protocol.BAUD, "us")
         return bytes([await with_timeout(self._received.get(), 1, "sec") for _ in range(size)])

@@ -54,6 +54,10 @@ def test_events(spikes, content):
     assert protocol.events(spikes) == bytes.fromhex(content)
 
 
+def test_frame():
+    assert protocol.frame(0b11010010) == (0, 0, 1, 0, 0, 1, 0, 1, 1, 1)
+
+
 def test_faults():
     assert [(fault.name, fault.value) for fault in protocol.Fault] == [("RULES", 5), ("OVERRUN", 6)]
     assert not set(map(int, protocol.Fault)) & set(map(int, protocol.Status))
