@@ -127,6 +127,7 @@ def test_files_that_belong_together(tmp_path):
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["b"]
 
 
+@pytest.mark.smoke
 def test_one_run_per_folder(tmp_path):
     folder = tmp_path / "new" / "folder"
     with cli.exclusive(folder):
