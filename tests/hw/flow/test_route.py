@@ -53,7 +53,7 @@ def test_what_does_not_converge():
     assert Progress("router2", 1, 200).diverges
 
 
-# nextpnr that goes on for ever with the seeds and routers in a file.
+# nextpnr that never ends with the seeds and routers in a file.
 NEXTPNR = """
 router=router1
 while [ $# -gt 0 ]; do
