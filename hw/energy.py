@@ -1,7 +1,7 @@
 """``python -m hw.energy NETWORK``: an estimate of the energy per image on an iCE40 UP5K.
 
 Never measured here: no board was attached. The activity is counted in the netlist, on real images
-(sim/verilator/toggles.py); what each change costs comes from currents that others measured and
+(sim/verilator/toggles.py); what each toggle costs comes from currents that others measured and
 published:
 
 - tinyVision.ai, "iCE40 Power Testing" (github.com/tinyvision-ai-inc/ice40_power): currents of an
@@ -14,10 +14,10 @@ published:
 
 A block RAM takes the energy of an access in a cycle whose clock enable is set, and nothing else:
 RCLKE and WCLKE (Lattice TN1250, "Memory Usage Guide for iCE40 Devices"), where Yosys puts the
-enables of reads and writes. The clock up to there is part of the clock's trunk.
+enables of reads and writes. The clock up to there is part of the clock trunk.
 
-A counter of 28 bits changes two wires per cycle. The multiplier changes 38.4 (its netlist, counted
-as ours) but also glitches, which the count does not see. So a change costs between the two; we take
+A counter of 28 bits toggles two wires per cycle. The multiplier toggles 38.4 (its netlist, counted
+as ours) but also glitches, which the count does not see. So a toggle costs between the two; we take
 the geometric mean.
 """
 
@@ -67,13 +67,13 @@ class Range(Record):
 _LEAST, _MOST = _COUNTER / 2, _MULTIPLIER / _MULTIPLIER_CHANGES
 
 COEFFICIENTS = {
-    # pJ: change of a wire; cycle of a flip-flop's clock, nothing or all that a counter takes
+    # pJ: toggle of a wire; cycle of a flip-flop's clock, nothing or all that a counter takes
     "wire": Range((_LEAST * _MOST) ** 0.5, _LEAST, _MOST),
     "flip_flop": Range(_COUNTER / 28 / 2, 0.0, _COUNTER / 28),
-    # pJ: cycle of the clock's trunk; access of a block RAM, within a factor of two
+    # pJ: cycle of the clock trunk; access of a block RAM, within a factor of two
     "clock": Range(1.0, 0.8, 1.2).scaled((613.5 - 85.6) / 12 * _VOLTS),
     "access": Range(1.0, 0.5, 2.0).scaled(4.4),
-    # µW: the part at rest; the PLL without the clock that it drives, and its own rail
+    # µW: the part's static power; the PLL without the clock that it drives, and its own rail
     "rest": Range(1.0, 0.8, 2.0).scaled(85.6 * _VOLTS),
     "pll": Range(1.0, 0.8, 1.2).scaled((1419 - 16 * (2573 - 1419) / 32 - 85.6 + 138.6) * _VOLTS),
 }
@@ -113,11 +113,11 @@ def energy(
 
 
 _TITLES = {
-    "clock": "clock's trunk",
+    "clock": "clock trunk",
     "flip_flop": "clock, flip-flops",
     "wire": "wires",
     "access": "block RAMs",
-    "rest": "at rest",
+    "rest": "static",
     "core": "core, estimate",
     "pll": "PLL, estimate",
     "total": "total, estimate",
@@ -133,11 +133,11 @@ class EnergyReport(Record):
     clock_mhz : float
     network, network_sha256 : str
     images : int
-        That were counted.
+        Number of test images counted.
     cycles_mean : float
-        Per image, with its loading.
+        Per image, including its pixel input.
     wires_mean, accesses_mean : dict of str to float
-        Changes of wires and accesses of block RAMs per image, by block.
+        Toggles of wires and accesses of block RAMs per image, by block.
     energy_nanojoules : dict of str to Range
         Per image, see :func:`energy`.
     note : str
@@ -181,7 +181,7 @@ class EnergyReport(Record):
                 f"{self.images} test images back to back, {self.cycles_mean:.1f} cycles each",
             ),
             (
-                "wires' changes",
+                "wire toggles",
                 f"{sum(self.wires_mean.values()):,.0f} per image: {wires}, …",
             ),
             ("RAM accesses", f"{sum(self.accesses_mean.values()):,.0f} per image"),

@@ -31,11 +31,11 @@ class Estimate(Record):
         Its ``logic_cells`` is an estimate (hw/explore/resources.py), the rest is exact.
     fits : bool
     shortage : tuple of str
-        What the board has too little of.
+        Resources that the board lacks.
     remedies : tuple of str
         What would fit.
     clock_mhz : float
-        A class, no more: what the board's own network reaches.
+        A rough value: what the board's default network reaches.
     routed : bool
         Whether the design is known to route (hw/explore/routed.py).
     measurement : Measurement
@@ -59,8 +59,8 @@ class Estimate(Record):
         lines = [
             *self.utilisation.lines("about "),
             (
-                "fmax class",
-                f"{self.clock_mhz:g} MHz, as the board's own {BOARDS[self.board].network}",
+                "fmax, roughly",
+                f"{self.clock_mhz:g} MHz, as the board's default {BOARDS[self.board].network}",
             ),
             *self.measurement.lines(self.clock_mhz),
         ]
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _search(args: argparse.Namespace, board: Board | None) -> None:
-    """Prints, writes and draws what is worth having."""
+    """Prints, writes and draws the Pareto front."""
     log = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     candidates = search.from_flags(args, board, log)
     front, chosen = search.front(candidates), candidates[0]

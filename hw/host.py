@@ -27,21 +27,19 @@ __all__ = ["Line", "Session", "open_port"]
 
 _DEFAULT = "mnist-512-192-10-t8"
 _LATE = 0.05  # seconds; USB bridges hold bytes back for 16 ms at most, FTDI's latency timer
-_SILENCE = (
-    2 * protocol.TIMEOUT + _LATE
-)  # seconds after which a board expects a command, whatever was
-_PIECE = 256  # bytes written at once, so that one write of many takes no time-out's time
+_SILENCE = 2 * protocol.TIMEOUT + _LATE  # seconds after which a board expects a command in any case
+_PIECE = 256  # bytes per write, so that none takes as long as a time-out
 
 _FAULTS: dict[int, str] = {
-    Status.READY: "its weights came in only now",
-    Status.LOADING: "its weights are still coming in",
-    Status.NO_IMAGE: "its flash is silent or holds no weight image",
-    Status.OTHER_NETWORK: "the weights that it found are not those of its bitstream",
-    Status.DAMAGED: "its weights are damaged, their checksum is wrong",
-    Fault.RULES: "its events are too many, or were damaged on their way",
-    Fault.OVERRUN: "its events came faster than the board took them",
+    Status.READY: "the input began before its weights were loaded",
+    Status.LOADING: "its weights are still loading",
+    Status.NO_IMAGE: "its flash does not respond or holds no weight image",
+    Status.OTHER_NETWORK: "its weight image is not for its bitstream",
+    Status.DAMAGED: "its weight image is damaged, the checksum is wrong",
+    Fault.RULES: "too many events, or some were damaged on the line",
+    Fault.OVERRUN: "events came faster than the board accepts them",
 }
-_LOAD = "write the flash as hw.build says, or load its weight image with --load"
+_LOAD = "program the flash as hw.build says, or load its weight image with --load"
 _REMEDIES: dict[int, str] = {
     Fault.RULES: "send fewer events, or check the cable",
     Fault.OVERRUN: "build it for a faster --clock, or with another --engine",
@@ -49,7 +47,7 @@ _REMEDIES: dict[int, str] = {
 
 
 class Line(Protocol):
-    """What a session needs of a serial port; pyserial's ``Serial`` has it."""
+    """The interface of a serial port that a session uses; pyserial's ``Serial`` has it."""
 
     def write(self, data: bytes) -> int | None: ...
 
@@ -71,7 +69,7 @@ def open_port(name: str, baud: int = protocol.BAUD, timeout: float = 2.0) -> Lin
     Raises
     ------
     UserError
-        It is not there or not ours to use.
+        It does not exist or cannot be opened.
     """
     try:
         import serial
@@ -96,7 +94,7 @@ class Session:
     Attributes
     ----------
     sends_break : bool
-        False if the serial adapter refuses to; one that only pretends to is not noticed.
+        False if the serial adapter refuses to; one that only pretends to goes unnoticed.
 
     Raises
     ------
@@ -111,7 +109,7 @@ class Session:
         with self._connected():
             line.reset_output_buffer()
             self.sends_break = _send_break(line)
-            time.sleep(_SILENCE)  # also until all that the board said before has come
+            time.sleep(_SILENCE)  # also until all earlier answers have come
             line.reset_input_buffer()
         self._write(protocol.IDENTIFY)
         expected = protocol.identity(network.sha256)
@@ -133,7 +131,7 @@ class Session:
         Raises
         ------
         UserError
-            The board did not take it.
+            The board rejected it.
         """
         self._write(protocol.LOAD + content)
         reply = self._reply()
@@ -141,7 +139,7 @@ class Session:
             raise UserError(f"{self._name}: the board has its weights built in; leave out --load")
         if reply.label != Status.READY:
             raise UserError(
-                f"{self._name}: the board did not take the weight image ({_fault(reply)}); load it "
+                f"{self._name}: the board rejected the weight image ({_fault(reply)}); load it "
                 "once more, and the bitstream beside it if that does not help"
             )
 
@@ -153,7 +151,7 @@ class Session:
         Raises
         ------
         UserError
-            The board answers with a status or fault, with what no answer can be, or with more.
+            The board answers with a status or fault, an impossible answer, or too many bytes.
         """
         waiting = 0
         for command in commands(self._network, inputs):
@@ -169,8 +167,8 @@ class Session:
             more = self._line.in_waiting
         if more:
             raise UserError(
-                f"{self._name}: {more} bytes more came than the board answers, so its answers may "
-                "be wrong; check the cable and --baud, and that nothing else uses the port"
+                f"{self._name}: {more} more bytes came than the answers have, so answers may be "
+                "wrong; check the cable and --baud, and that nothing else uses the port"
             )
 
     def _class(self) -> protocol.Reply:
@@ -179,8 +177,8 @@ class Session:
         if reply.cycles and not (reply.label < classes and reply.step < steps):
             raise UserError(
                 f"{self._name}: the board answers class {reply.label} of {classes} in step "
-                f"{reply.step} of {steps}, which cannot be: bytes were lost or damaged; check the "
-                "cable and --baud, then start again"
+                f"{reply.step} of {steps}, which is impossible: bytes were lost or damaged; check "
+                "the cable and --baud, then start again"
             )
         if not reply.cycles:
             what = "an inference" if reply.label in _REMEDIES else "an image"
@@ -216,7 +214,7 @@ class Session:
         except OSError as error:  # pyserial's own errors are of this kind
             if type(error).__name__ == "SerialTimeoutException":
                 raise UserError(
-                    f"{self._name}: takes no bytes; check that this is the port of the board's "
+                    f"{self._name}: accepts no bytes; check that this is the port of the board's "
                     "UART, or give it longer with --timeout"
                 ) from None
             raise UserError(f"{self._name}: connection lost ({error}); check the cable") from None
@@ -232,7 +230,7 @@ def _send_break(line: Line) -> bool:
 
 
 def _fault(reply: protocol.Reply) -> str:
-    """What the board says in place of a class."""
+    """The fault that the board reports in place of a class."""
     return _FAULTS.get(reply.label, f"status {reply.label}")
 
 

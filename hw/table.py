@@ -49,7 +49,7 @@ _HEAD = """\
 Written by `python -m hw.table`, which builds each of them; nothing here was measured on a board.
 Accuracy is strict, on all test images, by the golden model; `sim.verify` finds the RTL equal to
 it, image by image. Cycles are counted from the last pixel accepted to the result, over the same
-images, encoder and ordering included, UART not; of fsdd, spoken digits that come as events, from
+images, encoder and ordering included, UART excluded; for fsdd, spoken digits as sensor events, from
 the first event on, sent without a pause. The clock is the fastest found that the PLL makes and the
 design reaches; fmax is nextpnr's estimate for the slow corner. Cells include PLL, UART and link.
 There is no Nexus board: prjoxide, which writes its bitstreams, is not on PyPI.
@@ -61,7 +61,7 @@ There is no Nexus board: prjoxide, which writes its bitstreams, is not on PyPI.
 _THROUGHPUT = """
 
 ### Throughput
-The next image is loaded while this one is computed. The initiation interval is the cycles from an
+The next image streams in while this one is computed. The initiation interval is the cycles from an
 image to the next by simulation of the RTL, over the first {images} test images back to back. A UART
 of 1 Mbit/s carries far fewer.
 
@@ -71,14 +71,14 @@ of 1 Mbit/s carries far fewer.
 _BANDWIDTH = """
 
 ### Weight-memory bandwidth utilisation
-The bits of weights that an image needs, over what all weight memories could give in its cycles.
-From the last pixel this may be above 1, since the spikes of step 0 are read before it; then that of
-what is left to read after it. With images streamed, loading a pixel per cycle is the bottleneck,
-not the memories. Of events all cycles count, from the first one on, so there the figure is the
-engine's own.
+The weight bits needed per image, over those that all weight memories can deliver in its cycles.
+In the cycles from the last pixel on this may be above 1, since the spikes of step 0 are read before
+it; the next column counts only the bits read after it. With images streamed, the input of one pixel
+per cycle is the bottleneck, not the memories. With sensor events all cycles count, from the first
+event on, so there the figure is the engine's own.
 
-| board | network | bits of weights per image | bits per cycle | from the last pixel \
-| of what is left | streamed |
+| board | network | weight bits per image | bits per cycle | from the last pixel on \
+| bits after it only | streamed |
 |---|---|---|---|---|---|---|
 """
 _STREAMED = 256  # images that are streamed to measure the initiation interval
@@ -102,8 +102,8 @@ def section(designs: Iterable[Routed]) -> str:
         + "\n".join(_throughput_row(design) for design in rows if design.interval_cycles_mean)
         + _BANDWIDTH
         + "\n".join(_bandwidth_row(design) for design in rows if design.interval_cycles_mean)
-        + "\n".join(["\n\n### What to do first", *notes] if notes else [])
-        + "\n\n### Made with\n"
+        + "\n".join(["\n\n### Before first use", *notes] if notes else [])
+        + "\n\n### Tools\n"
         + "\n".join(f"- {text}" for text in tools)
         + "\n"
     )
@@ -163,7 +163,7 @@ def initiation_interval(
 
     inputs, _ = load_for(network, None, data_dir, _STREAMED)
     records = Simulator.build(network, build_dir / "verify", config=config).run(inputs)
-    # From last pixel to last pixel, or first event to first; the first find empty buffers.
+    # From last pixel to last pixel, or first event to first; at the first ones buffers are empty.
     return float(np.diff(records["accepted"][2:].astype(np.int64)).mean())
 
 

@@ -108,7 +108,7 @@ class Report:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     options = parser(
-        "Hold a network's hardware against the golden model, image by image.",
+        "Verify a network's hardware against the golden model, image by image.",
         data=True,
         build=True,
         seed=True,
@@ -190,10 +190,12 @@ def _summary(network: Network, report: Report, result: Equal) -> str:
         + (", every hidden spike" if result.hidden_units_compared else ""),
         f"  accuracy       {result.accuracy:.2%}",
         f"  cycles         {result.cycles_mean:.1f} mean, {result.cycles_max} worst, "
-        f"from {find_input(network.encoder).cycles_from} to the answer",
+        f"from {find_input(network.encoder).cycles_from} to the result",
     ]
     if result.interval_cycles_mean:
-        lines.append(f"  cycles/image   {result.interval_cycles_mean:.1f} back to back")
+        lines.append(
+            f"  interval       {result.interval_cycles_mean:.1f} cycles per image, back to back"
+        )
     return "\n".join([*lines, f"  seconds        {report.seconds}"])
 
 

@@ -120,7 +120,7 @@ class Bench:
 
 
 def arguments() -> argparse.ArgumentParser:
-    flags = parser("Time training beside its peers.", data=True, seed=True)
+    flags = parser("Benchmark training against other libraries.", data=True, seed=True)
     add = flags.add_argument
     add("--dataset", choices=DATASETS, default="digits", help="(default: %(default)s)")
     add("--hidden", metavar="N", type=positive_int, default=600, help="(default: %(default)s)")

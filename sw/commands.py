@@ -42,7 +42,7 @@ COMMANDS = {
     ),
     "verify": Command(
         "sim.verify",
-        "Hold a network's hardware against the golden model, image by image.",
+        "Verify a network's hardware against the golden model, image by image.",
         ("build", "check"),
     ),
     "board": Command(
@@ -64,6 +64,8 @@ COMMANDS = {
         ("build", "check"),
     ),
     "catalogue": Command("sw.catalogue", "Write the zoo's page, sw/zoo/README.md.", ("learn",)),
-    "bench-training": Command("sw.bench_training", "Time training beside its peers.", ("learn",)),
+    "bench-training": Command(
+        "sw.bench_training", "Benchmark training against other libraries.", ("learn",)
+    ),
     "bench-golden": Command("sim.bench_golden", "Measure the golden model's speed."),
 }

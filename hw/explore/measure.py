@@ -28,16 +28,16 @@ class Measurement(Record):
     cycles_mean, cycles_max : float, int
         Cycles per image.
     cycles_from : str
-        From what on they are counted, to the result.
+        The event from which they are counted, to the result.
     weight_bits_needed_mean : float
-        Bits of weights that an image needs.
+        Weight bits needed per image.
     weight_bits_a_cycle : int
         That all weight memories together can give in a cycle.
     limit_fraction : float
         Weight-memory bandwidth utilisation: bits needed over bits that the memories could give in
         these cycles. Above 1 where weights are read before the last pixel.
     limit_fraction_left : float
-        The same, of what is left to read after the last pixel.
+        The same, counting only bits read after the last pixel.
     note : str
         How it was measured, or why all else is None.
     """
@@ -69,15 +69,17 @@ class Measurement(Record):
         if self.accuracy is None or self.cycles_mean is None:
             return [("accuracy, cycles", self.note)]
         limit = (
-            f"{self.limit_fraction:.2f} of the weight-memory bandwidth: bits of weights needed "
-            "over those that the memories could give in these cycles"
+            f"{self.limit_fraction:.2f} of the weight-memory bandwidth: weight bits needed over "
+            "those that the memories can deliver in these cycles"
         )
         if self.limit_fraction_left != self.limit_fraction:
-            limit += f"; {self.limit_fraction_left:.2f} of those after the last pixel"
+            limit += (
+                f"; {self.limit_fraction_left:.2f} counting only bits read after the last pixel"
+            )
         return [
             ("accuracy, strict", f"{self.accuracy:.2%} of {self.images:,} test images"),
             ("cycles per image", f"mean {self.cycles_mean:.1f}, worst {self.cycles_max}"),
-            ("bandwidth", limit),
+            ("utilisation", limit),
             (
                 "latency",
                 f"mean {self.cycles_mean / clock_mhz:.2f} µs at the board's clock, "

@@ -133,7 +133,7 @@ def _blocks(memory: BlockMemory, family: Family) -> int:
 
 
 def shortage(what: Resources, board: Board) -> list[str]:
-    """What the board has too little of, as text; empty if the network fits."""
+    """The resources that the board lacks, as text; empty if the network fits."""
     memories, cells = what.block_rams(board.family), what.logic_cells(board.family)
     spram = what.spram()
     short = []
@@ -159,7 +159,7 @@ def check_fit(network: Network, board: Board, config: Config = DEFAULT) -> None:
 
 def remedies(network: Network, what: Resources, board: Board) -> list[str]:
     """The nearest networks that would fit the board, the engines with which this one would, and the
-    boards that it would fit as it is. ``what`` is its need.
+    boards that it would fit as it is. ``what`` is what it needs.
     """
     inputs, hidden, *rest = what.sizes
     result = []
@@ -186,7 +186,7 @@ def _fits(network: Network, board: Board, config: Config) -> bool:
     try:
         return not shortage(resources_of(network, config), board)
     except UserError:
-        return False  # the engine is not for this network
+        return False  # the engine does not support this network
 
 
 def _fewer_steps(what: Resources, board: Board) -> int | None:

@@ -1,6 +1,6 @@
 """Design-space exploration: which network of the zoo, engine and board serve a goal best.
 
-``python -m hw.estimate --engine auto`` prints what is worth having and draws it; ``hw.build`` with
+``python -m hw.estimate --engine auto`` prints and draws the Pareto front; ``hw.build`` with
 the same flags builds the best that place and route can make. Nothing is synthesised: cells are the
 estimate of hw/explore/resources.py, block RAMs and cycles are exact, and the clock is the board's
 usual one.
@@ -41,12 +41,12 @@ __all__ = [
 ]
 
 GOALS = ("latency", "area", "energy")
-_DATASET = "mnist"  # of the networks to choose from where nothing tells
+_DATASET = "mnist"  # of the networks to choose from if none is named
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a candidate must keep.
+    """Limits that a candidate must meet.
 
     Parameters
     ----------
@@ -107,14 +107,14 @@ class Candidate:
 
     @property
     def work(self) -> float:
-        """Thousand logic cells times cycles per image, with its loading: what energy goes with,
-        before the activity is known (hw/energy.py counts it).
+        """Thousand logic cells times cycles per image, including its pixel input: a measure of
+        energy while the activity is unknown (hw/energy.py counts it).
         """
         loading = self.config.input(self.network).load_cycles
         return self.cells * (loading + self.cycles_mean) / 1000
 
     def cost(self, goal: str) -> float:
-        """What ``goal`` wants small."""
+        """The figure that ``goal`` minimises."""
         costs = {"latency": self.microseconds, "area": self.cells, "energy": self.work}
         return costs[goal]
 
@@ -135,12 +135,12 @@ def search(
     data_dir: Path | None = None,
     log: Callable[[str], None] = print,
 ) -> list[Candidate]:
-    """Every network with every config that can do it on every board that it fits.
+    """Every network with every config that supports it on every board that it fits.
 
     Raises
     ------
     UserError
-        A network's data set cannot be had.
+        A network's data set is not available.
     """
     result = []
     boards = list(boards)
@@ -149,7 +149,7 @@ def search(
         try:
             what = resources_of(network, config)
         except UserError:
-            continue  # this engine is not for this network
+            continue  # this engine does not support this network
         fitting = [board for board in boards if not shortage(what, board)]
         if not fitting:
             continue
@@ -177,7 +177,7 @@ def search(
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that no other one beats: as accurate, small, fast and frugal, and in one better."""
+    """The Pareto-optimal ones in accuracy, cells, latency and work."""
     ranks = [_rank(candidate) for candidate in candidates]
     return [
         candidate
@@ -189,7 +189,7 @@ def front(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:
-    """What is to be small, in the order in which equal candidates are told apart."""
+    """The figures to minimise, in the order that breaks ties between candidates."""
     return -candidate.accuracy, candidate.cells, candidate.microseconds, candidate.work
 
 
@@ -200,7 +200,7 @@ def ranked(candidates: Sequence[Candidate], goal: str, within: Limits) -> list[C
     Raises
     ------
     UserError
-        None keeps the limits; it names how near each limit can be come.
+        None meets the limits; it names the best value for each.
     """
     keeping = [candidate for candidate in candidates if candidate.keeps(within)]
     if keeping:
@@ -208,16 +208,16 @@ def ranked(candidates: Sequence[Candidate], goal: str, within: Limits) -> list[C
     if not candidates:
         raise UserError("no network fits; name a larger --board, or a smaller network")
     raise UserError(
-        f"nothing that fits has {within}; each alone could be "
+        f"no design that fits has {within}; the best for each alone are "
         f"{min(c.cells for c in candidates):,} logic cells, "
         f"{min(c.cycles_mean for c in candidates):.1f} cycles, "
-        f"{max(c.accuracy for c in candidates):.2%}: loosen one, or name another --board"
+        f"{max(c.accuracy for c in candidates):.2%}: relax one, or name another --board"
     )
 
 
 def add_flags(options: argparse.ArgumentParser) -> None:
     """The flags of a search, beside ``--engine``, which may then be ``auto``."""
-    options.add_argument("--goal", choices=GOALS, help="what to make small (default: latency)")
+    options.add_argument("--goal", choices=GOALS, help="what to minimise (default: latency)")
     options.add_argument("--max-lc", metavar="N", type=positive_int, help="logic cells, at most")
     options.add_argument(
         "--max-cycles", metavar="N", type=positive_float, help="mean cycles, at most"
@@ -226,7 +226,7 @@ def add_flags(options: argparse.ArgumentParser) -> None:
         "--min-accuracy",
         metavar="A",
         type=fraction,
-        help="strict test accuracy, at least, such as 0.97; chooses of the zoo's networks",
+        help="strict test accuracy, at least, such as 0.97; chooses among the zoo's networks",
     )
 
 
@@ -286,7 +286,7 @@ def chosen_by_goal(
 
 
 def report(candidates: Sequence[Candidate], chosen: Candidate) -> str:
-    """The candidates as a table for people, the chosen one marked, and those not known to route."""
+    """The candidates as a readable table, the chosen one marked, and those not known to route."""
     lines = [
         f"  {'network':24}{'engine':24}{'board':12}{'accuracy':>9}{'cells':>8}{'RAMs':>6}"
         f"{'cycles':>9}{'worst':>7}{'µs':>8}{'work':>9}"

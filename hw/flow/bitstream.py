@@ -93,7 +93,7 @@ class BuildReport(Record):
             ("board", f"{self.board} ({self.part})"),
             ("network", f"{self.network}, {self.layers}, {self.steps} steps"),
             ("network sha256", self.network_sha256),
-            ("bits of weights", f"{self.weight_bits:,}"),
+            ("weight bits", f"{self.weight_bits:,}"),
             *made.utilisation.lines(),
             ("clock", f"{made.clock_mhz:g} MHz (reaches {made.fmax_mhz:g} MHz)"),
             *self.measurement.lines(made.clock_mhz),

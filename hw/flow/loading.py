@@ -36,9 +36,9 @@ class Loading(Record):
     def lines(self) -> list[tuple[str, str]]:
         """For people."""
         titles = {
-            "host": "weights by link",
-            "flash": "all to flash",
-            "weights": "weights to flash",
+            "host": "load by host",
+            "flash": "program flash",
+            "weights": "weights alone",
         }
         return [(titles[name], text) for name, text in (self.commands or {}).items()]
 

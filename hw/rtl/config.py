@@ -40,7 +40,7 @@ class Config:
             raise UserError(f"Most_events must be at least 1, not {self.most_events!r}")
         if self.pixels > self.engines[0].banks:
             raise UserError(
-                f"{self.pixels} pixels a cycle need as many banks in the first layer, which has "
+                f"{self.pixels} pixels per cycle need as many banks in the first layer, which has "
                 f"{self.engines[0].banks}"
             )
 
@@ -74,7 +74,7 @@ class Config:
         count = len(network.layers)
         if len(self.engines) > count:
             raise UserError(
-                f"network {network.name!r} has {count} layers, the config engines for "
+                f"network {network.name!r} has {count} layers, the config has engines for "
                 f"{len(self.engines)}; name as many or fewer"
             )
         loaded = self._loaded_layers(network)

@@ -47,8 +47,8 @@ def test_the_command_says_what_does_not_fit_and_what_would(tmp_path, rng):
     assert result.returncode == 0, result.stderr
     assert "no: it needs 159 block RAMs of 30 and about" in result.stdout
     assert "take --board ulx3s" in result.stdout
-    own = f"{BOARDS['icebreaker'].clock / 1e6:g} MHz, as the board's own mnist-512-192-10"
-    assert re.search(rf"^fmax class: +{own}", result.stdout, re.MULTILINE)
+    own = f"{BOARDS['icebreaker'].clock / 1e6:g} MHz, as the board's default mnist-512-192-10"
+    assert re.search(rf"^fmax, roughly: +{own}", result.stdout, re.MULTILINE)
     figures = json.loads(figures.read_text())
     assert figures["fits"] is False
     assert figures["ebr"] == 159

@@ -287,7 +287,7 @@ def test_what_no_answer_can_be(rng, network, reply, text):
     line = Canned(protocol.identity(network.sha256) + answers)
     replies = Session(line, network).classify(random_images(rng, network, 2))
     assert next(replies) == (2, 7, 9, 5)
-    with pytest.raises(UserError, match=rf"^port: the board answers {text}, which cannot be: byt"):
+    with pytest.raises(UserError, match=rf"^port: the board answers {text}, which is impossible"):
         next(replies)
 
 
@@ -296,7 +296,7 @@ def test_more_than_was_asked_for(rng, network):
     line = Canned(protocol.identity(network.sha256) + answers)
     replies = Session(line, network).classify(random_images(rng, network, 2))
     assert [next(replies), next(replies)] == [(1, 2, 3, 4)] * 2
-    with pytest.raises(UserError, match=r"^port: 3 bytes more came than the board answers, so its"):
+    with pytest.raises(UserError, match=r"^port: 3 more bytes came than the answers have, so answ"):
         next(replies)
 
 
@@ -308,7 +308,9 @@ def test_a_write_that_the_board_never_takes(tmp_path):
         line.reset_output_buffer = lambda: None
         line.read = lambda size: protocol.identity(network.sha256)[:size]
         session = Session(line, network, name="com3")
-        with pytest.raises(UserError, match=r"^com3: takes no bytes; check that this is the port"):
+        with pytest.raises(
+            UserError, match=r"^com3: accepts no bytes; check that this is the port"
+        ):
             list(session.classify(np.zeros((9, 200, 200), np.uint8)))
 
 
@@ -359,11 +361,11 @@ def test_inputs_of_the_other_kind(rng, network):
     [
         (
             Fault.RULES,
-            r"its events are too many, or were damaged on their way\); send fewer events, or check",
+            r"too many events, or some were damaged on the line\); send fewer events, or check",
         ),
         (
             Fault.OVERRUN,
-            r"its events came faster than the board took them\); build it for a faster",
+            r"events came faster than the board accepts them\); build it for a faster",
         ),
     ],
 )
@@ -380,11 +382,11 @@ def test_a_fault_in_place_of_a_class(rng, fault, text):
 
 
 STATUSES = [
-    (Status.READY, "its weights came in only now"),
-    (Status.LOADING, "its weights are still coming in"),
-    (Status.NO_IMAGE, "its flash is silent or holds no weight image"),
-    (Status.OTHER_NETWORK, "the weights that it found are not those of its bitstream"),
-    (Status.DAMAGED, "its weights are damaged, their checksum is wrong"),
+    (Status.READY, "the input began before its weights were loaded"),
+    (Status.LOADING, "its weights are still loading"),
+    (Status.NO_IMAGE, "its flash does not respond or holds no weight image"),
+    (Status.OTHER_NETWORK, "its weight image is not for its bitstream"),
+    (Status.DAMAGED, "its weight image is damaged, the checksum is wrong"),
     (9, "status 9"),
 ]
 
@@ -395,7 +397,7 @@ def test_a_status_in_place_of_a_class(rng, network, status, text):
     line = Canned(protocol.identity(network.sha256) + answers)
     replies = Session(line, network).classify(random_images(rng, network, 3))
     assert next(replies) == (1, 2, 3, 4)
-    message = rf"^port: the board has no class for an image \({text}\); write the flash as hw.build"
+    message = rf"^port: the board has no class for an image \({text}\); program the flash as hw.b"
     with pytest.raises(UserError, match=message):
         next(replies)
 
@@ -420,9 +422,7 @@ def test_load(network):
 @pytest.mark.parametrize(("status", "text"), STATUSES[1:])
 def test_a_weight_image_that_the_board_does_not_take(network, status, text):
     session = Session(Loaded(network, status, 0, 0, 0), network)
-    message = (
-        rf"^port: the board did not take the weight image \({text}\); load it once more, and the"
-    )
+    message = rf"^port: the board rejected the weight image \({text}\); load it once more, and the"
     with pytest.raises(UserError, match=message):
         session.load(b"the image")
 
@@ -558,7 +558,9 @@ def test_command_that_loads(loaded, tmp_path):
     arguments = ["hw.host", tmp_path / "small.safetensors", "--timeout", 10_000, "--images", 3]
     with board(simulated) as port:
         result = command(*arguments, "-q", "--port", port)
-        refused(result, f"{port}: the board has no class for an image (its flash is silent or")
+        refused(
+            result, f"{port}: the board has no class for an image (its flash does not respond or"
+        )
         while simulated.waiting:  # a break would end its second answer, were there one
             time.sleep(0.01)
         load = ("--load", tmp_path / "small.weights", "--json", tmp_path / "out.json")

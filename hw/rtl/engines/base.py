@@ -121,15 +121,15 @@ class Engine(ABC):
         if self.fires and following is None:
             self._refuse(
                 network,
-                f"its last layer has to show all margins at once; {self.block} is for hidden "
-                "layers, add ',event'",
+                f"its output layer must give all margins, {self.block} is for hidden "
+                "layers only; append ',event'",
             )
         inputs = network.layers[index].inputs
         if self.banks > inputs:
             self._refuse(
                 network,
-                f"{self.banks} banks cannot share the {inputs} inputs of layer {index}; take at "
-                "most one bank an input",
+                f"{self.banks} banks need as many inputs, layer {index} has {inputs}; take fewer "
+                "banks",
             )
 
     def _refuse(self, network: Network, reason: str) -> NoReturn:

@@ -84,14 +84,14 @@ class Folded(Engine):
         if 2 * self.lanes >= outputs:
             self._refuse(
                 network,
-                f"{self.lanes} lanes are not less than half of the {outputs} units of layer "
-                f"{index}; take {' or '.join(self._narrower(outputs)) or 'event'}",
+                f"{self.lanes} unit lanes need more than {2 * self.lanes} units, layer {index} has "
+                f"{outputs}; take {' or '.join(self._narrower(outputs)) or 'event'}",
             )
         if following is not None and following.banks > 1:
             self._refuse(
                 network,
-                f"folded layer {index} sends one spike a cycle; the layer after it has use for one "
-                "bank",
+                f"folded layer {index} sends one spike per cycle, the next layer can use one bank "
+                "only; take event",
             )
 
     def _narrower(self, outputs: int) -> list[str]:

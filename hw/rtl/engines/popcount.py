@@ -49,7 +49,9 @@ class Popcount(Engine):
         inputs = network.layers[index].inputs
         if (self.flags or 0) > inputs:
             self._refuse(
-                network, f"layer {index} has {inputs} flags, not {self.flags}; take fewer a cycle"
+                network,
+                f"{self.flags} flags per cycle need as many inputs, layer {index} has {inputs}; "
+                "take fewer",
             )
         super().check(network, index, following)
 

@@ -41,7 +41,8 @@ class Events(Input):
             )
         if self.pixels > 1 or first.banks > 1:
             self._refuse(
-                network, " takes events, one a cycle; the first layer has use for one bank"
+                network,
+                " takes events, one per cycle, its first layer can use one bank only; take event",
             )
 
     @property

@@ -40,8 +40,8 @@ class Pixels(Input):
         if self.pixels > 1 and (self.encoder.pool > 1 or self.encoder.pixels % self.pixels):
             self._refuse(
                 network,
-                f": {self.pixels} pixels a cycle must divide the image's {self.encoder.pixels} and "
-                "have no pool; take 1",
+                f": {self.pixels} pixels per cycle must divide the {self.encoder.pixels} of an "
+                "image, and exclude a pool; take 1",
             )
 
     @property

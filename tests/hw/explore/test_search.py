@@ -1,4 +1,4 @@
-"""Design-space exploration: what it tries, what is worth having, what is best, and its commands."""
+"""Design-space exploration: its candidates, the Pareto front, the best one, and its commands."""
 
 import json
 from argparse import Namespace
@@ -73,7 +73,7 @@ def test_limits(limits, kept):
 
 @pytest.mark.smoke
 def test_front():
-    """Beaten is what another one equals or betters in everything and betters in something."""
+    """A candidate is dominated if another is as good in everything and better in something."""
     small, fast, right = candidate(0.9, 10, 90), candidate(0.9, 90, 10), candidate(0.99, 90, 90)
     both, worse = candidate(0.95, 50, 50), candidate(0.95, 51, 50)
     twin = replace(small, cycles_max=7)
@@ -114,8 +114,8 @@ def test_equals_are_told_apart_by_accuracy_then_by_cells():
 def test_nothing_within_the_limits():
     there = [candidate(0.90, 100, 900), candidate(0.97, 5000, 80)]
     message = (
-        r"^nothing that fits has at most 400 logic cells and at most 90 cycles and at least "
-        r"95.00% accuracy; each alone could be 100 logic cells, 80.0 cycles, 97.00%: loosen "
+        r"^no design that fits has at most 400 logic cells and at most 90 cycles and at least "
+        r"95.00% accuracy; the best for each alone are 100 logic cells, 80.0 cycles, 97.00%: relax "
     )
     with pytest.raises(UserError, match=message):
         ranked(there, "area", Limits(cells=400, cycles=90, accuracy=0.95))
@@ -321,5 +321,5 @@ def test_a_limit_that_nothing_keeps(rng, tmp_path):
         arguments = (tmp_path / "tiny.safetensors", "--board", "ice40", "--max-lc", 10)
         result = command(module, *arguments)
         assert result.returncode == 2
-        assert result.stderr.startswith("error: nothing that fits has at most 10 logic cells; ")
+        assert result.stderr.startswith("error: no design that fits has at most 10 logic cells; ")
         assert result.stderr.count("\n") == 1

@@ -57,7 +57,7 @@ REFUSED = {
     "Pixels must be 1, 2 or 4, not 8": lambda: Config(pixels=8),
     "Most_events must be at least 1, not 0": lambda: Config(most_events=0),
     "Engines must be at least one, not none": lambda: Config(engines=()),
-    "4 pixels a cycle need as many banks in the first layer, which has 2": lambda: Config(
+    "4 pixels per cycle need as many banks in the first layer, which has 2": lambda: Config(
         engines=(EventDriven(banks=2),), pixels=4
     ),
     "Lanes must be at least 1, not 0": lambda: Folded(lanes=0),
@@ -76,24 +76,27 @@ def test_refuses_what_contradicts_itself(message, make):
 
 
 CONTRADICTIONS = {
-    "has 2 layers, the config engines for 3; name as many or fewer": (
+    "has 2 layers, the config has engines for 3; name as many or fewer": (
         "event,event,event",
         {"hidden": (4,)},
     ),
-    "layer 1 has 3 flags, not 8; take fewer a cycle": ("event,popcount-8", {"hidden": (3,)}),
-    "its last layer has to show all margins at once; folded is for hidden layers, add ',event'": (
+    "8 flags per cycle need as many inputs, layer 1 has 3; take fewer": (
+        "event,popcount-8",
+        {"hidden": (3,)},
+    ),
+    "its output layer must give all margins, folded is for hidden layers only; append ',event'": (
         "folded-8",
         {"hidden": (17,)},
     ),
-    "8 lanes are not less than half of the 16 units of layer 0; take event": (
+    "8 unit lanes need more than 16 units, layer 0 has 16; take event": (
         "folded-8,event",
         {"hidden": (16,)},
     ),
-    "32 lanes are not less than half of the 33 units of layer 0; take folded-8 or folded-16": (
+    "32 unit lanes need more than 64 units, layer 0 has 33; take folded-8 or folded-16": (
         "folded-32,event",
         {"hidden": (33,)},
     ),
-    "32 lanes are not less than half of the 40 units of layer 0; take folded-16-spram": (
+    "32 unit lanes need more than 64 units, layer 0 has 40; take folded-16-spram": (
         "folded-32-spram,event",
         {"hidden": (40,)},
     ),
@@ -101,11 +104,11 @@ CONTRADICTIONS = {
         "folded-16-spram,folded-16-spram,event",
         {"hidden": (40, 40)},
     ),
-    "folded layer 0 sends one spike a cycle; the layer after it has use for one bank": (
+    "folded layer 0 sends one spike per cycle, the next layer can use one bank only; take event": (
         "folded-8,event-2",
         {"hidden": (17,)},
     ),
-    "4 banks cannot share the 3 inputs of layer 1; take at most one bank an input": (
+    "4 banks need as many inputs, layer 1 has 3; take fewer banks": (
         "event,event-4",
         {"hidden": (3,)},
     ),
@@ -121,7 +124,7 @@ def test_refuses_what_contradicts_the_network(rng, message, case):
 
 def test_events_come_one_a_cycle(rng):
     find_config("event").check(events_network(rng))
-    with pytest.raises(UserError, match=r"takes events, one a cycle; the first layer has use for"):
+    with pytest.raises(UserError, match=r"takes events, one per cycle, its first layer can use"):
         find_config("event-2").check(events_network(rng))
     with pytest.raises(UserError, match=r"popcount cannot be the engine of its first layer, take"):
         find_config("popcount").check(events_network(rng))
@@ -130,5 +133,5 @@ def test_events_come_one_a_cycle(rng):
 @pytest.mark.parametrize("how", [{"shape": (3, 5)}, {"shape": (4, 4), "pool": 2}])
 def test_wide_pixels_divide_the_image_and_are_not_pooled(rng, how):
     config = Config(engines=(EventDriven(banks=2),), pixels=2)
-    with pytest.raises(UserError, match=r"2 pixels a cycle must divide the image's 1[56] and"):
+    with pytest.raises(UserError, match=r"2 pixels per cycle must divide the 1[56] of an image"):
         config.check(image_network(rng, **how))

@@ -75,6 +75,6 @@ def test_only_one_of_them_limits_the_spikes(rng):
 
 def test_several_pixels_are_not_for_events(rng):
     config = Config(engines=(EventDriven(banks=2),), pixels=2)
-    with pytest.raises(UserError, match=r"takes events, one a cycle"):
+    with pytest.raises(UserError, match=r"takes events, one per cycle"):
         config.check(events_network(rng))
     find_config("event").check(events_network(rng))
