@@ -80,14 +80,18 @@ class Bypass(wiring.Component):
         m = Module()
         final_step = self._steps - 1
         new, beat = self.source.payload, self.beats.payload
-        held, held_valid = Signal(new.shape()), Signal()  # an item that waits for the next one
-        spikes = Signal(range(self._most_spikes + 1))
-        step_0_sent = Signal()
-        complete = Signal()  # the end mark has been taken
+        # Names are given where a local verb uses the signal: Amaranth finds none for those.
+        held = Signal(new.shape(), name="held")  # an item that waits for the next one
+        held_valid = Signal(name="held_valid")
+        spikes = Signal(range(self._most_spikes + 1), name="spikes")
+        step_0_sent = Signal(name="step_0_sent")
+        complete = Signal(name="complete")  # the end mark has been taken
         # What comes is dropped up to the end mark, as the inference broke the rules, or is decided.
-        faulty, decided = Signal(), Signal()
+        faulty, decided = Signal(name="faulty"), Signal(name="decided")
 
-        accept, sent, skip_step_0, breaks_rules, ends = (Signal() for _ in range(5))
+        accept, sent, skip_step_0, breaks_rules, ends = (
+            Signal(name=name) for name in ("accept", "sent", "skip_step_0", "breaks_rules", "ends")
+        )
         out_of_range = (new.unit >= self._units) | (new.step >= self._steps)
         non_monotonic = held_valid & (new.step < held.step)
         too_many = spikes == self._most_spikes

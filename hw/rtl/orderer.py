@@ -140,58 +140,34 @@ class BucketQueue(wiring.Component):
         beat = self.beats.payload
 
         for bank in banks:
-            lane, place = bank % self._lanes, bank // self._lanes
-            arrival, head = arrivals[lane], heads[lane]
+            lane = bank_of(bank, self._lanes)
+            arrival = arrivals[lane]
             row = row_of(arrival.unit, self._banks)
-            m.submodules[f"links_{bank}"] = links = _memory(self._link, 2 * self._rows)
-            link_write, link_drain = links.write_port(), links.read_port()
-            lists = Signal(steps, name=f"lists_{bank}")  # on the side that is loaded
+            lists = _Lists(
+                m,
+                bank,
+                place=row_of(bank, self._lanes),
+                link=self._link,
+                rows=self._rows,
+                heads=heads[lane],
+                ends=ends[lane] if ends else None,
+            )
             spike, enqueue = Signal(name=f"arrived_{bank}"), Signal(name=f"enqueue_{bank}")
-            current = Signal(self._link, name=f"current_{bank}")
-
-            def put_before_head(row=row, place=place, head=head, link=link_write, enqueue=enqueue):
-                return [
-                    head.write.data[place].row.eq(row),
-                    head.write.en[place].eq(enqueue),
-                    link.addr.eq(Cat(load_side, row)),
-                    link.data.eq(head.load.data[place]),
-                    link.en.eq(enqueue),
-                ]
-
-            def note_end(begins_list, row=row, lane=lane, place=place, enqueue=enqueue):
-                if self._link_tells_end:
-                    return [heads[lane].write.data[place].ends.eq(begins_list)]
-                return [
-                    ends[lane].write.data[place].row.eq(row),
-                    ends[lane].write.en[place].eq(enqueue & begins_list),
-                ]
-
-            def follow_link(place=place, head=head, link=link_drain, current=current):
-                return [
-                    current.eq(Mux(at_head, head.drain.data[place], link.data)),
-                    link.addr.eq(Cat(drain_side, current.row)),
-                    link.en.eq(advance),
-                ]
-
-            def is_end(lane=lane, place=place, current=current):
-                if self._link_tells_end:
-                    return current.ends
-                return current.row == ends[lane].drain.data[place].row
-
+            begun = Signal(steps, name=f"lists_{bank}")  # that are not empty, where it is loaded
             m.d.comb += [
                 spike.eq(arrived & arrival.spike & (bank_of(arrival.unit, self._banks) == bank)),
                 passed[bank].eq(spike & pass_on & (arrival.step == 0)),
                 enqueue.eq(spike & ~passed[bank]),
-                lists.eq(occupied[bank][load_side]),
-                step_0_queued[bank].eq(lists[0]),
-                *put_before_head(),
-                *note_end(~_select(lists, arrival.step)),
-                *follow_link(),
-                at_end[bank].eq(is_end()),
-                beat.row[bank].eq(Mux(draining, current.row, row)),
+                begun.eq(occupied[bank][load_side]),
+                step_0_queued[bank].eq(begun[0]),
+                *lists.put_before_head(load_side, row, when=enqueue),
+                *lists.note_end(row, when=enqueue, first=~_select(begun, arrival.step)),
+                *lists.follow(drain_side, at_head=at_head, when=advance),
+                at_end[bank].eq(lists.at_end),
+                beat.row[bank].eq(Mux(draining, lists.current.row, row)),
             ]
             with m.If(enqueue):
-                m.d.sync += occupied[bank][load_side].eq(lists | (1 << arrival.step))
+                m.d.sync += occupied[bank][load_side].eq(begun | (1 << arrival.step))
         for ports in (*heads, *ends):
             m.d.comb += [
                 ports.drain.addr.eq(Cat(drain_side, next_step)),
@@ -282,6 +258,55 @@ class _Ports(NamedTuple):
     write: Any
     drain: Any
     load: Any = None
+
+
+class _Lists:
+    """The lists of a bank: a head for each step, a link from each row to the next, and an end. With
+    ``ends`` None the link says whether it leads to the end.
+
+    ``current`` is the row that is drained.
+    """
+
+    def __init__(self, m, bank, *, place, link, rows, heads, ends):
+        self._place = place  # in a word of the heads' and the ends' memory
+        self._heads = heads
+        self._ends = ends
+        m.submodules[f"links_{bank}"] = links = _memory(link, 2 * rows)
+        self._write, self._drain = links.write_port(), links.read_port()
+        self.current = Signal(link, name=f"current_{bank}")
+
+    def put_before_head(self, side, row, *, when):
+        head = self._heads
+        return [
+            head.write.data[self._place].row.eq(row),
+            head.write.en[self._place].eq(when),
+            self._write.addr.eq(Cat(side, row)),
+            self._write.data.eq(head.load.data[self._place]),
+            self._write.en.eq(when),
+        ]
+
+    def note_end(self, row, *, when, first):
+        """The first row of a list is its end."""
+        if self._ends is None:
+            return [self._heads.write.data[self._place].ends.eq(first)]
+        return [
+            self._ends.write.data[self._place].row.eq(row),
+            self._ends.write.en[self._place].eq(when & first),
+        ]
+
+    def follow(self, side, *, at_head, when):
+        return [
+            self.current.eq(Mux(at_head, self._heads.drain.data[self._place], self._drain.data)),
+            self._drain.addr.eq(Cat(side, self.current.row)),
+            self._drain.en.eq(when),
+        ]
+
+    @property
+    def at_end(self):
+        """The current row is the last."""
+        if self._ends is None:
+            return self.current.ends
+        return self.current.row == self._ends.drain.data[self._place].row
 
 
 def _select(bits, index):
