@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options.add_argument("--engine", default="event", help=f"auto, or {engine_names()}")
     search.add_flags(options)
-    options.add_argument("--dry-run", action="store_true", help="list what would be made")
+    options.add_argument(
+        "--dry-run", action="store_true", help="list what would be run and written"
+    )
     args = options.parse_args(arguments)
     if args.dry_run and args.json:
         raise UserError("--json: a --dry-run gives no figures; leave one of them out")
@@ -63,8 +65,8 @@ def _first_that_builds(
     args: argparse.Namespace,
     log: Callable[[str], None],
 ) -> BuildReport:
-    """Builds the first design that place and route can make. Raises :class:`UserError` for the last
-    one if there is none.
+    """Builds the first design that place and route completes. Raises :class:`UserError` for the
+    last one if there is none.
     """
     for number, (network, config) in enumerate(designs, 1):
         name = f"{network.title} with {config.name}"

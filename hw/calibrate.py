@@ -48,7 +48,7 @@ def _pack_only(arguments: Sequence[str], family: Family) -> list[str]:
     for argument in rest:
         if argument in family.outputs:
             next(rest)
-        elif argument != "--quiet":  # the table of utilisation is wanted
+        elif argument != "--quiet":  # for the table of utilisation
             result.append(argument)
     return result
 

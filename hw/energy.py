@@ -172,7 +172,7 @@ class EnergyReport(Record):
         )
 
     def lines(self) -> list[tuple[str, str]]:
-        """For people."""
+        """As human-readable text."""
         most = sorted(self.wires_mean.items(), key=lambda item: -item[1])[:4]
         wires = ", ".join(f"{block or 'top'} {count:,.0f}" for block, count in most)
         return [

@@ -55,7 +55,7 @@ class Estimate(Record):
     measurement: Measurement = field(metadata=INLINE)
 
     def lines(self) -> list[tuple[str, object]]:
-        """For people."""
+        """As human-readable text."""
         lines = [
             *self.utilisation.lines("about "),
             (

@@ -224,7 +224,7 @@ def _send_break(line: Line) -> bool:
     """Whether the adapter did not refuse."""
     try:
         line.send_break(0.01)
-    except Exception:  # of pyserial, the operating system or termios, as it comes
+    except Exception:  # of pyserial, the operating system or termios
         return False
     return True
 

@@ -2,7 +2,7 @@
 and to hw/explore/routed.json, the designs that are known to route.
 
 Both are written after each row; a row that is not built again stays as it was. What was built
-before is not built again, so a run that was stopped goes on where it was.
+before is not built again, so a stopped run resumes.
 """
 
 import argparse
@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
     @property
     def title(self) -> str:
-        """For people."""
+        """As human-readable text."""
         return f"{self.board} with {self.network}, {self.engine}"
 
 

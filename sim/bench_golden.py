@@ -1,4 +1,4 @@
-"""How fast the golden model is, beside a loop over images and steps that does the same.
+"""How fast the golden model is, compared with a loop over images and steps that does the same.
 
 ``python -m sim.bench_golden`` prints one JSON object.
 """

@@ -1,5 +1,5 @@
-"""``python -m sim.board NETWORK``: the whole iCEBreaker as synthesis makes it, its flash and its
-host, all that its pins see; its answers against the golden model.
+"""``python -m sim.board NETWORK``: simulates the netlist of the whole iCEBreaker, with a flash and
+a host at its pins, and compares its answers with the golden model.
 """
 
 import json
@@ -48,7 +48,7 @@ class Report:
     cycles_mean : float
         Cycles per image, as the board counts them.
     seconds : float
-        How long the simulation took, with its compilation.
+        How long the simulation took, including compilation.
     """
 
     board: str
@@ -75,7 +75,7 @@ def replies(
     clock: int = CLOCK,
 ) -> list[protocol.Reply]:
     """What the board answers to ``inputs`` (images uint8 [B, height, width], or spikes) over its
-    UART, after it has loaded its weights from its flash if the config asks for that; simulated in
+    UART, after it has loaded its weights from its flash if the config does so; simulated in
     ``folder``, at ``clock`` Hz, by a model that is kept in ``programs``.
     """
     folder.mkdir(parents=True, exist_ok=True)

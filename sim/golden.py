@@ -1,4 +1,4 @@
-"""The golden model: what a network answers, exactly (docs/spec.md). All else is held against it.
+"""The golden model: what a network answers, exactly (docs/spec.md). All else is compared with it.
 
 NumPy and integers only. It computes every spike of the whole window, without early exit, and knows
 only the Network.
@@ -60,7 +60,7 @@ def _run(network: Network, part: Callable[[int], Spikes], *, count: int, most: i
     for layer in network.layers:
         tables.append(_table(layer, most))
         most = layer.outputs  # hidden units fire once at most
-    with ThreadPoolExecutor() as pool:  # NumPy computes outside the interpreter's lock
+    with ThreadPoolExecutor() as pool:  # NumPy releases the interpreter's lock
         starts = range(0, max(count, 1), _CHUNK)
         parts = list(pool.map(lambda start: _answer(tables, part(start), network.steps), starts))
     times, label, step, margin = zip(*parts, strict=True)
@@ -116,8 +116,8 @@ def _decide(margins: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndar
     step = np.minimum(times.min(axis=1).astype(np.int64), steps - 1)
     images = np.arange(len(times))
     final = margins[images, step].astype(np.int64)
-    somebody = (times < steps).any(axis=1, keepdims=True)
-    eligible = (times == step[:, None]) | ~somebody
+    any_fires = (times < steps).any(axis=1, keepdims=True)
+    eligible = (times == step[:, None]) | ~any_fires
     # Of equal margins argmax takes the lowest index.
     label = np.where(eligible, final, np.iinfo(np.int64).min).argmax(axis=1)
     return label, step, final[images, label]

@@ -1,4 +1,4 @@
-"""``python -m sim.raster NETWORK --image N --out FILE``: one inference as a picture.
+"""``python -m sim.raster NETWORK --image N --out FILE``: one inference as a raster plot.
 
 Input spikes, hidden spikes and the outputs' margins over the steps, with the decision marked; all
 from the golden model.

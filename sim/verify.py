@@ -1,12 +1,12 @@
-"""Holds a network's hardware against the golden model, image by image.
+"""Verifies a network's hardware against the golden model, image by image.
 
 ``python -m sim.verify NETWORK`` compiles the exported Verilog, streams the test images of the
 network's data set through it twice, and compares class, decision step, margin and the spike time of
 every hidden unit up to the decision with the golden model's. The first pass offers each image to an
-idle core and measures how long its answer takes; the second offers pixels at any time and measures
-how often an image is answered.
+idle core and measures its latency; the second streams images back to back and measures the
+initiation interval.
 
-Exit status: 0 all equal, 1 a difference (shown), 2 it could not be tried.
+Exit status: 0 all equal, 1 a difference (shown), 2 it could not be run.
 """
 
 import sys
@@ -71,7 +71,7 @@ class Equal(Measured):
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The first image of which hardware and golden model disagree; the others were not tried."""
+    """The first image for which hardware and golden model differ; the others were not compared."""
 
     message: str
     mismatches: int = 1
@@ -80,7 +80,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """The hardware hangs or breaks the rules of its streams."""
+    """The hardware hangs or violates a stream's protocol."""
 
     message: str
     mismatches: int = 1
@@ -99,7 +99,7 @@ class Report:
     seconds: float
 
     def to_dict(self) -> dict[str, object]:
-        """All in one object, without the message for people."""
+        """All in one object, without the readable message."""
         whole = {**asdict(self.settings), **asdict(self.result), "seconds": self.seconds}
         whole.pop("message", None)
         return whole

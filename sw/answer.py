@@ -22,13 +22,14 @@ class Figures:
         Strict: the class by rule 5 is the label.
     lenient_accuracy : float, 0 … 1
         As published first-spike code often counts: the label is among the units that fire first.
-        Where nobody fires, the strict class counts.
+        Where no output fires, the strict class counts.
     decision_step_mean : float, steps
         Steps taken until the decision; a decision in the first step counts 1.
     hidden_spikes_mean : float
         Hidden spikes per image if the window runs to its end.
     hidden_spikes_before_decision_mean : float
-        Hidden spikes per image up to and including the decision step: those the answer may rest on.
+        Hidden spikes per image up to and including the decision step: those the answer may depend
+        on.
     tie_share : float, 0 … 1
         Share of images where several output units fire in the decision step.
     silent_share : float, 0 … 1

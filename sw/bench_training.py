@@ -1,4 +1,5 @@
-"""``python -m sw.bench_training``: training speed and memory, beside peers and the device's limits.
+"""``python -m sw.bench_training``: training speed and memory, compared with other libraries and the
+device's limits.
 
 Prints one JSON object. Every row trains the same network on the same encoded images on the same
 device, one step of Adam included, without augmentation:

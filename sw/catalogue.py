@@ -18,7 +18,7 @@ __all__ = ["main", "page"]
 _HEAD = """\
 # Networks that ship
 
-Written by `python -m sw.catalogue`; a test holds it against the files. Accuracy is strict
+Written by `python -m sw.catalogue`; a test compares it with the files. Accuracy is strict
 (docs/spec.md), on the test images or recordings, which were used for these figures only. Of several
 seeds the one that ships did best on held-out training data. A step counts from 1.
 """
@@ -46,7 +46,7 @@ def page(data_dir: Path | None = None) -> str:
     Raises
     ------
     UserError
-        A data set cannot be had, or a file's test accuracy is not what its provenance says.
+        A data set is not available, or a file's test accuracy is not what its provenance says.
     """
     parts = [_HEAD]
     for name in zoo_names():

@@ -1,5 +1,5 @@
-"""What every command shares: errors of one line with exit code 2, files that appear whole or not at
-all, folders that one process at a time works in. Flags are in sw/flags.py.
+"""What every command shares: errors of one line with exit code 2, files that are written completely
+or not at all, folders that one process at a time works in. Flags are in sw/flags.py.
 """
 
 import io
@@ -54,8 +54,8 @@ _ending = threading.Event()
 
 
 class UserError(Exception):
-    """Something the user can mend. The message is one line: the file or value, what is wrong, the
-    remedy.
+    """Something the user can correct. The message is one line: the file or value, what is wrong,
+    the remedy.
     """
 
 
@@ -101,8 +101,8 @@ def _unwritable(path: Path, error: OSError) -> UserError:
 
 def run(main: Callable[[], int | None]) -> None:
     """Runs a command's ``main`` and exits: with 0 or its return value, after a line on stderr with
-    2 for what the user can mend, 130 after Ctrl-C, 143 after SIGTERM, 129 where the terminal is
-    gone, and with 141 if nobody reads the output any more.
+    2 for what the user can correct, 130 after Ctrl-C, 143 after SIGTERM, 129 where the terminal is
+    gone, and with 141 if the reader of the output has gone.
 
     What a console cannot show is replaced.
     """
@@ -155,10 +155,10 @@ def exit_status(error: BaseException) -> int:
         message, status = "terminated", 128 + error.number
     elif isinstance(error, SystemExit) and error.code == 0:  # --help and --version
         message, status = "", 0
-    elif isinstance(error, BrokenPipeError):  # whoever read our output, such as head, has enough
+    elif isinstance(error, BrokenPipeError):  # the reader of the output, such as head, has enough
         message, status = "", 141
     elif isinstance(error, OSError):
-        message = f"error: {_reason(error)}; mend it or name another place"
+        message = f"error: {_reason(error)}; correct it or name another place"
     elif isinstance(error, MemoryError):
         message = "error: there is not enough memory; take a smaller network or fewer examples"
     elif isinstance(error, ImportError) and (remedy := _install(error.name)):
@@ -204,7 +204,7 @@ def printable(text: str, most: int | None = None) -> str:
 
 
 def table(lines: Iterable[tuple[str, object]], width: int = 18) -> str:
-    """Names and values for people, one a line, the values from column ``width`` on."""
+    """Names and values as text, one per line, the values from column ``width`` on."""
     return "\n".join(f"{name + ':':{width}}{printable(str(value))}" for name, value in lines)
 
 
@@ -213,7 +213,7 @@ def exclusive(folder: Path) -> Iterator[Path]:
     """Makes ``folder`` and keeps other processes out of it that ask in this way; for as long as
     this process lives, at most. If nothing was put into it, it is removed.
 
-    On Windows, and on file systems that know no locks, nobody is kept out.
+    On Windows, and on file systems that know no locks, there is no lock.
 
     Raises
     ------

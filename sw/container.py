@@ -65,7 +65,7 @@ def parse_json(text: str) -> object:
     ------
     ValueError
         It is not JSON, names a key twice, is nested deeper than ``limits.DEPTH``, or has a number
-        of another spelling than its shortest or out of range, or half a surrogate pair.
+        of another spelling than its shortest or out of range, or a lone surrogate.
     """
     try:
         value: object = json.loads(
@@ -87,7 +87,7 @@ def parse_json(text: str) -> object:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise ValueError("text with half a surrogate pair") from None
+            raise ValueError("text with a lone surrogate") from None
     return value
 
 
@@ -186,7 +186,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"{quoted(key)} is there twice")
+                raise ValueError(f"{quoted(key)} appears twice")
             seen.add(key)
     return result
 

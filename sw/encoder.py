@@ -1,6 +1,6 @@
 """Encoders: how an image, or a recording of events, becomes input spikes (docs/spec.md, rule 1).
 
-NumPy only. The trainer and the golden model both call this; the hardware's encoder is held against
+NumPy only. The trainer and the golden model both call this; the hardware's encoder is compared with
 it.
 """
 
@@ -87,7 +87,7 @@ class Encoder(Protocol):
 
     @property
     def examples(self) -> str:
-        """What an example must be, for people."""
+        """What an example must be, as human-readable text."""
 
     def encode(self, inputs: Inputs, steps: int) -> Spikes:
         """The spikes of ``inputs`` in a window of T = ``steps``. Raises :class:`ValueError` for
@@ -199,8 +199,8 @@ class LatencyEncoder:
 
 @dataclass(frozen=True, kw_only=True)
 class EventsEncoder:
-    """Data that already are events (audio, sensors): each channel is an input unit and may fire
-    more than once.
+    """Sensor events (audio, event cameras), which are spikes already: each channel is an input unit
+    and may fire more than once.
     """
 
     channels: int

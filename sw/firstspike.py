@@ -20,7 +20,7 @@ __all__ = ["main"]
 _HEAD = """\
 usage: firstspike COMMAND …
 
-Networks that answer by who fires first, with 1-bit weights: trained, turned into chips, verified.
+First-spike networks with 1-bit weights: trained, turned into chips, verified.
 firstspike COMMAND --help has the flags of each command.
 
 commands:

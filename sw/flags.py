@@ -35,12 +35,12 @@ _LARGEST = 2**31 - 1  # seeds and counts that every tool takes
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong arguments are a :class:`UserError`, like all else that the user can mend."""
+    """Wrong arguments are a :class:`UserError`, like all else that the user can correct."""
 
     def error(self, message: str) -> "NoReturn":
         message = message.removeprefix("argument ").replace(": must be ", " must be ", 1)
-        told = " must be " in message or ";" in message
-        raise UserError(message if told else f"{message}; --help lists the flags")
+        complete = " must be " in message or ";" in message
+        raise UserError(message if complete else f"{message}; --help lists the flags")
 
 
 def parser(

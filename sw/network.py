@@ -152,7 +152,7 @@ class Network:
 
     @property
     def title(self) -> str:
-        """The name for people: shortened, on one line, with all that is not printable escaped."""
+        """The name for display: shortened, on one line, with all that is not printable escaped."""
         return printable(self.name, 60)
 
     @property

@@ -1,4 +1,4 @@
-"""``python -m sw.report``: pictures of what a network does on a data set's test images or
+"""``python -m sw.report``: plots of a network's behaviour on a data set's test images or
 recordings.
 
 Writes ``accuracy_by_step.png`` and ``confusion.png``; of images also ``inputs.png``, when each

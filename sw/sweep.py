@@ -42,8 +42,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
-    flag, _, listed = args.vary.partition("=")
-    values = [value for value in listed.split(",") if value]
+    flag, _, rest = args.vary.partition("=")
+    values = [value for value in rest.split(",") if value]
     if not flag or not values:
         raise UserError(f"--vary must be FLAG=V,V…, not {args.vary!r}")
     for value in values:

@@ -1,4 +1,4 @@
-"""What every command does with values, places and settings that cannot be: one line that says so,
+"""What every command does with impossible values, paths and settings: one line that says so,
 exit status 2, and nothing left behind. Flags are found by asking each command for its own, so a new
 one is held to the same.
 """

@@ -15,13 +15,13 @@ from sw.cli import UserError
 
 __all__ = ["ClockGenerator", "check_clock", "clocks", "fastest_clock", "needs_pll"]
 
-_UART_ERROR = 0.02  # of the line's rate; a receiver bears about twice that at both ends together
+_UART_ERROR = 0.02  # of the line's rate; a receiver tolerates about twice that, both ends together
 _START = 15e-6  # seconds; for about 3 µs block RAMs of an iCE40 read as 0 (Amaranth waits as long)
 
 
 @cache
 def clocks(board: Board) -> tuple[int, ...]:
-    """The clocks that a board may run at, in Hz, rising: its crystal or its PLL makes them, and
+    """The clocks that a board may run at, in Hz, ascending: its crystal or its PLL makes them, and
     whole cycles make the bits of its UART.
     """
     made = {board.crystal, *plls(board.family.pll, board.crystal)}

@@ -65,7 +65,7 @@ class Family:
 
 def _block_rams_4k(depth: int, width: int) -> int:
     """iCE40: what the pass memory_libmap of Yosys finds the cheapest: a block RAM of 4,096 bits
-    costs 64, a 2:1 multiplexer of one bit half of one. Memories deeper than a block RAM are divided
+    costs 64, a 1-bit 2:1 multiplexer 0.5. Memories deeper than a block RAM are divided
     by rows, so that bits of several rows share a block RAM. Of equal costs the narrowest counts.
     """
     best, result = None, 0

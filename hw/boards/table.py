@@ -29,7 +29,7 @@ class Board:
     name : str
         As on the command line.
     title : str
-        As people call it.
+        Its full name.
     platform : function returning an Amaranth platform
     part : str
     family : Family
@@ -51,7 +51,7 @@ class Board:
     leds : tuple of str
         What the LEDs that are used are called, from ``led`` 0 on. Four and more show the class in
         binary, the lowest bit first (:attr:`shows_class`). Of two the first, red, is lit while
-        there is no class: the last input got none, or weights that are loaded are not there; the
+        there is no class: the last input got none, or the weights are not loaded; the
         second, green, toggles with each class.
     serial : str
         Where a computer finds the UART.
@@ -131,7 +131,7 @@ class _TangNano9k(TangNano9kPlatform):
         return [synthesis, route, pack]
 
 
-# The first router may never end where most cells are taken, or SPRAM is.
+# router1 may not converge where most cells are used, or SPRAM is.
 SAFE_ROUTE = "--router router2"
 _UP5K_ROUTE = f"{SAFE_ROUTE} --placer-heap-timingweight 20"
 
@@ -166,7 +166,7 @@ BOARDS = {
                 UARTResource(0, rx="15", tx="14", attrs=Attrs(IO_STANDARD="SB_LVCMOS")),
                 Resource("flash", 0, PinsN("16", dir="o"), Attrs(IO_STANDARD="SB_LVCMOS")),
                 *LEDResources(pins="41 39", invert=True, attrs=Attrs(IO_STANDARD="SB_LVCMOS")),
-                # The oscillator inside is off by up to 10 %, more than a UART bears.
+                # The oscillator inside is off by up to 10 %, more than a UART tolerates.
                 clk="clk12",
             ),
             part="iCE40UP5K-SG48",
@@ -284,7 +284,7 @@ ALIASES = {"ice40": "icebreaker", "ecp5": "ulx3s"}
 
 
 def board_names() -> str:
-    """What ``--board`` takes, for people."""
+    """What ``--board`` takes, as human-readable text."""
     return ", ".join([*BOARDS, *(f"{a} (= {b})" for a, b in ALIASES.items())])
 
 

@@ -15,7 +15,7 @@ __all__ = ["BoardTop"]
 
 
 class BoardTop(Elaboratable):
-    """A network on a board at ``clock`` Hz: UART in, class out, and what its LEDs can show."""
+    """A network on a board at ``clock`` Hz: UART in, class out, and its LEDs."""
 
     def __init__(self, network: Network, board: Board, *, clock: int, config: Config = DEFAULT):
         self._board = board

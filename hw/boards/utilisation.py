@@ -1,4 +1,4 @@
-"""How much of a board's part a design takes: one piece of what builds and estimates report."""
+"""How much of a board's part a design uses: part of what builds and estimates report."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Utilisation(Record):
     available: Available
 
     def lines(self, about: str = "") -> list[tuple[str, str]]:
-        """For people; ``about`` stands before an estimate."""
+        """As human-readable text; ``about`` stands before an estimate."""
         there = self.available
         return [
             ("logic cells", f"{about}{self.logic_cells:,} of {there.logic_cells:,}"),

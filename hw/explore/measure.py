@@ -1,5 +1,5 @@
-"""Accuracy and cycles of a network on test data: the one module of ``hw`` that asks ``sim``, its
-golden model and its cycle model. ``sim.verify`` holds both against the RTL.
+"""Accuracy and cycles of a network on test data: the one module of ``hw`` that uses ``sim``, its
+golden model and its cycle model. ``sim.verify`` compares both with the RTL.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Measurement(Record):
     weight_bits_needed_mean : float
         Weight bits needed per image.
     weight_bits_a_cycle : int
-        That all weight memories together can give in a cycle.
+        Bits that all weight memories together can deliver per cycle.
     limit_fraction : float
         Weight-memory bandwidth utilisation: bits needed over bits that the memories could give in
         these cycles. Above 1 where weights are read before the last pixel.
@@ -65,7 +65,7 @@ class Measurement(Record):
         )
 
     def lines(self, clock_mhz: float) -> list[tuple[str, str]]:
-        """For people, with the latency at the board's clock."""
+        """As human-readable text, with the latency at the board's clock."""
         if self.accuracy is None or self.cycles_mean is None:
             return [("accuracy, cycles", self.note)]
         limit = (

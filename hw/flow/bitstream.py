@@ -87,7 +87,7 @@ class BuildReport(Record):
     duration: Duration = field(metadata=INLINE)
 
     def lines(self) -> list[tuple[str, object]]:
-        """For people."""
+        """As human-readable text."""
         made = self.implementation
         return [
             ("board", f"{self.board} ({self.part})"),

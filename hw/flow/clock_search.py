@@ -1,4 +1,4 @@
-"""The clock search: the fastest clock that a design meets timing at, and that its board has."""
+"""The clock search: the fastest clock of the board at which a design meets timing."""
 
 from collections.abc import Callable
 

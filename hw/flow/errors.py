@@ -18,7 +18,7 @@ class ToolFailedError(UserError):
 
 
 class ToolAborted(UserError):  # noqa: N818 (no error of the tool's)
-    """A tool was stopped, since it would not have come to an end."""
+    """A tool was aborted, since it would not have finished."""
 
 
 class DesignError(UserError):

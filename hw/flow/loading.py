@@ -22,11 +22,11 @@ class Loading(Record):
     Parameters
     ----------
     weights : str or None
-        Path of their image.
+        Path of the weight image.
     flash : str or None
-        Path of what the board's flash is to hold, if the design can read it.
+        Path of the flash image, if the design can read the board's flash.
     commands : dict of str to str, or None
-        Commands that bring them to the board, of which one is enough.
+        Commands that program them, of which one is enough.
     """
 
     weights: str | None = None
@@ -34,7 +34,7 @@ class Loading(Record):
     commands: dict[str, str] | None = None
 
     def lines(self) -> list[tuple[str, str]]:
-        """For people."""
+        """As human-readable text."""
         titles = {
             "host": "load by host",
             "flash": "program flash",
@@ -53,8 +53,8 @@ def weight_paths(
 
 
 def write_weights(network: Network, board: Board, config: Config, bitstream: Path) -> Loading:
-    """Where weights are loaded: writes their image beside the bitstream, and what the flash is to
-    hold if the board can read it.
+    """Where weights are loaded: writes the weight image beside the bitstream, and the flash image
+    if the board can read its flash.
     """
     words = loaded_words(network, config)
     if words is None:

@@ -1,8 +1,8 @@
 """Place and route, and what to do where the router does not converge: abort and place again.
 
-nextpnr has two routers. Either may rip up the same wires again and again, for ever, where the other
-one, or another placement, is routed at once. Whether it gets on is read off its log and counted,
-not timed, so it is the same on any machine.
+nextpnr has two routers. Either may rip up the same wires again and again, forever, where the other
+one, or another placement, converges at once. Progress is counted in its log, not timed, so the
+outcome is the same on any machine.
 """
 
 import re

@@ -1,5 +1,5 @@
-"""The open tools that synthesise, place, route and pack: finding them, running them, naming
-them.
+"""The open tools that synthesise, place, route and pack: finding them, running them, and their
+versions.
 """
 
 import os

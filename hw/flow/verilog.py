@@ -1,11 +1,11 @@
 """Exports a network as one self-contained Verilog file, with a JSON manifest.
 
 ``python -m hw.export NETWORK --out DIR`` writes ``firstspike.v`` and ``firstspike.json``, and
-``firstspike.hex`` where weights are loaded: a word a line, for ``$readmemh``, in the order of
+``firstspike.hex`` where weights are loaded: a word per line, for ``$readmemh``, in the order of
 ``load_address``.
 
 The file has one module per block, named ``firstspike_<block>``, whose ports are the block's
-signature. It has no initial values but the weight ROMs: all that must start known is reset.
+signature. It has no initial values but the weight ROMs: all state that must start known is reset.
 """
 
 import re
@@ -53,17 +53,17 @@ class FlatCore(wiring.Component):
         Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set.
     event_unit, event_step, event_end : range(inputs + 1), range(steps), 1
     event_valid, event_ready : 1
-        In place of the pixels where inputs are events: spikes in time order, then the end mark. An
-        out-of-range unit is a fault.
+        In place of the pixels where inputs are sensor events: spikes in time order, then the end
+        mark. An out-of-range unit is a fault.
     load_address, load_data, load_valid
         Where the config has a loaded layer: words of its weights, in the order of the engine's
         ``load_words``, one in each cycle in which valid is set, before the first image.
     result_label, result_step, result_margin
         Index of the class, decision step, and ``V − θ`` of the winner (signed).
     result_valid, result_ready : 1
-        Valid/ready stream of answers.
+        Valid/ready stream of results.
     result_fault : 1
-        Where inputs are events: they broke the rules (hw/rtl/bypass.py), so this is no answer.
+        Where inputs are sensor events: they were invalid (hw/rtl/bypass.py), and so is this result.
     """
 
     def __init__(self, core: Core, *, place: Place = place):
@@ -78,7 +78,7 @@ class FlatCore(wiring.Component):
         )
 
     def _flat(self, core: wiring.PureInterface) -> list[dict[str, tuple[wiring.Flow, Value]]]:
-        """The ports of the input, of what is loaded, and of the answer: the core's values."""
+        """The ports of the input, of what is loaded, and of the result: the core's values."""
         source = self._core.config.input(self._core.network)
         load, result = {}, core.result
         if self._core.loads:
@@ -217,7 +217,7 @@ def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
 
 
 def export_folder(network: Network, config: Config, build_dir: Path) -> Path:
-    """Where :func:`export` writes unless told: a folder for each network and engine."""
+    """Where :func:`export` writes by default: a folder for each network and engine."""
     name = network.file_name
     return build_dir / "export" / (name if config == DEFAULT else f"{name}-{config.name}")
 

@@ -1,8 +1,8 @@
 // A yosys techmap that gives an operator, its operands and its result one width, written out.
 //
-// Verilog widens operands silently, by rules that surprise, and linters warn of each place.
+// Verilog extends operands implicitly, by rules that surprise, and linters warn of each place.
 // Amaranth trims operands to their significant bits, so its Verilog is full of such places. After
-// this map every operand is extended by wires. hw/export.py applies it before it writes Verilog.
+// this map every operand is extended explicitly. hw/flow/verilog.py applies it before it writes Verilog.
 
 (* techmap_celltype = "$add $sub" *)
 module width_arithmetic (A, B, Y);

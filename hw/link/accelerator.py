@@ -1,4 +1,4 @@
-"""The accelerator one can talk to: the core behind a UART."""
+"""The accelerator: the core behind a UART."""
 
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
@@ -32,9 +32,9 @@ class Accelerator(wiring.Component):
         Clock cycles, rounded up to a power of two: an input that is not continued for so long is
         dropped, as by a break.
     config : Config
-        How the core is made; it takes one pixel a cycle, as bytes come.
+        How the core is made; it takes one pixel per cycle, as bytes come.
     flash : FlashReader, optional
-        Where weights are loaded: brings their image after reset. Without it, the host does.
+        Where weights are loaded: brings the weight image after reset. Without it, the host does.
 
     Members
     -------
@@ -79,7 +79,7 @@ class Accelerator(wiring.Component):
         m = Module()
         receiver, transmitter = self._receiver, self._transmitter
         core, link = self._core, self._link
-        # A break resets all but the receiver, which has to see it end; so does silence within an
+        # A break resets all but the receiver, which has to see it end; so does a time-out within an
         # input, when its host is gone.
         reset = Signal()
         m.d.sync += reset.eq(receiver.broken | (receiver.silent & link.waiting))
@@ -105,7 +105,7 @@ class Accelerator(wiring.Component):
         return m
 
     def _load(self, m: Module, loader: Loader, reset: Signal) -> Signal:
-        """Connects the loader; returns what resets the core: what it computes is not to be used."""
+        """Connects the loader; returns what resets the core and so drops an inference."""
         loading = self._link.loading
         # A break leaves weights that are there, and has the flash read again otherwise.
         there = (loading.status == Status.READY) & ~loading.begin

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 __all__ = ["READ", "WAKE", "FlashReader", "SpiSignature", "half_period"]
 
 WAKE, READ = 0xAB, 0x03  # release from power-down; read data, with an address of 24 bits
-_FASTEST = 20_000_000  # Hz of the flash's clock; its slowest command bears 33 MHz and more
+_FASTEST = 20_000_000  # Hz of the flash's clock; its slowest command allows 33 MHz and more
 _PAUSE = 50e-6  # seconds; chips need 3 (W25Q128JV) to 35 µs to wake
 
 
@@ -22,7 +22,7 @@ class SpiSignature(wiring.Signature):
     Members
     -------
     select : 1
-        The flash is spoken to. On the board the line is low then.
+        The flash is selected. On the board the line is low then.
     clock : 1
         Mode 0: idle is low, either side takes a bit when it rises and gives the next when it falls.
     copi, cipo : 1
@@ -36,10 +36,10 @@ class SpiSignature(wiring.Signature):
 class FlashReader(wiring.Component):
     """Reads a flash from ``address`` on, for as long as bytes are taken.
 
-    An iCE40 sends its flash to sleep when it is configured, so the first command wakes it. It all
-    begins at reset: to begin again, or to let go of the flash, reset it.
+    An iCE40 puts its flash into power-down when it is configured, so the first command wakes it.
+    Reading begins at reset: to begin again, or to release the flash, reset it.
 
-    Of a flash that does not answer come the bytes that the line shows, all ones or all zeros.
+    A flash that does not respond reads as all ones or all zeros.
 
     Latency: ``latency`` cycles from reset to the first byte.
     Throughput: a byte every ``16 · half + 1`` cycles. The flash waits while a byte is not taken.
@@ -54,7 +54,7 @@ class FlashReader(wiring.Component):
     Members
     -------
     wires : SpiSignature
-        Outputs are registers; ``cipo`` is looked at one cycle after ``clock`` rose at the earliest.
+        Outputs are registers; ``cipo`` is sampled one cycle after ``clock`` rose at the earliest.
     bytes : stream of 8
     """
 

@@ -1,4 +1,4 @@
-"""Items: bytes from a host become spikes and end marks (hw/link/protocol.py)."""
+"""Items: spikes and end marks, assembled from a host's bytes (hw/link/protocol.py)."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -12,14 +12,14 @@ __all__ = ["Items"]
 
 
 class Items(wiring.Component):
-    """Puts the bytes of items together. An out-of-range unit or step becomes the unit that the
+    """Assembles items from bytes. An out-of-range unit or step becomes the unit that the
     bypass knows as a fault.
 
-    Bytes are always taken, as nobody holds them back. An item waits while the next one comes; if
-    that is whole by then it is lost, and nothing is offered after that.
+    Bytes are always accepted, as a UART has no back-pressure. An item waits while the next one
+    comes; if that is whole by then it is lost, and nothing is offered after that.
 
     Latency: an item is offered in the cycle after its last byte.
-    Throughput: one byte a cycle.
+    Throughput: one byte per cycle.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The protocol's records as Amaranth's layouts, and what the LEDs are told."""
+"""The protocol's records as Amaranth's layouts, and the state that LEDs show."""
 
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
@@ -21,16 +21,16 @@ ITEM = _layout(protocol.ITEM)
 
 
 class LedsLayout(data.StructLayout):
-    """What LEDs may show, since the last reset.
+    """The state that LEDs may show, since the last reset.
 
     Members
     -------
     label : 8
         The last class.
     answers : 1
-        Changes with each class.
+        Toggles with each class.
     no_class : 1
-        The last input got none, or the weights are not there.
+        The last input got none, or the weights are not loaded.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ class Link(wiring.Component):
         At most 256 classes; margins of at most 32 bits; at most 65,535 inputs if they are events.
     result : shape of the core's result
     loads : bool
-        Weights are loaded: inputs get no class before that, and the host may load them.
+        Weights are loaded at start-up: until then inputs get no class; the host may load them too.
 
     Members
     -------
@@ -41,7 +41,7 @@ class Link(wiring.Component):
     result : stream of ResultLayout
         From the core.
     waiting : 1
-        Within an input or a weight image: if no byte follows, all must be reset.
+        Within an input or a weight image: if no byte follows in time, all must be reset.
     leds : LedsLayout
     loading : LoadingSignature
         To the loader, if ``loads``. What the core was computing when it begins must be dropped.
@@ -76,7 +76,7 @@ class Link(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # Without weights to load, these signals keep what they begin with: all is ready.
+        # Without weights to load, these signals keep their initial values: always ready.
         weights = self.loading if self._loads else LoadingSignature().flip().create()
         settled = weights.status != Status.LOADING
         byte, taken = self.received.payload, Signal()
@@ -91,8 +91,8 @@ class Link(wiring.Component):
             restart=weights.begin,
         )
         cycles = self._cycles_from(m, source.end)
-        # What the host is owed besides classes: an identification, that an input gets no class,
-        # what became of the weights that it loads.
+        # Answers due to the host besides classes: an identification, a status in place of a class,
+        # the status of the weights that it loads.
         identity_due, refusal_due, verdict_due = Signal(), Signal(), Signal()
 
         def is_command(command):

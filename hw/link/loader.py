@@ -1,4 +1,4 @@
-"""The loader: brings a weight image into the core's memory, and says what became of it."""
+"""The loader: writes a weight image into the core's memory, and reports the outcome."""
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
@@ -26,7 +26,7 @@ class LoadingSignature(wiring.Signature):
     Members
     -------
     begin : 1
-        A weight image comes from the next cycle on, whatever was before.
+        A weight image comes from the next cycle on, whatever came before.
     content : stream of 8, always ready
         Its bytes.
     listening : 1
@@ -49,19 +49,19 @@ class LoadingSignature(wiring.Signature):
 
 class Loader(wiring.Component):
     """Takes a weight image (hw/link/weight_image.py) byte by byte, from the flash after reset
-    or from the host when it says so, and writes its words.
+    or from the host on request, and writes its words.
 
-    It knows the header that it must find and stops at the first byte that differs. Words are
+    It knows the expected header and stops at the first byte that differs. Words are
     written before the checksum is known: weights count only while the status is READY.
 
-    Latency: a word is written in the cycle of its second byte; the status tells of the checksum two
-    cycles after its last byte was taken.
-    Throughput: one byte a cycle.
+    Latency: a word is written in the cycle of its second byte; the status shows the result of the
+    checksum two cycles after its last byte was taken.
+    Throughput: one byte per cycle.
 
     Parameters
     ----------
     header : bytes
-        Of the one weight image that suits this network and this hardware.
+        Of a weight image for this network and this hardware.
     layout : structure of ``address`` and ``data`` of 16 bits
         What the memory takes.
     flash : bool
@@ -73,10 +73,10 @@ class Loader(wiring.Component):
     flash : stream of 8
         From the image's first byte on.
     reading : 1
-        The flash is wanted.
+        The flash is to be read.
     host : LoadingSignature
     words : stream of layout, always ready
-        In rising order of addresses.
+        In ascending order of addresses.
     """
 
     def __init__(self, *, header: bytes, layout, flash: bool = True):

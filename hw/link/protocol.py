@@ -2,16 +2,16 @@
 
 Line: 8 data bits, no parity, 1 stop bit. All numbers are little-endian.
 
-- A break (line low for more than a frame) resets the accelerator. So does silence within an input
-  or a weight image, after :data:`TIMEOUT` at least and twice that at most. A host starts with a
-  break, and waits for so long, since not every adapter sends one.
+- A break (line low for more than a frame) resets the accelerator. So does an idle line within an
+  input or a weight image, after :data:`TIMEOUT` at least and twice that at most. A host starts with
+  a break, and waits for so long, since not every adapter sends one.
 - ``?`` asks for an identification. Answer: ``1SPK``, then the first 4 bytes of the network file's
   SHA-256.
 - ``I`` is followed by one image, row-major, one byte per pixel. Answer: :data:`ANSWER`.
 - ``E``, in place of it where inputs are events, is followed by the spikes of one inference in time
   order, each an :data:`ITEM`, and an item with the unit :data:`END`: at most 65,535 input units.
   Answer: :data:`ANSWER`, as soon as it is known; what follows up to the end mark changes nothing.
-- A host sends the input after the next one when the first is answered: two are on the way at most.
+- A host sends the input after the next one when the first is answered: two are in flight at most.
 - ``W`` is followed by a weight image (hw/link/weight_image.py), where weights are loaded; of inputs
   without an answer until then, none comes. Answer: :data:`ANSWER` with a status. One that
   is not ready may come early: a break then ends what is still being sent.
@@ -66,20 +66,20 @@ ANSWER = Record(label="B", step="B", cycles="H", margin="i")
 
 
 class Status(IntEnum):
-    """What became of weights that are loaded."""
+    """The state of weights that are loaded at start-up."""
 
-    READY = 0  # all is there, and its checksum is right; of an input: but it began before that
-    LOADING = 1  # on the way
-    NO_IMAGE = 2  # the flash is silent, or what came is no weight image
-    OTHER_NETWORK = 3  # a weight image, but not of the weights that this bitstream needs
+    READY = 0  # loaded, and the checksum is right; as an answer: the input began before that
+    LOADING = 1  # in progress
+    NO_IMAGE = 2  # the flash does not respond, or what it holds is no weight image
+    OTHER_NETWORK = 3  # a weight image, but not for this bitstream
     DAMAGED = 4  # the checksum is wrong
 
 
 class Fault(IntEnum):
-    """Why events get no class. No number is a :class:`Status` too."""
+    """Why sensor events get no class. Numbers differ from those of :class:`Status`."""
 
     RULES = 5  # non-monotonic step, out-of-range unit or step, more spikes than potentials can hold
-    OVERRUN = 6  # they came faster than they could be taken: only a reset helps, see above
+    OVERRUN = 6  # they came faster than they could be accepted: only a reset helps, see above
 
 
 class Reply(NamedTuple):

@@ -9,8 +9,8 @@ __all__ = ["Receiver", "Transmitter"]
 
 
 class Receiver(wiring.Component):
-    """Turns a serial line into bytes. A byte that is not taken before the next one is lost, and so
-    is one without a stop bit.
+    """Turns a serial line into bytes. A byte that is not accepted before the next one is lost,
+    and so is one without a stop bit.
 
     Latency: a byte is offered in the middle of its stop bit.
 
@@ -27,8 +27,8 @@ class Receiver(wiring.Component):
         Asynchronous; idle is high.
     bytes : stream of 8
     broken : 1
-        A break: one cycle when the line has been low for 9.5 bits, wherever they began, and now and
-        then while it stays low. Drops the byte on offer.
+        A break: one cycle when the line has been low for 9.5 bits, wherever they began, and
+        repeatedly while it stays low. Drops the byte on offer.
     silent : 1
         The line has been idle for ``timeout`` cycles; set for as many, then clear for as many, and
         so on. Drops the byte on offer.
@@ -83,8 +83,8 @@ class Receiver(wiring.Component):
                 with m.Else():
                     m.d.sync += [count.eq(0), timer.eq(0), lost.eq(1)]
 
-        # For how many cycles the line has been as it is. Nine low bits may be a frame of zeros, and
-        # a break may cut a frame, so breaks are not the state machine's to see.
+        # For how many cycles the line has not changed. Nine low bits may be a frame of zeros, and
+        # a break may cut a frame, so the state machine cannot detect breaks.
         level = Signal(init=1)
         steady = Signal(range(2 * self.timeout))
         longest = 19 * self._divisor // 2

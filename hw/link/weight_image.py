@@ -9,11 +9,11 @@ bytes  content
 4      :data:`VERSION`
 8      the identity: of the network and of its weights in the order in which they are stored
 4      number of words, N
-2 N    the words, in rising order of their addresses
+2 N    the words, in ascending order of their addresses
 4      CRC-32 (that of zip, ISO-HDLC) of all before it
 =====  =======
 
-The header is the same for all images that suit a bitstream, so the board knows it beforehand.
+The header is the same for all weight images of a bitstream, so the board knows it beforehand.
 
 Plain Python and NumPy, so that the host needs no hardware library.
 """

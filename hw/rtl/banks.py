@@ -1,4 +1,4 @@
-"""Banks: how the units of a layer are dealt out so that several may fire in one cycle.
+"""Banks: how the units of a layer are interleaved so that several may fire in one cycle.
 
 Unit i lies in bank i mod E, as its row i // E, with the number of banks E a power of two. Units may
 be integers, NumPy arrays or Amaranth values.
@@ -27,10 +27,10 @@ def unit_at(row: Any, bank: int, banks: int) -> Any:
 
 
 def units_of(bank: int, banks: int) -> slice:
-    """Where the units of ``bank`` stand among all."""
+    """The indices of the units of ``bank``."""
     return slice(bank, None, banks)
 
 
 def bank_rows(units: int, banks: int) -> int:
-    """Rows of a bank of ``units``; of the later banks the last one may be no unit's."""
+    """Rows of a bank of ``units``; in the later banks the last one may be padding."""
     return -(-units // banks)

@@ -1,4 +1,4 @@
-"""Bypass: spikes that come in time order already, as audio and sensors send them."""
+"""Bypass: sensor events, which come in time order already, as audio and event cameras send them."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -15,10 +15,10 @@ class SourceLayout(data.StructLayout):
     Members
     -------
     unit : range(units + 1)
-        From ``units`` on it is out of range: a fault that a source may send for what it cannot
-        write.
+        From ``units`` on it is out of range: a fault, which a source may send for a unit that does
+        not fit the field.
     step : range(steps)
-        Not before that of the item before. Without meaning at the end, as is the unit.
+        Non-decreasing. Without meaning in an end mark, as is the unit.
     end : 1
         No spike: the input of this inference ends here.
     """
@@ -30,15 +30,15 @@ class SourceLayout(data.StructLayout):
 class Bypass(wiring.Component):
     """Passes on spikes in time order, where a unit may fire more than once, and marks the steps.
 
-    That a spike is its step's last is known when the next item is there, so a spike waits for that.
-    What comes after the decision is taken and dropped up to the end mark.
+    Whether a spike is the last of its step is known with the next item, so a spike waits for it.
+    Items after the decision are accepted and dropped, up to the end mark.
 
     A non-monotonic step, an out-of-range unit or step, or more than ``most_spikes`` spikes would
     give a wrong answer: such an item ends the inference, and ``fault`` is set.
 
     Latency: ``latency`` = 1 cycle if the next item is there, another one if the first spike is not
     in step 0.
-    Throughput: one spike a cycle.
+    Throughput: one spike per cycle.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ class Bypass(wiring.Component):
     Members
     -------
     source : stream of SourceLayout
-        Of one inference after the other.
+        The items of consecutive inferences.
     beats : stream of SpikeBeat
         Of one inference: its non-empty steps, and in any case the first and the final step.
     finish : 1
         The inference is decided: drop the rest of it. Then the next one follows.
     fault : 1
-        An item of this inference broke these rules.
+        An item of this inference was invalid.
     """
 
     latency = 1
@@ -86,7 +86,7 @@ class Bypass(wiring.Component):
         spikes = Signal(range(self._most_spikes + 1), name="spikes")
         step_0_sent = Signal(name="step_0_sent")
         complete = Signal(name="complete")  # the end mark has been taken
-        # What comes is dropped up to the end mark, as the inference broke the rules, or is decided.
+        # Items are dropped up to the end mark: the inference has failed, or is decided.
         faulty, decided = Signal(name="faulty"), Signal(name="decided")
 
         accept, sent, skip_step_0, breaks_rules, ends = (

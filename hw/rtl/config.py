@@ -20,11 +20,11 @@ class Config:
     Parameters
     ----------
     engines : tuple of Engine
-        The engine of each layer; the last one stands for all that follow.
+        The engine of each layer; the last one holds for all layers after it.
     pixels : 1, 2 or 4
-        Pixels taken in a cycle; no more than the first layer has banks.
+        Pixel lanes: pixels per cycle; no more than the first layer has banks.
     most_events : int
-        Where inputs are events, that many of an inference at most: what the potentials can hold.
+        Where inputs are sensor events: the most of an inference, which the potentials can hold.
     """
 
     engines: tuple[Engine, ...] = (EventDriven(),)
@@ -110,5 +110,5 @@ def whole_configs() -> list[Config]:
 
 
 def engine_names() -> str:
-    """What ``--engine`` takes, for people."""
+    """What ``--engine`` takes, as human-readable text."""
     return f"{', '.join(PRESETS)}; with commas between, one per layer (default: %(default)s)"

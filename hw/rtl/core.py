@@ -15,7 +15,7 @@ __all__ = ["Core", "loaded_words", "place"]
 
 
 def loaded_words(network: Network, config: Config = DEFAULT) -> np.ndarray | None:
-    """What is to be written by the core's ``load``, uint16 in rising order of addresses; None if
+    """What is to be written by the core's ``load``, uint16 in ascending order of addresses; None if
     no weights are loaded.
     """
     index = config.loaded_layer(network)
@@ -37,7 +37,7 @@ class Core(wiring.Component):
     not fire itself has a fire block behind it, but for the output layer.
 
     The next image is encoded and ordered while this one is computed. The decision ends an
-    inference at once, and the next one begins in the following cycle if its image is loaded.
+    inference at once, and the next one begins in the following cycle if its image has come.
 
     Parameters
     ----------
@@ -50,18 +50,18 @@ class Core(wiring.Component):
     Members
     -------
     pixels : stream of 8 · config.pixels
-        Images, row-major, one after the other, without a gap or a mark.
+        Consecutive images, row-major, without a gap or a mark.
     source : stream of SourceLayout
         In place of ``pixels`` where inputs are events: inferences, each with its end mark.
     load : stream of the engine's load layout
         Where the config has a loaded layer: its weights, before the first image.
     result : stream of ResultLayout
-        One answer per image, in the order of the images; with ``fault`` where inputs are events.
+        One per image, in the order of the images; with ``fault`` where inputs are sensor events.
 
     Raises
     ------
     UserError
-        The network asks for something that the hardware does not do, or contradicts the config.
+        The network needs something that the hardware does not support, or contradicts the config.
     """
 
     def __init__(self, network: Network, *, config: Config = DEFAULT, place: Place = place):

@@ -33,7 +33,7 @@ def compared_bits(outputs: int, margin_width: int) -> int:
 
 
 class ResultLayout(data.StructLayout):
-    """The answer to one input.
+    """The result of one inference.
 
     Members
     -------
@@ -44,8 +44,8 @@ class ResultLayout(data.StructLayout):
     margin : signed
         ``V − θ`` of the winning unit at the end of the decision step.
     fault : 1
-        Only with ``can_fault``: the input broke the rules (hw/rtl/bypass.py), and the rest of the
-        answer means nothing.
+        Only with ``can_fault``: the input was invalid (hw/rtl/bypass.py), and the rest of the
+        result has no meaning.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class Decide(wiring.Component):
 
     Latency: ``latency`` = ceil(log4(outputs)) cycles from the decisive potentials to the result,
     at least one; ``decided`` comes one cycle after the potentials were accepted.
-    Throughput: a decision every three cycles. All wait while a result is offered, so that whoever
-    takes it is not at the end of a long path through the blocks before this one.
+    Throughput: a decision every three cycles. All stall while a result is offered: no combinational
+    path leads from the result's ready through the blocks before this one.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Decide(wiring.Component):
     steps : int
         T.
     can_fault : bool
-        The input may break the rules.
+        The input may be invalid.
     most_spikes : int, optional
         Spikes that reach the layer at most, if its inputs may fire more than once.
 
@@ -96,9 +96,9 @@ class Decide(wiring.Component):
     potentials : stream of MarginsLayout
     result : stream of ResultLayout
     fault : 1
-        Only with ``can_fault``: the input broke the rules.
+        Only with ``can_fault``: the input was invalid.
     decided : 1
-        Early exit: nothing that follows in this inference can change the answer. Potentials that
+        Early exit: nothing that follows in this inference can change the result. Potentials that
         are accepted in this cycle belong to it still, and are dropped.
     """
 
@@ -130,7 +130,7 @@ class Decide(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        flow = Signal()  # the whole pipeline moves, or waits for the result to be taken
+        flow = Signal()  # the whole pipeline moves, or waits for the result to be accepted
         m.d.comb += [flow.eq(~self.result.valid), self.potentials.ready.eq(flow)]
 
         margins = self.potentials.payload.margin

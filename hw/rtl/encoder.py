@@ -26,14 +26,14 @@ class ArrivalLayout(data.StructLayout):
     steps : int
         T.
     lanes : int
-        Units that come at once.
+        Pixel lanes: units that come in one cycle.
 
     Members
     -------
     unit : array of range(units), one per lane
     step : array of range(steps), one per lane
     spike : one bit per lane
-        The unit fires; a silent unit may be left out.
+        The unit fires; a silent unit may be skipped.
     last : 1
         The image ends here.
     """
@@ -53,7 +53,7 @@ class MeanPool(wiring.Component):
     """Averages squares of ``pool`` × ``pool`` pixels, ``(sum + pool²/2) // pool²``.
 
     Latency: a pooled pixel is offered in the cycle after its last pixel was accepted.
-    Throughput: one pixel a cycle.
+    Throughput: one pixel per cycle.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class LatencyEncoder(wiring.Component):
     ``t = ((255 − x) · T) >> 8`` with T a power of two is the upper bits of the inverted pixel.
 
     Latency: ``latency`` = 1 cycle from a pixel to its arrival, with a pool 2.
-    Throughput: one pixel of each lane a cycle.
+    Throughput: one pixel of each lane per cycle.
 
     Parameters
     ----------
@@ -142,12 +142,13 @@ class LatencyEncoder(wiring.Component):
     steps : int, power of two
         T.
     lanes : int
-        Pixels that come at once; they divide those of an image. More than one only without a pool.
+        Pixel lanes: pixels that come in one cycle; they divide those of an image. More than one
+        only without a pool.
 
     Members
     -------
     pixels : stream of 8 · lanes
-        Row-major, the first in the lowest bits; image follows image without a gap or a mark.
+        Row-major, the first in the lowest bits; images without a gap or a mark.
     arrivals : stream of ArrivalLayout
         Of the selected pixels, and in any case of the image's last.
     """

@@ -22,11 +22,11 @@ class Fire(wiring.Component):
     """Compares at the end of a step and sends the units that fire, in each bank the lowest first.
 
     Few of many units fire in a step, so the search for them goes by groups of about the square
-    root of their number, in two short stages: note who fires and which groups hold one; copy one
-    group after the other to a window and send its units. Each bank has groups and a window.
+    root of their number, in two short stages: register which units fire and which groups hold one;
+    copy one group at a time to a window and send its units. Each bank has groups and a window.
 
     Latency: ``latency`` = 2 cycles from the potentials to the first beat of the step.
-    Throughput: one spike of each bank a cycle; a step every 2 cycles at most.
+    Throughput: one spike of each bank per cycle; a step every 2 cycles at most.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ class Fire(wiring.Component):
         size = group_size(rows)
         count = -(-rows // size)
 
-        # Stage 1: who fires, and which groups hold one. The next step may come in once the last of
-        # them is taken.
+        # Stage 1: which units fire, and which groups hold one. The next step may come in once the
+        # last of them is taken.
         fired, fires_now = Signal(self._units), Signal(self._units)
         searching, accept = Signal(), Signal()
         step = Signal.like(self.potentials.payload.step)

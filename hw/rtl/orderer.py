@@ -24,13 +24,13 @@ class BucketQueue(wiring.Component):
     sides, each with all lists: the next image is loaded while this one is drained.
 
     Spikes of step 0 need no list if no other image is being drained: they are first in any case,
-    and go out as they come, if the block after this one accepts them. So does the end of step 0,
+    and pass straight through, if the block after this one accepts them. So does the end of step 0,
     with the image's last arrival, if no list has a spike of it.
 
     Latency: if the image before is finished by then, the end of step 0 is offered ``latency`` = 1
     cycle after the image's last arrival was accepted, the first beat of the lists
     ``list_latency`` = 3 cycles after it.
-    Throughput: one arrival of each lane a cycle in; one beat a cycle out, with a spike of each
+    Throughput: one arrival of each lane per cycle in; one beat per cycle out, with a spike of each
     bank. No gap between images or steps.
 
     Parameters
@@ -42,17 +42,17 @@ class BucketQueue(wiring.Component):
     banks : int, power of two
         Spikes of a beat.
     lanes : int, power of two, at most ``banks``
-        Arrivals that come at once.
+        Pixel lanes: arrivals that come in one cycle.
 
     Members
     -------
     arrivals : stream of ArrivalLayout
-        Of one image after the other. Those that come at once are of units that follow each other.
+        Of consecutive images. Those of one cycle are of consecutive units.
     beats : stream of SpikeBeat
         Of one image: its non-empty steps, and in any case the first and the final step.
     can_accept : 1
-        The block after this one takes a beat if it is offered one. Set where it always does so in
-        step 0.
+        The block after this one accepts a beat if it is offered one. Constant 1 where it always
+        does so in step 0.
     finish : 1
         The image being drained is decided: drop the rest of it. Then the next image follows.
     """
@@ -101,7 +101,7 @@ class BucketQueue(wiring.Component):
         accept, arrived, image_ends, step_0_ends = Signal(), Signal(), Signal(), Signal()
         draining = Signal()
         step_0_sent = Signal()  # of the image that is drained, as it came
-        pass_on = Signal()  # spikes of step 0 go out as they come
+        pass_on = Signal()  # spikes of step 0 pass straight through
         m.d.comb += [
             next_load_side.eq(load_side ^ (arrived & image_ends)),
             self.arrivals.ready.eq(~full[next_load_side]),
@@ -211,7 +211,7 @@ class BucketQueue(wiring.Component):
                 *(sides[drain_side].eq(0) for sides in occupied),
             ]
 
-        # --- What goes out: from the lists, or as it comes.
+        # --- Output: from the lists, or straight through.
         m.d.comb += [
             step_0_ends.eq(pass_on & image_ends & ~step_0_queued.any()),
             self.beats.valid.eq(drain_valid | passed.any() | (arrived & step_0_ends)),

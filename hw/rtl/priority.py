@@ -26,7 +26,7 @@ class LowestBit(wiring.Component):
     rest : width
         ``i`` without its lowest set bit.
     several : 1
-        ``rest`` has a set bit, known sooner.
+        ``rest`` has a set bit; on a shorter path.
     """
 
     def __init__(self, width: int):

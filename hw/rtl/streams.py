@@ -1,4 +1,4 @@
-"""What travels between the blocks of the core, laid out in bits."""
+"""The streams between the blocks of the core: layouts of their payloads."""
 
 from amaranth.hdl import signed
 from amaranth.lib import data
@@ -14,7 +14,7 @@ class SpikeBeat(data.StructLayout):
     """A beat of a layer's spikes in time order: at most one of each bank of units.
 
     Banks are those of hw/rtl/banks.py. A step is a run of beats with the same ``step``; the last of
-    them has ``last`` set. A step without spikes is one beat without any. Steps may be left out
+    them has ``last`` set. A step without spikes is one beat without any. Steps may be skipped
     where nothing can change in them: all but the first and the final step of the window.
 
     Parameters
@@ -43,7 +43,7 @@ class SpikeBeat(data.StructLayout):
 
 
 class ReachedLayout(data.StructLayout):
-    """What a hidden layer shows at the end of a step.
+    """What a hidden layer's engine gives at the end of a step.
 
     Members
     -------
@@ -57,7 +57,7 @@ class ReachedLayout(data.StructLayout):
 
 
 class MarginsLayout(data.StructLayout):
-    """What the output layer shows at the end of a step.
+    """What the output layer's engine gives at the end of a step.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a whole board sees of the world in a cocotb test: its host on the UART, and its flash.
+"""The environment of a whole board in a cocotb test: its host on the UART, and its flash.
 
 A test module has ``@cocotb.test`` functions that begin with ``await Board.start(dut, …)``;
 :func:`sim.cocotb_bench.testbench.simulate` runs them on :func:`sim.verilator.board.board_sources`.
@@ -38,7 +38,8 @@ class Board:
     async def start(cls, dut: Any, flash: bytes | int, clock: int = CLOCK) -> "Board":
         """Powers the board up: its PLL locks after some cycles, or it waits without one.
 
-        ``flash`` is what the flash holds from ``BOARD.weights_at`` on; a bit if it is silent.
+        ``flash`` is what the flash holds from ``BOARD.weights_at`` on; a single bit if it does not
+        respond.
         """
         board = cls(dut)
         dut.locked.value = 0

@@ -10,7 +10,7 @@ __all__ = ["Fire"]
 
 
 class Fire(Windows):
-    """hw.rtl.fire: a step's potentials are noted, then its groups taken one by one.
+    """hw.rtl.fire: a step's potentials are registered, then its groups taken one by one.
 
     Parameters
     ----------

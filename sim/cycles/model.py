@@ -1,8 +1,8 @@
 """How many cycles the hardware takes for each image, exactly and without compiling anything.
 
-The control of the pipeline (valid, ready, who waits for whom) is stepped cycle by cycle for many
-images at once. It needs no weights: how many events each step has and which banks and groups of
-units they come from follow from the golden model's spike times.
+The control of the pipeline (valid, ready, which stage stalls which) is stepped cycle by cycle for
+many images at once. It needs no weights: how many spikes each step has and which banks and groups
+of units they come from follow from the golden model's spike times.
 """
 
 from collections.abc import Iterator
@@ -31,11 +31,11 @@ _CHUNK = 1024  # images at a time
 def cycles(
     network: Network, inputs: Inputs, answer: Answer, config: Config = DEFAULT
 ) -> np.ndarray:
-    """Cycles from the one that accepts an image's last pixel to the first with a valid answer.
+    """Cycles from the one that accepts an image's last pixel to the first with a valid result.
 
     For a core that is idle before the image, as in the first pass of ``sim.verify``. Where inputs
-    are events, from the one that accepts an inference's first item, if items come without a pause:
-    the answer may be there before the last.
+    are sensor events, from the one that accepts an inference's first item, if items come without a
+    pause: the result may come before the last.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _module(part: Engine | Input) -> ModuleType:
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """How many weights the inferences need, and how many the memories could have given.
+    """How many weight bits the inferences need, and how many the memories could have delivered.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Traffic:
         Of these, the bits that are read before the image's last pixel has come: step 0 of the
         inputs.
     width : int
-        Bits that all memories of weights together give in a cycle.
+        Bits that all weight memories together deliver per cycle.
     """
 
     needed: np.ndarray
@@ -106,8 +106,8 @@ class Traffic:
     width: int
 
     def fraction(self, cycles: np.ndarray) -> float:
-        """Needed bits over those that the memories give in ``cycles`` int [B]. Above 1 where most
-        are read before the last pixel.
+        """Needed bits over those that the memories deliver in ``cycles`` int [B]. Above 1 where
+        most are read before the last pixel.
         """
         return float(self.needed.sum() / (cycles.sum() * self.width))
 

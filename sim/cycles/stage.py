@@ -54,7 +54,7 @@ def run(stages: list[Stage], steps: np.ndarray) -> np.ndarray:
         awaited = awaited - stages[-1].valid
         decided = (awaited == 0) & stages[-1].valid
         result[row[decided]] = cycle
-        taken = [np.ones(len(row), bool)]  # nothing holds up the decision
+        taken = [np.ones(len(row), bool)]  # no back-pressure from the decision
         for stage in reversed(stages):
             taken.append(stage.ready(taken[-1]))
         ready = taken[::-1]

@@ -106,7 +106,7 @@ def compare(
     MismatchError
         They disagree.
     UserError
-        It could not be tried.
+        It could not be run.
     """
     count = len(inputs)
     workers = max(1, min(os.cpu_count() or 1, count // 256))
@@ -189,7 +189,7 @@ def _part(answer: Answer, part: slice) -> Answer:
 def _explain(
     answer: Answer, record: np.ndarray, image: int, how: Mapping[str, Any]
 ) -> MismatchError:
-    """The difference as a person wants to see it."""
+    """The difference as human-readable text."""
     expected = [int(answer.label[image]), int(answer.step[image]), int(answer.margin[image])]
     got = [int(record["label"]), int(record["step"]), int(record["margin"])]
     manner = "offered to an idle core" if how.get("alone") else "offered back to back"

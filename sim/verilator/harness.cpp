@@ -13,7 +13,7 @@
 //   RESET   cycle in which everything is reset and starts again from the first image; 0 is never
 //   LIMIT   cycles without an answer after which the core counts as hung
 //
-// Writes one record per image to stdout. Exits 3 if the core hangs, 4 if it breaks the rules of a
+// Writes one record per image to stdout. Exits 3 if the core hangs, 4 if it violates the protocol of a
 // valid/ready stream; the reason is on stderr.
 
 #include <cstdint>
@@ -43,7 +43,7 @@ struct Record {
     uint32_t step;
 };
 
-// How long pauses last: mostly a few cycles, and between images now and then so long that all
+// How long pauses last: mostly a few cycles, and between images sometimes so long that all
 // buffers run full or empty.
 class Pauses {
   public:
@@ -141,7 +141,7 @@ int main(int argc, char** argv) {
             last_progress = cycle;
         }
         core->set_reset(reset);
-        // With a reset to come, the images go round until it does.
+        // With a reset to come, the images repeat until it does.
         if (!reset_done && sent == items.size()) sent = begun = 0;
         const uint64_t bound = alone && sent <= ends[taken] ? ends[taken] : items.size();
         const bool offer = sent < bound && item_pause == 0;

@@ -1,4 +1,4 @@
-"""Folders that are made once and kept, each under the digest of all that it is made of."""
+"""A cache of folders, each made once, under the digest of all that it is made of."""
 
 import fcntl
 import hashlib
@@ -16,8 +16,8 @@ def digest(parts: Sequence[object]) -> str:
 
 
 def once(home: Path, make: Callable[[Path], None]) -> Path:
-    """The folder ``home``, which appears whole: ``make`` fills it, in one process at a time, unless
-    it is there.
+    """The folder ``home``, which appears atomically: ``make`` fills it, in one process at a time,
+    unless it is there.
     """
     if not home.is_dir():
         with _alone(home), tempfile.TemporaryDirectory(dir=home.parent, prefix=".build-") as name:
@@ -39,4 +39,4 @@ def _alone(home: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)  # whoever waits for it finds what is made
+            lock.unlink(missing_ok=True)  # a process that waits for it finds it made

@@ -1,4 +1,4 @@
-"""The compiled core: the exported Verilog of a network as a program that answers images."""
+"""The compiled core: the exported Verilog of a network as a program that classifies images."""
 
 import subprocess
 import tempfile
@@ -25,18 +25,18 @@ __all__ = ["UNSEEN", "CoreError", "Simulator", "record_type"]
 UNSEEN = 0xFFFF  # the time of a hidden unit that did not fire until the decision
 
 _HERE = Path(__file__).parent
-_CHUNK = 64  # answers read at a time
+_CHUNK = 64  # records read at a time
 
 
 class CoreError(Exception):
-    """The core hangs or breaks the rules of its streams. The message is one line."""
+    """The core hangs or violates a stream's protocol. The message is one line."""
 
 
 def record_type(hidden: int) -> np.dtype:
-    """What is seen of one image.
+    """The record of one image.
 
     ``accepted`` is the cycle in which the image's last pixel was accepted (of events: the first
-    item), ``valid`` the first cycle in which its answer was valid. ``times`` are the steps in which
+    item), ``valid`` the first cycle in which its result was valid. ``times`` are the steps in which
     the hidden units fired, layer after layer; :data:`UNSEEN` is not until the decision, 65534 more
     than once.
     """
@@ -102,7 +102,7 @@ class Simulator:
                 name: (_HERE / name).read_text(encoding="utf-8")
                 for name in ("core.h", "harness.cpp")
             },
-            # What is not reset must not matter: it starts at random.
+            # State that is not reset must not matter: it starts at random.
             options=["--x-initial", "unique", "--x-assign", "unique"],
             # A netlist takes long to compile, and few images are put through it.
             optimise="-O1" if sources is None else "-O0",
@@ -136,8 +136,8 @@ class Simulator:
         inputs : uint8 [B, height, width] or Spikes
             Images or events, as the network takes them.
         alone : bool
-            Offer an image only once the answer to the one before is taken, not as early as the
-            core takes it.
+            Offer an image only once the result of the one before is accepted, not as early as the
+            core accepts it.
         stalls : float, 0 … below 1
             Probability of a pause after each item (pixels or a spike) and after each answer.
         seed : int
@@ -148,12 +148,12 @@ class Simulator:
         Raises
         ------
         CoreError
-            The core hangs or breaks the rules of its streams.
+            The core hangs or violates a stream's protocol.
         """
         record = record_type(self.hidden)
         items, ends = self.config.input(self.network).beats(inputs)
         longest = int(np.diff(ends, prepend=0).max(initial=1))
-        # Twice over: every item, every unit and every step, each with the longest of pauses.
+        # With a factor of two: every item, every unit and every step, each with the longest pause.
         work = longest + sum(self.network.sizes) + 4 * len(self.network.layers) * self.network.steps
         work += sum(
             self.config.engine(index).most_cycles(layer.inputs, layer.outputs, self.network.steps)

@@ -1,11 +1,11 @@
-// Runs a netlist and counts how often each of its wires changes.
+// Runs a netlist and counts how often each of its wires toggles.
 //
 // program OUT CYCLES                  a design with the port clk alone, for CYCLES cycles
 // program OUT IMAGES PIXELS SKIPPED   a core: every image of the file IMAGES, back to back
 //
 // With images, counting begins when the first SKIPPED answers have come, and ends with the last
-// answer: whole images in the steady state, each with the loading of another, the last with the
-// first again. Values are taken once a cycle, when all has settled: glitches do not show.
+// answer: whole images in the steady state, each while another streams in, the last with the
+// first again. Values are sampled once per cycle, when all has settled: glitches do not show.
 //
 // OUT gets 64-bit numbers: the cycles counted, for each bit of the port "wires" how often it
 // changed, for each bit of "enables" in how many cycles it was 1. Exits 3 if no answer comes.

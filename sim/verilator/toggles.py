@@ -1,4 +1,4 @@
-"""How often the wires of a netlist change, by simulation of the netlist on real images.
+"""How often the wires of a netlist toggle, by simulation of the netlist on real images.
 
 The netlist is the one that synthesis makes for iCE40. Counted are the outputs of its cells; a
 look-up table that only feeds the flip-flop of its own logic cell drives no wire, so it does not
@@ -51,7 +51,7 @@ class Activity:
     flip_flops, luts, rams : Counter
         Cells of each block.
     wires : Counter
-        Changes of look-up tables' and flip-flops' outputs, of each block.
+        Toggles of look-up tables' and flip-flops' outputs, of each block.
     accesses : Counter
         Reads and writes of block RAMs, of 16 bits each.
     """

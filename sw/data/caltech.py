@@ -6,11 +6,11 @@ By Li, Andreeto, Ranzato and Perona, CC BY 4.0.
 images of 32 × 48 pixels, about the shape of the photographs. Motorbikes mostly stand before white;
 images are inverted, so that ink is bright and fires early, as in MNIST. There is no official split:
 every second image of each category, by name, is for testing (616 of 1,233). Photographs of one
-person lie on both sides of it, as they do in a random split. ``sw.data.caltech_edges`` has the same
+person lie in both parts of it, as they do in a random split. ``sw.data.caltech_edges`` has the same
 photographs as edges.
 
 Read from ``caltech-101.zip``, the official archive, or from a plain tar with the same folders,
-``caltech101_faceseasy_faces_motorbikes.tar``. What proves the files whole is one md5 over the
+``caltech101_faceseasy_faces_motorbikes.tar``. What proves the files intact is one md5 over the
 JPEG files of both categories, in the order of their names.
 """
 
@@ -53,7 +53,7 @@ def photographs(name: str, height: int, width: int, data_dir: Path | None = None
     Raises
     ------
     UserError
-        The archive is damaged or cannot be had, or Pillow is not installed.
+        The archive is damaged or is not available, or Pillow is not installed.
     """
     path = _archive(data_dir)
     files = _files(path)

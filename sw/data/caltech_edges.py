@@ -1,4 +1,4 @@
-"""The data set ``caltech_edges``: the photographs of ``sw.data.caltech``, seen through
+"""The data set ``caltech_edges``: the photographs of ``sw.data.caltech``, filtered by
 ``sw.features.edges``.
 
 At 64 × 96 pixels a photograph becomes four maps of 16 × 24 places, one below the other: an image of

@@ -42,7 +42,7 @@ class Dataset:
 
     @property
     def examples(self) -> str:
-        """What it holds, for people; as ``examples`` of an encoder says what it takes."""
+        """What it holds, as text; as ``examples`` of an encoder says what it takes."""
         return LatencyEncoder(shape=self.shape).examples
 
     @property

@@ -1,6 +1,6 @@
 """The data set ``digits``: the 1,797 handwritten digits of 8 × 8 pixels inside scikit-learn.
 
-Pixels of 0 … 16 are scaled to 0 … 255. It comes in one piece: every fifth image of each class is
+Pixels of 0 … 16 are scaled to 0 … 255. It has no official split: every fifth image of each class is
 for testing (355).
 """
 

@@ -151,7 +151,7 @@ class EventDataset:
 
     @property
     def examples(self) -> str:
-        """What it holds, for people; as ``examples`` of an encoder says what it takes."""
+        """What it holds, as text; as ``examples`` of an encoder says what it takes."""
         return EventsEncoder(channels=self.channels).examples
 
     def fits(self, encoder: Encoder) -> bool:

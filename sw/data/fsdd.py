@@ -1,12 +1,12 @@
-"""The data set ``fsdd``: the Free Spoken Digit Dataset, heard through ``sw.features.cochlea``.
+"""The data set ``fsdd``: the Free Spoken Digit Dataset, encoded by ``sw.features.cochlea``.
 
 By Zohar Jackson and contributors (https://github.com/Jakobovski/free-spoken-digit-dataset), CC
 BY-SA 4.0. English digits, spoken 50 times each by six speakers, as 3,000 WAV files of 8 kHz. The
 split is the official one: recordings 0 to 4 of each speaker and digit are for testing (300), 5 to
-49 for training. So every speaker is on both sides, as in a random part of the training recordings.
+49 for training. So every speaker is in both parts, as in a random part of the training recordings.
 
 Read from the release as GitHub packs it, ``free-spoken-digit-dataset-1.0.10.tar.gz``, or from
-``fsdd_v1_26eb9aa.tar.xz``, which holds the same recordings. What proves them whole is one md5 over
+``fsdd_v1_26eb9aa.tar.xz``, which holds the same recordings. What proves them intact is one md5 over
 the WAV files, in the order of their names.
 """
 
@@ -49,7 +49,7 @@ def load(data_dir: Path | None = None) -> EventDataset:
     Raises
     ------
     UserError
-        The archive is damaged or cannot be had.
+        The archive is damaged or is not available.
     """
     path = find(data_dir)
     if path is None:

@@ -1,7 +1,7 @@
 """Data sets in four IDX files, as MNIST has them: 28 × 28 pixels, ten classes.
 
 The files are taken as they are published, packed with gzip, or unpacked; also from the folders that
-torchvision makes (``MNIST/raw``). What proves a file whole is the md5 of its unpacked content:
+torchvision makes (``MNIST/raw``). What proves a file intact is the md5 of its unpacked content:
 headers of gzip differ between mirrors.
 """
 
@@ -59,7 +59,7 @@ def load(source: Source, data_dir: Path | None = None) -> Dataset:
     Raises
     ------
     UserError
-        A file is damaged or cannot be had.
+        A file is damaged or is not available.
     """
     train_images, train_labels, test_images, test_labels = (
         _array(_content(source, file, md5, data_dir))
@@ -120,5 +120,5 @@ def _unpacked(origin: object, packed: bytes, md5: str, remedy: str) -> bytes:
     try:
         content = gzip.decompress(packed)
     except (EOFError, zlib.error, OSError) as error:
-        raise UserError(f"{origin}: is not whole as gzip ({error}); {remedy}") from None
+        raise UserError(f"{origin}: is not intact as gzip ({error}); {remedy}") from None
     return sources.official(origin, content, md5, remedy)

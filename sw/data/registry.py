@@ -47,7 +47,7 @@ def load(name: str, data_dir: Path | None = None) -> Dataset | EventDataset:
     Raises
     ------
     UserError
-        No such data set, a file is damaged, or it cannot be had. One line: file, fault, remedy.
+        No such data set, a file is damaged, or it is not available. One line: file, fault, remedy.
     """
     if name not in DATASETS:
         raise UserError(f"Data set must be one of {', '.join(DATASETS)}, not {quoted(name)}")

@@ -8,7 +8,7 @@ speakers are in the test set alone. The split is the official one.
 Read from ``shd_train.h5.zip`` and ``shd_test.h5.zip`` as they are published. Each holds one HDF5
 file: ``spikes/times`` [s] and ``spikes/units``, one array a recording, and ``labels``.
 
-The first 1.4 s are heard, as in the authors' own example (SpyTorch). ``sw.data.events`` says how
+The first 1.4 s count, as in the authors' own example (SpyTorch). ``sw.data.events`` says how
 they become steps: a channel keeps all its spikes.
 """
 
@@ -50,7 +50,7 @@ def load(data_dir: Path | None = None) -> EventDataset:
     Raises
     ------
     UserError
-        A file is damaged or cannot be had, or h5py is not installed.
+        A file is damaged or is not available, or h5py is not installed.
     """
     train, test = (_part(*_content(file, data_dir)) for file in _MD5)
     return EventDataset(

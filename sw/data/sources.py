@@ -1,4 +1,4 @@
-"""Where the files of data sets lie, how they are fetched, and what proves them whole.
+"""Where the files of data sets lie, how they are fetched, and what proves them intact.
 
 Files are looked for in this order, each place as ``<place>/<data set>/<file>`` (``-`` or ``_`` in
 the name), ``<place>/<file>``, or in other folders that a data set names:
@@ -81,7 +81,7 @@ def official(origin: object, content: bytes, md5: str, remedy: str = REMEDY) -> 
 
 
 def fetch(url: str, path: Path, title: str, check: Callable[[bytes], _Checked]) -> _Checked:
-    """Fetches ``url`` into ``path`` with a progress bar, whole and passed by ``check`` or not at
+    """Fetches ``url`` into ``path`` with a progress bar, complete and passed by ``check`` or not at
     all. Returns what ``check`` makes of the content.
 
     Raises

@@ -15,7 +15,7 @@ model of the membrane as Cramer et al. (IEEE TNNLS 2020) have it. In the order o
 5. **Integrate and fire.** Each channel has two units. The even one integrates ``max(c, 0)``, the
    odd one ``max(−c, 0)``; a unit fires when its integral passes the next whole number. Integrals
    start at different fractions (multiples of the golden ratio), so that neighbours do not fire
-   together and a group of them tells more than each of them.
+   together and a group of them carries more information than each of them.
 
 A recording of half a second gives about 1,700 events. The same samples give the same events: all is
 computed in float64, so that machines which sum in another order still agree on every event.
@@ -78,8 +78,8 @@ def _levels(sound: np.ndarray, rate: int) -> np.ndarray:
     loudness = power.mean(axis=1)
     loudest = loudness.max()
     onset = int((loudness > loudest * 10 ** (_ONSET / 10)).argmax())
-    heard = power[onset:] @ _filters(size, rate).T
-    decibels = 10 * np.log10(heard / loudest + 1e-12)
+    filtered = power[onset:] @ _filters(size, rate).T
+    decibels = 10 * np.log10(filtered / loudest + 1e-12)
     return (1 - decibels / _FLOOR).clip(0, 1)
 
 

@@ -1,9 +1,9 @@
 """Oriented edges: how a photograph becomes an image that latency coding suits.
 
-A brightness tells little: a face before a bright wall and one before a dark wall share hardly a
-pixel. So photographs for latency-coded networks have long been seen through the first stages of
-visual cortex (Masquelier and Thorpe, PLoS Computational Biology 2007; Riesenhuber and Poggio,
-Nature Neuroscience 1999), where the best edge fires first. In the order of the signal:
+Brightness carries little information: a face before a bright wall and one before a dark wall share
+hardly a pixel. So photographs for latency-coded networks have long been filtered as by the first
+stages of visual cortex (Masquelier and Thorpe, PLoS Computational Biology 2007; Riesenhuber and
+Poggio, Nature Neuroscience 1999), where the best edge fires first. In the order of the signal:
 
 1. **Simple cells.** Gabor filters of 7 × 7 pixels in four orientations, 45° apart; the absolute
    value of each, so that dark before bright is the same edge as bright before dark.

@@ -269,7 +269,7 @@ def encode(images: Tensor, encoder: LatencyEncoder, select: Tensor | None, steps
 
 
 def informative_inputs(times: np.ndarray, labels: np.ndarray, count: int) -> tuple[int, ...]:
-    """The ``count`` inputs whose firing step alone tells most about the class, ascending.
+    """The ``count`` inputs whose firing step alone is most informative about the class, ascending.
 
     Measured by the mutual information of firing step and label over a training set.
 

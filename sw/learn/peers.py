@@ -1,4 +1,4 @@
-"""Back-propagation through time as snnTorch and SpikingJelly do it, to time training beside.
+"""Back-propagation through time as snnTorch and SpikingJelly do it, as baselines of training speed.
 
 This project depends on neither; each function raises ImportError where its library is missing.
 Neurons integrate without a leak, weights are real. A network takes spikes float32 [T, B, N_in] and

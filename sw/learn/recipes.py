@@ -48,7 +48,7 @@ class Recipe:
     pool, silent_below : int
         As ``LatencyEncoder`` has them; images only.
     inputs : int, or None
-        Keep only this many pixels, those that tell most about the class; None keeps all.
+        Keep only this many pixels, the most informative about the class; None keeps all.
     validation : float, 0 … below 1
         Share of the training set that is held out.
     seed : int

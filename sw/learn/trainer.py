@@ -271,7 +271,7 @@ class Trainer:
             "history": [epoch.to_dict() for epoch in self.history],
         }
         with atomic_path(path) as temporary:
-            buffer = io.BytesIO()  # PyTorch tells of a full disk in a way of its own
+            buffer = io.BytesIO()  # PyTorch reports a full disk in a way of its own
             torch.save(content, buffer)
             temporary.write_bytes(buffer.getbuffer())
 

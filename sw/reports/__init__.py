@@ -1,1 +1,1 @@
-"""Pictures for people."""
+"""Plots and tables."""

@@ -113,7 +113,7 @@ class Setting:
         return value in self.range and (finite or value == self.default)
 
     def __str__(self) -> str:
-        """For people: ``name=default (what it must be, unit): meaning``."""
+        """As human-readable text: ``name=default (what it must be, unit): meaning``."""
         unit = f", {self.unit}" if self.unit else ""
         return f"{self.name}={json.dumps(self.default)} ({self.wanted}{unit}): {self.meaning}"
 
@@ -140,7 +140,7 @@ def settings_of(kind: type) -> dict[str, Setting]:
 
 
 def listing(owners: Mapping[str, Mapping[str, Setting]]) -> str:
-    """For people: the settings of each owner, those that several share once."""
+    """As human-readable text: the settings of each owner, those that several share once."""
     sharing: dict[Setting, list[str]] = {}
     for owner, settings in owners.items():
         for setting in settings.values():

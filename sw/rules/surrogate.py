@@ -102,7 +102,7 @@ class Surrogate(Rule):
         earliness = self.gain * fired.mean(dim=1)
         loss = nn.functional.cross_entropy(earliness, labels, label_smoothing=self.smoothing)
         if self.margin_gain:
-            # the decision step: as many steps as nobody has fired by their end
+            # the decision step: the number of steps by whose end no unit has fired
             step = (fired.detach().amax(dim=2) < 0.5).sum(dim=1).clamp(max=self.steps - 1)
             at = last.gather(1, step[:, None, None].expand(-1, 1, last.shape[2]))[:, 0]
             margin = nn.functional.cross_entropy(at, labels, label_smoothing=self.smoothing)

@@ -1,7 +1,7 @@
 """What rules that learn from spike times compute, in plain PyTorch, for any device.
 
 Time is walked in chunks of eight steps, so memory does not grow with T.
-``sw/rules/kernels/fused.py`` does the same on a GPU, faster; this is what it is held against.
+``sw/rules/kernels/fused.py`` does the same on a GPU, faster; this is what it is compared with.
 
 Throughout, ``inputs`` are what :func:`sw.rules.neuron.spiked` takes: firing steps integer [B,
 N_in], T for never; or, of units that may fire more than once, spikes in each step [B, T, N_in].

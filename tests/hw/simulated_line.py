@@ -49,7 +49,8 @@ class SimulatedLine:
     network : sw.network.Network
     config : hw.rtl.config.Config
     flash : bytes, 0 or 1, optional
-        Where weights are loaded: what the board's flash holds from 0 on; a bit if it is silent.
+        Where weights are loaded: what the board's flash holds from 0 on; a single bit if it does
+        not respond.
     divisor : int
         Clock cycles per bit.
     timeout : int

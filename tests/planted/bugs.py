@@ -180,7 +180,7 @@ BUGS = {
         "self.sent.valid.eq(left > 1)",
         "tests/hw/link/test_link.py",
     ),
-    "half an input waits for ever": Bug(
+    "half an input waits forever": Bug(
         "hw/link/accelerator.py",
         "receiver.broken | (receiver.silent & link.waiting)",
         "receiver.broken",

@@ -54,7 +54,7 @@ def image_network(rng, shape=(8, 8), hidden=5, steps=16, **encoder):
 
 
 def random_events(rng, count, channels, most=30, **fields):
-    """Recordings of 0 … ``most`` events in 1.2 s, of which the first second is heard."""
+    """Recordings of 0 … ``most`` events in 1.2 s, of which the first second counts."""
     sizes = rng.integers(0, most + 1, count)
     pairs = ((1.2 * rng.random(size), rng.integers(0, channels, size)) for size in sizes)
     return Events.collect(pairs, **{"channels": channels, "window": 1.0, **fields})

@@ -20,7 +20,7 @@ from sw import cli, flags
     [
         (lambda: None, 0, ""),
         (lambda: 3, 3, ""),
-        (lambda: fail(cli.UserError("x.bin: is broken; mend it")), 2, "error: x.bin: is broken"),
+        (lambda: fail(cli.UserError("x.bin: is broken; correct it")), 2, "error: x.bin: is broken"),
         (lambda: fail(KeyboardInterrupt()), 130, "interrupted"),
     ],
 )

@@ -75,7 +75,7 @@ DAMAGED = {
     "bytes missing": (content_of({"a": tensor()}, b"a"), "tensors have 2 bytes, the file 1"),
     "tensor twice": (
         content_of(b'{"a":%s,"a":%s}' % ((json.dumps(tensor()).encode(),) * 2), b"ab"),
-        "'a' is there twice",
+        "'a' appears twice",
     ),
     "many tensors": (content_of({str(k): tensor(end=0) for k in range(130)}), "130 tensors"),
     "nested": (content_of(b'{"a":' * 100_000), "nested deeper than 16"),
@@ -148,11 +148,11 @@ def test_json_that_is_none(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": 1, "b": {"c": 1, "c": 1}}', "'c' is there twice"),
+        ('{"a": 1, "b": {"c": 1, "c": 1}}', "'c' appears twice"),
         ("[" * 17 + "]" * 17, "nested deeper than 16"),
         ("[" * 100_000, "nested deeper than 16"),
-        (r'["\ud800"]', "half a surrogate pair"),
-        (r'{"\udfff": 1}', "half a surrogate pair"),
+        (r'["\ud800"]', "a lone surrogate"),
+        (r'{"\udfff": 1}', "a lone surrogate"),
     ],
 )
 def test_json_that_python_takes(text, message):

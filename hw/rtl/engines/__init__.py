@@ -1,1 +1,1 @@
-"""The engines: how a layer is computed, one a file."""
+"""The engines: how a layer is computed, one per file."""

@@ -1,8 +1,8 @@
-"""The engine: how a layer is computed, and all that the rest of the project asks of it.
+"""The engine: how a layer is computed, and its interface to the rest of the project.
 
 An engine's file holds its settings, a subclass of :class:`Engine`, and the component that they
-make. Nobody else knows which engine a layer has: the core, the estimate, the cycle model and the
-simulator ask what is here. ``docs/add_an_engine.md`` has the files to touch.
+make. No other module knows which engine a layer has: the core, the estimate, the cycle model and
+the simulator use this interface. ``docs/add_an_engine.md`` has the files to touch.
 """
 
 from abc import ABC, abstractmethod
@@ -63,7 +63,7 @@ class Engine(ABC):
     - ``potentials``, out: at the end of each step, a stream of ReachedLayout for the fire block or
       of MarginsLayout for the decision; or, where :attr:`fires`, ``spikes``, out: the stream of
       SpikeBeat of its own units;
-    - ``can_accept``, out, unless :attr:`always_accepts`: a beat that is offered is taken;
+    - ``can_accept``, out, unless :attr:`always_accepts`: a beat that is offered is accepted;
     - ``load``, in, where :attr:`loaded`: words of weights, in a stream that is always ready.
     """
 
@@ -84,12 +84,12 @@ class Engine(ABC):
 
     @property
     def banks(self) -> int:
-        """Spikes that it takes in a cycle at most, E: one of each bank (hw/rtl/banks.py)."""
+        """The most spikes that it takes per cycle, E: one of each bank (hw/rtl/banks.py)."""
         return 1
 
     @property
     def fires(self) -> bool:
-        """It compares with the thresholds itself and sends spikes. So it has no margins to show,
+        """It compares with the thresholds itself and sends spikes. So it has no margins as output,
         and is for hidden layers.
         """
         return False
@@ -101,7 +101,7 @@ class Engine(ABC):
 
     @property
     def always_accepts(self) -> bool:
-        """It takes a beat in each cycle as long as no step has ended."""
+        """It accepts a beat in each cycle as long as no step has ended."""
         return True
 
     @property
@@ -111,7 +111,7 @@ class Engine(ABC):
 
     @property
     def loaded(self) -> bool:
-        """Its weights are no part of the hardware: they are loaded before the first inference."""
+        """Its weights are no part of the bitstream: they are loaded at start-up."""
         return False
 
     def check(self, network: Network, index: int, following: "Engine | None") -> None:
@@ -147,7 +147,7 @@ class Engine(ABC):
         steps : int
             T.
         margins : bool
-            It is the output layer, and shows its margins.
+            It is the output layer, and gives its margins.
         most_spikes : int, optional
             Spikes of an inference at most; None where each input fires once at most.
         """
@@ -157,7 +157,7 @@ class Engine(ABC):
         raise NotImplementedError
 
     def load_words(self, layer: Layer) -> np.ndarray:
-        """Where :attr:`loaded`: the words of weights, uint16 in rising order of addresses."""
+        """Where :attr:`loaded`: the words of weights, uint16 in ascending order of addresses."""
         raise NotImplementedError
 
     @abstractmethod
@@ -174,8 +174,8 @@ class Engine(ABC):
 
     @abstractmethod
     def weight_bits_per_cycle(self, outputs: int) -> int:
-        """Weights that its memories give in a cycle, for a layer of that many units."""
+        """Weights that its memories deliver per cycle, for a layer of that many units."""
 
     @abstractmethod
     def most_cycles(self, inputs: int, outputs: int, steps: int) -> int:
-        """Cycles of an inference at most while nothing holds it up, if each input fires once."""
+        """The most cycles of an inference without back-pressure, if each input fires once."""

@@ -28,7 +28,7 @@ class EventDriven(Engine):
     Parameters
     ----------
     banks : 1, 2 or 4
-        Spikes added in a cycle, E.
+        Spikes added per cycle, E.
     """
 
     banks: int = 1
@@ -96,7 +96,7 @@ class EventDrivenLayer(wiring.Component):
     beat add up to, less half of their number, if the k-th empty slot counts as b, not b, b, …
 
     Latency: ``latency`` = 2 cycles from the last beat of a step to its potentials.
-    Throughput: one beat a cycle.
+    Throughput: one beat per cycle.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class EventDrivenLayer(wiring.Component):
     steps : int
         T.
     margins : bool
-        Show the margins, for the output layer, and not only who reached the threshold.
+        Give the margins, for the output layer, and not only which units reached the threshold.
     banks : 1, 2 or 4
         Spikes of a beat, E.
     most_spikes : int, optional

@@ -31,7 +31,7 @@ class Folded(Engine):
     Parameters
     ----------
     lanes : int
-        Units in a cycle, P; less than half of the layer's.
+        Unit lanes, P: units per cycle; fewer than half of the layer's.
     loaded : bool
         Weights are no part of the bitstream: they are loaded at start-up into two copies, so that
         a pass adds two spikes. On an iCE40 UP5K these are in SPRAM. 16, 32 or 64 lanes.
@@ -144,7 +144,7 @@ class Folded(Engine):
 class _Pass(data.StructLayout):
     """What a pass over all units adds: of each copy of the weights whether a spike's are taken.
 
-    ``odd`` is set if the number of spikes before it is, ``fresh`` if there was no pass before.
+    ``odd`` is set if the number of spikes before it is odd, ``fresh`` if there was no pass before.
     """
 
     def __init__(self, copies: int, steps: int):
@@ -155,8 +155,8 @@ class FoldedLayer(wiring.Component):
     """One hidden layer: integrates spikes in passes over its units, ``lanes`` a cycle, and in the
     last pass of a step sends the units that fire.
 
-    Unit j is lane j mod P of chunk j // P. With two copies of the weights a pass adds two spikes of
-    a step, whichever they are; it begins when there are two or the step ends.
+    Unit j is lane j mod P of chunk j // P. With two copies of the weights a pass adds any two
+    spikes of a step; it begins when there are two or the step ends.
 
     The memory of potentials holds half of V − θ, rounded down; the lowest bit follows from the
     number of spikes, as in hw.rtl.engines.event_driven, and an empty place for a spike counts as
@@ -166,8 +166,8 @@ class FoldedLayer(wiring.Component):
     Latency: of a step with ``chunks`` = K chunks, the first spike may come ``latency`` = 5 cycles
     after its last beat was accepted, its last beat ``last_latency`` = K + 4 cycles after it if
     no unit fires.
-    Throughput: ``copies`` spikes every K cycles. One spike a cycle out; a chunk in which units fire
-    waits until those of the chunk before are sent.
+    Throughput: ``copies`` spikes every K cycles. One spike per cycle out; a chunk in which units
+    fire waits until those of the chunk before are sent.
 
     Parameters
     ----------
@@ -176,8 +176,8 @@ class FoldedLayer(wiring.Component):
     steps : int
         T.
     lanes : int
-        Units in a cycle, P; less than half of all, so that a pass has three chunks at least. Where
-        weights are loaded 16, 32 or 64.
+        Unit lanes, P: units per cycle; fewer than half of all, so that a pass has three chunks at
+        least. Where weights are loaded 16, 32 or 64.
     copies : 1 or 2
         Memories that each hold all weights.
     loaded : bool
@@ -191,7 +191,7 @@ class FoldedLayer(wiring.Component):
         Of the units that reach their threshold for the first time. The last beat of a step may
         come without a spike.
     can_accept : 1
-        A beat that is offered is taken.
+        A beat that is offered is accepted.
     restart : 1
         A new inference begins: nothing is in flight, all potentials are −θ.
     load : stream of LoadLayout
@@ -263,7 +263,7 @@ class FoldedLayer(wiring.Component):
                 address.eq(row * chunks) for address, row in zip(addresses, rows, strict=True)
             ]
 
-        # Stage 2 adds to it, stage 3 writes it back, and who fires goes to a window.
+        # Stage 2 adds to it, stage 3 writes it back, and the units that fire go to a window.
         adding, add_pass, add_chunk = Signal(), Signal.like(read_pass), Signal.like(chunk)
         writing, write_pass, write_chunk = Signal(), Signal.like(read_pass), Signal.like(chunk)
         with m.If(advance):
@@ -341,7 +341,7 @@ class FoldedLayer(wiring.Component):
         return fires
 
     def _send(self, m, fires, writing, write_pass, chunk, advance):
-        """The units of a chunk that fire go to a window if it is empty; till then all wait."""
+        """The units of a chunk that fire go to a window if it is empty; until then all stall."""
         window, first = Signal(self._lanes), Signal(range(self._layer.outputs))
         closing = Signal()  # the window is the last of its step
         new = Signal()
@@ -404,7 +404,7 @@ class FoldedLayer(wiring.Component):
         lanes, width = self._lanes, half_width(self._layer)
         halves = [halved(-threshold) for threshold in self._layer.threshold.tolist()]
         values = [{"half": half, "odd": odd} for half, odd in halves]
-        # A lane of the last chunk that no unit has counts as one that has fired.
+        # A lane of the last chunk without a unit counts as one that has fired.
         values += [{"half": -1 << width - 1, "odd": 0}] * (-self._layer.outputs % lanes)
         layout = data.StructLayout({"half": signed(width), "odd": 1})
         m.submodules.starts = starts = memory.Memory(

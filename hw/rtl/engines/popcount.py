@@ -1,4 +1,4 @@
-"""The popcount engine: at the end of a step, XNOR and popcount of who has fired so far."""
+"""The popcount engine: at the end of a step, XNOR with the weights and popcount of fired flags."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ __all__ = ["Popcount", "PopcountLayer", "rounds"]
 
 @dataclass(frozen=True, kw_only=True)
 class Popcount(Engine):
-    """The popcount engine: at the end of a step, XNOR and popcount of who has fired so far.
+    """The popcount engine: at the end of a step, XNOR with the weights and popcount of fired flags.
 
     Parameters
     ----------
     flags : int, optional
-        Flags of the layer before that are looked at in a cycle, W, with weights in block RAM.
+        Flags of the layer before, processed per cycle, W, with weights in block RAM.
         Without it, all at once, and the weights become logic.
     """
 
@@ -65,7 +65,7 @@ class Popcount(Engine):
     def memories(self, size: LayerSize) -> Sequence[BlockMemory]:
         depth = rounds(size.inputs, self.flags)
         if self.flags is None or depth == 1:
-            return []  # weights are wires
+            return []  # weights are constants
         return [BlockMemory(depth, self.flags * size.outputs)]
 
     def cost(self, size: LayerSize) -> Mapping[str, float]:
@@ -91,19 +91,20 @@ def rounds(inputs: int, flags: int | None) -> int:
 
 class PopcountLayer(wiring.Component):
     """One layer's integrate step: at the end of a step, all potentials anew from the flags of the
-    units that have fired, ``flags`` of them a cycle. It takes the place of
+    units that have fired, ``flags`` of them per cycle. It takes the place of
     hw.rtl.engines.event_driven.
 
     With s the flags, w the weight bits and M = popcount(xnor(s, w)), V = M − (number of −1
     weights) (docs/spec.md, "Identities"). A word of flags and its weights, a row of a block RAM,
     add their matches to V − θ, which starts at −θ − (number of −1 weights).
 
-    All flags at once need no memory: weights are wires. Then V = 2·popcount(s & w) − popcount(s),
-    so only the flags with a weight +1 are counted, or with a weight −1 if these are fewer.
+    All flags at once need no memory: weights are constants. Then V = 2·popcount(s & w) −
+    popcount(s), so only the flags with a weight +1 are counted, or with a weight −1 if these are
+    fewer.
 
     Latency: ``latency`` = ``rounds`` + 1 cycles from the last beat of a step to its potentials,
     with ``rounds`` = ceil(inputs / flags).
-    Throughput: one beat a cycle; after the last of a step ``rounds`` cycles without any.
+    Throughput: one beat per cycle; after the last of a step ``rounds`` cycles without any.
 
     Parameters
     ----------
@@ -112,9 +113,9 @@ class PopcountLayer(wiring.Component):
     steps : int
         T.
     margins : bool
-        Show the margins, for the output layer, and not only who reached the threshold.
+        Give the margins, for the output layer, and not only which units reached the threshold.
     flags : int, optional
-        Flags looked at in a cycle, W; without it, all.
+        Flags processed per cycle, W; without it, all.
     banks : 1, 2 or 4
         Spikes of a beat, E.
 
@@ -175,7 +176,7 @@ class PopcountLayer(wiring.Component):
         with m.If(done):
             m.d.sync += [busy.eq(0), self.potentials.valid.eq(1)]
 
-        # In each round the flags move on by a word; after all rounds they are in place again.
+        # In each round the flags rotate by a word; after all rounds they are in place again.
         fired = Signal(self.rounds * self._flags)
         arriving = Signal(self._layer.inputs)
         m.d.comb += arriving.eq(
@@ -222,7 +223,7 @@ class PopcountLayer(wiring.Component):
 
     def _look_at_words(self, m, fired, busy, done, accept, potentials):
         layer, flags = self._layer, self._flags
-        # A flag that no unit has is never set; with a weight +1 it never matches.
+        # A padding flag is never set; with a weight +1 it never matches.
         weight = np.ones((layer.outputs, len(fired)), bool)
         weight[:, : layer.inputs] = layer.weight
         words = weight.reshape(layer.outputs, self.rounds, flags).transpose(1, 0, 2)

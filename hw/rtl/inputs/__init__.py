@@ -1,1 +1,1 @@
-"""The inputs: what a network takes and how it becomes events in time order, one a file."""
+"""The inputs: what a network takes and how it becomes spikes in time order, one per file."""

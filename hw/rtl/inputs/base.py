@@ -1,7 +1,7 @@
-"""The input: what a core takes, and all that the rest of the project asks of it.
+"""The input: what a core takes, and its interface to the rest of the project.
 
-Nobody else knows which one a network has: the core, the exported Verilog, the estimate, the cycle
-model and the simulator ask what is here.
+No other module knows which one a network has: the core, the exported Verilog, the estimate, the
+cycle model and the simulator use this interface.
 """
 
 from abc import ABC, abstractmethod
@@ -36,7 +36,7 @@ class Input(ABC):
     encoder : LatencyEncoder or EventsEncoder
         The network's, of the class ``encodes``.
     pixels : int
-        Where it takes pixels: that many in a cycle.
+        Pixel lanes, where it takes pixels: so many per cycle.
     most_events : int
         Where its units may fire more than once: spikes of an inference, at most.
     """
@@ -47,10 +47,10 @@ class Input(ABC):
 
     encodes: ClassVar[type]
     port: ClassVar[str]  # the name of its stream in the core's signature
-    cycles_from: ClassVar[str]  # what latency is counted from, for people
-    blocks: ClassVar[str]  # what it is made of, for people
+    cycles_from: ClassVar[str]  # what latency is counted from, as human-readable text
+    blocks: ClassVar[str]  # what it is made of, as human-readable text
     can_select: ClassVar[bool]  # a network may be trained with fewer of its inputs
-    can_fault: ClassVar[bool]  # an input may break the rules; its result then is a fault
+    can_fault: ClassVar[bool]  # an input may be invalid; its result then is a fault
 
     @abstractmethod
     def check(self, network: Network, first: Engine) -> None:

@@ -23,7 +23,7 @@ __all__ = ["Pixels"]
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels(Input):
-    """Images, row-major, one after the other, without a gap or a mark."""
+    """Consecutive images, row-major, without a gap or a mark."""
 
     encoder: LatencyEncoder
 
@@ -110,7 +110,7 @@ class Pixels(Input):
         return self.encoder.pixels // self.pixels
 
     def beats(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels that come at once are bytes of a number, the first in the lowest."""
+        """The pixels of one cycle are bytes of a number, the first in the lowest."""
         rows = np.ascontiguousarray(inputs, np.uint8).reshape(-1, self.pixels)
         ends = self.load_cycles * np.arange(1, len(inputs) + 1)
         return rows @ (1 << 8 * np.arange(self.pixels)), ends

@@ -22,7 +22,7 @@ EVERY = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 
 @EVERY
 def test_the_clocks_of_a_board(board):
-    """Rising, its crystal's or made by its PLL, and good for its UART; what is left out is not."""
+    """Ascending, its crystal's or its PLL's, and good for its UART; what is left out is not."""
     assert list(clocks(board)) == sorted(set(clocks(board)))
     assert board.clock in clocks(board)
     made = {board.crystal, *plls(board.family.pll, board.crystal)}

@@ -102,7 +102,7 @@ def nextpnr(stubs: Stubs, tmp_path):
     ("arguments", "order"), [((), ALL), (("--router", "router2"), SWAPPED)], ids=["", "router2"]
 )
 def test_other_routers_and_placements(nextpnr, arguments, order, count):
-    """The other router first, then another placement; each abort is told."""
+    """The other router first, then another placement; each abort is reported."""
     assert nextpnr(endless=order[:count], arguments=arguments) == order[count]
     assert nextpnr.tried() == order[: count + 1]
     assert len(nextpnr.said) == count

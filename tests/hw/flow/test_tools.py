@@ -161,7 +161,7 @@ FAMILY = 'sleep 600 & echo $$ $! > "$PWD/pids"; wait'
 
 
 def running(pid):
-    """One that has ended may wait for ever for a parent that asks how."""
+    """One that has ended may wait forever for a parent that asks how."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -169,11 +169,11 @@ def running(pid):
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "told"),
+    ("number", "status", "message"),
     [("INT", 130, "interrupted"), ("TERM", 143, "terminated"), ("HUP", 129, "terminated")],
 )
 @pytest.mark.parametrize("start", ["run_tool(*given, **named)", "in_a_thread()"])
-def test_no_tool_survives_its_command(monkeypatch, tmp_path, number, status, told, start):
+def test_no_tool_survives_its_command(monkeypatch, tmp_path, number, status, message, start):
     """Ctrl-C, SIGTERM and a closed terminal end the tool and all that it has started, also where a
     thread waits for it, which no signal reaches.
     """
@@ -202,7 +202,7 @@ run(lambda: {start})
             time.sleep(0.05)
         process.send_signal(getattr(signal, f"SIG{number}"))
         _, errors = process.communicate()
-    assert (process.returncode, errors.strip()) == (status, told)
+    assert (process.returncode, errors.strip()) == (status, message)
     for pid in pids.read_text().split():
         while running(pid):  # what was killed may need a moment
             time.sleep(0.05)

@@ -167,7 +167,7 @@ def test_a_break_drops_the_byte_that_waits():
 
 @pytest.mark.parametrize(("divisor", "timeout"), [(4, 40), (5, 65), *deep((4, 64), (24, 250))])
 def test_silence(divisor, timeout):
-    """Is told as long after the line rose as the receiver says, and not before."""
+    """Is reported as long after the line rose as the receiver says, and not before."""
     dut = Receiver(divisor=divisor, timeout=timeout)
     assert timeout <= dut.timeout < 2 * timeout
 

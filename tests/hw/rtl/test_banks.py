@@ -1,4 +1,4 @@
-"""How units are dealt out to banks."""
+"""How units are interleaved over banks."""
 
 import numpy as np
 import pytest

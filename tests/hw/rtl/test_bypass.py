@@ -1,4 +1,4 @@
-"""The bypass: time order in, events with marked steps out."""
+"""The bypass: time order in, beats with marked steps out."""
 
 import random
 from itertools import groupby
@@ -25,19 +25,19 @@ def items_of(spikes):
     return [*({"unit": unit, "step": step, "end": 0} for step, unit in spikes), END]
 
 
-def by_step(events):
-    """Step and units of each run of events; checks how the events are marked."""
+def by_step(beats):
+    """Step and units of each run of beats; checks how the beats are marked."""
     result = []
-    for step, run in groupby(events, key=lambda event: event["step"]):
+    for step, run in groupby(beats, key=lambda beat: beat["step"]):
         run = list(run)
-        assert [event["last"] for event in run] == [0] * (len(run) - 1) + [1]
-        assert len(run) == 1 or all(event["spike"] for event in run)
-        result.append((step, [event["row"][0] for event in run if event["spike"]]))
+        assert [beat["last"] for beat in run] == [0] * (len(run) - 1) + [1]
+        assert len(run) == 1 or all(beat["spike"] for beat in run)
+        result.append((step, [beat["row"][0] for beat in run if beat["spike"]]))
     return result
 
 
 def visited(spikes, steps):
-    """The steps that the events visit, each with its units."""
+    """The steps that the beats visit, each with its units."""
     return [
         (step, [unit for t, unit in spikes if t == step])
         for step in range(steps)
@@ -48,16 +48,16 @@ def visited(spikes, steps):
 @pytest.mark.parametrize(("idle", "pause"), PACES)
 @pytest.mark.parametrize("name", TABLE)
 def test_marks_the_steps(name, idle, pause):
-    """Inference after inference, each finished in the cycle after its final event."""
+    """Inference after inference, each finished in the cycle after its final beat."""
     units, steps, inferences = TABLE[name]
     dut = Bypass(units=units, steps=steps, most_spikes=9)
     got, faults = converse(dut, inferences, steps, idle=idle, pause=pause)
-    assert [by_step(events) for events in got] == [visited(each, steps) for each in inferences]
+    assert [by_step(beats) for beats in got] == [visited(each, steps) for each in inferences]
     assert not any(faults)
 
 
 def converse(dut, inferences, steps, *, idle=0.0, pause=0.0):
-    """The events of each inference, and the fault as it ended."""
+    """The beats of each inference, and the fault as it ended."""
     items = [item for spikes in inferences for item in items_of(spikes)]
     chance = random.Random(len(items))
     got, faults = [[]], []
@@ -104,7 +104,7 @@ def test_finish_drops_the_rest_at_any_time(when):
     first, second = [(0, 1), (2, 3), (2, 0), (3, 1), (6, 2)], [(1, 2), (1, 2), (5, 0)]
     items = items_of(first) + items_of(second)
     dut = Bypass(units=4, steps=8, most_spikes=9)
-    events = []
+    beats = []
 
     async def process(ctx):
         sent, finished = 0, False
@@ -116,13 +116,13 @@ def test_finish_drops_the_rest_at_any_time(when):
             finish = cycle == when + 1
             ctx.set(dut.finish, finish)
             if finished and ctx.get(dut.beats.valid):
-                events.append(plain(ctx.get(dut.beats.payload)))
+                beats.append(plain(ctx.get(dut.beats.payload)))
             finished |= finish
             sent += ctx.get(dut.source.valid) and ctx.get(dut.source.ready)
             await ctx.tick()
 
     cycle_by_cycle(dut, process)
-    assert by_step(events) == visited(second, 8)
+    assert by_step(beats) == visited(second, 8)
 
 
 BROKEN = {
@@ -141,10 +141,10 @@ def test_a_fault_ends_the_inference_and_only_that(name, units):
     dut = Bypass(units=units, steps=6, most_spikes=9)
     got, faults = converse(dut, [good, broken, good], 6)
     assert faults == [0, 1, 0]
-    assert [by_step(events) for events in (got[0], got[2])] == [visited(good, 6)] * 2
+    assert [by_step(beats) for beats in (got[0], got[2])] == [visited(good, 6)] * 2
     # What came before the fault may have been passed on, and the final step is sent.
     assert got[1][-1]["step"] == 5
-    assert sum(event["spike"] for event in got[1]) <= 9
+    assert sum(beat["spike"] for beat in got[1]) <= 9
 
 
 def test_as_many_as_there_is_room_for():

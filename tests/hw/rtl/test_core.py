@@ -44,13 +44,13 @@ SLOW = settings(
 )
 
 
-def check(network, images, config=DEFAULT, **pace):
+def check(network, images, config=DEFAULT, **stalls):
     """Streams ``images`` through the core; the cycle in which each image's last pixel went in, and
     that of each answer.
     """
     core = Core(network, config=config)
     pixels = beats(images, config.pixels)
-    accepted, taken = exchange(core, core.pixels, core.result, pixels, len(images), **pace)
+    accepted, taken = exchange(core, core.pixels, core.result, pixels, len(images), **stalls)
     answer = golden.run_images(network, images)
     expected = np.stack([answer.label, answer.step, answer.margin], axis=1).tolist()
     assert [list(item.value.values()) for item in taken] == expected

@@ -23,26 +23,26 @@ def potentials_of(units, seed, density):
     return [{"step": 2 * step, "reached": value} for step, value in enumerate(reached)]
 
 
-def expected_events(units, potentials, banks=1):
-    """Step, unit of each bank (None without a spike), and whether it is the step's last event."""
+def expected_beats(units, potentials, banks=1):
+    """Step, unit of each bank (None without a spike), and whether it is the step's last beat."""
     fired, result = 0, []
     for item in potentials:
         new = [unit for unit in range(units) if (item["reached"] & ~fired) >> unit & 1]
         fired |= item["reached"]
         queues = [[unit for unit in new if unit % banks == bank] for bank in range(banks)]
-        events = list(zip_longest(*queues)) or [(None,) * banks]
-        result += [(item["step"], event, event is events[-1]) for event in events]
+        beats = list(zip_longest(*queues)) or [(None,) * banks]
+        result += [(item["step"], beat, beat is beats[-1]) for beat in beats]
     return result
 
 
-def told(value):
+def beat_of(value):
     """The same of what came."""
     banks = len(value["row"])
-    event = tuple(
+    beat = tuple(
         value["row"][bank] * banks + bank if value["spike"] >> bank & 1 else None
         for bank in range(banks)
     )
-    return value["step"], event, bool(value["last"])
+    return value["step"], beat, bool(value["last"])
 
 
 @pytest.mark.parametrize(("idle", "pause"), PACES)
@@ -52,12 +52,12 @@ def test_sends_each_unit_once(units, idle, pause):
         if banks > units:
             continue
         potentials = potentials_of(units, units, density)
-        expected = expected_events(units, potentials, banks)
+        expected = expected_beats(units, potentials, banks)
         dut = fire_of(units, banks=banks)
         _, taken = exchange(
             dut, dut.potentials, dut.spikes, potentials, len(expected), idle=idle, pause=pause
         )
-        assert [told(item.value) for item in taken] == expected
+        assert [beat_of(item.value) for item in taken] == expected
 
 
 @pytest.mark.smoke
@@ -97,7 +97,7 @@ def test_restart_at_any_time(when, banks):
                     ctx.set(dut.potentials.payload, potentials[sent])
                 sent += ctx.get(dut.potentials.valid) and ctx.get(dut.potentials.ready)
                 if potentials is new and ctx.get(dut.spikes.valid):
-                    seen.append(told(plain(ctx.get(dut.spikes.payload))))
+                    seen.append(beat_of(plain(ctx.get(dut.spikes.payload))))
                 await ctx.tick()
             ctx.set(dut.potentials.valid, 0)
             ctx.set(dut.restart, 1)
@@ -105,4 +105,4 @@ def test_restart_at_any_time(when, banks):
             ctx.set(dut.restart, 0)
 
     cycle_by_cycle(dut, process)
-    assert seen == expected_events(units, new, banks)
+    assert seen == expected_beats(units, new, banks)

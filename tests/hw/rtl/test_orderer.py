@@ -38,7 +38,7 @@ def arrivals_of(times, steps, lanes=1):
 
 
 def visited(times, steps):
-    """The units of each step that the events visit, in time order."""
+    """The units of each step that the beats visit, in time order."""
     return {
         step: {k for k, t in enumerate(times) if t == step}
         for step in range(steps)
@@ -46,21 +46,21 @@ def visited(times, steps):
     }
 
 
-def by_step(events):
-    """Step and units of each run of events; checks how the events are marked."""
+def by_step(beats):
+    """Step and units of each run of beats; checks how the beats are marked."""
     result = {}
-    for step, run in groupby(events, key=lambda event: event["step"]):
+    for step, run in groupby(beats, key=lambda beat: beat["step"]):
         run = list(run)
         assert step not in result, "a step comes twice"
-        assert [event["last"] for event in run] == [False] * (len(run) - 1) + [True]
-        # Only an event that ends a step may be without a spike.
-        assert all(event["spike"] for event in run[:-1])
+        assert [beat["last"] for beat in run] == [False] * (len(run) - 1) + [True]
+        # Only a beat that ends a step may be without a spike.
+        assert all(beat["spike"] for beat in run[:-1])
         assert run[-1]["spike"] or len(run) == 1 or step == 0
         units = [
-            row * len(event["row"]) + bank
-            for event in run
-            for bank, row in enumerate(event["row"])
-            if event["spike"] >> bank & 1
+            row * len(beat["row"]) + bank
+            for beat in run
+            for bank, row in enumerate(beat["row"])
+            if beat["spike"] >> bank & 1
         ]
         result[step] = set(units)
         assert len(result[step]) == len(units)
@@ -75,22 +75,22 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("name", TABLE)
-@pytest.mark.parametrize(("banks", "lanes", "room"), SHAPES)
-def test_sorts(name, banks, lanes, room):
-    """Image after image, each finished in the cycle after its final event, at every pace."""
+@pytest.mark.parametrize(("banks", "lanes", "accept"), SHAPES)
+def test_sorts(name, banks, lanes, accept):
+    """Images in a row, each finished in the cycle after its final beat, for all stall patterns."""
     units, steps, images = TABLE[name]
     dut = BucketQueue(units=units, steps=steps, banks=banks, lanes=lanes)
     simulation = Simulation(dut)
     arrivals = [arrival for times in images for arrival in arrivals_of(times, steps, lanes)]
     expected = [visited(times, steps) for times in images]
     for idle, pause in PACES:
-        pace = {"room": room, "idle": idle, "pause": pause}
-        got = stream(simulation, dut, arrivals, len(images), final=steps - 1, **pace)
-        assert [by_step(events) for events in got] == expected, (idle, pause)
+        stalls = {"accept": accept, "idle": idle, "pause": pause}
+        got = stream(simulation, dut, arrivals, len(images), final=steps - 1, **stalls)
+        assert [by_step(beats) for beats in got] == expected, (idle, pause)
 
 
-def stream(simulation, dut, arrivals, count, *, final, room, idle, pause):
-    """The events of each of ``count`` images, whose final step is ``final``."""
+def stream(simulation, dut, arrivals, count, *, final, accept, idle, pause):
+    """The beats of each of ``count`` images, whose final step is ``final``."""
     chance = random.Random(len(arrivals))
     sent, got = [0], [[]]
 
@@ -100,7 +100,7 @@ def stream(simulation, dut, arrivals, count, *, final, room, idle, pause):
             if len(got) > count:
                 return
             offering = sent[0] < len(arrivals) and (offering or chance.random() >= idle)
-            accepts = chance.random() < room
+            accepts = chance.random() < accept
             # What goes out as it comes is not held back where the block after it takes it.
             at_once = accepts and (not got[-1] or got[-1][-1]["step"] == 0)
             ready = at_once or chance.random() >= pause
@@ -112,7 +112,7 @@ def stream(simulation, dut, arrivals, count, *, final, room, idle, pause):
             ended = bool(got[-1]) and got[-1][-1]["step"] == final and got[-1][-1]["last"]
             ctx.set(dut.finish, ended)
             if ended:
-                assert not ctx.get(dut.beats.valid), "an event after the final one"
+                assert not ctx.get(dut.beats.valid), "a beat after the final one"
                 got.append([])
             elif ready and ctx.get(dut.beats.valid):
                 got[-1].append(plain(ctx.get(dut.beats.payload)))
@@ -182,11 +182,11 @@ def test_loads_one_image_ahead_and_no_further():
 
 @pytest.mark.parametrize("when", range(14))
 def test_finish_drops_the_rest_at_any_time(when):
-    """``when`` cycles after its first event, the first image ends; the second follows whole."""
+    """``when`` cycles after its first beat, the first image ends; the second follows whole."""
     first, second = [0, 1, 2, 3, 3, 3, 5, 5], [7, 6, 8, 8, 2, 2, 2, 0]
     dut = BucketQueue(units=8, steps=8)
     arrivals = arrivals_of(first, 8) + arrivals_of(second, 8)
-    events = []
+    beats = []
 
     async def process(ctx):
         sent, begun, finished = 0, None, False
@@ -202,10 +202,10 @@ def test_finish_drops_the_rest_at_any_time(when):
             finish = begun is not None and cycle == begun + when
             ctx.set(dut.finish, finish)
             if valid and finished:
-                events.append(plain(ctx.get(dut.beats.payload)))
+                beats.append(plain(ctx.get(dut.beats.payload)))
             finished |= finish
             sent += ctx.get(dut.arrivals.valid) and ctx.get(dut.arrivals.ready)
             await ctx.tick()
 
     cycle_by_cycle(dut, process)
-    assert by_step(events) == visited(second, 8)
+    assert by_step(beats) == visited(second, 8)

@@ -13,7 +13,7 @@ def recordings(*parts, channels=4, window=1.0, stride=1):
     return Events.collect(pairs, channels=channels, window=window, stride=stride)
 
 
-def listed(spikes):
+def triples(spikes):
     columns = (spikes.image, spikes.step, spikes.unit)
     return [tuple(map(int, row)) for row in zip(*columns, strict=True)]
 
@@ -22,24 +22,24 @@ def listed(spikes):
 def test_binning():
     """Steps are equal parts of the window; the end of a step belongs to the next one."""
     events = recordings(([0.0, 0.124, 0.125, 0.9, 1.0, 7.0], [0, 1, 2, 3, 0, 1]))
-    assert listed(events.spikes(8)) == [(0, 0, 0), (0, 0, 1), (0, 1, 2), (0, 7, 3)]
-    assert listed(events.spikes(1)) == [(0, 0, unit) for unit in range(4)]
-    assert [step for _, step, _ in listed(events.spikes(10))] == [0, 1, 1, 9]
+    assert triples(events.spikes(8)) == [(0, 0, 0), (0, 0, 1), (0, 1, 2), (0, 7, 3)]
+    assert triples(events.spikes(1)) == [(0, 0, unit) for unit in range(4)]
+    assert [step for _, step, _ in triples(events.spikes(10))] == [0, 1, 1, 9]
 
 
 def test_window_is_in_seconds():
     events = recordings(([0.4, 1.39], [1, 2]), window=1.4)
-    assert listed(events.spikes(7)) == [(0, 2, 1), (0, 6, 2)]
+    assert triples(events.spikes(7)) == [(0, 2, 1), (0, 6, 2)]
 
 
 def test_a_unit_may_fire_often_in_a_step():
     events = recordings(([0.1, 0.1, 0.2], [3, 3, 3]))
-    assert listed(events.spikes(4)) == [(0, 0, 3)] * 3
+    assert triples(events.spikes(4)) == [(0, 0, 3)] * 3
 
 
 def test_events_need_no_order():
     events = recordings(([0.9, 0.1], [0, 1]), ([0.5, 0.0], [2, 3]))
-    assert listed(events.spikes(2)) == [(0, 0, 1), (0, 1, 0), (1, 0, 3), (1, 1, 2)]
+    assert triples(events.spikes(2)) == [(0, 0, 1), (0, 1, 0), (1, 0, 3), (1, 1, 2)]
 
 
 def test_silent_recordings_count():
@@ -47,7 +47,7 @@ def test_silent_recordings_count():
     assert len(events) == 3
     spikes = events.spikes(2)
     assert spikes.count == 3
-    assert listed(spikes) == [(1, 1, 1)]
+    assert triples(spikes) == [(1, 1, 1)]
 
 
 @pytest.mark.parametrize("index", [[4, 0, 2], [], [1, 1]])
@@ -59,10 +59,10 @@ def test_chosen_recordings(rng, index):
     expected = [
         (place, *row[1:])
         for place, recording in enumerate(index)
-        for row in listed(whole)
+        for row in triples(whole)
         if row[0] == recording
     ]
-    assert listed(chosen.spikes(8)) == expected
+    assert triples(chosen.spikes(8)) == expected
 
 
 @pytest.mark.parametrize(

@@ -128,8 +128,8 @@ def test_flag_goes_before_the_environment(tiny, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda packed: packed[:-20], "is not whole as gzip"),
-        (lambda packed: b"no gzip at all", "is not whole as gzip"),
+        (lambda packed: packed[:-20], "is not intact as gzip"),
+        (lambda packed: b"no gzip at all", "is not intact as gzip"),
         (lambda packed: gzip.compress(b"other"), r"content has md5 \w+, must be \w+"),
     ],
 )
@@ -171,6 +171,6 @@ def test_download_into_the_cache(tiny, tmp_path, monkeypatch):
 
 def test_download_of_something_else(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: Response(b"<html>"))
-    with pytest.raises(UserError, match=r"http://nowhere.invalid/train.*is not whole as gzip"):
+    with pytest.raises(UserError, match=r"http://nowhere.invalid/train.*is not intact as gzip"):
         registry.load("mnist")
     assert not list(tmp_path.glob("cache/firstspike/mnist/*"))

@@ -64,8 +64,8 @@ def test_binning_keeps_all_spikes_of_the_first_1400_ms(files, tmp_path):
     loaded = registry.load("shd", tmp_path)
     spikes = loaded.train_events.spikes(14)
     assert (spikes.step.tolist(), spikes.unit.tolist()) == ([2, 5, 5], [699, 3, 3])
-    heard = loaded.test_events.spikes(14)
-    assert (heard.step.tolist(), heard.unit.tolist()) == ([1, 13], [0, 1])
+    spikes = loaded.test_events.spikes(14)
+    assert (spikes.step.tolist(), spikes.unit.tolist()) == ([1, 13], [0, 1])
 
 
 def test_other_content_is_refused(files, tmp_path):

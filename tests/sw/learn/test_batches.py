@@ -192,11 +192,11 @@ def changed(augment, *, time=0.5, unit=6, channels=16, stride=1, count=400):
 
 
 def test_stretch_is_a_share_of_the_time():
-    time, unit, heard = changed(EventAugmentation(**{**STILL, "stretch": 0.2}))
+    time, unit, kept = changed(EventAugmentation(**{**STILL, "stretch": 0.2}))
     assert 0.4 <= time.min() < 0.41
     assert 0.59 < time.max() <= 0.6
     assert (unit == 6).all()
-    assert heard.all()
+    assert kept.all()
 
 
 def test_event_shift_is_in_seconds():
@@ -211,8 +211,8 @@ def test_pitch_keeps_the_kind_of_unit():
 
 
 def test_drop_is_a_share():
-    _, _, heard = changed(EventAugmentation(**{**STILL, "drop": 0.25}))
-    assert 0.2 < 1 - heard.float().mean() < 0.3
+    _, _, kept = changed(EventAugmentation(**{**STILL, "drop": 0.25}))
+    assert 0.2 < 1 - kept.float().mean() < 0.3
 
 
 def test_what_leaves_window_or_units_is_lost(rng):

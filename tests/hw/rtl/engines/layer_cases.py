@@ -1,4 +1,4 @@
-"""Layers and events for the tests of engines, with the margins that follow; and how an engine that
+"""Layers and beats for the tests of engines, with the margins that follow; and how an engine that
 shows its potentials is run.
 """
 
@@ -10,9 +10,9 @@ from sw.network import Layer
 __all__ = [
     "LIMITS",
     "THRESHOLDS",
+    "beat_of",
+    "beats_of",
     "check",
-    "event_of",
-    "events_of",
     "layer_of",
     "run_after_restart",
 ]
@@ -31,13 +31,13 @@ def layer_of(rng, inputs=12, thresholds=(3, -2, 0, 1, 5)):
     return Layer(weight=weight, threshold=np.array(thresholds, np.int32))
 
 
-def events_of(rng, layer, steps, banks=1):
+def beats_of(rng, layer, steps, banks=1):
     """Events of all inputs, each in a random step, and the margins after each visited step.
 
-    A unit's bank may be empty in any event, as lists end and as a layer fires.
+    A unit's bank may be empty in any beat, as lists end and as a layer fires.
     """
     times = rng.integers(0, steps, layer.inputs)
-    events, margins = [], []
+    beats, margins = [], []
     margin = -layer.threshold.astype(np.int64)
     for step in range(steps):
         units = np.flatnonzero(times == step)
@@ -48,16 +48,16 @@ def events_of(rng, layer, steps, banks=1):
                 queue.pop() if queue and (banks == 1 or rng.random() < 0.7) else None
                 for queue in queues
             ]
-            events.append(event_of(taken, step, last=not any(queues)))
+            beats.append(beat_of(taken, step, last=not any(queues)))
         if not len(units) and step in (0, steps - 1):
-            events.append(event_of([None] * banks, step, last=True))
-        if events[-1]["step"] == step:
+            beats.append(beat_of([None] * banks, step, last=True))
+        if beats[-1]["step"] == step:
             margins.append((step, margin.tolist()))
-    return events, margins
+    return beats, margins
 
 
-def event_of(units, step, last):
-    """An event of these units, one per bank; None is an empty slot."""
+def beat_of(units, step, last):
+    """A beat of these units, one per bank; None is an empty slot."""
     return {
         "row": [0 if unit is None else unit // len(units) for unit in units],
         "step": step,
@@ -66,9 +66,9 @@ def event_of(units, step, last):
     }
 
 
-def check(dut, layer, events, expected, **pace):
+def check(dut, layer, beats, expected, **stalls):
     """What comes out at the end of each step is what is expected."""
-    _, taken = run_after_restart(dut, events, len(expected), **pace)
+    _, taken = run_after_restart(dut, beats, len(expected), **stalls)
     for item, (step, margin) in zip(taken, expected, strict=True):
         assert item.value["step"] == step
         if "margin" in item.value:
@@ -78,13 +78,13 @@ def check(dut, layer, events, expected, **pace):
             assert reached == [value >= 0 for value in margin]
 
 
-def run_after_restart(dut, events, count, **pace):
-    """An exchange whose first cycle presets the potentials; an event in it would be dropped."""
+def run_after_restart(dut, beats, count, **stalls):
+    """An exchange whose first cycle presets the potentials; a beat in it would be dropped."""
 
     def before(ctx, cycle):
         ctx.set(dut.restart, cycle == 0)
 
-    nothing = {**events[0], "spike": 0, "last": 0}
+    nothing = {**beats[0], "spike": 0, "last": 0}
     return exchange(
-        dut, dut.beats, dut.potentials, [nothing, *events], count, before=before, **pace
+        dut, dut.beats, dut.potentials, [nothing, *beats], count, before=before, **stalls
     )

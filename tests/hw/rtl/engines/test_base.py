@@ -1,4 +1,4 @@
-"""An engine that nobody has heard of: core, estimate and Verilog's manifest take it as it is."""
+"""An engine the project does not know: core, estimate and the manifest take it as it is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from sim import golden
 
 @dataclass(frozen=True, kw_only=True)
 class Slow(Engine):
-    """Adds one spike a cycle, whatever its ``patience``."""
+    """Adds one spike per cycle, whatever its ``patience``."""
 
     patience: int = 3
 

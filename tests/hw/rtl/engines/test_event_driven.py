@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 from exchange import PACES, cycle_by_cycle
-from layer_cases import THRESHOLDS, check, events_of, layer_of, run_after_restart
+from layer_cases import THRESHOLDS, beats_of, check, layer_of, run_after_restart
 
 from hw.rtl.engines.event_driven import EventDrivenLayer, bank_depth
 
@@ -14,9 +14,9 @@ from hw.rtl.engines.event_driven import EventDrivenLayer, bank_depth
 def test_sums_exactly(rng, name, idle, pause):
     layer = layer_of(rng, thresholds=THRESHOLDS[name])
     for banks, margins in product((1, 2, 4), (True, False)):
-        events, expected = events_of(rng, layer, 8, banks)
+        beats, expected = beats_of(rng, layer, 8, banks)
         dut = EventDrivenLayer(layer=layer, steps=8, margins=margins, banks=banks)
-        check(dut, layer, events, expected, idle=idle, pause=pause)
+        check(dut, layer, beats, expected, idle=idle, pause=pause)
 
 
 @pytest.mark.parametrize(("inputs", "banks", "depth"), [(510, 2, 255), (508, 2, 256), (7, 4, 4)])
@@ -25,19 +25,19 @@ def test_empty_slots_of_a_bank_with_and_without_fillers(rng, inputs, banks, dept
     assert bank_depth(inputs, banks) == depth
     layer = layer_of(rng, inputs=inputs)
     for margins in (True, False):
-        events, expected = events_of(rng, layer, 4, banks)
+        beats, expected = beats_of(rng, layer, 4, banks)
         dut = EventDrivenLayer(layer=layer, steps=4, margins=margins, banks=banks)
-        check(dut, layer, events, expected)
+        check(dut, layer, beats, expected)
 
 
 @pytest.mark.smoke
 def test_potentials_come_after_the_latency(rng):
     layer = layer_of(rng)
-    events, expected = events_of(rng, layer, 4)
+    beats, expected = beats_of(rng, layer, 4)
     dut = EventDrivenLayer(layer=layer, steps=4, margins=True)
-    accepted, taken = run_after_restart(dut, events, len(expected))
-    assert accepted == list(range(len(events) + 1))
-    ends = [cycle for cycle, event in zip(accepted[1:], events, strict=True) if event["last"]]
+    accepted, taken = run_after_restart(dut, beats, len(expected))
+    assert accepted == list(range(len(beats) + 1))
+    ends = [cycle for cycle, beat in zip(accepted[1:], beats, strict=True) if beat["last"]]
     assert dut.latency == 2
     assert [item.cycle for item in taken] == [cycle + dut.latency for cycle in ends]
 
@@ -47,8 +47,8 @@ def test_potentials_come_after_the_latency(rng):
 def test_restart_at_any_time(rng, when, banks):
     """``when`` cycles into an inference a new one begins; nothing is left of the old one."""
     layer = layer_of(rng)
-    old, _ = events_of(rng, layer, 4, banks)
-    new, expected = events_of(rng, layer, 4, banks)
+    old, _ = beats_of(rng, layer, 4, banks)
+    new, expected = beats_of(rng, layer, 4, banks)
     dut = EventDrivenLayer(layer=layer, steps=4, margins=True, banks=banks)
     seen = []
 
@@ -56,18 +56,18 @@ def test_restart_at_any_time(rng, when, banks):
         ctx.set(dut.potentials.ready, 1)
         ctx.set(dut.restart, 1)
         await ctx.tick()
-        for events, cycles in ((old, when), (new, len(new) + 2)):
+        for beats, cycles in ((old, when), (new, len(new) + 2)):
             ctx.set(dut.restart, 0)
             for cycle in range(cycles):
-                ctx.set(dut.beats.valid, cycle < len(events))
-                if cycle < len(events):
-                    ctx.set(dut.beats.payload, events[cycle])
-                if events is new and ctx.get(dut.potentials.valid):
+                ctx.set(dut.beats.valid, cycle < len(beats))
+                if cycle < len(beats):
+                    ctx.set(dut.beats.payload, beats[cycle])
+                if beats is new and ctx.get(dut.potentials.valid):
                     value = ctx.get(dut.potentials.payload)
                     seen.append((value["step"], [value["margin"][j] for j in range(5)]))
                 await ctx.tick()
             ctx.set(dut.restart, 1)
-            await ctx.tick()  # an event that is accepted in this cycle belongs to the old one
+            await ctx.tick()  # a beat that is accepted in this cycle belongs to the old one
         ctx.set(dut.restart, 0)
 
     cycle_by_cycle(dut, process)

@@ -5,7 +5,7 @@ from itertools import groupby
 import numpy as np
 import pytest
 from exchange import PACES, cycle_by_cycle, plain
-from layer_cases import LIMITS, event_of, events_of
+from layer_cases import LIMITS, beat_of, beats_of
 from samples import unfinished  # noqa: F401
 
 from hw.rtl.engines.folded import FoldedLayer
@@ -25,7 +25,7 @@ def layer_of(rng, units, inputs=20, low=-2, high=4):
 
 
 def steps_of(layer, margins):
-    """The units that fire in each step that the events visit."""
+    """The units that fire in each step that the beats visit."""
     fired, result = np.zeros(layer.outputs, bool), []
     for step, margin in margins:
         reached = np.array(margin) >= 0
@@ -35,7 +35,7 @@ def steps_of(layer, margins):
 
 
 def run(dut, inferences, *, words=(), idle=0.0, pause=0.0, whens=None):
-    """Loads ``words``, then events of inference after inference, a restart before each; the spikes
+    """Loads ``words``, then beats of inference after inference, a restart before each; the spikes
     of the last, and the cycles of what went in and came out. ``whens`` is how long the others last.
     """
     chance = np.random.default_rng(1)
@@ -49,7 +49,7 @@ def run(dut, inferences, *, words=(), idle=0.0, pause=0.0, whens=None):
             ctx.set(dut.load.valid, 0)
             if chance.random() < idle:
                 await ctx.tick()
-        for index, events in enumerate(inferences):
+        for index, beats in enumerate(inferences):
             ctx.set(dut.restart, 1)
             ctx.set(dut.beats.valid, 0)
             await ctx.tick()
@@ -59,14 +59,14 @@ def run(dut, inferences, *, words=(), idle=0.0, pause=0.0, whens=None):
             sent, offering, offered, cycle = 0, False, None, 0
             final = index == len(inferences) - 1
             limit = 6000 if final else whens[index]
-            want = sum(bool(event["last"]) for event in events)
+            want = sum(bool(beat["last"]) for beat in beats)
             while cycle < limit:
-                if final and sum(event["last"] for _, event in seen) == want:
+                if final and sum(beat["last"] for _, beat in seen) == want:
                     return
-                offering = sent < len(events) and (offering or chance.random() >= idle)
+                offering = sent < len(beats) and (offering or chance.random() >= idle)
                 ctx.set(dut.beats.valid, offering)
                 if offering:
-                    ctx.set(dut.beats.payload, events[sent])
+                    ctx.set(dut.beats.payload, beats[sent])
                 ctx.set(dut.spikes.ready, chance.random() >= pause)
                 assert ctx.get(dut.can_accept) == ctx.get(dut.beats.ready)
                 value = plain(ctx.get(dut.spikes.payload)) if ctx.get(dut.spikes.valid) else None
@@ -80,22 +80,22 @@ def run(dut, inferences, *, words=(), idle=0.0, pause=0.0, whens=None):
                     sent, offering = sent + 1, False
                 await ctx.tick()
                 cycle += 1
-        raise AssertionError(f"hangs after {sent} events in, {len(seen)} out")
+        raise AssertionError(f"hangs after {sent} beats in, {len(seen)} out")
 
     cycle_by_cycle(dut, process)
     return accepted, seen
 
 
 def by_step(seen):
-    """Step and units of each run of events; checks that its last one, and no other, is marked, and
+    """Step and units of each run of beats; checks that its last one, and no other, is marked, and
     that only that one may be without a spike.
     """
     result = []
-    for step, group in groupby((event for _, event in seen), key=lambda event: event["step"]):
+    for step, group in groupby((beat for _, beat in seen), key=lambda beat: beat["step"]):
         group = list(group)
-        assert [event["last"] for event in group] == [0] * (len(group) - 1) + [1]
-        assert all(event["spike"] for event in group[:-1])
-        result.append((step, [event["row"][0] for event in group if event["spike"]]))
+        assert [beat["last"] for beat in group] == [0] * (len(group) - 1) + [1]
+        assert all(beat["spike"] for beat in group[:-1])
+        result.append((step, [beat["row"][0] for beat in group if beat["spike"]]))
     return result
 
 
@@ -104,10 +104,10 @@ def by_step(seen):
 @pytest.mark.parametrize("copies", [1, 2])
 def test_each_unit_fires_once(rng, units, lanes, loaded, copies, idle, pause):
     layer = layer_of(rng, units)
-    events, margins = events_of(rng, layer, 8)
+    beats, margins = beats_of(rng, layer, 8)
     dut = FoldedLayer(layer=layer, steps=8, lanes=lanes, copies=copies, loaded=loaded)
     words = weight_words(layer, lanes) if loaded else ()
-    _, seen = run(dut, [events], words=words, idle=idle, pause=pause)
+    _, seen = run(dut, [beats], words=words, idle=idle, pause=pause)
     assert by_step(seen) == steps_of(layer, margins)
 
 
@@ -118,8 +118,8 @@ def test_thresholds_of_32_bits(rng, limit, copies):
     layer.threshold[[0, 3]] = getattr(LIMITS, limit)
     layer.weight[0] = limit == "min"
     layer.weight[3] = limit != "min"
-    events, margins = events_of(rng, layer, 4)
-    _, seen = run(FoldedLayer(layer=layer, steps=4, lanes=2, copies=copies), [events])
+    beats, margins = beats_of(rng, layer, 4)
+    _, seen = run(FoldedLayer(layer=layer, steps=4, lanes=2, copies=copies), [beats])
     assert by_step(seen) == steps_of(layer, margins)
 
 
@@ -127,14 +127,14 @@ def test_thresholds_of_32_bits(rng, limit, copies):
 @pytest.mark.parametrize("copies", [1, 2])
 def test_the_cycles_of_a_pass(rng, copies):
     """Passes of K = 3 cycles follow each other; a step's first spike comes ``latency`` cycles after
-    its last event, the last one ``last_latency``.
+    its last beat, the last one ``last_latency``.
     """
     layer = layer_of(rng, 24, inputs=6, low=50, high=60)
-    events = [event_of([unit], 0, last=unit == 5) for unit in range(6)]
-    events.append(event_of([None], 3, last=True))
+    beats = [beat_of([unit], 0, last=unit == 5) for unit in range(6)]
+    beats.append(beat_of([None], 3, last=True))
     dut = FoldedLayer(layer=layer, steps=4, lanes=8, copies=copies)
     assert (dut.chunks, dut.latency, dut.last_latency) == (3, 5, 3 + 4)
-    accepted, seen = run(dut, [events])
+    accepted, seen = run(dut, [beats])
     if copies == 1:
         assert accepted == [0, 2, 5, 8, 11, 14, 17]
         assert [cycle for cycle, _ in seen] == [22, 25]
@@ -142,9 +142,9 @@ def test_the_cycles_of_a_pass(rng, copies):
         assert accepted == [0, 1, 3, 4, 6, 7, 9]
         assert [cycle for cycle, _ in seen] == [14, 17]
     layer.threshold[[0, 9]] = -50
-    _, seen = run(FoldedLayer(layer=layer, steps=4, lanes=8, copies=copies), [events])
+    _, seen = run(FoldedLayer(layer=layer, steps=4, lanes=8, copies=copies), [beats])
     assert by_step(seen) == [(0, [0, 9]), (3, [])]
-    accepted, seen = run(FoldedLayer(layer=layer, steps=4, lanes=8, copies=copies), [events[5:6]])
+    accepted, seen = run(FoldedLayer(layer=layer, steps=4, lanes=8, copies=copies), [beats[5:6]])
     assert [cycle for cycle, _ in seen] == [accepted[0] + 5, accepted[0] + 7, accepted[0] + 9]
 
 
@@ -152,8 +152,8 @@ def test_the_cycles_of_a_pass(rng, copies):
 @pytest.mark.parametrize("when", range(0, 40, 3))
 def test_restart_at_any_time(rng, when, copies):
     layer = layer_of(rng, 9)
-    old, _ = events_of(rng, layer, 4)
-    new, margins = events_of(rng, layer, 4)
+    old, _ = beats_of(rng, layer, 4)
+    new, margins = beats_of(rng, layer, 4)
     dut = FoldedLayer(layer=layer, steps=4, lanes=4, copies=copies)
     _, seen = run(dut, [old, new], whens=[when])
     assert by_step(seen) == steps_of(layer, margins)

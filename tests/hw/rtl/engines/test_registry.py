@@ -1,4 +1,4 @@
-"""What holds for every engine there is, and that nobody asks which one it is."""
+"""What holds for every engine there is, and that no module asks which one it is."""
 
 import re
 from pathlib import Path
