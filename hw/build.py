@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=megahertz,
         help="clock of the accelerator (default: the fastest that place and route reaches)",
     )
-    options.add_argument("--engine", default="event", help=f"auto, or {engine_names()}")
+    options.add_argument(
+        "--engine", default="event", help=f"auto (design-space exploration), or {engine_names()}"
+    )
     search.add_flags(options)
     options.add_argument(
         "--dry-run", action="store_true", help="list what would be run and written"

@@ -75,7 +75,9 @@ def _write(path: Path, tools: dict[str, str], rows: dict[tuple[str, int], list[A
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Synthesise a range of designs and compare the estimate.", json=False)
+    options = parser(
+        "Synthesise a range of designs and fit the resource estimate to them.", json=False
+    )
     options.add_argument(
         "--out", type=output_file, default=Path("tests/hw/explore/built.json"), metavar="FILE"
     )

@@ -204,13 +204,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="N",
         type=positive_int,
         default=22,
-        help="first test images, two of them not counted (default: %(default)s)",
+        help="test images, of which the first two are not counted (default: %(default)s)",
     )
     options.add_argument(
         "--clock",
         metavar="MHZ",
         type=megahertz,
-        help="clock; at the crystal's own, 12 MHz, there is no PLL (default: the board's)",
+        help="clock; at the crystal's 12 MHz no PLL is used (default: the board's)",
     )
     args = options.parse_args(arguments)
     check_output(args.build_dir / "verify", folder=True)

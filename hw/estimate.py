@@ -104,11 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser("Estimate a network on a board, before any synthesis.", data=True)
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
-    options.add_argument("--board", help=f"{board_names()} (a search: default all)")
-    options.add_argument("--engine", default="event", help=f"auto, or {engine_names()}")
+    options.add_argument("--board", help=f"{board_names()} (default of a search: all)")
+    options.add_argument(
+        "--engine", default="event", help=f"auto (design-space exploration), or {engine_names()}"
+    )
     search.add_flags(options)
     options.add_argument(
-        "--picture", metavar="FILE", type=picture_file, help="draw a search's result"
+        "--picture", metavar="FILE", type=picture_file, help="plot the result of a search"
     )
     args = options.parse_args(arguments)
     board = find_board(args.board) if args.board else None
@@ -116,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _search(args, board)
         return
     if args.picture:
-        raise UserError("--picture: draws the result of a search; add --engine auto or a limit")
+        raise UserError("--picture: plots the result of a search; add --engine auto or a limit")
     if board is None:
         raise UserError(f"--board is missing; name one of {board_names()}")
     network = find(args.network or board.network)

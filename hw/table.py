@@ -191,7 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="build what the design-space exploration chooses for each board and goal, and add it",
     )
     what.add_argument(
-        "--page", action="store_true", help="write the page of what is known, and build nothing"
+        "--page",
+        action="store_true",
+        help="write the page from the known designs, and build nothing",
     )
     args = options.parse_args(arguments)
     log = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))

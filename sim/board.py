@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="MHZ",
         type=megahertz,
         default=CLOCK,
-        help=f"the crystal's own, 12, is without the PLL (default: {CLOCK / 1e6:g})",
+        help=f"clock; at the crystal's 12 MHz no PLL is used (default: {CLOCK / 1e6:g})",
     )
     args = options.parse_args(arguments)
     clock = check_clock(BOARD, args.clock)

@@ -81,7 +81,7 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Draw one inference: spikes, margins, decision.", json=False, data=True)
+    options = parser("Plot one inference: spikes, margins, decision.", json=False, data=True)
     options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument(
         "--image", metavar="N", type=natural, default=0, help="number of the test image"

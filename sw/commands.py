@@ -30,9 +30,11 @@ COMMANDS = {
     ),
     "sweep": Command("sw.sweep", "Train for each value of a flag and each seed.", ("learn",)),
     "report": Command(
-        "sw.report", "Draw what a network does on a data set's test part.", ("learn",)
+        "sw.report",
+        "Plot a network's accuracy by step, confusion matrix and input spikes.",
+        ("learn",),
     ),
-    "raster": Command("sim.raster", "Draw one inference: spikes, margins, decision.", ("learn",)),
+    "raster": Command("sim.raster", "Plot one inference: spikes, margins, decision.", ("learn",)),
     "estimate": Command(
         "hw.estimate", "Estimate a network on a board, before any synthesis.", ("build",)
     ),
@@ -56,11 +58,11 @@ COMMANDS = {
     "host": Command(
         "hw.host", "Classify a data set's test images or recordings on a board.", ("host",)
     ),
-    "doctor": Command("hw.doctor", "Say what is installed, what is missing, and how to get it."),
+    "doctor": Command("hw.doctor", "List what is installed, what is missing, and how to get it."),
     "table": Command("hw.table", "Build every board and write the table.", ("build", "check")),
     "calibrate": Command(
         "hw.calibrate",
-        "Synthesise a range of designs and compare the estimate.",
+        "Synthesise a range of designs and fit the resource estimate to them.",
         ("build", "check"),
     ),
     "catalogue": Command("sw.catalogue", "Write the zoo's page, sw/zoo/README.md.", ("learn",)),

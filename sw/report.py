@@ -93,7 +93,7 @@ def _latency(network: Network) -> LatencyEncoder:
 
 def arguments() -> argparse.ArgumentParser:
     flags = parser(
-        "Draw what a network does on a data set's test part.",
+        "Plot a network's accuracy by step, confusion matrix and input spikes.",
         data=True,
         build=True,
         out="report/<name>",

@@ -85,7 +85,7 @@ def arguments() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         type=_setting,
         nargs="*",
-        help="change the training data at random; how may be named (below), such as degrees=5 "
+        help="augment the training data; settings (below) may be named, such as degrees=5 "
         "elastic=0.8 for images or stretch=0.1 for events",
     )
     add("--pool", metavar="P", type=positive_int, help="mean-pool the image by 1, 2 or 4")
@@ -108,8 +108,7 @@ def arguments() -> argparse.ArgumentParser:
     add(
         "--name",
         type=_name,
-        help="what the network is called (default: as its file, whatever cannot name a file "
-        "replaced)",
+        help="the network's name (default: from its file's name, with invalid characters replaced)",
     )
     return flags
 

@@ -157,7 +157,7 @@ def test_networks(name, network, places):
 @pytest.mark.parametrize(
     ("name", "arguments", "line"),
     [
-        ("estimate", ["--board", "ice40", "--picture", "x.png"], "--picture: draws the result of"),
+        ("estimate", ["--board", "ice40", "--picture", "x.png"], "--picture: plots the result of"),
         ("build", ["--dry-run", "--json", "x"], "--json: a --dry-run gives no figures"),
         ("bench-training", ["--only", "nosuch"], "--only: invalid choice: 'nosuch'"),
         ("bench-training", ["--steps", "8", "300"], "Steps must be in 1 … 256, not 300"),

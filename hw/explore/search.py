@@ -218,15 +218,17 @@ def ranked(candidates: Sequence[Candidate], goal: str, within: Limits) -> list[C
 def add_flags(options: argparse.ArgumentParser) -> None:
     """The flags of a search, beside ``--engine``, which may then be ``auto``."""
     options.add_argument("--goal", choices=GOALS, help="what to minimise (default: latency)")
-    options.add_argument("--max-lc", metavar="N", type=positive_int, help="logic cells, at most")
     options.add_argument(
-        "--max-cycles", metavar="N", type=positive_float, help="mean cycles, at most"
+        "--max-lc", metavar="N", type=positive_int, help="upper limit on logic cells"
+    )
+    options.add_argument(
+        "--max-cycles", metavar="N", type=positive_float, help="upper limit on mean cycles"
     )
     options.add_argument(
         "--min-accuracy",
         metavar="A",
         type=fraction,
-        help="strict test accuracy, at least, such as 0.97; chooses among the zoo's networks",
+        help="lower limit on strict test accuracy, such as 0.97; chooses among the zoo's networks",
     )
 
 
