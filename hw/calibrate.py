@@ -90,8 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = _kept(args.out)
     for board, (index, design) in product(map(find_board, _BOARDS), enumerate(DESIGNS)):
         network, config = design_network(design), find_config(design.engine)
-        what = resources_of(network, config)
-        if shortage(what, board):
+        needed = resources_of(network, config)
+        if shortage(needed, board):
             rows.pop((board.name, index), None)
             continue  # a small board builds those that fit
         the_plan = plan(network, board, config=config)
@@ -100,11 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows[board.name, index] = [board.name, index, *_built(the_plan, board), digest]
             _write(args.out, tools, rows)
         cells, memories = rows[board.name, index][2:4]
-        guess = what.logic_cells(board.family)
+        estimated = needed.logic_cells(board.family)
         if not args.quiet:
             print(
-                f"{board.name:12}{network.name:28}{config.name:24}{cells:6}{guess:6}"
-                f"{guess / cells - 1:+7.1%}{memories:4}{what.block_rams(board.family):4}",
+                f"{board.name:12}{network.name:28}{config.name:24}{cells:6}{estimated:6}"
+                f"{estimated / cells - 1:+7.1%}{memories:4}{needed.block_rams(board.family):4}",
                 flush=True,
             )
     if not args.quiet:

@@ -78,22 +78,22 @@ def estimate(
     network: Network, board: Board, data_dir: Path | None = None, config: Config = DEFAULT
 ) -> Estimate:
     """Size, fit and cycles of ``network`` on ``board``, before any synthesis."""
-    what = resources_of(network, config)
-    short = shortage(what, board)
+    needed = resources_of(network, config)
+    short = shortage(needed, board)
     return Estimate(
         board=board.name,
         network=network.name,
         network_sha256=network.sha256,
         engine=config.name,
         utilisation=Utilisation(
-            logic_cells=what.logic_cells(board.family),
-            ebr=what.block_rams(board.family),
-            spram=what.spram(),
+            logic_cells=needed.logic_cells(board.family),
+            ebr=needed.block_rams(board.family),
+            spram=needed.spram(),
             available=Available.on(board),
         ),
         fits=not short,
         shortage=tuple(short),
-        remedies=tuple(remedies(network, what, board) if short else ()),
+        remedies=tuple(remedies(network, needed, board) if short else ()),
         clock_mhz=board.clock / 1e6,
         routed=is_routed(board.name, network.sha256, config.name, read_routed()),
         measurement=measure(network, data_dir, config),

@@ -111,13 +111,14 @@ def section(designs: Iterable[Routed]) -> str:
 
 def _size_row(design: Routed) -> str:
     used, measured = design.utilisation, design.measurement
-    there = used.available
+    available = used.available
     assert measured.cycles_mean is not None
-    spram = f"{used.spram} of {there.spram}" if there.spram else ""
+    spram = f"{used.spram} of {available.spram}" if available.spram else ""
     return (
         f"| {design.board} ({BOARDS[design.board].part}) | {design.network} | {design.engine} "
         f"| {measured.accuracy:.2%} "
-        f"| {used.logic_cells:,} of {there.logic_cells:,} | {used.ebr} of {there.ebr} | {spram} "
+        f"| {used.logic_cells:,} of {available.logic_cells:,} "
+        f"| {used.ebr} of {available.ebr} | {spram} "
         f"| {design.clock_mhz:.7g} ({design.fmax_mhz:.1f}) "
         f"| {measured.cycles_mean:.1f} ({measured.cycles_max}) "
         f"| {measured.cycles_mean / design.clock_mhz:.2f} µs "

@@ -33,9 +33,9 @@ class Utilisation(Record):
 
     def lines(self, about: str = "") -> list[tuple[str, str]]:
         """As human-readable text; ``about`` stands before an estimate."""
-        there = self.available
+        available = self.available
         return [
-            ("logic cells", f"{about}{self.logic_cells:,} of {there.logic_cells:,}"),
-            ("block RAMs", f"{self.ebr} of {there.ebr}"),
-            ("SPRAM", f"{self.spram} of {there.spram}"),
+            ("logic cells", f"{about}{self.logic_cells:,} of {available.logic_cells:,}"),
+            ("block RAMs", f"{self.ebr} of {available.ebr}"),
+            ("SPRAM", f"{self.spram} of {available.spram}"),
         ]

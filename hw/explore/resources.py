@@ -132,10 +132,10 @@ def _blocks(memory: BlockMemory, family: Family) -> int:
     return memory.count * family.block_rams(memory.depth, width)
 
 
-def shortage(what: Resources, board: Board) -> list[str]:
+def shortage(needed: Resources, board: Board) -> list[str]:
     """The resources that the board lacks, as text; empty if the network fits."""
-    memories, cells = what.block_rams(board.family), what.logic_cells(board.family)
-    spram = what.spram()
+    memories, cells = needed.block_rams(board.family), needed.logic_cells(board.family)
+    spram = needed.spram()
     short = []
     if memories > board.memories:
         short.append(f"{memories} block RAMs of {board.memories}")
@@ -148,35 +148,35 @@ def shortage(what: Resources, board: Board) -> list[str]:
 
 def check_fit(network: Network, board: Board, config: Config = DEFAULT) -> None:
     """Raises :class:`UserError` with the reason and the nearest remedies if it cannot fit."""
-    what = resources_of(network, config)
-    short = shortage(what, board)
+    needed = resources_of(network, config)
+    short = shortage(needed, board)
     if short:
         raise UserError(
             f"network {network.name!r} does not fit {board.name}: it needs {' and '.join(short)}; "
-            + ", or ".join(remedies(network, what, board))
+            + ", or ".join(remedies(network, needed, board))
         )
 
 
-def remedies(network: Network, what: Resources, board: Board) -> list[str]:
+def remedies(network: Network, needed: Resources, board: Board) -> list[str]:
     """The nearest networks that would fit the board, the engines with which this one would, and the
-    boards that it would fit as it is. ``what`` is what it needs.
+    boards that it would fit as it is. ``needed`` is of this network.
     """
-    inputs, hidden, *rest = what.sizes
+    inputs, hidden, *rest = needed.sizes
     result = []
-    fewer = _largest(inputs, lambda n: what.resized((n, hidden, *rest)), board)
-    if fewer and what.input.can_select:
+    fewer = _largest(inputs, lambda n: needed.resized((n, hidden, *rest)), board)
+    if fewer and needed.input.can_select:
         result.append(f"train with --inputs {fewer}")
     if rest:
-        fewer = _largest(hidden, lambda n: what.resized((inputs, n, *rest)), board)
+        fewer = _largest(hidden, lambda n: needed.resized((inputs, n, *rest)), board)
         if fewer:
             result.append(f"train with {fewer} units in the first hidden layer")
-    fewer = _fewer_steps(what, board)
+    fewer = _fewer_steps(needed, board)
     if fewer:
         result.append(f"train with --steps {fewer}")
     engines = [config.name for config in whole_configs() if _fits(network, board, config)]
     if engines:
         result.append(f"take --engine {' or '.join(engines)}")
-    larger = [b.name for b in BOARDS.values() if not shortage(what, b)]
+    larger = [b.name for b in BOARDS.values() if not shortage(needed, b)]
     if larger:
         result.append(f"take --board {' or '.join(larger)}")
     return result or ["make the network much smaller"]
@@ -189,10 +189,10 @@ def _fits(network: Network, board: Board, config: Config) -> bool:
         return False  # the engine does not support this network
 
 
-def _fewer_steps(what: Resources, board: Board) -> int | None:
+def _fewer_steps(needed: Resources, board: Board) -> int | None:
     """The most steps with which it fits, a power of two as encoders of pixels take them."""
-    powers = (1 << k for k in reversed(range((what.steps - 1).bit_length())))
-    return next((n for n in powers if not shortage(replace(what, steps=n), board)), None)
+    powers = (1 << k for k in reversed(range((needed.steps - 1).bit_length())))
+    return next((n for n in powers if not shortage(replace(needed, steps=n), board)), None)
 
 
 def _largest(limit: int, variant: Callable[[int], Resources], board: Board) -> int | None:

@@ -147,10 +147,10 @@ def search(
     known = read_routed()
     for network, config in product(networks, configs):
         try:
-            what = resources_of(network, config)
+            needed = resources_of(network, config)
         except UserError:
             continue  # this engine does not support this network
-        fitting = [board for board in boards if not shortage(what, board)]
+        fitting = [board for board in boards if not shortage(needed, board)]
         if not fitting:
             continue
         log(f"{network.title} with {config.name} …")
@@ -164,8 +164,8 @@ def search(
                 network=network,
                 config=config,
                 board=board,
-                cells=what.logic_cells(board.family),
-                memories=what.block_rams(board.family),
+                cells=needed.logic_cells(board.family),
+                memories=needed.block_rams(board.family),
                 accuracy=measured.accuracy,
                 cycles_mean=measured.cycles_mean,
                 cycles_max=measured.cycles_max,

@@ -195,12 +195,13 @@ def _check_packing(log: str, board: Board) -> None:
 
 
 def _check_size(stage: str, logic: int, memories: int, board: Board) -> None:
-    for what, least, there in (
+    for resource, least, available in (
         ("logic cells", logic, board.logic_cells),
         ("block RAMs", memories, board.memories),
     ):
-        if least > there:
+        if least > available:
             raise DesignError(
-                f"the design does not fit {board.name}: {stage} needs at least {least} {what} "
-                f"of {there}; train with fewer hidden units or --inputs, or take a larger --board"
+                f"the design does not fit {board.name}: {stage} needs at least {least} {resource} "
+                f"of {available}; train with fewer hidden units or --inputs, or take a larger "
+                "--board"
             )

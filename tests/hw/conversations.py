@@ -1,4 +1,4 @@
-"""What tests of the accelerator say to it, what it should answer, and hosts that fall silent."""
+"""Requests to the accelerator, expected answers, and hosts that stop sending."""
 
 import numpy as np
 from samples import inferences

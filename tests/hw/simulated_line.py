@@ -54,11 +54,11 @@ class SimulatedLine:
     divisor : int
         Clock cycles per bit.
     timeout : int
-        Clock cycles of silence after which the accelerator drops half an input.
+        Idle clock cycles after which the accelerator drops half an input.
     mismatch : float
         How much longer a bit is on this end.
     patience : int
-        Bits of silence after which a read gives up.
+        Idle bit times after which a read ends.
     watch : bool
         Record for ``cycles`` what the core's own ports show of each input.
     """

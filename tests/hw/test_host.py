@@ -104,7 +104,7 @@ def test_session(rng, network, count):
 @pytest.mark.parametrize("count", [0, 4, *deep(1, 2, 9)])
 @pytest.mark.parametrize("how", [{}, {"high": 99, "low": 90}, *deep({"hidden": (9,)})])
 def test_session_with_events(rng, count, how):
-    """Where nobody fires, the end mark is waited for; else the answer may come before it."""
+    """Where no output fires, the end mark is waited for; else the answer may come before it."""
     network = events_network(rng, **how)
     spikes = random_spikes(rng, network, count)
     line = SimulatedLine(network, watch=True)

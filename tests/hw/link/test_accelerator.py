@@ -36,7 +36,7 @@ def test_identify(network, divisor):
     "how",
     [
         {},
-        {"high": 12, "low": 8},  # nobody fires: negative margins
+        {"high": 12, "low": 8},  # no unit fires: negative margins
         {"high": 0, "low": -9},  # all fire at once: ties and large margins
         {"steps": 256, "shape": (4, 8), "pool": 2},
         *deep(

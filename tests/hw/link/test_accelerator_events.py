@@ -232,7 +232,7 @@ class TestEvents:
         check_events(line, network, random_spikes(rng, network, 4, least=20))
 
     def test_an_overrun_gives_no_class(self, rng):
-        """400 units take longer; and nothing is answered until a break or silence."""
+        """400 units take longer; and nothing is answered until a break or a time-out."""
         network = self.slow(rng)
         line = SimulatedLine(network, timeout=2048, patience=300)  # 512 bits
         empty = random_spikes(rng, network, 2, most=0)

@@ -181,7 +181,7 @@ class TestLoadedAccelerator:
         assert self.right(line, network, images)
 
     def test_loading_drops_what_is_being_computed(self, rng):
-        network = image_network(rng, hidden=(200,), low=50, high=60)  # nobody fires
+        network = image_network(rng, hidden=(200,), low=50, high=60)  # no unit fires
         weights = pack(network, loaded_words(network, self.config))
         line = self.line(network, weights, watch=True, patience=2000)
         images = np.linspace(32, 255, 16).astype(np.uint8).reshape(1, 4, 4)

@@ -86,7 +86,7 @@ def test_from_flash(network, content, idle):
         assert bench.state(ctx) == (Status.LOADING, 0, 0)
         await ctx.tick()
         assert bench.state(ctx) == (Status.READY, 0, 0)
-        await bench.send(ctx, "flash", content)  # nobody listens any more
+        await bench.send(ctx, "flash", content)  # the loader does not listen any more
         assert bench.state(ctx) == (Status.READY, 0, 0)
 
     assert Bench(network, scenario, idle=idle).written == WRITTEN

@@ -181,7 +181,7 @@ def test_reset_state_needs_no_reset(rng):
 def test_a_fault_comes_with_its_answer_and_leaves_the_next(rng):
     network = events_network(rng)
     for layer in network.layers:
-        layer.threshold[:] = 99  # nobody fires: all items are looked at
+        layer.threshold[:] = 99  # no unit fires: all items are looked at
     core, end = Core(network), {"unit": 0, "step": 0, "end": 1}
     good = [{"unit": 3, "step": 2, "end": 0}, {"unit": 3, "step": 5, "end": 0}, end]
     broken = [{"unit": 3, "step": 5, "end": 0}, {"unit": 3, "step": 2, "end": 0}, end]

@@ -28,15 +28,15 @@ def test_pieces_change_nothing(rng, monkeypatch):
 
 @pytest.mark.smoke
 def test_by_hand(rng):
-    """One layer: the end of step 0 comes 2 cycles after the last pixel, the first event after it
-    2 later, then an event a cycle, potentials 2 after the last of a step, and a cycle for every two
+    """One layer: the end of step 0 comes 2 cycles after the last pixel, the first beat after it
+    2 later, then a beat per cycle, potentials 2 after the last of a step, and a cycle for every two
     halvings of the units to the answer.
     """
     network = make(rng, "one unit, one step")
     images = np.full((1, 1, 1), 255, np.uint8)
     answer = golden.run_images(network, images)
     assert cycles(network, images, answer).tolist() == [2 + 2 + 1]
-    # Sixteen events of the final step; nobody fires.
+    # Sixteen beats of the final step; no unit fires.
     network = make(rng, "one layer")
     network.layers[0].threshold[:] = 100
     images = np.zeros((1, 4, 4), np.uint8)
