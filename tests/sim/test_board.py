@@ -15,6 +15,7 @@ from sw.cli import UserError
 from sw.data.registry import load
 
 LOADED = "folded-16-spram,event"
+IMAGES = 2
 
 
 def small(rng):
@@ -24,13 +25,13 @@ def small(rng):
 
 def check_command(network, engine, tmp_path, *clock):
     network.save(tmp_path / "small.safetensors")
-    arguments = ["--images", 5, "--engine", engine, "--build-dir", VERIFY.parent]
+    arguments = ["--images", IMAGES, "--engine", engine, "--build-dir", VERIFY.parent]
     arguments += ["--json", tmp_path / "out.json"]
     result = command("sim.board", tmp_path / "small.safetensors", *arguments, *clock)
     assert (result.returncode, result.stderr) == (0, "")
     figures = json.loads((tmp_path / "out.json").read_text())
     data = load("digits")
-    answer = golden.run_images(network, data.test_images[:5])
+    answer = golden.run_images(network, data.test_images[:IMAGES])
     assert figures.pop("seconds") > 0
     assert figures.pop("cycles_mean") > 0
     assert figures == {
@@ -38,9 +39,9 @@ def check_command(network, engine, tmp_path, *clock):
         "network": "random",
         "engine": engine,
         "clock_mhz": clock[-1] if clock else 16.125,
-        "images": 5,
+        "images": IMAGES,
         "mismatches": 0,
-        "accuracy": np.mean(answer.label == data.test_labels[:5]),
+        "accuracy": np.mean(answer.label == data.test_labels[:IMAGES]),
     }
     assert "mismatches:       0\n" in result.stdout
 

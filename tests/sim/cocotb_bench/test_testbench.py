@@ -19,16 +19,17 @@ def test_mnist(mnist):
     run(find("mnist-512-192-10-t8"), mnist.test_images[:6], "cocotb_core", "mnist")
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(25, marks=pytest.mark.deep)])
-def test_digits(count):
-    images = registry.load("digits").test_images[:count]
-    run(find("digits-64-192-10-t16"), images, "cocotb_core", f"digits {count}")
-
-
 @pytest.mark.deep
-def test_three_hidden_layers(rng):
+def test_digits():
+    images = registry.load("digits").test_images[:25]
+    run(find("digits-64-192-10-t16"), images, "cocotb_core", "digits")
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(25, marks=pytest.mark.deep)])
+def test_three_hidden_layers(rng, count):
     network = make(rng, "three hidden layers")
-    run(network, mixed_images(rng, network, 25), "cocotb_core", "three hidden layers")
+    images = mixed_images(rng, network, count)
+    run(network, images, "cocotb_core", f"three hidden layers {count}")
 
 
 def test_a_test_that_fails(rng):
