@@ -79,8 +79,8 @@ class Accelerator(wiring.Component):
         m = Module()
         receiver, transmitter = self._receiver, self._transmitter
         core, link = self._core, self._link
-        # A break resets all but the receiver, which has to see it end; so does a time-out within an
-        # input, when its host is gone.
+        # A break resets all but the receiver, which has to detect its end; so does a time-out
+        # within an input, when its host is gone.
         reset = Signal()
         m.d.sync += reset.eq(receiver.broken | (receiver.silent & link.waiting))
         reset_core = reset

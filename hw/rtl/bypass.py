@@ -80,7 +80,7 @@ class Bypass(wiring.Component):
         m = Module()
         final_step = self._steps - 1
         new, beat = self.source.payload, self.beats.payload
-        # Names are given where a local verb uses the signal: Amaranth finds none for those.
+        # Names are given where a local function uses the signal: Amaranth cannot infer those.
         held = Signal(new.shape(), name="held")  # an item that waits for the next one
         held_valid = Signal(name="held_valid")
         spikes = Signal(range(self._most_spikes + 1), name="spikes")

@@ -160,7 +160,9 @@ class LatencyEncoder(wiring.Component):
         if not encoder.strictly_increasing:
             raise ValueError("Select must be strictly increasing")
         if encoder.pixels % lanes or (lanes > 1 and encoder.pool > 1):
-            raise ValueError(f"Lanes must divide the pixels and have no pool, not {lanes!r}")
+            raise ValueError(
+                f"Pixel lanes must divide the pixels and exclude a pool, not {lanes!r}"
+            )
         self._encoder = encoder
         self._step_bits = exact_log2(steps)
         self._lanes = lanes

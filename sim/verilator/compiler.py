@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from sim.verilator.kept import digest, once
+from sim.verilator.cache import digest, once
 from sim.verilator.tool import Verilator, find
 from sw.cli import UserError
 

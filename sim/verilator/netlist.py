@@ -6,7 +6,7 @@ from pathlib import Path
 from hw.flow.tools import find_tool, run_tool, tool_version
 from hw.flow.verilog import TOP, to_verilog
 from hw.rtl.config import DEFAULT, Config
-from sim.verilator.kept import digest, once
+from sim.verilator.cache import digest, once
 from sw.cli import UserError
 from sw.network import Network
 

@@ -175,7 +175,7 @@ def _answer(layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor) -> Answer:
     """
     most = int(fired[:, -1].double().sum(dim=1).max()) if fired.numel() else 0
     if most > _MOST:
-        raise UserError(f"Input spikes must be at most {_MOST:,} an example, not {most:,}")
+        raise UserError(f"Input spikes must be at most {_MOST:,} per example, not {most:,}")
     times, label, step, margin = answer(layers, fired)
     return Answer(
         steps=fired.shape[1],

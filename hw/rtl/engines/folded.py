@@ -42,9 +42,11 @@ class Folded(Engine):
 
     def __post_init__(self) -> None:
         if self.lanes < 1:
-            raise UserError(f"Lanes must be at least 1, not {self.lanes!r}")
+            raise UserError(f"Unit lanes must be at least 1, not {self.lanes!r}")
         if self.loaded and self.lanes not in _LOADED_LANES:
-            raise UserError(f"Lanes of loaded weights must be 16, 32 or 64, not {self.lanes!r}")
+            raise UserError(
+                f"Unit lanes of loaded weights must be 16, 32 or 64, not {self.lanes!r}"
+            )
 
     @property
     def name(self) -> str:
@@ -204,11 +206,11 @@ class FoldedLayer(wiring.Component):
         self, *, layer: Layer, steps: int, lanes: int, copies: int = 1, loaded: bool = False
     ):
         if not 1 <= 2 * lanes < layer.outputs:
-            raise ValueError(f"Lanes must be less than half of {layer.outputs}, not {lanes!r}")
+            raise ValueError(f"Unit lanes must be less than half of {layer.outputs}, not {lanes!r}")
         if copies not in (1, 2):
             raise ValueError(f"Copies must be 1 or 2, not {copies!r}")
         if loaded and lanes not in _LOADED_LANES:
-            raise ValueError(f"Lanes of loaded weights must be 16, 32 or 64, not {lanes!r}")
+            raise ValueError(f"Unit lanes of loaded weights must be 16, 32 or 64, not {lanes!r}")
         self._layer = layer
         self._steps = steps
         self._lanes = lanes

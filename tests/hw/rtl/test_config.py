@@ -60,8 +60,10 @@ REFUSED = {
     "4 pixels per cycle need as many banks in the first layer, which has 2": lambda: Config(
         engines=(EventDriven(banks=2),), pixels=4
     ),
-    "Lanes must be at least 1, not 0": lambda: Folded(lanes=0),
-    "Lanes of loaded weights must be 16, 32 or 64, not 8": lambda: Folded(lanes=8, loaded=True),
+    "Unit lanes must be at least 1, not 0": lambda: Folded(lanes=0),
+    "Unit lanes of loaded weights must be 16, 32 or 64, not 8": lambda: Folded(
+        lanes=8, loaded=True
+    ),
     "Flags must be at least 1, not 0": lambda: Popcount(flags=0),
     "engine 'vent' is not known; choose of "
     "event, event-2, event-4, popcount, popcount-8, popcount-16, popcount-32, folded-8, folded-16, "

@@ -114,10 +114,10 @@ REFUSED = {
     r"^Shape must be divisible by the pool 4, not \(4, 6\)$": lambda: MeanPool(
         shape=(4, 6), pool=4
     ),
-    r"^Lanes must divide the pixels and have no pool, not 2$": lambda: LatencyEncoder(
+    r"^Pixel lanes must divide the pixels and exclude a pool, not 2$": lambda: LatencyEncoder(
         encoder=encoder.LatencyEncoder(shape=(3, 3)), steps=4, lanes=2
     ),
-    r"^Lanes must divide the pixels and have no pool, not 4$": lambda: LatencyEncoder(
+    r"^Pixel lanes must divide the pixels and exclude a pool, not 4$": lambda: LatencyEncoder(
         encoder=encoder.LatencyEncoder(shape=(4, 4), pool=2), steps=4, lanes=4
     ),
     r"^Steps must be a power of two where pixels are encoded, not 3$": lambda: LatencyEncoder(

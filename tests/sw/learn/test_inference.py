@@ -114,7 +114,7 @@ def test_refuses_what_it_cannot_count_exactly(rng):
     network = random_network(rng, (2, 1), 1)
     most = torch.tensor([[[2.0**23, 2.0**23 - 1]]])
     assert inference._run(network, most).label.tolist() == [0]
-    message = r"^Input spikes must be at most 16,777,215 an example, not 16,777,216$"
+    message = r"^Input spikes must be at most 16,777,215 per example, not 16,777,216$"
     with pytest.raises(UserError, match=message):
         inference._run(network, most + torch.tensor([0.0, 1.0]))
 

@@ -160,10 +160,10 @@ def test_restart_at_any_time(rng, when, copies):
 
 
 REFUSED = {
-    "Lanes must be less than half of 6, not 3": {"lanes": 3},
-    "Lanes must be less than half of 6, not 0": {"lanes": 0},
+    "Unit lanes must be less than half of 6, not 3": {"lanes": 3},
+    "Unit lanes must be less than half of 6, not 0": {"lanes": 0},
     "Copies must be 1 or 2, not 3": {"lanes": 2, "copies": 3},
-    "Lanes of loaded weights must be 16, 32 or 64, not 2": {"lanes": 2, "loaded": True},
+    "Unit lanes of loaded weights must be 16, 32 or 64, not 2": {"lanes": 2, "loaded": True},
 }
 
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sim.verilator.kept import digest, once
+from sim.verilator.cache import digest, once
 
 
 def test_made_once_however_many_want_it(tmp_path):
