@@ -1,4 +1,4 @@
-"""Decide: who fires first, ties, and nobody."""
+"""Decide: the first output to fire, ties, and no output."""
 
 import random
 

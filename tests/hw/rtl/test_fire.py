@@ -82,7 +82,7 @@ def test_a_spike_of_each_bank_a_cycle(banks):
 @pytest.mark.parametrize("banks", [1, 2])
 @pytest.mark.parametrize("when", range(1, 16))
 def test_restart_at_any_time(when, banks):
-    """``when`` cycles into an inference a new one begins: nobody has fired."""
+    """``when`` cycles into an inference a new one begins: no unit has fired."""
     units = 20
     old, new = potentials_of(units, 1, 0.4), potentials_of(units, 2, 0.2)
     dut, seen = fire_of(units, banks=banks), []

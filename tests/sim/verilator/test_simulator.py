@@ -44,8 +44,8 @@ def test_every_kind_of_network(rng, name):
     alone, stream = (records["accepted"].astype(int) for records in runs[:2])
     expected = cycles(network, images, answer)
     np.testing.assert_array_equal(runs[0]["valid"].astype(int) - alone, expected)
-    # Back to back, the pixels set the pace unless computing takes longer, which then has to wait
-    # with step 0 until the image before is answered.
+    # Back to back, the pixel input is the bottleneck unless computing takes longer, which then has
+    # to wait with step 0 until the image before is answered.
     pixels = network.encoder.pixels
     assert (np.diff(stream) >= pixels).all()
     longest = expected + (network.encoder.times(images, network.steps) == 0).sum(axis=1) + 2

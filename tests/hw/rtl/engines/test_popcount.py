@@ -1,5 +1,5 @@
-"""Popcount: the same potentials as hw.rtl.engines.event_driven, from the flags of all who have
-fired.
+"""Popcount: the same potentials as hw.rtl.engines.event_driven, from the flags of all units
+that have fired.
 """
 
 from itertools import product
