@@ -9,6 +9,7 @@ import pytest
 
 from hw import doctor
 from hw.boards.table import BOARDS
+from sim.verilator import tool
 from sw.cli import UserError
 
 REQUIREMENTS = [
@@ -38,7 +39,9 @@ def machine(monkeypatch, tmp_path, fresh_tools):
     monkeypatch.setattr(metadata, "version", version)
     monkeypatch.setattr(sys, "executable", str(programs / "python"))
     monkeypatch.setenv("PATH", str(programs))
-    return packages, programs
+    tool.find.cache_clear()
+    yield packages, programs
+    tool.find.cache_clear()
 
 
 def put(programs, name, version):
