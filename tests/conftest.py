@@ -1,6 +1,7 @@
 """What the tests of all parts share."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ from sw.cli import UserError
 from sw.data import registry, sources
 
 _BESIDE = Path(__file__).parents[2] / "shared" / "data"
+
+# A shell's & ignores Ctrl-C; the commands that tests start would inherit that and never end by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
