@@ -23,7 +23,7 @@ from hw.flow.implement import used_cells
 from hw.flow.plan import commands, plan
 from hw.flow.tools import run_tool, scratch_folder, tool_version
 from hw.rtl.config import find_config
-from sw.cli import UserError, atomic_path, run
+from sw.cli import UserError, atomic_path, read_json, run
 from sw.flags import output_file, parser
 
 __all__ = ["main"]
@@ -56,7 +56,7 @@ def _pack_only(arguments: Sequence[str], family: Family) -> list[str]:
 def _kept(path: Path) -> dict[tuple[str, int], list[Any]]:
     """The rows of an earlier run, by board and design; none if there is no such file."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["built"]
+        rows = read_json(path)["built"]
     except (OSError, ValueError, KeyError):
         return {}
     return {(board, index): [board, index, *rest] for board, index, *rest in rows}

@@ -20,7 +20,7 @@ from hw.link.weight_image import read_image
 from sw.cli import UserError, run, table, write_json
 from sw.data.registry import load_for
 from sw.encoder import Inputs, LatencyEncoder
-from sw.flags import input_file, parser, positive_float, positive_int
+from sw.flags import input_file, parser, positive_int, seconds
 from sw.network import Network, find
 
 __all__ = ["Line", "Session", "open_port"]
@@ -244,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options.add_argument(
         "--timeout",
-        type=positive_float,
+        type=seconds,
         default=2.0,
         metavar="SECONDS",
         help="longest wait for an answer, or to send (default: %(default)s)",
@@ -288,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     count = 1 if truth is None else len(truth)
     bar = tqdm(session.classify(inputs), total=count, unit="image", disable=args.quiet)
     replies = list(bar)
-    seconds = time.monotonic() - start
+    took = time.monotonic() - start
     if truth is None:
         figures = {**replies[0]._asdict(), "label": network.labels[replies[0].label]}
     else:
@@ -300,7 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "decision_step_mean": float(np.mean([reply.step + 1 for reply in replies])),
             "cycles_mean": float(np.mean([reply.cycles for reply in replies])),
             "cycles_max": int(max(reply.cycles for reply in replies)),
-            "seconds": round(seconds, 3),
+            "seconds": round(took, 3),
         }
     if args.json:
         write_json(args.json, figures)
@@ -311,14 +311,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _raw_image(path: Path, network: Network) -> np.ndarray:
     if not isinstance(network.encoder, LatencyEncoder):
         raise UserError(f"network {network.name!r} takes events; leave out --image")
+    shape, pixels = network.encoder.shape, network.encoder.pixels
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(pixels + 1)  # no more, whatever it is
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); name a file") from None
-    shape = network.encoder.shape
-    if len(content) != shape[0] * shape[1]:
+    if len(content) != pixels:
+        found = "more" if len(content) > pixels else len(content)
         raise UserError(
-            f"{path}: must be {shape[0]} × {shape[1]} bytes, one per pixel, not {len(content)}"
+            f"{path}: must be {shape[0]} × {shape[1]} bytes, one per pixel, not {found}"
         )
     return np.frombuffer(content, np.uint8).reshape(1, *shape)
 

@@ -4,15 +4,17 @@ The golden model and the trainer's integer mode both return an :class:`Answer`, 
 equal.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
+
+from sw.record import Record
 
 __all__ = ["Answer", "Figures"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class Figures(Record):
     """What ``sw.evaluate`` prints.
 
     Parameters
@@ -44,9 +46,6 @@ class Figures:
     hidden_spikes_before_decision_mean: float
     tie_share: float
     silent_share: float
-
-    def to_dict(self) -> dict[str, float]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,6 +2,7 @@
 or not at all, folders that one process at a time works in. Flags are in sw/flags.py.
 """
 
+import errno
 import io
 import json
 import os
@@ -14,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if sys.platform != "win32":
     import fcntl
@@ -30,7 +31,9 @@ __all__ = [
     "ending",
     "exclusive",
     "exit_status",
+    "from_json",
     "printable",
+    "read_json",
     "run",
     "save_picture",
     "table",
@@ -86,13 +89,23 @@ def check_output(path: Path, *, folder: bool = False) -> None:
             raise UserError(f"{path}: is a folder; name a file")
         if not folder and path.exists() and not path.is_file():
             return  # a device or a pipe
-        place = path.resolve() if folder else path.resolve().parent
+        place = _target(path) if folder else _target(path).parent
         while not place.exists():
             place = place.parent
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(_BLOCK)
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _target(path: Path) -> Path:
+    """What ``path`` means where links are followed, which need not exist. Raises OSError for links
+    that lead to one another.
+    """
+    target = Path(os.path.realpath(path))
+    if any(each.is_symlink() for each in (target, *target.parents)):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return target
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
@@ -106,6 +119,7 @@ def run(main: Callable[[], int | None]) -> None:
 
     What a console cannot show is replaced.
     """
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -121,6 +135,15 @@ def run(main: Callable[[], int | None]) -> None:
     except BaseException as error:
         status = exit_status(error)
     sys.exit(status)
+
+
+def _open_streams() -> None:
+    """Opens standard streams that whoever started the command has closed: else the next files would
+    get their numbers.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def ending() -> bool:
@@ -146,6 +169,7 @@ def exit_status(error: BaseException) -> int:
     """The exit status for ``error``, after a line about it. One that is our fault is raised
     again.
     """
+    _open_streams()
     status = 2
     if isinstance(error, UserError):
         message = f"error: {error}"
@@ -167,11 +191,13 @@ def exit_status(error: BaseException) -> int:
         raise error
     if message:
         begin = "" if status == 2 else "\n"  # after the terminal's ^C, or half a line
-        print(begin + printable(message), file=sys.stderr)
-    try:
-        sys.stdout.flush()
-    except OSError:  # what is left cannot be written: Python must not try again when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError):
+            print(begin + printable(message), file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # what is left cannot be written: Python must not try again when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return status
 
 
@@ -276,7 +302,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if path.exists() and not path.is_file() and not path.is_dir():
             yield path
             return
-        target = path.resolve()
+        target = _target(path)
         with _made(target.parent):
             descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")
             os.close(descriptor)
@@ -309,6 +335,19 @@ def to_json(report: object, indent: int | None = None) -> str:
     ``to_dict`` gives, at any depth.
     """
     return json.dumps(report, indent=indent, default=_fields)
+
+
+def from_json(text: str) -> Any:  # noqa: ANN401 — as json.loads has it
+    """The value that a JSON text has. Raises ValueError if it is none."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401
+    """The value in a JSON file. Raises ValueError if it is none, OSError if it cannot be read."""
+    return from_json(path.read_text(encoding="utf-8"))
 
 
 def _fields(report: object) -> Mapping[str, object]:

@@ -28,6 +28,7 @@ __all__ = [
     "picture_file",
     "positive_float",
     "positive_int",
+    "seconds",
     "share",
 ]
 
@@ -125,6 +126,11 @@ def fraction(text: str) -> float:
 def share(text: str) -> float:
     """0 … below 1."""
     return _real(text, "in 0 … below 1", lambda value: 0 <= value < 1)
+
+
+def seconds(text: str) -> float:
+    """A time to wait, as every operating system takes it."""
+    return _real(text, "in 0.001 … 86400 s", lambda value: 1e-3 <= value <= 86400)
 
 
 def megahertz(text: str) -> int:

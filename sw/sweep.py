@@ -11,17 +11,16 @@ run of the last is finished.
 """
 
 import argparse
-import json
 import shutil
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from urllib.parse import quote
 
 from sw import cli, train
 from sw.cli import UserError
 from sw.flags import parser, positive_int
 from sw.learn.history import RunFigures
-from sw.network import file_name
 from sw.reports import pictures
 from sw.reports.sweeps import Sweep, summary, table
 
@@ -53,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _begin(folder, args.flags, args.restart)
         runs: dict[str, list[RunFigures]] = {value: [] for value in values}
         for value, seed in product(runs, range(args.seeds)):
-            figures = folder / f"{file_name(value)}-s{seed}.json"
+            figures = folder / f"{quote(value, safe='=')}-s{seed}.json"
             if not figures.exists():
                 out = figures.with_suffix(".safetensors")
                 given = [*args.flags, f"--{flag}", value, "--seed", str(seed), "--out", str(out)]
@@ -86,21 +85,34 @@ def _begin(folder: Path, flags: Sequence[str], restart: bool) -> None:
     or no run of theirs was finished, else it is refused.
     """
     kept = folder / "flags.json"
-    before = json.loads(kept.read_text(encoding="utf-8"))["flags"] if kept.exists() else None
-    if before == flags and not restart:
+    before = None if restart else _flags(kept)
+    if before == flags:
         return
-    if before is not None and any(folder.glob("*-s*.json")) and not restart:
+    if before is not None and any(folder.glob("*-s*.json")):
         raise UserError(f"{kept}: made with {' '.join(before)!r}; --restart drops that sweep")
     for old in folder.iterdir():
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     cli.write_json(kept, {"flags": flags})
 
 
+def _flags(path: Path) -> list[str] | None:
+    """Those of the sweep before; None if there was none."""
+    try:
+        flags = cli.read_json(path)["flags"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, LookupError):
+        flags = None
+    if isinstance(flags, list) and all(isinstance(each, str) for each in flags):
+        return flags
+    raise UserError(f"{path}: not the flags of a sweep; --restart drops that sweep")
+
+
 def _figures(path: Path) -> RunFigures:
     """What ``sw.train`` wrote with --json."""
     try:
-        return RunFigures(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError):
+        return RunFigures.from_dict(cli.read_json(path))
+    except ValueError:
         raise UserError(f"{path}: not the figures of a run; --restart drops that sweep") from None
 
 

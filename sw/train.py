@@ -6,7 +6,6 @@ done. A command that was killed is resumed by giving it again.
 """
 
 import argparse
-import json
 import platform
 import shlex
 import sys
@@ -279,7 +278,7 @@ def _setting(text: str) -> tuple[str, Any]:
     """A name, and a value as JSON has it; the rule or the augmentation checks both."""
     name, _, value = text.partition("=")
     try:
-        return name, json.loads(value)
+        return name, cli.from_json(value)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {text!r}") from None
 

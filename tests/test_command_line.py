@@ -40,6 +40,7 @@ NUMBERS = {
     flags.positive_float: ("0", "-1", "nan", "inf", "1e400", "x", ""),
     flags.fraction: ("-0.1", "1.1", "nan", "inf", "x"),
     flags.share: ("-0.1", "1", "nan", "inf", "x"),
+    flags.seconds: ("0", "-1", "nan", "inf", "1e10", "x"),
     flags.megahertz: ("0", "-1", "nan", "inf", "1e300", "x"),
 }
 OUTPUTS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hw.boards.utilisation import Utilisation
 from hw.explore.measure import Measurement
-from sw.cli import UserError, atomic_path
+from sw.cli import UserError, atomic_path, read_json
 from sw.record import INLINE, Record
 
 __all__ = ["PATH", "Routed", "is_routed", "read_routed", "write_routed"]
@@ -62,9 +62,7 @@ class Routed(Record):
 def read_routed(path: Path = PATH) -> list[Routed]:
     """The table. Raises :class:`UserError` if it is missing or damaged."""
     try:
-        return [
-            Routed.from_dict(row) for row in json.loads(path.read_text(encoding="utf-8"))["designs"]
-        ]
+        return [Routed.from_dict(row) for row in read_json(path)["designs"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: {error}; take it from the repository") from None
 

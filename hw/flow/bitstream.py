@@ -1,6 +1,5 @@
 """From a network to a bitstream and its report: plan, clock search, tools, measurement."""
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from hw.flow.implement import (
 from hw.flow.loading import Loading, write_weights
 from hw.flow.plan import plan
 from hw.rtl.config import DEFAULT, Config
-from sw.cli import atomic_path, exclusive, write_json
+from sw.cli import atomic_path, exclusive, read_json, write_json
 from sw.network import Network
 from sw.record import INLINE, Record
 
@@ -199,7 +198,7 @@ def _included(network: Network, board: Board, config: Config, clock: int) -> str
 def _read(path: Path) -> BuildReport | None:
     """The report of the build before; None if there is none, or it is damaged."""
     try:
-        return BuildReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return BuildReport.from_dict(read_json(path))
     except (OSError, ValueError):
         return None
 

@@ -22,7 +22,7 @@ from hw.flow.errors import DesignError
 from hw.flow.plan import commands
 from hw.flow.route import place_and_route
 from hw.flow.tools import run_tool, tool_version
-from sw.cli import write_json
+from sw.cli import read_json, write_json
 from sw.record import INLINE, Record
 
 __all__ = [
@@ -171,7 +171,7 @@ def used_cells(log: str, family: Family) -> tuple[int, int, int]:
 def _done(path: Path) -> Implementation | None:
     """What was made before; None if there is nothing, or the file is damaged."""
     try:
-        return Implementation.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return Implementation.from_dict(read_json(path))
     except (OSError, ValueError):
         return None
 

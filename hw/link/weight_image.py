@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from hw.link.record import Record
+from sw import limits
 from sw.cli import UserError
 from sw.network import Network
 
@@ -80,7 +81,8 @@ def read_image(path: Path, network: Network) -> bytes:
     """
     remedy = "name the one that hw.build wrote beside the bitstream"
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(limits.FILE)  # no more, whatever it is
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
     if len(content) < HEADER.size or not content.startswith(MAGIC):

@@ -15,7 +15,8 @@ A file whose content is not the official one is refused and left alone.
 import hashlib
 import os
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,15 +44,25 @@ def check_folders(data_dir: Path | None) -> None:
         )
 
 
-def places(data_dir: Path | None) -> list[Path]:
+def places(data_dir: Path | None) -> Iterator[Path]:
     """Where files are looked for before they are fetched."""
     given = [data_dir, os.environ.get(_ENVIRONMENT)]
-    return [*(Path(place) for place in given if place), cache(), _SYSTEM]
+    yield from (Path(place) for place in given if place)
+    with suppress(UserError):  # there is none without a home
+        yield cache()
+    yield _SYSTEM
 
 
 def cache() -> Path:
-    """Where fetched files go."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "firstspike"
+    """Where fetched files go. Raises UserError where nothing says so."""
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # a user without an entry in the system's list, as in some containers
+        raise UserError(
+            "there is no home folder to keep data sets in; set HOME or XDG_CACHE_HOME, or name the "
+            "folder where they lie with --data-dir"
+        ) from None
+    return Path(home) / "firstspike"
 
 
 def find(

@@ -1,12 +1,11 @@
 """What a training run reports: of each epoch, and at its end."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sw.answer import Figures
-from sw.cli import UserError
+from sw.cli import UserError, read_json
 
 __all__ = ["Epoch", "Log", "RunFigures", "read_epochs"]
 
@@ -101,10 +100,7 @@ def read_epochs(log: Path) -> list[Epoch]:
         It is none, or cannot be read.
     """
     try:
-        epochs = [
-            Epoch.from_dict(entry)
-            for entry in json.loads(log.read_text(encoding="utf-8"))["epochs"]
-        ]
+        epochs = [Epoch.from_dict(entry) for entry in read_json(log)["epochs"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no list of epochs in it"
         raise UserError(

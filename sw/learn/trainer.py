@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sw import limits
 from sw.answer import Answer
-from sw.cli import UserError, atomic_path
+from sw.cli import UserError, atomic_path, from_json
 from sw.data.dataset import Dataset, split
 from sw.data.events import EventDataset, Events
 from sw.encoder import EventsEncoder, LatencyEncoder
@@ -38,7 +38,10 @@ from sw.rules.neuron import spiked
 __all__ = ["Trainer"]
 
 # What reading a damaged checkpoint ends in
-_DAMAGES = OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, pickle.PickleError
+_DAMAGES = (
+    *(OSError, EOFError, RuntimeError, pickle.PickleError),
+    *(LookupError, TypeError, ValueError, AttributeError),
+)
 _VALUES = 1 << 25  # spike flags of one chunk of images, all steps (128 MiB)
 
 
@@ -278,10 +281,9 @@ class Trainer:
     def _resume(self, path: Path) -> None:
         try:
             content = torch.load(path, map_location=self.device, weights_only=True)
-            identity = json.loads(content["identity"])
-            history = [Epoch.from_dict(entry) for entry in content["history"]]
+            identity = dict(from_json(content["identity"]))
         except _DAMAGES:
-            raise UserError(f"{path}: not a checkpoint, or damaged; --restart drops it") from None
+            raise _damaged(path) from None
         own = json.loads(self._identity)
         for key in sorted({*identity, *own}):
             if identity.get(key) != own.get(key):
@@ -289,6 +291,16 @@ class Trainer:
                     f"{path}: checkpoint of another run ({key} {identity.get(key)!r}, "
                     f"not {own.get(key)!r}); finish that one, or --restart drops it"
                 )
-        self.rule.load_state_dict(content["rule"])
-        self._optimizer.load_state_dict(content["optimizer"])
-        self.epoch, self.history = content["epoch"], history
+        try:
+            self.rule.load_state_dict(content["rule"])
+            self._optimizer.load_state_dict(content["optimizer"])
+            self.history = [Epoch.from_dict(entry) for entry in content["history"]]
+            self.epoch = len(self.history)
+            if content["epoch"] != self.epoch or self.epoch > self.recipe.epochs:
+                raise ValueError
+        except _DAMAGES:
+            raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path}: not a checkpoint, or damaged; --restart drops it")

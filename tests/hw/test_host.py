@@ -607,6 +607,8 @@ def test_a_port_that_is_none(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (["--image", "short"], r"short: must be 8 × 8 bytes, one per pixel, not 63$"),
+        (["--image", "/dev/zero"], r"zero: must be 8 × 8 bytes, one per pixel, not more$"),
+        (["--load", "/dev/zero"], r"/dev/zero: is no weight image; name the one"),
         (["--image", "missing"], r"missing: cannot be read \(No such file.*\); name a file$"),
         (["--images", "0"], r"^--images must be at least 1, not 0$"),
         (["--images", "-3"], r"^--images must be at least 1, not -3$"),

@@ -116,6 +116,20 @@ def test_a_pipe_and_a_link_stay_what_they_are(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_links_that_lead_to_one_another(tmp_path, inside):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    path = tmp_path / "a" / "inside" if inside else tmp_path / "a"
+    line = r"cannot be written \(Too many levels of symbolic links\); name another place"
+    for folder in (False, True):
+        with pytest.raises(cli.UserError, match=line):
+            cli.check_output(path, folder=folder)
+    with pytest.raises(cli.UserError, match=line):
+        cli.write_json(path, {})
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "b"]
+
+
 def test_files_that_belong_together(tmp_path):
     cli.write_files(tmp_path / "new", {"a": "1", "b": "µ"})
     assert (tmp_path / "new" / "b").read_text(encoding="utf-8") == "µ"
@@ -182,6 +196,7 @@ def ended(code, **environment):
         ("raise ModuleNotFoundError(name='nosuch')", 1, "Traceback"),
         ("raise ValueError", 1, "Traceback"),
         ("sys.stdout = open('/dev/full', 'w'); print('x')", 2, "error: output: No space left"),
+        ("sys.stderr = open('/dev/full', 'w'); open('/missing/file')", 2, ""),
     ],
 )
 def test_ends(code, status, line):
@@ -190,6 +205,30 @@ def test_ends(code, status, line):
     text = result.stderr.decode()
     assert text.startswith(line)
     assert status == 1 or text.strip().count("\n") == 0
+
+
+@pytest.mark.parametrize("closed", ["0<&- 1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_streams_that_are_closed(tmp_path, closed):
+    """A file that is written does not become one of them."""
+    code = (
+        "import sys; from sw import cli\n"
+        "def main():\n"
+        "    with open('out', 'wb', 0) as file:\n"
+        "        print('printed'); print('said', file=sys.stderr); file.write(b'whole')\n"
+        "    raise cli.UserError('x')\n"
+        "cli.run(main)"
+    )
+    result = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert (tmp_path / "out").read_text() == "whole"
+    assert result.stdout == ("" if "1>" in closed else "printed\n")
+    assert result.stderr == ("" if "2>" in closed else "said\nerror: x\n")
 
 
 def test_extras_bring_what_is_said_of_them():
@@ -242,6 +281,15 @@ def test_a_picture_is_what_its_suffix_says(tmp_path, suffix):
 def test_write_json(tmp_path):
     cli.write_json(tmp_path / "f.json", {"accuracy": 0.5})
     assert json.loads((tmp_path / "f.json").read_text()) == {"accuracy": 0.5}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, '{"a":' * 100_000, "9" * 5000], ids=range(5)
+)
+def test_a_file_that_is_no_json(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=r"^[^\n]+$"):
+        cli.read_json(tmp_path / "a.json")
 
 
 def test_a_reader_that_has_enough():

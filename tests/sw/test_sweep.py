@@ -1,11 +1,13 @@
 """A sweep trains what it says, goes on where it was, and is refused what does not fit."""
 
 import json
+from dataclasses import fields
 
 import pytest
 
 from sw import sweep, train
 from sw.cli import UserError
+from sw.learn.history import RunFigures
 
 FLAGS = ["--", "--epochs", "2", "--steps", "4"]
 
@@ -56,9 +58,45 @@ def test_damaged_figures_of_a_run(tmp_path):
     folder = tmp_path / "sweep" / "hidden"
     folder.mkdir(parents=True)
     (folder / "flags.json").write_text(json.dumps({"flags": FLAGS[1:]}))
-    (folder / "8-s0.json").write_text('{"accuracy": 1}')
-    with pytest.raises(UserError, match=r"8-s0\.json: not the figures of a run; --restart drops"):
+    names = [field.name for field in fields(RunFigures)]
+    for content in ({"accuracy": 1}, [], None, dict.fromkeys(names, "1"), dict.fromkeys(names)):
+        (folder / "8-s0.json").write_text(json.dumps(content))
+        line = r"8-s0\.json: not the figures of a run; --restart drops"
+        with pytest.raises(UserError, match=line):
+            sweep.main(arguments(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[" * 100_000, "[]", "{}", '{"flags": 3}', '{"flags": [3]}'],
+    ids=lambda content: content[:14],
+)
+def test_damaged_flags_of_a_sweep(tmp_path, content):
+    folder = tmp_path / "sweep" / "hidden"
+    folder.mkdir(parents=True)
+    (folder / "flags.json").write_text(content)
+    (folder / "8-s0.json").write_text("{}")
+    line = r"flags\.json: not the flags of a sweep; --restart drops that sweep"
+    with pytest.raises(UserError, match=line):
         sweep.main(arguments(tmp_path))
+
+
+def test_values_of_like_names_are_told_apart(tmp_path, monkeypatch):
+    """Each has its own run: no value is given the figures of another."""
+    asked = []
+
+    def trained(argv):
+        given = train.arguments().parse_args(argv)
+        asked.append(given.rate)
+        figures = dict.fromkeys((field.name for field in fields(RunFigures)), given.rate)
+        given.json.write_text(json.dumps(figures | {"images": 1}))
+
+    monkeypatch.setattr(train, "main", trained)
+    flags = ["--build-dir", str(tmp_path), "--vary", "rate=.5,5,5.", "--seeds", "1", "-q"]
+    sweep.main(flags)
+    assert asked == [0.5, 5, 5]
+    rows = json.loads((tmp_path / "sweep" / "rate" / "sweep.json").read_text())["rows"]
+    assert [row["accuracies"] for row in rows] == [[0.5], [5], [5]]
 
 
 def test_what_failed_at_the_start_is_in_nobodys_way(tmp_path):

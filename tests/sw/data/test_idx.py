@@ -68,6 +68,21 @@ def test_places(tiny, tmp_path, monkeypatch, place):
     assert registry.load("mnist", flag).train_images.shape == (3, 28, 28)
 
 
+def test_a_user_without_a_home(tiny, monkeypatch):
+    """As in some containers. What lies elsewhere is found; what would be fetched has no place."""
+
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(sources.Path, "home", home)
+    assert registry.load("mnist", tiny).train_images.shape == (3, 28, 28)
+    with pytest.raises(UserError, match=r"there is no home folder .*; set HOME or XDG_CACHE_HOME"):
+        registry.load("mnist")
+    monkeypatch.setattr(sources, "_SYSTEM", tiny)
+    assert registry.load("mnist").train_images.shape == (3, 28, 28)
+
+
 def test_it_lies_where_all_of_its_files_do(tiny):
     first = tiny / "mnist" / f"{idx.FILES[0]}.gz"
     assert registry.find("mnist", tiny) == first

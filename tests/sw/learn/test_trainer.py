@@ -202,7 +202,20 @@ def test_another_runs_checkpoint_is_refused(digits, tmp_path):
     path.write_bytes(before[:1000])
     with pytest.raises(UserError, match="not a checkpoint, or damaged; --restart drops it"):
         Trainer(small(epochs=1), digits).fit(path)
-    for damaged in (content | {"history": [{"epoch": 1}]}, [content]):
+    for damaged in (
+        content | {"history": [{"epoch": 1}]},
+        content | {"history": []},
+        content | {"epoch": 2, "history": 2 * content["history"]},
+        content | {"epoch": "1"},
+        content | {"rule": {}},
+        content | {"rule": {name: value[:1] for name, value in content["rule"].items()}},
+        content | {"optimizer": {}},
+        content | {"optimizer": []},
+        content | {"identity": "[1]"},
+        content | {"identity": "3"},
+        {key: value for key, value in content.items() if key != "rule"},
+        [content],
+    ):
         torch.save(damaged, path)
         with pytest.raises(UserError, match="not a checkpoint, or damaged; --restart drops it"):
             Trainer(small(epochs=1), digits).fit(path)
