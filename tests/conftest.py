@@ -12,9 +12,11 @@ from sw.data import registry, sources
 
 _BESIDE = Path(__file__).parents[2] / "shared" / "data"
 
-# A shell's & ignores Ctrl-C; the commands that tests start would inherit that and never end by it.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell's & ignores SIGINT, nohup SIGHUP; commands that tests start would inherit that and not end.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
