@@ -12,7 +12,7 @@ from sw.data import registry, sources
 
 _BESIDE = Path(__file__).parents[2] / "shared" / "data"
 
-# A shell's & ignores SIGINT, nohup SIGHUP; commands that tests start would inherit that and not end.
+# A shell's & ignores SIGINT, nohup SIGHUP: commands that tests start would inherit that and go on.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
     if signal.getsignal(number) is signal.SIG_IGN:
         handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
