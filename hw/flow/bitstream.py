@@ -23,7 +23,7 @@ from hw.flow.implement import (
 from hw.flow.loading import Loading, write_weights
 from hw.flow.plan import plan
 from hw.rtl.config import DEFAULT, Config
-from sw.cli import atomic_path, exclusive, read_json, write_json
+from sw.cli import UserError, atomic_path, exclusive, read_json, write_json
 from sw.network import Network
 from sw.record import INLINE, Record
 
@@ -147,7 +147,7 @@ def build(
     start = clock or board.clock
     asked = ClockSearch(asked=clock, begins=planned(start)[1], margin=MARGIN, runs=RUNS)
     with exclusive(bitstream.parent) as folder:
-        before = _read(report_path)
+        before = _read(report_path, board)
         if before and _is_current(before, bitstream, asked, lambda at: planned(at)[1]):
             log(f"{bitstream} is up to date")
             made, measurement = before.implementation, before.measurement
@@ -195,12 +195,14 @@ def _included(network: Network, board: Board, config: Config, clock: int) -> str
     return f"{pll}UART link, {config.input(network).blocks}, all layers, decision"
 
 
-def _read(path: Path) -> BuildReport | None:
+def _read(path: Path, board: Board) -> BuildReport | None:
     """The report of the build before; None if there is none, or it is damaged."""
     try:
-        return BuildReport.from_dict(read_json(path))
-    except (OSError, ValueError):
+        report = BuildReport.from_dict(read_json(path))
+        check_clock(board, report.implementation.clock)
+    except (OSError, ValueError, OverflowError, UserError):
         return None
+    return report
 
 
 def _is_current(

@@ -53,6 +53,11 @@ class Implementation(Record):
         nextpnr's router that succeeded.
     digest : str
         Of the plan and the tools' versions.
+
+    Raises
+    ------
+    ValueError
+        A frequency is not above 0.
     """
 
     bitstream_sha256: str
@@ -62,6 +67,10 @@ class Implementation(Record):
     placement_seed: int
     router: str
     digest: str
+
+    def __post_init__(self) -> None:
+        if min(self.fmax_mhz, self.clock_mhz) <= 0:
+            raise ValueError("fmax and clock must be above 0")
 
     @property
     def clock(self) -> int:

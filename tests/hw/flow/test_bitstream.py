@@ -184,6 +184,9 @@ def test_no_weights_to_load(stubs, tiny, tmp_path):
         ("bitstream gone", []),
         ("report damaged", []),
         ("report of another kind", []),
+        ("report of clock 0", []),
+        ("report of clock 1e+308", []),
+        ("report of fmax 0", []),
         ("report gone", []),
         ("work gone", []),
         ("bitstream and work gone", ICE40_TOOLS),
@@ -208,6 +211,9 @@ def test_reuse(stubs, tiny, tmp_path, change, runs):
         (folder / "report.json").write_text('{"board":')
     elif change == "report of another kind":
         (folder / "report.json").write_text(json.dumps(first | {"seed": "0"}))
+    elif change.startswith("report of "):
+        name, value = change.split()[2:]
+        (folder / "report.json").write_text(json.dumps(first | {f"{name}_mhz": float(value)}))
     elif change == "report gone":
         (folder / "report.json").unlink()
     if change.endswith("work gone"):
@@ -299,7 +305,8 @@ def test_build_without_a_pll(stubs, tiny, tmp_path):
 
 _SAME_DIGEST = {
     *("nothing", "bitstream altered", "bitstream gone", "report damaged"),
-    *("report of another kind", "report gone", "work gone", "bitstream and work gone"),
+    *("report of another kind", "report of clock 0", "report of clock 1e+308", "report of fmax 0"),
+    *("report gone", "work gone", "bitstream and work gone"),
 }
 
 
