@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Build a network's bitstream.", data=True, build=True, seed=True)
+    options = parser("Build a network's bitstream.", data=True, build=True, seed="the board's")
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
     options.add_argument("--board", required=True, help=board_names())
     options.add_argument(

@@ -170,7 +170,9 @@ def initiation_interval(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Build every board and write the table.", data=True, build=True, seed=True)
+    options = parser(
+        "Build every board and write the table.", data=True, build=True, seed="the boards'"
+    )
     options.add_argument("--out", type=output_file, default=Path("docs/results.md"), metavar="FILE")
     options.add_argument(
         "--designs",

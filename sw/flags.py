@@ -51,14 +51,16 @@ def parser(
     data: bool = False,
     build: bool = False,
     out: str | None = None,
-    seed: bool = False,
+    seed: bool | str = False,
 ) -> argparse.ArgumentParser:
     """An argument parser with the flags that all commands share, or many.
 
     Parameters
     ----------
-    json, data, build, seed : bool
-        With ``--json``, ``--data-dir``, ``--build-dir``, ``--seed``.
+    json, data, build : bool
+        With ``--json``, ``--data-dir``, ``--build-dir``.
+    seed : bool or str
+        With ``--seed``, 0 if it is not given; or None, which then means what the text says.
     out : str, or None
         With ``--out DIR`` for the one folder in ``--build-dir`` where results go, this one if it is
         not given.
@@ -93,8 +95,9 @@ def parser(
             help="where results go (default: %(default)s)",
         )
     if seed:
+        default, meaning = (0, 0) if seed is True else (None, seed)
         result.add_argument(
-            "--seed", metavar="N", type=natural, default=0, help="seed (default: %(default)s)"
+            "--seed", metavar="N", type=natural, default=default, help=f"seed (default: {meaning})"
         )
     return result
 

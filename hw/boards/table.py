@@ -46,6 +46,8 @@ class Board:
         Network of the zoo that is built unless another is named.
     pll : str
         Primitive that makes the clock. A pad PLL where the crystal's pin is the PLL's own.
+    seed : int
+        Where placement begins: the board's own network routes well from there.
     route : str
         Options of place and route.
     leds : tuple of str
@@ -81,6 +83,7 @@ class Board:
     leds: tuple[str, ...]
     serial: str
     program: str
+    seed: int = 0
     route: str = ""
     idle: tuple[str, ...] = ()
     weights_at: int | None = None
@@ -197,6 +200,7 @@ BOARDS = {
             crystal=12_000_000,
             clock=76_500_000,
             network="mnist-512-192-10-t8",
+            seed=3,
             pll="SB_PLL40_CORE",
             leds=tuple(f"D{number}" for number in range(2, 10)),
             serial="its USB port, second of two",

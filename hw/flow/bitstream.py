@@ -117,14 +117,14 @@ def build(
     config: Config = DEFAULT,
     data_dir: Path | None = None,
     clock: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     log: Callable[[str], None] = print,
 ) -> BuildReport:
     """Makes ``<build_dir>/<board>/<network>/`` with the bitstream and ``report.json``.
 
     Without ``clock`` (Hz) the design runs at the fastest that the clock search finds, from the
-    board's usual clock on. Nothing is run if all is there and comes from the same plans and the
-    same tools.
+    board's usual clock on; without ``seed`` placement begins with the board's. Nothing is run if
+    all is there and comes from the same plans and the same tools.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def build(
             implementation=made,
             includes=_included(network, board, config, made.clock),
             tools=tools,
-            seed=seed,
+            seed=board.seed if seed is None else seed,
             search=asked,
             loading=write_weights(network, board, config, bitstream),
             measurement=measurement,

@@ -21,18 +21,20 @@ def plan(
     *,
     config: Config = DEFAULT,
     clock: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
 ) -> BuildPlan:
     """What the tools are given: files and commands, the same for the same network and board.
 
-    ``clock`` in Hz; without it, the one that the search for the fastest begins with.
+    ``clock`` in Hz; without it, the one that the search for the fastest begins with. ``seed`` is
+    where placement begins; without it, the board's.
     """
     check_fit(network, board, config)
     at = clock or board.clock
     for tool in board.family.tools:  # Amaranth looks for them by these variables
         os.environ[tool.upper().replace("-", "_")] = find_tool(tool)
     # Timing closure is checked by the clock search.
-    options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g} --seed {seed}"
+    options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g}"
+    options += f" --seed {board.seed if seed is None else seed}"
     route = board.route or (SAFE_ROUTE if resources_of(network, config).spram() else "")
     options += f" {route}" if route else ""
     return board.platform().prepare(

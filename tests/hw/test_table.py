@@ -236,7 +236,7 @@ def test_the_command_builds_every_row(built, places, tmp_path, capsys):
 def test_one_design_is_added(built, places):
     _, designs, flags = places
     table.main([*flags, "--add", "ice40", "digits-64-38-10-t2", "event-2"])
-    assert built == [("icebreaker", "digits-64-38-10-t2", "event-2", 0)]
+    assert built == [("icebreaker", "digits-64-38-10-t2", "event-2", None)]
     added, kept = read_routed(designs)
     assert kept == DESIGN
     assert (added.key, added.router) == (built[0][:3], "router2")
@@ -253,7 +253,7 @@ def test_what_the_exploration_chooses_is_added(built, places, monkeypatch):
 
     monkeypatch.setattr(search, "chosen_by_goal", chosen)
     table.main([*flags, "--searched", "-q"])
-    assert built == [(board, network.name, "event", 0) for board in BOARDS]
+    assert built == [(board, network.name, "event", None) for board in BOARDS]
     assert len(read_routed(designs)) == len(BOARDS) + 1
 
 

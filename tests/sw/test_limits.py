@@ -63,8 +63,9 @@ def test_the_page_states_the_bounds():
     assert (
         f"refuses more than {powers['FILE']} bytes of file, {powers['HEADER']} bytes of header, "
         f"{limits.LAYERS} layers, {powers['UNITS']} units in a layer, pixels of an image or "
-        f"channels of events, {powers['WEIGHTS']} weights in all layers together, {limits.TEXT} "
-        f"characters of a name or a label, and JSON nested more than {limits.DEPTH} deep"
+        f"channels of sensor events, {powers['WEIGHTS']} weights in all layers together, "
+        f"{limits.TEXT} characters of a name or a label, and JSON nested more than {limits.DEPTH} "
+        f"deep"
     ) in page
     assert all(2 ** int(power[2:]) == getattr(limits, name) for name, power in powers.items())
     assert f"| T | steps in one inference window | 1 … {limits.STEPS} (a power of two where" in page

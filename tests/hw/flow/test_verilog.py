@@ -19,6 +19,7 @@ from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
 from sim.verilator import tool
+from sw import cli
 from sw.cli import UserError, atomic_path
 from sw.network import find
 
@@ -241,7 +242,7 @@ def test_all_or_nothing(rng, tmp_path, monkeypatch):
         with atomic_path(path) as temporary:
             yield Full(temporary)
 
-    monkeypatch.setattr(verilog, "atomic_path", full)
+    monkeypatch.setattr(cli, "atomic_path", full)
     network = image_network(rng, hidden=(34,), name="after")
     with pytest.raises(UserError, match=r"hex: cannot be written \(No space left on device\)"):
         verilog.export(network, tmp_path, find_config("folded-16-spram,event"))
