@@ -5,6 +5,7 @@ unit fires. From there :func:`sw.fold.fold` makes signs and integer thresholds. 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil, floor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -144,12 +145,21 @@ class Stage:
                 return index
         return None
 
-    def may_repeat(self, first: Sequence[Fraction], again: Sequence[Fraction]) -> bool:
-        """Whether a unit may fire twice that fires when its potential has risen by ``first``, and
-        again when it has risen by ``again`` since; both per unit.
+    def may_repeat(
+        self, first: Sequence[Fraction], again: Sequence[Fraction], *, strict: bool
+    ) -> bool:
+        """Whether a unit may fire twice that fires when its potential has risen by ``first`` (by
+        more if ``strict``), and again when it has risen by ``again`` since; both per unit.
         """
-        units = zip(self.slopes(), first, again, strict=True)
-        return any(max(a, Fraction(0)) + b <= abs(slope) * self.most for slope, a, b in units)
+
+        def spikes(rise: Fraction, slope: Fraction) -> int:
+            count = rise / abs(slope)
+            return floor(count) + 1 if strict else ceil(count)
+
+        return any(
+            max(spikes(a, slope), 0) + spikes(b, slope) <= self.most if slope else b <= 0
+            for slope, a, b in zip(self.slopes(), first, again, strict=True)
+        )
 
     def decides_in_spikes(self, level: Sequence[Fraction]) -> str | None:
         """What the integer margins of this output layer lose, as a note; None if nothing."""

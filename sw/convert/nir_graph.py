@@ -103,13 +103,10 @@ def read(path: Path) -> nir.NIRGraph:
     import nir
 
     try:
-        graph = nir.read(path)
+        return nir.read(path)
     except Exception as error:  # whatever HDF5 and the library raise for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConversionError(f"{path}: is no NIR graph ({reason})") from None
-    if not isinstance(graph, nir.NIRGraph):
-        raise ConversionError(f"{path}: holds one node, {type(graph).__name__}, not a graph")
-    return graph
 
 
 def from_nir(
@@ -191,7 +188,8 @@ def convert_nir(
                 notes.append(note)
             stage, most = None, layers[-1].outputs
         else:
-            raise ConversionError(f"{title}: follows {stage.name} without an IF between them")
+            without = f"follows {stage.name} without an IF between them"
+            raise ConversionError(f"{title}: {_REFUSED.get(_kind(node), without)}")
     if stage is not None or not layers:
         raise ConversionError("NIR graph: must end with an IF after a Linear or Affine")
     provenance = given.get("provenance") or provenance_of("imported from NIR", dataset, "NIR")
@@ -289,7 +287,7 @@ def _layer(title: str, node: nir.IF, stage: Stage, steps: int, *, single: bool) 
     stage.affine(title, np.ravel(node.r), [0.0])
     thresholds, resets = _fractions(node.v_threshold), _fractions(node.v_reset)
     again = [level - reset for level, reset in zip(thresholds, resets, strict=True)]
-    if not single and stage.may_repeat(thresholds, again):
+    if not single and stage.may_repeat(thresholds, again, strict=True):
         raise ConversionError(
             f"{title}: may fire again after its first spike: v_reset is {float(max(resets)):g}; "
             "lower it to below what a unit can gain later, or say that what runs the graph takes "

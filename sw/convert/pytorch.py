@@ -344,7 +344,7 @@ def _check_bias(stage: Stage, steps: int) -> None:
 
 def _check_latch(name: str, stage: Stage, neuron: Neuron, levels: Sequence[Fraction]) -> None:
     """Refuses hidden neurons that may fire a second time."""
-    if not neuron.resets or stage.may_repeat(levels, levels):
+    if not neuron.resets or stage.may_repeat(levels, levels, strict=neuron.strict):
         raise ConversionError(
             f"{name}: may fire again after its first spike, which a unit of a network does not; "
             "if the code around it takes first spikes only, say so (--latched)"
