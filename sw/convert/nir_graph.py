@@ -10,7 +10,7 @@ T, encoder, labels and how ties are broken, is JSON in the graph's metadata.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from itertools import pairwise
@@ -29,6 +29,7 @@ from sw.convert.layers import (
     most_spikes,
     provenance_of,
 )
+from sw.convert.nir_run import stepper
 from sw.convert.simulate import simulate
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
 from sw.network import Layer, Network
@@ -205,7 +206,7 @@ def convert_nir(
     )
 
     def classify(spikes: Spikes) -> np.ndarray:
-        return simulate(spikes, network, _stepper(chain, latched))
+        return simulate(spikes, network, stepper(chain, latched))
 
     return Converted(network, classify, tuple(notes))
 
@@ -327,31 +328,3 @@ def _read_metadata(graph: nir.NIRGraph) -> dict[str, Any]:
         return {**given, "encoder": kind(**encoder)}
     except (KeyError, TypeError, ValueError) as error:
         raise ConversionError(f"NIR graph: metadata 'firstspike': {error}") from None
-
-
-def _stepper(
-    chain: Sequence[tuple[str, Any]], latched: bool
-) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Simulates the graph by NIR's equations with Δt = 1, in float64."""
-    potentials: dict[str, np.ndarray] = {}
-    fired: dict[str, np.ndarray] = {}
-    last = chain[-1][0]
-
-    def step(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values = spikes.astype(np.float64)
-        for key, node in chain:
-            if _kind(node) in ("Linear", "Affine"):
-                values = values @ np.asarray(node.weight, np.float64).T
-                values = values + getattr(node, "bias", 0.0)
-            elif _kind(node) == "Scale":
-                values = values * np.ravel(node.scale)
-            else:
-                before = potentials.get(key, 0.0) + node.r.astype(np.float64) * values
-                spike = before > node.v_threshold
-                potentials[key] = np.where(spike, node.v_reset, before)
-                seen = fired.get(key, np.zeros_like(spike))
-                fired[key] = seen | spike
-                values = (spike & ~seen if latched and key != last else spike).astype(np.float64)
-        return fired[last], before - node.v_threshold
-
-    return step

@@ -11,14 +11,13 @@ Two classes of modules have a meaning as a network (docs/own_network.md):
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sw.convert.activations import Neuron, is_neuron, neuron_of, step_of
+from sw.convert.activations import Neuron, neuron_of, step_of
 from sw.convert.layers import (
     ConversionError,
     Converted,
@@ -27,27 +26,26 @@ from sw.convert.layers import (
     most_spikes,
     provenance_of,
 )
-from sw.convert.simulate import simulate
-from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.convert.torch_modules import (
+    Part,
+    blocks_of,
+    check_forward,
+    fresh,
+    norm_of,
+    parts_of,
+    unchecked,
+    weights_of,
+)
+from sw.convert.torch_run import runner
+from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import Layer, Network
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 __all__ = ["convert_torch", "from_torch"]
 
 _BIPOLAR = Levels(Fraction(-1), Fraction(1))
-_TRIALS = 64  # random inputs on which a module and the chain of its children must agree
-_SKIPPED = {"Identity", "Dropout", "AlphaDropout", "Flatten"}
-
-
-class _Part(NamedTuple):
-    """A module of the chain, and what it is."""
-
-    name: str
-    module: Any  # nn.Module, of the kind that comes next
-    kind: str  # linear, norm, step or neuron
 
 
 def from_torch(
@@ -115,8 +113,8 @@ def convert_torch(
     """As :func:`from_torch`, with what runs the module itself and what the two decide in other
     ways.
     """
-    module = _fresh(module)
-    chain = list(_parts(module, ""))
+    module = fresh(module)
+    chain = list(parts_of(module, ""))
     spiking = any(part.kind == "neuron" for part in chain)
     steppers = [part.name for part in chain if part.kind == "step"]
     if spiking and steppers:
@@ -127,10 +125,10 @@ def convert_torch(
         raise ConversionError("inputs of spiking neurons are spikes, 0 or 1; leave out --bipolar")
     inputs = _BIPOLAR if bipolar else Levels()
     if not spiking:
-        _check_forward(module, chain, encoder, inputs)
-    layers, levels, notes = [], [inputs], _unchecked(module) if spiking else []
+        check_forward(module, chain, encoder, inputs)
+    layers, levels, notes = [], [inputs], unchecked(module) if spiking else []
     most = most_spikes(encoder)
-    blocks = list(_blocks(chain))
+    blocks = list(blocks_of(chain))
     for index, block in enumerate(blocks):
         last = index == len(blocks) - 1
         stage = _stage(block, levels[-1], most)
@@ -150,132 +148,22 @@ def convert_torch(
         labels=tuple(labels),
         provenance=provenance_of("imported from PyTorch", dataset, type(module).__name__),
     )
-    return Converted(network, _runner(blocks, levels, network, latched), tuple(notes))
+    return Converted(network, runner(blocks, levels, network, latched), tuple(notes))
 
 
-def _fresh(module: nn.Module) -> nn.Module:
-    """A copy for evaluation on the CPU, one step at a time, with neurons that have no potential."""
-    try:
-        module = copy.deepcopy(module).cpu().eval()
-    except RuntimeError as error:  # a state that hangs on a graph of gradients
-        raise ConversionError(
-            f"{type(module).__name__}: cannot be copied ({str(error).splitlines()[0]}); reset the "
-            "state of its neurons first"
-        ) from None
-    for part in module.modules():
-        if hasattr(part, "step_mode"):
-            setattr(part, "step_mode", "s")  # noqa: B010  # an attribute of some classes only
-        if is_neuron(part):
-            for method in ("reset", "reset_mem"):  # SpikingJelly, snnTorch
-                if callable(function := getattr(part, method, None)):
-                    function()
-    return module
-
-
-def _parts(module: nn.Module, path: str) -> Iterator[_Part]:
-    """The chain of layers in ``module``, in the order of its children."""
-    from torch import nn
-
-    kind = type(module).__name__
-    name = f"{path} ({kind})" if path else kind
-    if kind in _SKIPPED:
-        return
-    if isinstance(module, nn.BatchNorm1d):
-        yield _Part(name, module, "norm")
-    elif is_neuron(module):
-        yield _Part(name, module, "neuron")
-    elif hasattr(module, "in_features") and hasattr(module, "out_features"):
-        yield _Part(name, module, "linear")
-    elif any(hasattr(each, "in_features") or is_neuron(each) for each in module.modules()) or (
-        isinstance(module, nn.Sequential)
-    ):
-        for child, part in module.named_children():
-            yield from _parts(part, f"{path}.{child}" if path else child)
-    else:
-        step_of(name, module)
-        yield _Part(name, module, "step")
-
-
-def _blocks(chain: Sequence[_Part]) -> Iterator[list[_Part]]:
-    """The chain, cut before each linear layer."""
-    block: list[_Part] = []
-    for part in chain:
-        if part.kind == "linear":
-            if block and block[-1].kind not in ("step", "neuron"):
-                raise ConversionError(
-                    f"{part.name}: follows {block[-1].name} without an activation between them; "
-                    "make it a module of its own"
-                )
-            if block:
-                yield block
-            block = []
-        elif not block:
-            raise ConversionError(
-                f"{part.name}: stands before the first linear layer, where the encoder is"
-            )
-        elif block[-1].kind in ("step", "neuron"):
-            raise ConversionError(
-                f"{part.name}: follows an activation; a linear layer must stand between them"
-            )
-        block.append(part)
-    if not block:
-        raise ConversionError("the module has no linear layer; a network has at least one")
-    yield block
-
-
-def _stage(block: Sequence[_Part], inputs: Levels, most: int) -> Stage:
+def _stage(block: Sequence[Part], inputs: Levels, most: int) -> Stage:
     """The linear layer of a block with the batch norms after it."""
     name = block[0].name
-    weight, bias = _linear(name, block[0].module)
+    weight, bias = weights_of(name, block[0].module)
     stage = Stage(name=name, weight=weight, inputs=inputs, most=most)
     stage.affine(name, [1.0], bias)
     for part in block[1:]:
         if part.kind == "norm":
-            _normalise(stage, part.name, part.module)
+            stage.normalise(part.name, *norm_of(part.name, part.module))
     return stage
 
 
-def _linear(name: str, module: nn.Linear) -> tuple[np.ndarray, np.ndarray]:
-    """Weights float64 [N_out, N_in] and biases float64 [N_out] as the layer uses them, which may
-    keep other values to learn from.
-    """
-    import torch
-    from torch import nn
-
-    count = module.in_features
-    bias = getattr(module, "bias", None)
-    biases = np.zeros(module.out_features) if bias is None else bias.detach().double().numpy()
-    if type(module) is nn.Linear:
-        return module.weight.detach().double().numpy(), biases
-    bare = copy.deepcopy(module)
-    if bias is not None:
-        bare.register_parameter("bias", None)
-    with torch.no_grad():
-        unit = torch.eye(count, dtype=_dtype(module))
-        rows = _call(name, bare, unit).double()
-        others = [_call(name, bare, factor * unit).double() for factor in (0.0, -1.0, 2.0)]
-    if any((got != factor * rows).any() for got, factor in zip(others, (0, -1, 2), strict=True)):
-        raise ConversionError(
-            f"{name}: is not linear: it also changes its inputs; make that a module of its own"
-        )
-    return rows.numpy().T.copy(), biases
-
-
-def _normalise(stage: Stage, name: str, norm: nn.BatchNorm1d) -> None:
-    """Applies a batch norm as it is in evaluation."""
-    if norm.running_mean is None or norm.running_var is None:
-        raise ConversionError(f"{name}: keeps no running statistics (track_running_stats)")
-    mean, variance = (each.double().numpy() for each in (norm.running_mean, norm.running_var))
-    if not (variance + norm.eps > 0).all():
-        raise ConversionError(f"{name}: its variance must be above 0")
-    gamma, beta = (
-        np.array([default]) if each is None else each.detach().double().numpy()
-        for each, default in ((norm.weight, 1.0), (norm.bias, 0.0))
-    )
-    stage.normalise(name, gamma, mean, np.sqrt(variance + norm.eps), beta)
-
-
-def _levels(block: Sequence[_Part], stage: Stage) -> list[Fraction]:
+def _levels(block: Sequence[Part], stage: Stage) -> list[Fraction]:
     """The value at which each unit of a block fires."""
     units, (name, module, kind) = len(stage.weight), block[-1]
     if kind == "step":
@@ -291,7 +179,7 @@ def _levels(block: Sequence[_Part], stage: Stage) -> list[Fraction]:
 
 
 def _fire(
-    block: Sequence[_Part], stage: Stage, *, steps: int, hidden: bool, latched: bool
+    block: Sequence[Part], stage: Stage, *, steps: int, hidden: bool, latched: bool
 ) -> tuple[Layer, Levels]:
     """The layer of a block, and what it gives to the next."""
     name, module, kind = block[-1]
@@ -349,147 +237,3 @@ def _check_latch(name: str, stage: Stage, neuron: Neuron, levels: Sequence[Fract
             f"{name}: may fire again after its first spike, which a unit of a network does not; "
             "if the code around it takes first spikes only, say so (--latched)"
         )
-
-
-def _check_forward(
-    module: nn.Module,
-    chain: Sequence[_Part],
-    encoder: LatencyEncoder | EventsEncoder,
-    inputs: Levels,
-) -> None:
-    """Refuses a module whose forward is not the chain of its children."""
-    import torch
-
-    if not chain:
-        return
-    count = encoder.inputs
-    fired = np.random.default_rng(0).random((_TRIALS, count)) < 0.5
-    values = np.where(fired, float(inputs.high), float(inputs.low)).astype(np.float32)
-    flat = torch.from_numpy(values).to(_dtype(module))
-    with torch.no_grad():
-        expected = flat
-        for part in chain:
-            expected = _call(part.name, part.module, expected)
-        flattens = any(type(each).__name__ == "Flatten" for each in module.modules())
-        if flattens and isinstance(encoder, LatencyEncoder) and encoder.inputs == encoder.pixels:
-            flat = flat.reshape(_TRIALS, 1, *encoder.shape)
-        got = _call(type(module).__name__, module, flat)
-    if got.shape != expected.shape or not torch.allclose(got, expected, rtol=1e-4, atol=1e-5):
-        raise ConversionError(
-            f"{type(module).__name__}: its forward does not run its children one after the other "
-            "in the order of their definition; write it as nn.Sequential"
-        )
-
-
-def _unchecked(module: nn.Module) -> list[str]:
-    """A note on a simulation that nothing here can run as its author does."""
-    from torch import nn
-
-    if isinstance(module, nn.Sequential):
-        return []
-    return [
-        f"{type(module).__name__}: its forward is not run; its children are taken one after the "
-        "other, in the order of their definition"
-    ]
-
-
-def _dtype(module: nn.Module) -> torch.dtype:
-    """What a module computes in."""
-    import torch
-
-    kinds = (each.dtype for each in module.parameters() if each.dtype.is_floating_point)
-    return next(kinds, torch.float32)
-
-
-def _call(name: str, module: nn.Module, values: torch.Tensor) -> torch.Tensor:
-    """What a module makes of a batch. Neurons of snnTorch also return their state, which is left
-    out.
-    """
-    try:
-        result = module(values)
-    except Exception as error:  # whatever a stranger's module raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConversionError(
-            f"{name}: cannot be run on inputs {list(values.shape)}: {reason}"
-        ) from None
-    return result[0] if isinstance(result, tuple) else result
-
-
-def _runner(
-    blocks: Sequence[Sequence[_Part]], levels: Sequence[Levels], network: Network, latched: bool
-) -> Callable[[Spikes], np.ndarray]:
-    """What runs the module itself, see :class:`sw.convert.layers.Converted`."""
-    spiking = any(block[-1].kind == "neuron" for block in blocks)
-    runner = _run_neurons if spiking else _run_steps
-
-    def classify(spikes: Spikes) -> np.ndarray:
-        fresh = copy.deepcopy(blocks)  # neurons without potential
-        return simulate(spikes, network, runner(fresh, levels, latched))
-
-    return classify
-
-
-def _run_steps(
-    blocks: Sequence[Sequence[_Part]], levels: Sequence[Levels], latched: bool
-) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Called in each step with its spikes [B, N]: who fires of the outputs, and their values."""
-    import torch
-
-    total: Any = 0
-    fired: list[Any] = [False] * len(blocks)
-    kind = _dtype(blocks[0][0].module)
-
-    @torch.no_grad()
-    def step(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        nonlocal total
-        total = total + torch.from_numpy(spikes).to(kind)
-        low, high = map(float, levels[0])
-        values = low + (high - low) * total
-        for index, block in enumerate(blocks):
-            for part in block[:-1] if block[-1].kind == "step" else block:
-                values = part.module(values)
-            margin = values
-            if block[-1].kind == "step":
-                on = block[-1].module(values) == float(levels[index + 1].high)
-            else:
-                on = torch.zeros_like(values, dtype=torch.bool)
-            fired[index] = fired[index] | on
-            low, high = map(float, levels[index + 1])
-            values = torch.where(fired[index], high, low).to(kind)
-        return fired[-1].numpy(), margin.double().numpy()
-
-    return step
-
-
-def _run_neurons(
-    blocks: Sequence[Sequence[_Part]], levels: Sequence[Levels], latched: bool
-) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """The same for spiking neurons, which keep their potentials."""
-    import torch
-
-    fired: list[Any] = [False] * len(blocks)
-    total: Any = 0
-    kind = _dtype(blocks[0][0].module)
-
-    @torch.no_grad()
-    def step(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        nonlocal total
-        values = torch.from_numpy(spikes).to(kind)
-        for index, block in enumerate(blocks):
-            neuron = block[-1].kind == "neuron"
-            for part in block[:-1] if neuron else block:
-                values = part.module(values)
-            if index == len(blocks) - 1:
-                total = total + values
-            if neuron:
-                on = _call(block[-1].name, block[-1].module, values) > 0
-            else:
-                on = torch.zeros_like(values, dtype=torch.bool)
-            values = on & ~fired[index] if latched and index < len(blocks) - 1 else on
-            fired[index] = fired[index] | on
-            values = values * float(levels[index + 1].high)
-        rise = neuron_of(*block[-1][:2]).rise if neuron else 0
-        margin = total.double().numpy() - np.array(rise, np.float64)
-        return fired[-1].numpy(), margin
-
-    return step
