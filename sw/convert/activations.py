@@ -82,7 +82,7 @@ def step_of(name: str, module: nn.Module) -> Step:
         found = found[[0, 2]]
     if len(found) != 2 or not np.isfinite(found).all():
         raise ConversionError(
-            f"{name}: an activation of {len(found)} values or more; a unit that fires once has two"
+            f"{name}: an activation of more than two values; a unit has fired or it has not"
             if len(found) > 2
             else f"{name}: no activation: it does not depend on its input"
         )
@@ -120,8 +120,13 @@ def _values(name: str, module: nn.Module, values: np.ndarray) -> np.ndarray:
             result = module(torch.from_numpy(values.reshape(-1, 1).copy()))
         return np.asarray(result.detach().to(torch.float64).numpy()).reshape(values.shape)
     except Exception as error:  # whatever a stranger's module raises
+        if any(True for _ in module.parameters()):
+            raise ConversionError(
+                f"{name}: no layer of a network; known are Linear, BatchNorm1d, activations of two "
+                "values and neurons without a leak"
+            ) from None
         raise ConversionError(
-            f"{name}: neither a layer that is known nor an activation of single values "
+            f"{name}: cannot be run on single values, as an activation "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'})"
         ) from None
 

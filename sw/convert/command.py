@@ -187,6 +187,8 @@ def _convert(args: argparse.Namespace, data: Dataset | EventDataset | None) -> C
     path, _, attribute = args.source.rpartition(":")
     if path.endswith(".py"):
         return _from_torch(args, Path(path), attribute, data)
+    if args.source.endswith(".py"):
+        raise cli.UserError(f"{args.source}: name what in it is the module: {args.source}:NAME")
     _refuse(args, "is for a module of PyTorch (FILE.py:NAME)", "weights", "bipolar")
     if args.source.endswith(".nir"):
         return _from_nir(args, data)

@@ -104,6 +104,11 @@ def read(path: Path) -> nir.NIRGraph:
     import nir
 
     try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ConversionError(f"{path}: cannot be read ({error.strerror}); name a file") from None
+    try:
         return nir.read(path)
     except Exception as error:  # whatever HDF5 and the library raise for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

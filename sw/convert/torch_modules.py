@@ -47,8 +47,8 @@ def fresh(module: nn.Module) -> nn.Module:
         module = copy.deepcopy(module).cpu().eval()
     except RuntimeError as error:  # a state that hangs on a graph of gradients
         raise ConversionError(
-            f"{type(module).__name__}: cannot be copied ({str(error).splitlines()[0]}); reset the "
-            "state of its neurons first"
+            f"{type(module).__name__}: cannot be copied ({str(error).splitlines()[0]}); it must "
+            "have its parameters, and neurons that were reset"
         ) from None
     for part in module.modules():
         if hasattr(part, "step_mode"):
@@ -176,7 +176,9 @@ def check_forward(
         if flattens and isinstance(encoder, LatencyEncoder) and encoder.inputs == encoder.pixels:
             flat = flat.reshape(_TRIALS, 1, *encoder.shape)
         got = call(type(module).__name__, module, flat)
-    if got.shape != expected.shape or not torch.allclose(got, expected, rtol=1e-4, atol=1e-5):
+    if got.shape != expected.shape or not torch.allclose(
+        got, expected, rtol=1e-4, atol=1e-5, equal_nan=True
+    ):
         raise ConversionError(
             f"{type(module).__name__}: its forward does not run its children one after the other "
             "in the order of their definition; write it as nn.Sequential"

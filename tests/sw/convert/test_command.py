@@ -113,6 +113,7 @@ class Evil:
         (["model.py:model", "--out", "a.safetensors", "--dataset", "digits"], "give --steps"),
         (["model.py:nothing"], "model.py:nothing: gives no module of PyTorch; it has ready"),
         (["model.py:nosuch"], "model.py:nosuch: gives no module of PyTorch; it has ready"),
+        (["model.py"], r"model\.py: name what in it is the module: model\.py:NAME"),
         (["broken.py:x"], r"broken\.py: cannot be run \(ZeroDivisionError: division by zero\)"),
         (["missing.py:x"], r"missing\.py: cannot be run \(FileNotFoundError"),
         (["model.py:ready", "--weights", "evil.pt"], r"evil\.pt: is no state_dict of Sequential"),

@@ -258,6 +258,7 @@ def test_files_that_are_none(rng, tmp_path):
             nir_graph.read(path)
         assert "\n" not in str(refused.value)
     nir.write(path, neurons([1, 1]))  # a node, not a graph
-    for name in ("a.nir", "missing.nir"):
-        with pytest.raises(ConversionError, match=rf"{name}: is no NIR graph"):
-            nir_graph.read(tmp_path / name)
+    with pytest.raises(ConversionError, match=r"a\.nir: is no NIR graph"):
+        nir_graph.read(path)
+    with pytest.raises(ConversionError, match=r"missing\.nir: cannot be read \(No such file"):
+        nir_graph.read(tmp_path / "missing.nir")
