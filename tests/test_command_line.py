@@ -26,6 +26,7 @@ DIGITS = "digits-64-38-10-t2"
 REQUIRED = {
     "build": ["--board", "ice40"],
     "evaluate": [DIGITS],
+    "convert": [DIGITS, "--out", "network.nir"],
     "export": [DIGITS],
     "host": ["--port", "/dev/null"],
     "raster": [DIGITS, "--out", "picture.png"],

@@ -111,7 +111,7 @@ def test_what_compiles_a_simulator(machine):
 
 
 def test_an_extra_that_there_is_not(machine):
-    with pytest.raises(UserError, match="learn, build, check, host, develop, not 'hosts'"):
+    with pytest.raises(UserError, match="learn, build, check, host, convert, develop, not 'hosts'"):
         doctor.main(["hosts"])
 
 

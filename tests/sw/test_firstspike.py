@@ -16,13 +16,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_command_has_a_name():
-    """Whatever ends in ``if __name__ == "__main__"`` is a command, and no other module is."""
-    files = {
-        f"{package}.{path.stem}"
+    """Whatever ends in ``if __name__ == "__main__"`` is a command, and no other module is; of a
+    package that is one, its ``__main__.py``.
+    """
+    paths = [
+        path.relative_to(ROOT)
         for package in ("hw", "sw", "sim")
-        for path in (ROOT / package).glob("*.py")
+        for pattern in ("*.py", "*/__main__.py")
+        for path in (ROOT / package).glob(pattern)
         if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
-    }
+    ]
+    files = {".".join(path.with_suffix("").parts).removesuffix(".__main__") for path in paths}
     named = {command.module for command in COMMANDS.values()}
     assert named == files - {"sw.firstspike"}
 

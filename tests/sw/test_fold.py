@@ -72,6 +72,16 @@ def test_values_that_floats_would_round():
     check(1.0, 0.0, [1e300, tiny], [1.0, -1.0], [tiny, 1e300])
 
 
+def test_fractions():
+    """A third of V is 1 at V = 3, where no float is a third."""
+    third = [Fraction(1, 3), Fraction(-1, 3)]
+    folded = fold(gamma=third, mean=0, deviation=1, beta=[Fraction(-1), Fraction(1)], reach=9)
+    assert folded.threshold.tolist() == [3, -3]
+    assert folded.negate.tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"^Scale must be above 0 and finite, not 0$"):
+        fold(gamma=1, mean=0, deviation=1, beta=0, reach=9, scale=[Fraction(1), Fraction(0)])
+
+
 def test_without_a_factor():
     """γ = 0: β alone decides, whatever the input; −0 is 0."""
     for strict, expected in ((False, [-9, -9, -9, 10]), (True, [-9, 10, 10, 10])):

@@ -1,0 +1,229 @@
+"""What every source becomes: weights, an exact affine function of each unit's sum, and where the
+unit fires. From there :func:`sw.fold.fold` makes signs and integer thresholds. NumPy only.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sw.cli import UserError
+from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.fold import fold
+from sw.network import Layer, Network
+
+__all__ = [
+    "EVENTS",
+    "ConversionError",
+    "Converted",
+    "Levels",
+    "Stage",
+    "most_spikes",
+    "provenance_of",
+]
+
+# Spikes that a recording of sensor events has at most. An input of it may fire several times, so
+# that the fan-in alone does not bound a potential.
+EVENTS = 1 << 20
+
+
+class ConversionError(UserError):
+    """A source that no network represents. One line: layer, reason, remedy."""
+
+
+class Converted(NamedTuple):
+    """A network beside its source.
+
+    Parameters
+    ----------
+    network : Network
+    classify : function of Spikes, to int [B]
+        Runs the source itself, in its own arithmetic, on input spikes: the class of each example.
+    notes : tuple of str
+        Where the source leaves open, or decides in another way, what the network decides. One
+        sentence each.
+    """
+
+    network: Network
+    classify: Callable[[Spikes], np.ndarray]
+    notes: tuple[str, ...] = ()
+
+
+class Levels(NamedTuple):
+    """What a layer is given by an input that has not fired yet, and by one that has."""
+
+    low: Fraction = Fraction(0)
+    high: Fraction = Fraction(1)
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """One layer of the source: value = factor · Σ weight · input + offset, per unit.
+
+    Parameters
+    ----------
+    name : str
+        As messages call it.
+    weight : float [N_out, N_in]
+        Real; each row must have one magnitude.
+    inputs : Levels
+    most : int
+        Spikes that the layer gets at most.
+    """
+
+    name: str
+    weight: np.ndarray
+    inputs: Levels
+    most: int
+    factor: list[Fraction] = field(init=False)
+    offset: list[Fraction] = field(init=False)
+    magnitude: list[Fraction] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.magnitude = _magnitudes(self.name, self.weight)
+        self.factor = [Fraction(1)] * len(self.weight)
+        self.offset = [Fraction(0)] * len(self.weight)
+
+    def affine(self, name: str, factor: Iterable[float], offset: Iterable[float]) -> None:
+        """Applies value ← factor · value + offset, per unit."""
+        factors = _fractions(name, factor, len(self.weight))
+        offsets = _fractions(name, offset, len(self.weight))
+        self.factor = [f * g for f, g in zip(factors, self.factor, strict=True)]
+        self.offset = [f * h + o for f, h, o in zip(factors, self.offset, offsets, strict=True)]
+
+    def normalise(
+        self,
+        name: str,
+        gamma: Iterable[float],
+        mean: Iterable[float],
+        deviation: Iterable[float],
+        beta: Iterable[float],
+    ) -> None:
+        """Applies a batch norm: value ← γ (value − μ) / σ + β, per unit."""
+        units = len(self.weight)
+        columns = [_fractions(name, each, units) for each in (gamma, mean, deviation, beta)]
+        for index, (g, m, d, b) in enumerate(zip(*columns, strict=True)):
+            self.factor[index] *= g / d
+            self.offset[index] = g * (self.offset[index] - m) / d + b
+
+    def slopes(self) -> list[Fraction]:
+        """By how much each +1 weight's input that fires raises the value."""
+        step = self.inputs.high - self.inputs.low
+        return [f * a * step for f, a in zip(self.factor, self.magnitude, strict=True)]
+
+    def resting(self) -> list[Fraction]:
+        """The value while no input has fired."""
+        signs = (2 * (self.weight > 0).sum(axis=1) - self.weight.shape[1]).tolist()
+        low = self.inputs.low
+        terms = zip(self.factor, self.magnitude, signs, self.offset, strict=True)
+        return [f * a * low * s + o for f, a, s, o in terms]
+
+    def fires_at(self, level: Sequence[Fraction], *, strict: bool) -> Layer:
+        """The layer that fires when value ≥ ``level`` (> if ``strict``), per unit."""
+        negate, threshold = fold(
+            gamma=self.slopes(),
+            mean=0,
+            deviation=1,
+            beta=[r - t for r, t in zip(self.resting(), level, strict=True)],
+            reach=self.most,
+            strict=strict,
+        )
+        return Layer(weight=(self.weight > 0) ^ negate[:, None], threshold=threshold)
+
+    def reaches(self, level: Fraction) -> int | None:
+        """A unit whose value can be ``level`` exactly, None if there is none."""
+        for index, (slope, rest) in enumerate(zip(self.slopes(), self.resting(), strict=True)):
+            if slope == 0:
+                if rest == level:
+                    return index
+                continue
+            potential = (level - rest) / slope
+            if potential.denominator == 1 and abs(potential) <= self.most:
+                return index
+        return None
+
+    def may_repeat(
+        self, first: Sequence[Fraction], again: Sequence[Fraction], *, strict: bool
+    ) -> bool:
+        """Whether a unit may fire twice that fires when its potential has risen by ``first`` (by
+        more if ``strict``), and again when it has risen by ``again`` since; both per unit.
+        """
+
+        def spikes(rise: Fraction, slope: Fraction) -> int:
+            count = rise / abs(slope)
+            return floor(count) + 1 if strict else ceil(count)
+
+        return any(
+            max(spikes(a, slope), 0) + spikes(b, slope) <= self.most if slope else b <= 0
+            for slope, a, b in zip(self.slopes(), first, again, strict=True)
+        )
+
+    def decides_in_spikes(self, level: Sequence[Fraction]) -> str | None:
+        """What the integer margins of this output layer lose, as a note; None if nothing."""
+        slopes = self.slopes()
+        rests = zip(level, self.resting(), slopes, strict=True)
+        parts = {(t - r) / abs(s) % 1 for t, r, s in rests if s}
+        if len({abs(slope) for slope in slopes}) == 1 and len(parts) == 1:
+            return None
+        return (
+            f"{self.name}: outputs that fire in the same step, or that do not fire, are compared "
+            "in integers, potential minus threshold; values of the source are real"
+        )
+
+
+def provenance_of(rule: str, dataset: str | None, source: str, **fields: Any) -> dict[str, Any]:
+    """The provenance of a network that was trained elsewhere."""
+    return {
+        "dataset": dataset or "unknown",
+        "rule": rule,
+        "seed": 0,
+        "epochs": 0,
+        "versions": {},
+        "validation_accuracy": None,
+        "test_accuracy": None,
+        "command": f"sw.convert {source}",
+        **fields,
+    }
+
+
+def most_spikes(encoder: LatencyEncoder | EventsEncoder) -> int:
+    """Spikes that the first layer gets at most."""
+    return EVENTS if isinstance(encoder, EventsEncoder) else encoder.inputs
+
+
+def _magnitudes(name: str, weight: np.ndarray) -> list[Fraction]:
+    """The one magnitude of each row."""
+    if weight.ndim != 2 or 0 in weight.shape:
+        raise ConversionError(f"{name}: its weights must be [N_out, N_in], not {weight.shape}")
+    if not np.isfinite(weight).all():
+        raise ConversionError(f"{name}: its weights must be finite, not NaN or infinite")
+    sizes = np.abs(weight)
+    if not (zeros := int((sizes == 0).sum())):
+        rows = (sizes != sizes[:, :1]).any(axis=1)
+        if not rows.any():
+            return [Fraction(float(size)) for size in sizes[:, 0]]
+        row = int(rows.argmax())
+        found = len(np.unique(sizes[row]))
+        raise ConversionError(
+            f"{name}: real weights: {found} magnitudes in row {row}, and more than one in "
+            f"{int(rows.sum())} of {len(rows)} rows; 1-bit weights have one per row"
+        )
+    raise ConversionError(
+        f"{name}: {zeros:,} of {weight.size:,} weights are 0; 1-bit weights are +1 or −1, times "
+        "one magnitude per row"
+    )
+
+
+def _fractions(name: str, values: Iterable[float], units: int) -> list[Fraction]:
+    """``values`` exactly, one per unit."""
+    array = np.asarray(list(values), np.float64)
+    if array.shape == (1,):
+        array = array.repeat(units)
+    if array.shape != (units,):
+        raise ConversionError(f"{name}: is for {len(array)} units, not {units}")
+    if not np.isfinite(array).all():
+        raise ConversionError(f"{name}: its parameters must be finite, not NaN or infinite")
+    return [Fraction(value) for value in array.tolist()]

@@ -1,0 +1,335 @@
+"""NIR, the neuromorphic intermediate representation (https://neuroir.org): graphs in and out.
+
+A layer of a network is ``Linear`` with weights ±1, then ``IF`` with r = 1, v_threshold = θ − ½ and
+v_reset = −M. NIR's neuron fires when v > v_threshold, which for integers is V ≥ θ. M is above what
+a unit can gain later, so that it never fires again: the reset is the latch. A simulator calls each
+node once per step, in order, without a delay between layers, with Δt = 1. What NIR has no word for,
+T, encoder, labels and how ties are broken, is JSON in the graph's metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sw.cli import atomic_path
+from sw.container import parse_json, quoted
+from sw.convert.layers import (
+    ConversionError,
+    Converted,
+    Levels,
+    Stage,
+    most_spikes,
+    provenance_of,
+)
+from sw.convert.nir_run import stepper
+from sw.convert.simulate import simulate
+from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.network import Layer, Network
+
+if TYPE_CHECKING:
+    import nir
+
+__all__ = ["convert_nir", "from_nir", "is_ours", "read", "to_nir", "write"]
+
+FORMAT = "firstspike-nir/1"
+_TIES = (
+    "The first output to fire names the class; of several in one step the one with the largest "
+    "v - v_threshold before its reset, then the lowest index; if none fires, so in the last step."
+)
+_FLOAT32 = 1 << 22  # up to here float32 has the halves
+
+
+def to_nir(network: Network) -> nir.NIRGraph:
+    """The graph of ``network``."""
+    import nir
+
+    nodes: dict[str, Any] = {"input": nir.Input(input_type=np.array([network.encoder.inputs]))}
+    most = most_spikes(network.encoder)
+    for index, layer in enumerate(network.layers):
+        nodes[f"linear_{index}"] = nir.Linear(np.where(layer.weight, 1, -1).astype(np.float32))
+        nodes[f"if_{index}"] = _neurons(layer, most)
+        most = layer.outputs
+    nodes["output"] = nir.Output(output_type=np.array([network.layers[-1].outputs]))
+    names = list(nodes)
+    graph = nir.NIRGraph(nodes=nodes, edges=list(pairwise(names)))
+    graph.metadata = {"firstspike": json.dumps(_metadata(network))}
+    return graph
+
+
+def _neurons(layer: Layer, most: int) -> nir.IF:
+    import nir
+
+    threshold = layer.threshold.astype(np.float64)
+    depth = most + np.abs(threshold).max() + 1  # one for the layer: some tools take no more
+    kind = np.float32 if depth < _FLOAT32 else np.float64
+    return nir.IF(
+        r=np.ones(layer.outputs, kind),
+        v_threshold=(threshold - 0.5).astype(kind),
+        v_reset=np.full(layer.outputs, -depth, kind),
+    )
+
+
+def _metadata(network: Network) -> dict[str, Any]:
+    encoder = network.encoder
+    kind = "events" if isinstance(encoder, EventsEncoder) else "latency"
+    return {
+        "format": FORMAT,
+        "name": network.name,
+        "steps": network.steps,
+        "encoder": {"kind": kind, **asdict(encoder)},
+        "labels": list(network.labels),
+        "ties": _TIES,
+        "provenance": network.provenance,
+    }
+
+
+def write(path: Path, network: Network) -> None:
+    """Writes the graph of ``network``, whole or not at all."""
+    import nir
+
+    with atomic_path(path) as temporary:
+        nir.write(temporary, to_nir(network))
+
+
+def read(path: Path) -> nir.NIRGraph:
+    """Reads a file. Raises :class:`ConversionError` with the path and the fault in one line."""
+    import nir
+
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ConversionError(f"{path}: cannot be read ({error.strerror}); name a file") from None
+    try:
+        return nir.read(path)
+    except Exception as error:  # whatever HDF5 and the library raise for a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConversionError(f"{path}: is no NIR graph ({reason})") from None
+
+
+def from_nir(
+    graph: nir.NIRGraph,
+    *,
+    encoder: LatencyEncoder | EventsEncoder | None = None,
+    steps: int | None = None,
+    labels: Sequence[str] | None = None,
+    name: str | None = None,
+    dataset: str | None = None,
+    latched: bool = False,
+) -> Network:
+    """The network that a NIR graph is: a chain of Linear or Affine, Scale, Flatten and IF.
+
+    Parameters
+    ----------
+    encoder, steps, labels, name, dataset
+        As of :func:`sw.convert.from_torch`; what is not given is in the graph's metadata, if this
+        project wrote it.
+    latched : bool
+        What runs the graph takes only the first spike of each hidden neuron.
+
+    Raises
+    ------
+    ConversionError
+        No network does the same, or something is not given. One line: node, reason, remedy.
+    NetworkError
+        Encoder, steps or labels do not fit the graph.
+    """
+    return convert_nir(
+        graph,
+        encoder=encoder,
+        steps=steps,
+        labels=labels,
+        name=name,
+        dataset=dataset,
+        latched=latched,
+    ).network
+
+
+def convert_nir(
+    graph: nir.NIRGraph,
+    *,
+    encoder: LatencyEncoder | EventsEncoder | None = None,
+    steps: int | None = None,
+    labels: Sequence[str] | None = None,
+    name: str | None = None,
+    dataset: str | None = None,
+    latched: bool = False,
+) -> Converted:
+    """As :func:`from_nir`, with what runs the graph itself."""
+    given = _read_metadata(graph)
+    encoder = encoder or given.get("encoder")
+    steps = steps or given.get("steps")
+    for what, value, flag in (
+        ("encoder", encoder, "--dataset, or --check"),
+        ("number of steps", steps, "--steps"),
+        ("names of classes", labels or given.get("labels"), "--dataset, or --check"),
+    ):
+        if value is None:
+            raise ConversionError(f"NIR graph: its metadata has no {what}; give {flag}")
+    assert encoder is not None
+    assert steps is not None
+    chain = _chain(graph)
+    layers, notes = [], []
+    most = most_spikes(encoder)
+    stage: Stage | None = None
+    neurons = [index for index, (_, node) in enumerate(chain) if _kind(node) == "IF"]
+    for index, (key, node) in enumerate(chain):
+        title = f"{key} ({_kind(node)})"
+        if stage is None:
+            stage = _stage(title, node, most)
+        elif _kind(node) == "Scale":
+            stage.affine(title, np.ravel(node.scale), [0.0])
+        elif _kind(node) == "IF":
+            last = index == neurons[-1]
+            layers.append(_layer(title, node, stage, steps, single=last or latched or steps == 1))
+            if last and (note := stage.decides_in_spikes(_fractions(node.v_threshold))):
+                notes.append(note)
+            stage, most = None, layers[-1].outputs
+        else:
+            without = f"follows {stage.name} without an IF between them"
+            raise ConversionError(f"{title}: {_REFUSED.get(_kind(node), without)}")
+    if stage is not None or not layers:
+        raise ConversionError("NIR graph: must end with an IF after a Linear or Affine")
+    provenance = given.get("provenance") or provenance_of("imported from NIR", dataset, "NIR")
+    if dataset:
+        provenance = {**provenance, "dataset": dataset}
+    network = Network(
+        name=name or given.get("name") or "converted",
+        steps=steps,
+        encoder=encoder,
+        layers=tuple(layers),
+        labels=tuple(labels or given["labels"]),
+        provenance=provenance,
+    )
+
+    def classify(spikes: Spikes) -> np.ndarray:
+        return simulate(spikes, network, stepper(chain, latched))
+
+    return Converted(network, classify, tuple(notes))
+
+
+def _kind(node: object) -> str:
+    return type(node).__name__
+
+
+def _chain(graph: nir.NIRGraph) -> list[tuple[str, Any]]:
+    """The nodes from input to output, in order, without those that change nothing."""
+    following: dict[str, list[str]] = {}
+    for before, after in graph.edges:
+        following.setdefault(before, []).append(after)
+        for key in (before, after):
+            if key not in graph.nodes:
+                raise ConversionError(f"NIR graph: an edge names {quoted(key)}, which is no node")
+    starts = [key for key, node in graph.nodes.items() if _kind(node) == "Input"]
+    if len(starts) != 1:
+        raise ConversionError(f"NIR graph: must have one Input, not {len(starts)}")
+    chain, key, seen = [], starts[0], set(starts)
+    while _kind(graph.nodes[key]) != "Output":
+        after = following.get(key, [])
+        if len(after) != 1:
+            raise ConversionError(
+                f"{key} ({_kind(graph.nodes[key])}): leads to {len(after)} nodes; a network is a "
+                "chain"
+            )
+        key = after[0]
+        if key in seen:
+            raise ConversionError(f"{key} ({_kind(graph.nodes[key])}): is recurrent")
+        seen.add(key)
+        chain.append((key, graph.nodes[key]))
+    if unused := set(graph.nodes) - seen:
+        raise ConversionError(f"{min(unused)}: is not on the way from input to output")
+    return [(key, node) for key, node in chain[:-1] if _kind(node) != "Flatten"]
+
+
+_REFUSED = {
+    "LIF": "a leak (tau)",
+    "CubaLIF": "a leak (tau_mem, tau_syn)",
+    "LI": "a leak (tau), and no spikes",
+    "CubaLI": "a leak (tau_mem, tau_syn), and no spikes",
+    "I": "no spikes",
+    "Threshold": "no potential",
+    "Conv1d": "a convolution; networks are fully connected",
+    "Conv2d": "a convolution; networks are fully connected",
+    "SumPool2d": "pooling between layers; networks are fully connected",
+    "AvgPool2d": "pooling between layers; networks are fully connected",
+    "Delay": "a delay; layers have none",
+    "NIRGraph": "a graph within the graph; write its nodes out",
+}
+
+
+def _stage(title: str, node: nir.NIRNode, most: int) -> Stage:
+    kind = _kind(node)
+    if kind not in ("Linear", "Affine"):
+        reason = _REFUSED.get(kind, "must be Linear or Affine here")
+        raise ConversionError(f"{title}: {reason}")
+    stage = Stage(name=title, weight=np.asarray(node.weight, float), inputs=Levels(), most=most)
+    if kind == "Affine":
+        stage.affine(title, [1.0], np.ravel(node.bias))
+    return stage
+
+
+def _layer(title: str, node: nir.IF, stage: Stage, steps: int, *, single: bool) -> Layer:
+    """The layer of a neuron; unless it can be no other, or does not matter, a ``single`` spike."""
+    for what in ("r", "v_threshold", "v_reset"):
+        values = np.asarray(getattr(node, what), float)
+        if values.shape != (len(stage.weight),) or not np.isfinite(values).all():
+            raise ConversionError(
+                f"{title}: {what} must be {len(stage.weight)} finite numbers, not {values.shape}"
+            )
+    biased = sum(rest != 0 for rest in stage.resting())
+    if biased and steps > 1:
+        raise ConversionError(
+            f"{stage.name}: its bias is added in every step, to {biased} of {len(stage.weight)} "
+            "units; a potential is a sum of weights alone"
+        )
+    stage.affine(title, np.ravel(node.r), [0.0])
+    thresholds, resets = _fractions(node.v_threshold), _fractions(node.v_reset)
+    again = [level - reset for level, reset in zip(thresholds, resets, strict=True)]
+    if not single and stage.may_repeat(thresholds, again, strict=True):
+        raise ConversionError(
+            f"{title}: may fire again after its first spike: v_reset is {float(max(resets)):g}; "
+            "lower it to below what a unit can gain later, or say that what runs the graph takes "
+            "first spikes only (--latched)"
+        )
+    return stage.fires_at(thresholds, strict=True)
+
+
+def _fractions(values: np.ndarray) -> list[Fraction]:
+    return [Fraction(value) for value in np.asarray(values, np.float64).ravel().tolist()]
+
+
+def is_ours(graph: nir.NIRGraph) -> bool:
+    """Whether this project wrote ``graph``, so that its metadata say what it is for."""
+    return "firstspike" in (graph.metadata or {})
+
+
+def _read_metadata(graph: nir.NIRGraph) -> dict[str, Any]:
+    """What this project wrote beside the graph, as the parts of a network; empty if it did not."""
+    text = (graph.metadata or {}).get("firstspike")
+    if text is None:
+        return {}
+    try:
+        given = parse_json(str(text))
+        if not isinstance(given, dict) or given.get("format") != FORMAT:
+            raise ValueError(f"its format must be {FORMAT!r}")
+        encoder = dict(given["encoder"])
+        kind = {"latency": LatencyEncoder, "events": EventsEncoder}[encoder.pop("kind")]
+        for key in ("shape", "select"):
+            if encoder.get(key) is not None:
+                encoder[key] = tuple(encoder[key])
+        labels = given["labels"]
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise ValueError("its labels must be a list of strings")
+        if not isinstance(given["name"], str) or not isinstance(given["provenance"], dict):
+            raise ValueError("its name must be a string, its provenance an object")
+        return {**given, "encoder": kind(**encoder)}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConversionError(f"NIR graph: metadata 'firstspike': {error}") from None

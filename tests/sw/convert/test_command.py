@@ -1,0 +1,170 @@
+"""The command ``python -m sw.convert``."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from networks import speech
+
+from sw.cli import UserError
+from sw.convert import main
+from sw.data import registry
+from sw.encoder import EventsEncoder
+from sw.network import find
+
+DIGITS = "digits-64-38-10-t2"
+MODEL = """
+import torch
+from torch import nn
+from beside import Sign
+
+torch.manual_seed(0)
+
+def model():
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 30), Sign(), nn.Linear(30, 10, bias=False))
+    with torch.no_grad():
+        layers[1].weight.copy_(0.5 * layers[1].weight.sign())
+        layers[3].weight.copy_(layers[3].weight.sign())
+    return layers
+
+ready = model()
+nothing = 3
+"""
+BESIDE = """
+from torch import nn
+
+class Sign(nn.Module):
+    def forward(self, x):
+        return x.sign()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.py").write_text(MODEL)
+    (tmp_path / "beside.py").write_text(BESIDE)
+    yield tmp_path
+    sys.modules.pop("beside", None)
+
+
+@pytest.mark.smoke
+def test_nir_there_and_back(folder, capsys):
+    pytest.importorskip("nir")
+    main([DIGITS, "--out", "a.nir", "--check", "digits", "--json", "a.json"])
+    figures = json.loads((folder / "a.json").read_text())
+    assert figures == {
+        "dataset": "digits",
+        "examples": 355,
+        "different": 0,
+        "source_accuracy": find(DIGITS).provenance["test_accuracy"],
+        "accuracy": find(DIGITS).provenance["test_accuracy"],
+    }
+    out = capsys.readouterr().out
+    assert out.startswith("a.nir: 64-38-10, 2 steps\n")
+    assert out.count(f"{figures['accuracy']:.2%}") == 2
+    main(["a.nir", "--out", "b.safetensors", "-q"])
+    assert (folder / "b.safetensors").read_bytes() == find(DIGITS).to_bytes()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("steps", ["1", "8"])
+def test_pytorch(folder, capsys, steps):
+    flags = ["--steps", steps, "--silent-below", "64", "--check", "digits", "--json", "a.json"]
+    main(["model.py:model", "--out", "mine.safetensors", *flags])
+    figures = json.loads((folder / "a.json").read_text())
+    assert figures["source_accuracy"] == figures["accuracy"]
+    assert (figures["examples"], figures["different"]) == (355, 0)
+    network = find("mine.safetensors")
+    assert (network.name, network.structure, network.steps) == ("mine", "64-30-10", int(steps))
+    assert network.encoder.silent_below == 64
+    assert network.provenance["dataset"] == "digits"
+
+
+def test_pytorch_to_nir_with_other_weights(folder):
+    pytest.importorskip("nir")
+    main(["model.py:ready", "--out", "a.safetensors", "--dataset", "digits", "--steps", "4", "-q"])
+    weights = {
+        "1.weight": -torch.ones(30, 64),
+        "1.bias": torch.full((30,), 2.5),
+        "3.weight": torch.ones(10, 30),
+    }
+    torch.save(weights, "weights.pt")
+    flags = ["--dataset", "digits", "--steps", "4", "--weights", "weights.pt", "-q"]
+    main(["model.py:ready", "--out", "b.nir", *flags])
+    main(["b.nir", "--out", "b.safetensors", "-q"])
+    first, second = find("a.safetensors"), find("b.safetensors")
+    assert first.layers[0].weight.any()
+    assert not second.layers[0].weight.any()
+    assert (second.layers[0].threshold == -2).all()
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("run",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model.py:model", "--out", "a.safetensors"], "give --dataset or --check"),
+        (["model.py:model", "--out", "a.safetensors", "--dataset", "digits"], "give --steps"),
+        (["model.py:nothing"], "model.py:nothing: gives no module of PyTorch; it has ready"),
+        (["model.py:nosuch"], "model.py:nosuch: gives no module of PyTorch; it has ready"),
+        (["model.py"], r"model\.py: name what in it is the module: model\.py:NAME"),
+        (["broken.py:x"], r"broken\.py: cannot be run \(ZeroDivisionError: division by zero\)"),
+        (["missing.py:x"], r"missing\.py: cannot be run \(FileNotFoundError"),
+        (["model.py:ready", "--weights", "evil.pt"], r"evil\.pt: is no state_dict of Sequential"),
+        (["model.py:ready", "--weights", "other.pt"], r"other\.pt: is no state_dict .*Missing key"),
+        (
+            ["model.py:ready", "--pool", "4", "--silent-below", "257"],
+            "digits: Silent_below must be",
+        ),
+        ([DIGITS, "--out", "a.safetensors"], "is a network, and so would be the result"),
+        ([DIGITS, "--out", "a.onnx"], r"--out a\.onnx: must end in \.safetensors or \.nir"),
+        ([DIGITS, "--out", "a.nir", "--steps", "4"], "--steps: a network says so itself; leave"),
+        ([DIGITS, "--out", "a.nir", "--bipolar"], "--bipolar: is for a module of PyTorch"),
+        ([DIGITS, "--out", "a.nir", "--json", "x"], "--json: there are figures with --check only"),
+    ],
+)
+def test_refuses(folder, arguments, message):
+    """One line, and nothing written."""
+    (folder / "broken.py").write_text("x = 1 / 0")
+    torch.save(Evil(), "evil.pt")
+    torch.save({"weight": torch.ones(3)}, "other.pt")
+    before = sorted(folder.iterdir())
+    if "--out" not in arguments:
+        known = [] if "--dataset" in arguments else ["--dataset", "digits"]
+        arguments = [*arguments, "--out", "a.safetensors", "--steps", "8", *known]
+    with pytest.raises(UserError, match=message) as refused:
+        main(arguments)
+    assert "\n" not in str(refused.value)
+    assert sorted(path for path in folder.iterdir() if path.name != "__pycache__") == before
+
+
+def test_recordings(folder, rng, monkeypatch):
+    """Sensor events have no pixels."""
+    pytest.importorskip("nir")
+    monkeypatch.setattr(registry, "load", lambda name, data_dir: speech(rng))
+    (folder / "model.py").write_text(MODEL.replace("64", "12").replace("30, 10", "30, 3"))
+    flags = ["--steps", "8", "--check", "fsdd", "--json", "a.json"]
+    main(["model.py:model", "--out", "a.nir", *flags])
+    assert json.loads((folder / "a.json").read_text())["different"] == 0
+    main(["a.nir", "--out", "a.safetensors", "-q"])
+    assert find("a.safetensors").encoder == EventsEncoder(channels=12)
+    with pytest.raises(UserError, match="--pool: fsdd has no pixels; leave it out"):
+        main(["model.py:model", "--out", "b.nir", *flags, "--pool", "2"])
+
+
+def test_as_a_program(folder):
+    """One line and exit status 2."""
+    run = subprocess.run(
+        [sys.executable, "-m", "sw.convert", "missing", "--out", "a.nir"],
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("error: missing: cannot be read")
+    assert run.stderr.count("\n") == 1
