@@ -11,6 +11,7 @@ run of the last is finished.
 """
 
 import argparse
+import re
 import shutil
 from collections.abc import Sequence
 from itertools import product
@@ -27,6 +28,11 @@ from sw.reports.sweeps import Sweep, summary, table
 __all__ = ["main"]
 
 _OWN = ("seed", "out", "name", "json", "build_dir", "quiet", "restart")  # flags of sw.train
+# What a sweep leaves in its folder, and the temporary files of one that was killed
+_MADE = re.compile(
+    r"train|(flags|sweep|.+-s\d+)\.json|sweep\.png|.+-s\d+\.safetensors"
+    r"|\.(flags|sweep|.+-s\d).*"
+)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -46,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not flag or not values:
         raise UserError(f"--vary must be FLAG=V,V…, not {args.vary!r}")
     for value in values:
-        _check([*args.flags, f"--{flag}", value])
+        _check([*args.flags, f"--{flag}={value}"])
     folder = args.build_dir / "sweep" / flag
     with cli.exclusive(folder):
         _begin(folder, args.flags, args.restart)
@@ -55,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             figures = folder / f"{quote(value, safe='=')}-s{seed}.json"
             if not figures.exists():
                 out = figures.with_suffix(".safetensors")
-                given = [*args.flags, f"--{flag}", value, "--seed", str(seed), "--out", str(out)]
+                given = [*args.flags, f"--{flag}={value}", "--seed", str(seed), "--out", str(out)]
                 given += ["--json", str(figures), "--build-dir", str(folder), "-q"]
                 train.main(given)
             runs[value].append(_figures(figures))
@@ -72,17 +78,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _check(flags: Sequence[str]) -> None:
     """Refuses what ``sw.train`` would, and flags that a sweep sets for each run itself."""
-    asked, usual = (train.arguments().parse_args(given) for given in (flags, []))
+    asked = argparse.Namespace(**dict.fromkeys(_OWN))  # stays None where it is not given
+    train.arguments().parse_args(flags, asked)
     for name in _OWN:
-        if getattr(asked, name) != getattr(usual, name):
+        if getattr(asked, name) is not None:
             flag = f"--{name.replace('_', '-')}"
             raise UserError(f"{flag}: a sweep sets it for each run; leave it out, see --seeds")
+    asked.seed = 0
     train.recipe_of(asked)
 
 
 def _begin(folder: Path, flags: Sequence[str], restart: bool) -> None:
     """Keeps the flags beside the results. What other flags left is dropped if ``restart`` says so
-    or no run of theirs was finished, else it is refused.
+    or no run of theirs was finished, else it is refused. Nothing is dropped that no sweep made.
     """
     kept = folder / "flags.json"
     before = None if restart else _flags(kept)
@@ -90,8 +98,15 @@ def _begin(folder: Path, flags: Sequence[str], restart: bool) -> None:
         return
     if before is not None and any(folder.glob("*-s*.json")):
         raise UserError(f"{kept}: made with {' '.join(before)!r}; --restart drops that sweep")
-    for old in folder.iterdir():
-        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    there = sorted(folder.iterdir())
+    for path in there:
+        if kept not in there or not _MADE.fullmatch(path.name):
+            raise UserError(f"{path}: no sweep made it; move it, or name another --build-dir")
+    for old in there:
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        elif old != kept:  # which says whose the rest is, should this be interrupted
+            old.unlink()
     cli.write_json(kept, {"flags": flags})
 
 

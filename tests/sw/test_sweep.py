@@ -115,6 +115,7 @@ def test_what_failed_at_the_start_is_in_nobodys_way(tmp_path):
     ("vary", "flags", "named"),
     [
         ("seed=1,2", [], "--seed"),
+        ("seed=0", [], "--seed"),
         ("out=a,b", [], "--out"),
         ("hidden=8", ["--seed", "3"], "--seed"),
         ("hidden=8", ["--build-dir", "x"], "--build-dir"),
@@ -124,6 +125,44 @@ def test_what_failed_at_the_start_is_in_nobodys_way(tmp_path):
 def test_refuses_flags_that_it_sets_itself(tmp_path, vary, flags, named):
     with pytest.raises(UserError, match=f"^{named}: a sweep sets it for each run"):
         sweep.main(["--build-dir", str(tmp_path), "--vary", vary, *FLAGS, *flags])
+
+
+@pytest.mark.parametrize("flag", ["restart", "help", "quiet"])
+def test_refuses_a_flag_that_takes_no_value(tmp_path, flag):
+    with pytest.raises(UserError, match=f"--{flag}: ignored explicit argument '1'"):
+        sweep.main(["--build-dir", str(tmp_path), "--vary", f"{flag}=1"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("restart", [[], ["--restart"]])
+@pytest.mark.parametrize(
+    "before", [["thesis.txt"], ["flags.json", "thesis.txt"], ["train", "8-s0.json"]]
+)
+def test_never_deletes_what_it_did_not_make(tmp_path, before, restart):
+    folder = tmp_path / "sweep" / "hidden"
+    folder.mkdir(parents=True)
+    for name in before:
+        (folder / name).write_text('{"flags": []}')
+    with pytest.raises(UserError, match="no sweep made it; move it, or name another --build-dir"):
+        sweep.main(arguments(tmp_path, *restart))
+    assert sorted(path.name for path in folder.iterdir()) == sorted(before)
+
+
+def test_restart_drops_what_a_sweep_made(tmp_path, monkeypatch):
+    folder = tmp_path / "sweep" / "hidden"
+    (folder / "train" / "8-s0").mkdir(parents=True)
+    for name in ("8-s0.json", "8-s0.safetensors", ".8-s0.json.x7", "sweep.json", "sweep.png"):
+        (folder / name).touch()
+    (folder / "flags.json").write_text('{"flags": ["--epochs", "9"]}')
+
+    def stopped(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "main", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.main(arguments(tmp_path, "--restart"))
+    assert [path.name for path in folder.iterdir()] == ["flags.json"]
+    assert json.loads((folder / "flags.json").read_text()) == {"flags": FLAGS[1:]}
 
 
 @pytest.mark.smoke
