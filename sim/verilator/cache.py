@@ -15,19 +15,27 @@ def digest(parts: Sequence[object]) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def once(home: Path, make: Callable[[Path], None]) -> Path:
+def once(home: Path, make: Callable[[Path], None], names: Sequence[str] = ()) -> Path:
     """The folder ``home``, which appears atomically: ``make`` fills it, in one process at a time,
-    unless it is there.
+    unless it is there. One in which a file of ``names`` is missing or empty is made again.
     """
-    if not home.is_dir():
+    if not _is_whole(home, names):
         with _alone(home), tempfile.TemporaryDirectory(dir=home.parent, prefix=".build-") as name:
-            if not home.is_dir():
+            if not _is_whole(home, names):
                 here = Path(name) / "new"
                 here.mkdir()
                 make(here)
+                with suppress(OSError):  # there is none yet
+                    home.rename(here.with_name("damaged"))
                 with suppress(OSError):  # another process was faster; its is the same
                     here.rename(home)
     return home
+
+
+def _is_whole(home: Path, names: Sequence[str]) -> bool:
+    """Whether the folder is there with these files, none of them empty."""
+    paths = [home / name for name in names]
+    return home.is_dir() and all(path.is_file() and path.stat().st_size for path in paths)
 
 
 @contextmanager

@@ -97,7 +97,11 @@ def build(
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return once(folder / digest([*tools, *program]), make_program) / "program"
+        home = folder / digest([*tools, *program])
+        made = once(home, make_program, ["program"]) / "program"
+        if not os.access(made, os.X_OK):  # as copying may leave it
+            made.chmod(0o755)
+        return made
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written ({error.strerror}); name another --build-dir"
@@ -129,8 +133,12 @@ def _common(
                 _compile(["-O2", *_includes(tool), "-c", name, "-o", f"{name}.o"], here)
 
     return (
-        once(folder / f"runtime-{digest(tools)}", make_runtime),
-        once(folder / f"library-{digest([*tools, sorted(library.items())])}", make_library),
+        once(folder / f"runtime-{digest(tools)}", make_runtime, ["runtime.a", _HEADER]),
+        once(
+            folder / f"library-{digest([*tools, sorted(library.items())])}",
+            make_library,
+            [f"{name}.o" for name in library if name.endswith(".cpp")],
+        ),
     )
 
 

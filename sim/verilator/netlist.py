@@ -31,7 +31,7 @@ def synthesise(name: str, design: str, script: str, folder: Path) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     home = folder.absolute() / f"netlist-{digest([tool_version('yosys'), script, name, design])}"
-    return once(home, make)
+    return once(home, make, ["netlist.v"])
 
 
 def netlist_sources(network: Network, folder: Path, config: Config = DEFAULT) -> dict[str, str]:

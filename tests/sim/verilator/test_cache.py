@@ -33,6 +33,17 @@ def test_what_fails_leaves_nothing_and_is_tried_again(tmp_path):
     assert once(tmp_path / "home", lambda here: (here / "whole").touch()).is_dir()
 
 
+@pytest.mark.parametrize("damage", [lambda file: file.write_text(""), lambda file: file.unlink()])
+def test_what_is_damaged_is_made_again(tmp_path, damage):
+    def make(here):
+        (here / "program").write_text("whole")
+
+    home = once(tmp_path / "home", make, ["program"])
+    damage(home / "program")
+    assert (once(home, make, ["program"]) / "program").read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
 def test_a_digest_of_what_matters():
     assert digest(["a", ["b"]]) == digest(["a", ["b"]])
     assert len({digest(parts) for parts in (["a", "b"], ["ab"], ["a", ["b"]], ["a", "c"])}) == 4

@@ -1,5 +1,6 @@
 """Programs that are made once."""
 
+import os
 import subprocess
 from dataclasses import replace
 
@@ -48,9 +49,16 @@ def test_builds_once(folder, monkeypatch):
     made = [path.name for path in folder.iterdir() if path.name.startswith(".")]
     assert made == [], "something half-made is left"
 
+    program.chmod(0o644)
     monkeypatch.setattr(compiler, "_run", refuse)
     assert build(folder) == program
+    assert os.access(program, os.X_OK)
     monkeypatch.setattr(tool.Verilator, "run", refuse)
+    whole = program.read_bytes()
+    program.write_bytes(b"")
+    with pytest.raises(AssertionError, match="compiled again"):
+        build(folder)
+    program.write_bytes(whole)
     for name in SOURCES:
         changed = {**SOURCES, name: SOURCES[name] + "// changed\n"}
         with pytest.raises(AssertionError, match="compiled again"):
