@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hw.flow.verilog import TOP, export, export_folder, manifest
 from hw.rtl.config import engine_names, find_config
-from sw.cli import check_output, run, write_json
+from sw.cli import exclusive, run, write_json
 from sw.flags import parser
 from sw.network import find
 
@@ -21,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options.parse_args(arguments)
     network, config = find(args.network), find_config(args.engine)
     folder = args.out or export_folder(network, config, args.build_dir)
-    check_output(folder, folder=True)
-    path = export(network, folder, config)
+    with exclusive(folder):
+        path = export(network, folder, config)
     if args.json:
         write_json(args.json, manifest(network, config))
     if not args.quiet:

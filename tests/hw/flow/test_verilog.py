@@ -12,6 +12,7 @@ import pytest
 from amaranth.utils import bits_for
 from samples import command, events_network, image_network, unfinished  # noqa: F401
 
+from hw.export import main as export_command
 from hw.flow import verilog
 from hw.rtl.config import Config, find_config
 from hw.rtl.core import Core, loaded_words
@@ -20,7 +21,7 @@ from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
 from sim.verilator import tool
 from sw import cli
-from sw.cli import UserError, atomic_path
+from sw.cli import UserError, atomic_path, exclusive
 from sw.network import find
 
 NETWORKS = {
@@ -198,6 +199,16 @@ def test_the_command_refuses_in_one_line(tmp_path, rng):
         assert result.stderr.startswith(message)
         assert result.stderr.count("\n") == 1
         assert not (tmp_path / "out").exists()
+
+
+def test_two_exports_into_one_folder(tmp_path):
+    arguments = ["digits-64-192-10-t16", "--out", str(tmp_path / "out"), "-q"]
+    with (
+        exclusive(tmp_path / "out"),
+        pytest.raises(UserError, match="out: another run works there"),
+    ):
+        export_command(arguments)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.usefixtures("unfinished")
