@@ -167,8 +167,10 @@ class Network:
 
     @property
     def file_name(self) -> str:
-        """The name where it names a file or folder, see :func:`file_name`."""
-        return file_name(self.name)
+        """The name where it names a file or folder, see :func:`file_name`; with the beginning of
+        :attr:`sha256` if that keeps no character of it.
+        """
+        return file_name(self.name, "") or f"network-{self.sha256[:8]}"
 
     @property
     def weight_bits(self) -> int:
@@ -231,12 +233,13 @@ class Network:
             raise NetworkError(f"{path}: {error}") from None
 
 
-def file_name(name: str) -> str:
+def file_name(name: str, otherwise: str = "network") -> str:
     """``name`` as it can name a file or folder on every system: ASCII letters, digits and . _ + -,
     64 of them at most; accents are dropped, anything else becomes a dash.
+    ``otherwise`` if nothing is left.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^\w.+-]+", "-", plain)[:64].strip(".-") or "network"
+    return re.sub(r"[^\w.+-]+", "-", plain)[:64].strip(".-") or otherwise
 
 
 def zoo_names() -> list[str]:

@@ -223,8 +223,6 @@ def test_find(rng, tmp_path):
         ("mnist-784-600-10-t8_v1.2+x", "mnist-784-600-10-t8_v1.2+x"),
         ("my net (1)", "my-net-1"),
         ("réseau", "reseau"),
-        ("", "network"),
-        ("网络", "network"),
         ("../../x", "x"),
         ("a/b\\c\nd", "a-b-c-d"),
         (" a", "a"),
@@ -235,6 +233,16 @@ def test_find(rng, tmp_path):
 def test_the_name_where_it_names_a_file(rng, name, expected):
     assert replace(random_network(rng, (4, 3), 2), name=name).file_name == expected
     assert file_name(expected) == expected
+
+
+def test_names_without_a_letter_are_told_apart(rng):
+    network = random_network(rng, (4, 3), 2)
+    names = [replace(network, name=name).file_name for name in ("", "..", "网络", "日本")]
+    assert len(set(names)) == 4
+    for name in names:
+        assert name.startswith("network-")
+        assert file_name(name) == name
+    assert file_name("日本") == "network"
 
 
 @pytest.mark.parametrize("name", zoo_names())
