@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
+from hw.flow.errors import UnusableToolError
 from hw.flow.tools import TOOLS, find_tool, tool_version
 from sw import __version__
 from sw.cli import UserError, run, table, write_json
@@ -115,11 +116,14 @@ def _version(package: str) -> str:
 
 def _tool(name: str) -> Finding:
     """A tool of synthesis, place and route, from pip or from the system."""
+    found, remedy = "", _install("build")
     try:
         found = f"{tool_version(name)} ({find_tool(name)})"
+    except UnusableToolError as error:
+        remedy = str(error)
     except UserError:
-        found = ""
-    return Finding(name=name, extra="build", found=found, remedy=_install("build"))
+        pass
+    return Finding(name=name, extra="build", found=found, remedy=remedy)
 
 
 def _gpu() -> Finding:
@@ -151,13 +155,16 @@ def _says(program: str) -> str:
     path = shutil.which(program)
     if path is None:
         return ""
-    result = subprocess.run(
-        [path, "--version"],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    try:
+        result = subprocess.run(
+            [path, "--version"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError:  # such as a script whose interpreter is missing
+        return ""
     version = re.search(r"\d+(\.\d+)+", result.stdout)
     return f"{version[0] if version else 'unknown version'} ({path})"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sw.cli import UserError
 
-__all__ = ["DesignError", "NotRoutedError", "ToolAborted", "ToolFailedError"]
+__all__ = ["DesignError", "NotRoutedError", "ToolAborted", "ToolFailedError", "UnusableToolError"]
 
 
 class ToolFailedError(UserError):
@@ -15,6 +15,10 @@ class ToolFailedError(UserError):
         self.name = name
         self.reason = reason
         self.log = log
+
+
+class UnusableToolError(UserError):
+    """A tool that a variable names, or that is installed, is not there or cannot be run."""
 
 
 class ToolAborted(UserError):  # noqa: N818 (no error of the tool's)

@@ -16,7 +16,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from hw.flow.errors import ToolAborted, ToolFailedError
+from hw.flow.errors import ToolAborted, ToolFailedError, UnusableToolError
 from sw.cli import UserError, ending
 
 __all__ = ["TOOLS", "find_tool", "run_tool", "scratch_folder", "tool_version"]
@@ -36,12 +36,12 @@ TOOLS = {
 @cache
 def find_tool(name: str) -> str:
     """Path of a tool: $YOSYS (or $NEXTPNR_ICE40, …), then its pip package, then the system's."""
-    variable = name.upper().replace("-", "_")
+    variable = _variable(name)
     chosen = os.environ.get(variable)
     if chosen:
         path = shutil.which(chosen)
         if path is None:
-            raise UserError(
+            raise UnusableToolError(
                 f"${variable} names {chosen!r}, which is not there; correct or unset it"
             )
         return path
@@ -60,9 +60,11 @@ def run_tool(
     cwd: Path,
     log: Path,
     minutes: float = 120,
+    makes: str | None = None,
     watch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Runs a tool in ``cwd``, its output in ``log``.
+    """Runs a tool in ``cwd``, its output in ``log``. It fails if it does not make the file that
+    ``makes`` names.
 
     ``watch`` is called every second, and once when the tool has ended; the tool is stopped by what
     that raises, as by Ctrl-C, with all processes that it has started.
@@ -71,6 +73,8 @@ def run_tool(
     ------
     ToolFailedError
         With the tool's own line.
+    UnusableToolError
+        It cannot be started.
     ToolAborted
         It was stopped after ``minutes``.
     """
@@ -81,8 +85,8 @@ def run_tool(
     with log.open("wb") as output, ThreadPoolExecutor(1) as starter:
 
         def start() -> None:
-            started.append(
-                subprocess.Popen(
+            with _startable(name):
+                process = subprocess.Popen(
                     command,
                     cwd=cwd,
                     stdin=subprocess.DEVNULL,
@@ -90,7 +94,7 @@ def run_tool(
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # a group of its own, which can be ended as a whole
                 )
-            )
+            started.append(process)
 
         try:
             # Signals raise in the main thread. Started in another one, no process gets lost between
@@ -114,6 +118,20 @@ def run_tool(
     if status:
         reports = sorted(cwd.glob("*.rpt")) if name == "yosys" else []
         raise ToolFailedError(name, *_reason(log, *reports))
+    if makes is not None and not (cwd / makes).is_file():
+        raise ToolFailedError(name, f"it made no {makes}", log)
+
+
+@contextmanager
+def _startable(name: str) -> Iterator[None]:
+    """Says which tool cannot be started: the system's error names a file only."""
+    try:
+        yield
+    except OSError as error:
+        raise UnusableToolError(
+            f"{name}: {find_tool(name)} cannot be run ({error.strerror}); "
+            f"install it again, or correct ${_variable(name)}"
+        ) from None
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -162,6 +180,11 @@ def scratch_folder(title: str, build_dir: Path = Path("build")) -> Iterator[Path
             raise ToolFailedError(error.name, error.reason, log) from None
 
 
+def _variable(name: str) -> str:
+    """The environment variable that names another tool to use."""
+    return name.upper().replace("-", "_")
+
+
 def _script(name: str) -> str:
     """What a tool is called in its pip package."""
     return f"yowasp-{name}" if TOOLS[name].startswith("yowasp-") else name
@@ -173,12 +196,13 @@ def tool_version(name: str) -> str:
     path = Path(find_tool(name))
     if path == Path(sys.executable).parent / _script(name):
         return f"{TOOLS[name]} {version(TOOLS[name])}"
-    result = subprocess.run(
-        [path, "--version"],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    with _startable(name):
+        result = subprocess.run(
+            [path, "--version"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
     lines = (result.stdout + result.stderr).strip().splitlines()
     return lines[0].strip() if lines else "unknown"

@@ -140,7 +140,8 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
             (Path(__file__).parent / "widths.v").read_text(encoding="utf-8"), encoding="utf-8"
         )
         script = f"read_rtlil in.il; {_PASSES.format(top=TOP, blocks=' '.join(names))}"
-        run_tool("yosys", ["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
+        log = folder / "yosys.log"
+        run_tool("yosys", ["-q", "-p", script], cwd=folder, log=log, makes="out.v")
         text = (folder / "out.v").read_text(encoding="utf-8")
     return _header(network, config) + _plain_names(text.split("\n", 1)[1])
 

@@ -23,7 +23,7 @@ def synthesise(name: str, design: str, script: str, folder: Path) -> Path:
     def make(here: Path) -> None:
         (here / name).write_text(design, encoding="utf-8")
         log = home.with_suffix(".log")
-        run_tool("yosys", ["-q", "-p", script], cwd=here, log=log)
+        run_tool("yosys", ["-q", "-p", script], cwd=here, log=log, makes="netlist.v")
         log.unlink()
         # The netlist begins with the version of yosys; without it, equal ones are equal files.
         netlist = here / "netlist.v"

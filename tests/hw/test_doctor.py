@@ -90,6 +90,19 @@ def test_tools_of_the_system_do_as_well(machine):
     assert "0.33" in found("build")["yosys"]
 
 
+def test_a_tool_that_cannot_be_started_is_reported(machine, monkeypatch, capsys):
+    _, programs = machine
+    for name in ("yosys", "g++"):
+        (programs / name).write_text("#!/no/such/interpreter\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("YOSYS", str(programs / "yosys"))
+    assert doctor.main(["build", "check"]) == 1
+    shown = capsys.readouterr().out
+    assert f"MISSING: yosys: {programs / 'yosys'} cannot be run (No such file or" in shown
+    assert "nextpnr-ice40" in shown
+    assert found("check")["g++"] == ""
+
+
 def test_no_programmer_is_missed(machine):
     _, programs = machine
     assert found("host")["iceprog"] == ""

@@ -127,6 +127,24 @@ def test_a_failure_that_only_the_report_knows(monkeypatch, tmp_path):
     assert str(error.value) == expected
 
 
+def test_a_tool_that_makes_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("YOSYS", script(tmp_path / "tool"))
+    with pytest.raises(ToolFailedError, match=r"^yosys failed: it made no out\.v \(its log: "):
+        run_tool("yosys", [], cwd=tmp_path, log=tmp_path / "log", makes="out.v")
+
+
+def test_a_tool_that_cannot_be_started(monkeypatch, tmp_path):
+    path = tmp_path / "tool"
+    path.write_text("#!/no/such/interpreter\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("YOSYS", str(path))
+    line = rf"^yosys: {path} cannot be run \(No such file or directory\); .* correct \$YOSYS$"
+    with pytest.raises(UserError, match=line):
+        run_tool("yosys", [], cwd=tmp_path, log=tmp_path / "log")
+    with pytest.raises(UserError, match=line):
+        tool_version("yosys")
+
+
 @pytest.mark.smoke
 def test_run(monkeypatch, tmp_path):
     monkeypatch.setenv("YOSYS", script(tmp_path / "tool", 'pwd; echo "$@" >&2'))
