@@ -32,6 +32,7 @@ __all__ = [
     "share",
 ]
 
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))  # a path that ends in one is a folder
 _LARGEST = 2**31 - 1  # seeds and counts that every tool takes
 
 
@@ -166,6 +167,8 @@ def input_folder(text: str) -> Path:
 
 def output_file(text: str) -> Path:
     """A file that can be written, see :func:`check_output`."""
+    if not text or text.endswith(_SEPARATORS):
+        raise argparse.ArgumentTypeError(f"must be a file, not {text!r}")
     return _output(Path(text), Path(text).parent)
 
 

@@ -45,7 +45,15 @@ NUMBERS = {
     flags.megahertz: ("0", "-1", "nan", "inf", "1e300", "x"),
 }
 OUTPUTS = {
-    flags.output_file: ("folder", "file/inside", "file/in/side", "sealed/file", "n" * 300),
+    flags.output_file: (
+        "",
+        "new/",
+        "folder",
+        "file/inside",
+        "file/in/side",
+        "sealed/file",
+        "n" * 300,
+    ),
     flags.output_folder: ("file", "file/inside", "sealed/folder", "n" * 300),
     flags.picture_file: ("folder.png", "file/inside.png", "sealed/x.png", "x", "x.bmp", ".png"),
 }
