@@ -9,7 +9,7 @@ from hw.boards.table import BOARDS, Board, board_names, find_board
 from hw.boards.utilisation import Available, Utilisation
 from hw.explore import search
 from hw.explore.measure import Measurement, measure
-from hw.explore.resources import remedies, resources_of, shortage
+from hw.explore.resources import ERROR, remedies, resources_of, shortage
 from hw.explore.routed import is_routed, read_routed
 from hw.rtl.config import DEFAULT, Config, engine_names, find_config
 from sw.cli import UserError, run, table, write_json
@@ -66,7 +66,10 @@ class Estimate(Record):
         ]
         if self.fits:
             routed = "place and route succeeded" if self.routed else "not routed yet"
-            return [*lines, ("fits", f"yes; {routed}")]
+            cells = self.utilisation.logic_cells
+            above = cells > self.utilisation.available.logic_cells and not self.routed
+            sure = f"perhaps: the estimate may be {ERROR:.0%} too high" if above else "yes"
+            return [*lines, ("fits", f"{sure}; {routed}")]
         return [
             *lines,
             ("fits", f"no: it needs {' and '.join(self.shortage)}"),

@@ -25,9 +25,9 @@ from hw.rtl.spram import spram_blocks
 from sw.cli import UserError
 from sw.network import Network
 
-__all__ = ["Resources", "check_fit", "remedies", "resources_of", "shortage"]
+__all__ = ["ERROR", "Resources", "check_fit", "remedies", "resources_of", "shortage"]
 
-_ERROR = 0.08  # the estimate's largest error that was seen, rounded up
+ERROR = 0.08  # the estimate's largest error that was seen, rounded up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ def shortage(needed: Resources, board: Board) -> list[str]:
         short.append(f"{memories} block RAMs of {board.memories}")
     if spram > board.spram:
         short.append(f"{spram} SPRAM of {board.spram}")
-    if cells * (1 - _ERROR) > board.logic_cells:
+    if cells * (1 - ERROR) > board.logic_cells:
         short.append(f"about {cells} logic cells of {board.logic_cells}")
     return short
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from samples import command, image_network
@@ -35,6 +36,21 @@ def test_a_design_that_is_known_to_route(board):
     assert report.routed
     assert ("fits", "yes; place and route succeeded") in report.lines()
     assert Estimate.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+
+
+@pytest.mark.parametrize(
+    ("cells", "verdict"),
+    [
+        (1280, "yes"),
+        (1281, "perhaps: the estimate may be 8% too high"),
+    ],
+)
+def test_what_fits_only_within_the_estimates_error(cells, verdict):
+    report = estimate(find("digits-64-38-10-t2"), BOARDS["icestick"])
+    report = replace(
+        report, utilisation=replace(report.utilisation, logic_cells=cells), routed=False
+    )
+    assert ("fits", f"{verdict}; not routed yet") in report.lines()
 
 
 def test_the_command_says_what_does_not_fit_and_what_would(tmp_path, rng):
