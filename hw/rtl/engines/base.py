@@ -154,11 +154,11 @@ class Engine(ABC):
 
     def load_layout(self, layer: Layer) -> data.StructLayout:
         """Where :attr:`loaded`: ``address`` and ``data`` of a word of weights."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name} has no weights to load")
 
     def load_words(self, layer: Layer) -> np.ndarray:
         """Where :attr:`loaded`: the words of weights, uint16 in ascending order of addresses."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name} has no weights to load")
 
     @abstractmethod
     def memories(self, size: LayerSize) -> Sequence[BlockMemory]:
