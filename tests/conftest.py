@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import browser, visit  # noqa: F401  fixtures
 
 from sw.cli import UserError
 from sw.data import registry, sources
