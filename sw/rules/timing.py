@@ -2,6 +2,7 @@
 
 Time is walked in chunks of eight steps, so memory does not grow with T.
 ``sw/rules/kernels/fused.py`` does the same on a GPU, faster; this is what it is compared with.
+On a CPU large layers take spike by spike what is a product of flags elsewhere (sw/rules/sparse.py).
 
 Throughout, ``inputs`` are what :func:`sw.rules.neuron.spiked` takes: firing steps integer [B,
 N_in], T for never; or, of units that may fire more than once, spikes in each step [B, T, N_in].
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sw.rules import sparse
 from sw.rules.neuron import fire, spiked
 
 __all__ = [
@@ -75,12 +77,10 @@ def trace(inputs: Tensor, weight: Tensor, threshold: Tensor, steps: int) -> Trac
     times = torch.full(shape, steps, device=device)
     effective = torch.zeros(shape, dtype=torch.int64, device=device)
     reached = torch.full(shape, -torch.inf, device=device)  # until a unit fires: its peak so far
-    for first, fired in _chunks(inputs, steps):
-        potentials = fired @ weight.T
-        at = fire(potentials, threshold[..., None, :])
-        fires = at < fired.shape[1]
-        peak = potentials.amax(dim=1, keepdim=True)
-        at = torch.where(fires, at, fire(potentials, peak))
+    for first, potentials in _potentials(inputs, weight, steps):
+        peak = potentials.amax(dim=1)
+        fires = peak >= threshold
+        at = fire(potentials, torch.minimum(peak, threshold)[:, None, :])
         potential = potentials.gather(1, at[:, None, :])[:, 0]
         changes = (times == steps) & (fires | (potential > reached))
         times = torch.where(changes & fires, first + at, times)
@@ -115,12 +115,15 @@ def weight_error(
     def terms() -> Iterator[Tensor]:
         yield from (part.error.T @ seen(part.step) for part in parts if part.step.shape[1] == 1)
         own = [part for part in parts if part.step.shape[1] > 1]
+        if own and window == FLAT and _spike_by_spike(inputs, own[0].error.shape[1], steps):
+            yield from _terms_by_spike(own, inputs, steps)
+            return
         for first, fired in _chunks(inputs, steps) if own else ():
             size = fired.shape[1]
+            slot = torch.arange(first, first + size, device=inputs.device)[:, None]
             if window != FLAT:
-                slot = torch.arange(first, first + size, device=inputs.device)[:, None]
                 fired = window.strength(inputs[:, None, :], slot, caused=fired > 0)
-            placed = reduce(torch.add, (_place(part, first, size) for part in own))
+            placed = reduce(torch.add, (_place(part, slot) for part in own))
             yield placed.flatten(0, 1).T @ fired.flatten(0, 1)
 
     return reduce(torch.add, terms())
@@ -137,10 +140,42 @@ def input_error(parts: Sequence[Part], weight: Tensor, effective: Tensor, steps:
                 yield (part.error @ weight) * (effective <= part.step)
         own = [part for part in parts if part.step.shape[1] > 1]
         for first, fired in _chunks(effective, steps) if own else ():
-            placed = reduce(torch.add, (_place(part, first, fired.shape[1]) for part in own))
+            last = first + fired.shape[1]
+            slot = torch.arange(first, last, device=effective.device)[:, None]
+            placed = reduce(torch.add, (_place(part, slot) for part in own))
             yield ((placed @ weight) * fired).sum(dim=1)
 
     return reduce(torch.add, terms())
+
+
+def _spike_by_spike(inputs: Tensor, outputs: int, steps: int) -> bool:
+    return sparse.pays(inputs, outputs, min(_CHUNK, steps))
+
+
+def _potentials(inputs: Tensor, weight: Tensor, steps: int) -> Iterator[tuple[int, Tensor]]:
+    """First step of each chunk, and the potentials at the end of its steps: [B, size, N_out]."""
+    if not _spike_by_spike(inputs, len(weight), steps):
+        for first, fired in _chunks(inputs, steps):
+            yield first, fired @ weight.T
+        return
+    before = torch.zeros(len(inputs), 1, len(weight))
+    for first in range(0, steps, _CHUNK):
+        size = min(_CHUNK, steps - first)
+        potentials = sparse.potentials(inputs, weight, first, size).add_(before)
+        before = potentials[:, -1:]
+        yield first, potentials
+
+
+def _terms_by_spike(parts: Sequence[Part], inputs: Tensor, steps: int) -> Iterator[Tensor]:
+    """The terms of the weights' error, of each chunk, the last first."""
+    later = torch.zeros(len(inputs), 1, parts[0].error.shape[1])
+    for first in reversed(range(0, steps, _CHUNK)):
+        size = min(_CHUNK, steps - first)
+        slot = torch.arange(first + size - 1, first - 1, -1)[:, None]
+        placed = reduce(torch.add, (_place(part, slot) for part in parts))
+        placed[:, :1] += later
+        yield sparse.weight_error(placed, inputs, first)
+        later = placed.sum(dim=1, keepdim=True)
 
 
 def _chunks(inputs: Tensor, steps: int) -> Iterator[tuple[int, Tensor]]:
@@ -154,7 +189,8 @@ def _chunks(inputs: Tensor, steps: int) -> Iterator[tuple[int, Tensor]]:
             yield first, spiked(inputs[:, first : first + size], size) + before
 
 
-def _place(part: Part, first: int, size: int) -> Tensor:
-    """The error put at its step of a chunk, [B, size, N], zero elsewhere."""
-    slot = torch.arange(first, first + size, device=part.error.device)[:, None]
+def _place(part: Part, slot: Tensor) -> Tensor:
+    """The error put at its step of a chunk, whose steps are ``slot`` [size, 1]: [B, size, N], zero
+    elsewhere.
+    """
     return part.error[:, None, :] * (part.step[:, None, :] == slot)

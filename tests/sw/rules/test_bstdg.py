@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sw.cli import UserError
-from sw.rules import RULES
+from sw.rules import RULES, sparse
 from sw.rules.bstdg import Bstdg
 from sw.rules.stdg import Stdg
 
@@ -188,7 +188,9 @@ def by_loops(rule, times, labels):
 
 @pytest.mark.parametrize("sizes", [(6, 3), (8, 6, 3), (8, 7, 6, 3)])
 @pytest.mark.parametrize("steps", [1, 4, 16, 21])  # 16 and 21 are walked in chunks of eight
-def test_equals_loops(sizes, steps):
+@pytest.mark.parametrize("least", [0, math.inf], ids=["by_spike", "by_flags"])
+def test_equals_loops(sizes, steps, least, monkeypatch):
+    monkeypatch.setattr(sparse, "_LEAST", least)
     torch.manual_seed(sum(sizes) + steps)
     rule = Bstdg(sizes, steps, hidden_noise=0, output_noise=0, margin_gain=2, later_gain=0)
     times = torch.randint(0, steps + 1, (12, sizes[0]))
