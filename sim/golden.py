@@ -14,7 +14,7 @@ from sw.answer import Answer
 from sw.encoder import Inputs, LatencyEncoder, Spikes
 from sw.network import Layer, Network
 
-__all__ = ["run", "run_images", "run_inputs"]
+__all__ = ["margins", "run", "run_images", "run_inputs"]
 
 _CHUNK = 16  # images at a time, so that the working set stays in the processor's cache
 
@@ -45,6 +45,14 @@ def run_inputs(network: Network, inputs: Inputs) -> Answer:
         return encoder.encode(inputs[start : start + _CHUNK], network.steps)
 
     return _run(network, part, count=len(inputs), most=encoder.most_spikes(inputs))
+
+
+def margins(layer: Layer, spikes: Spikes, steps: int) -> np.ndarray:
+    """``V − θ`` of each unit of ``layer`` at the end of each step, integer [B, T, N_out], if its
+    inputs are ``spikes``.
+    """
+    most = int(np.bincount(spikes.image, minlength=1).max())
+    return _margins(_table(layer, most), spikes, steps)
 
 
 class _Table(NamedTuple):

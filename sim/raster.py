@@ -14,7 +14,7 @@ from sw.answer import Answer
 from sw.cli import PICTURES, UserError, run, save_picture
 from sw.data.dataset import Dataset
 from sw.data.registry import load_dataset_for
-from sw.encoder import LatencyEncoder
+from sw.encoder import LatencyEncoder, Spikes
 from sw.flags import natural, parser, picture_file
 from sw.network import Network, find
 
@@ -34,10 +34,8 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
     decision, winner = int(answer.step[0]), int(answer.label[0])
     inputs = network.encoder.times(image[None], steps)[0]
     hidden = [times[0] for times in answer.times[:-1]]
-    last = network.layers[-1]
-    before = hidden[-1] if hidden else inputs
-    fired = before[:, None] <= np.arange(steps)
-    margins = (2 * last.weight.astype(int) - 1) @ fired - last.threshold[:, None]
+    before = Spikes.from_times((hidden[-1] if hidden else inputs)[None], steps)
+    margins = golden.margins(network.layers[-1], before, steps)[0].T
 
     rows = [inputs, *hidden]
     figure = plt.figure(figsize=(10, 7), layout="constrained")

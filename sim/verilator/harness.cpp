@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "core.h"
+#include "input.h"
 
 namespace {
 
@@ -62,34 +63,9 @@ class Pauses {
     std::mt19937_64 random_;
 };
 
-template <typename T>
-std::vector<T> content(const char* name) {
-    std::vector<T> result;
-    if (FILE* file = std::fopen(name, "rb")) {
-        T block[1 << 12];
-        while (size_t got = std::fread(block, sizeof(T), 1 << 12, file))
-            result.insert(result.end(), block, block + got);
-        std::fclose(file);
-    }
-    return result;
-}
-
-// Loads the weights, if they are no part of the core; they outlast a reset.
-void load(Core& core, const std::vector<uint16_t>& words) {
-    if (words.empty()) return;
-    for (size_t cycle = 0; cycle < words.size() + 3; ++cycle) {
-        const size_t address = cycle - 2;
-        const bool valid = cycle >= 2 && address < words.size();
-        core.set_reset(cycle < 2);
-        core.load(valid, address, valid ? words[address] : 0xbad);
-        core.set_clock(false);
-        core.set_clock(true);
-    }
-}
-
 }  // namespace
 
-// Called by the probes (sim/verilator/simulator.py), on a clock edge.
+// Called by the probes (sim/verilator/probes.py), on a clock edge.
 extern "C" void hidden_spike(int unit, int step) {
     uint16_t& entry = firing.at(unit);
     entry = entry == kNever ? static_cast<uint16_t>(step) : kTwice;

@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 from amaranth.hdl import Fragment
-from amaranth.utils import exact_log2
 
 from hw.flow.verilog import TOP, to_verilog
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words
-from hw.rtl.streams import SpikeBeat
 from sim.verilator import compiler
+from sim.verilator.probes import hidden_probes
 from sw.cli import UserError
 from sw.encoder import Inputs
 from sw.network import Network
 
-__all__ = ["UNSEEN", "CoreError", "Simulator", "record_type"]
+__all__ = ["UNSEEN", "CoreError", "Simulator", "compile_core", "cycle_limit", "record_type"]
 
 UNSEEN = 0xFFFF  # the time of a hidden unit that did not fire until the decision
 
@@ -85,28 +84,12 @@ class Simulator:
         ``sources`` with its top module and ports.
         """
         probed = sources is None and len(network.layers) > 1
-        core = Core(network, config=config)
-        Fragment.get(core, None)  # Amaranth warns of components that are made and not used
-        width = core.result.payload.margin.shape().width
-        files = dict(sources or {"core.v": to_verilog(network, config)})
-        events = int(config.input(network).can_fault)
-        loaded = int(config.loaded_layer(network) is not None)
-        defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n#define LOADED {loaded}\n"
-        files["core.cpp"] = defines + (_HERE / "core.cpp").read_text(encoding="utf-8")
-        if probed:
-            files["probes.sv"] = probes(network, config)
-        program = compiler.build(
-            files,
-            top=TOP,
-            library={
-                name: (_HERE / name).read_text(encoding="utf-8")
-                for name in ("core.h", "harness.cpp")
-            },
-            # State that is not reset must not matter: it starts at random.
-            options=["--x-initial", "unique", "--x-assign", "unique"],
-            # A netlist takes long to compile, and few images are put through it.
-            optimise="-O1" if sources is None else "-O0",
-            folder=folder,
+        program = compile_core(
+            network,
+            folder,
+            config=config,
+            sources=sources,
+            probes=hidden_probes(network, config) if probed else None,
         )
         return cls(network=network, program=program, probed=probed, config=config)
 
@@ -153,13 +136,7 @@ class Simulator:
         record = record_type(self.hidden)
         items, ends = self.config.input(self.network).beats(inputs)
         longest = int(np.diff(ends, prepend=0).max(initial=1))
-        # With a factor of two: every item, every unit and every step, each with the longest pause.
-        work = longest + sum(self.network.sizes) + 4 * len(self.network.layers) * self.network.steps
-        work += sum(
-            self.config.engine(index).most_cycles(layer.inputs, layer.outputs, self.network.steps)
-            for index, layer in enumerate(self.network.layers)
-        )
-        limit = 4 * work + 100 + (20 * longest if stalls else 0)
+        limit = cycle_limit(self.network, self.config, longest) + (20 * longest if stalls else 0)
         with tempfile.TemporaryDirectory() as name:
             items_file, ends_file, words_file = (
                 Path(name) / file for file in ("items", "ends", "words")
@@ -191,43 +168,51 @@ class Simulator:
             raise UserError(f"{self.program}: exit status {status}; {message or 'remove it'}")
 
 
-def probes(network: Network, config: Config) -> str:
-    """SystemVerilog that tells the harness of every hidden spike and of the inference's end."""
-    text = [
-        "module probe_decide (input clk, rst, decided);",
-        '  import "DPI-C" function void inference_ends();',
-        "  always @(posedge clk) if (decided && !rst) inference_ends();",
-        "endmodule",
-        f"bind {TOP}_decide probe_decide probe (.clk(clk), .rst(rst), .decided(decided));",
-    ]
-    offset = 0
-    for index, units in enumerate(network.sizes[1:-1]):
-        banks = config.engine(index + 1).banks
-        block = config.engine(index).firing_block
-        layout = SpikeBeat(units, network.steps, banks)
-        spike, row_width = layout["spike"].offset, layout["row"].width // banks
-        step = _bits("payload", layout["step"].offset, layout["step"].width)
-        text += [
-            f"module probe_fire_{index} (",
-            f"    input clk, rst, restart, valid, ready, input [{layout.size - 1}:0] payload);",
-            '  import "DPI-C" function void hidden_spike(input int unit, input int step);',
-            "  always @(posedge clk) if (valid && ready && !restart && !rst) begin",
-        ]
-        for bank in range(banks):
-            row = _bits("payload", bank * row_width, row_width)
-            unit = f"{offset + bank} + ({row} << {exact_log2(banks)})"  # as banks.unit_at
-            text.append(f"    if (payload[{spike + bank}]) hidden_spike({unit}, {step});")
-        text += [
-            "  end",
-            "endmodule",
-            f"bind {TOP}_{block}_{index} probe_fire_{index} probe (.clk(clk), .rst(rst),",
-            "    .restart(restart), .valid(spikes__valid), .ready(spikes__ready),",
-            "    .payload(spikes__payload));",
-        ]
-        offset += units
-    return "\n".join(text) + "\n"
+def compile_core(
+    network: Network,
+    folder: Path,
+    *,
+    config: Config,
+    sources: Mapping[str, str] | None = None,
+    probes: str | None = None,
+    harness: str = "harness.cpp",
+) -> Path:
+    """The program of the core, as exported or as other ``sources`` have it, with ``probes`` in it
+    and a ``harness`` of this folder around it; kept in ``folder``.
+    """
+    core = Core(network, config=config)
+    Fragment.get(core, None)  # Amaranth warns of components that are made and not used
+    width = core.result.payload.margin.shape().width
+    files = dict(sources or {"core.v": to_verilog(network, config)})
+    events = int(config.input(network).can_fault)
+    loaded = int(config.loaded_layer(network) is not None)
+    defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n#define LOADED {loaded}\n"
+    files["core.cpp"] = defines + (_HERE / "core.cpp").read_text(encoding="utf-8")
+    if probes is not None:
+        files["probes.sv"] = probes
+    return compiler.build(
+        files,
+        top=TOP,
+        library={
+            name: (_HERE / name).read_text(encoding="utf-8")
+            for name in ("core.h", "input.h", harness)
+        },
+        # State that is not reset must not matter: it starts at random.
+        options=["--x-initial", "unique", "--x-assign", "unique"],
+        # A netlist takes long to compile, and few images are put through it.
+        optimise="-O1" if sources is None else "-O0",
+        folder=folder,
+    )
 
 
-def _bits(name: str, offset: int, width: int) -> str:
-    """Part of a vector as an integer, in SystemVerilog."""
-    return f"int'({name}[{offset + width - 1}:{offset}])" if width else "0"
+def cycle_limit(network: Network, config: Config, longest: int) -> int:
+    """Cycles without an answer after which the core counts as hung, if an input has ``longest``
+    items.
+    """
+    # With a factor of two: every item, every unit and every step, each with the longest pause.
+    work = longest + sum(network.sizes) + 4 * len(network.layers) * network.steps
+    work += sum(
+        config.engine(index).most_cycles(layer.inputs, layer.outputs, network.steps)
+        for index, layer in enumerate(network.layers)
+    )
+    return 4 * work + 100

@@ -232,3 +232,14 @@ def test_images_go_through_in_chunks(rng, count):
 def test_refuses_a_network_for_events(rng):
     with pytest.raises(ValueError, match=r"^Network must take images, not EventsEncoder"):
         golden.run_images(random_network(rng, (4, 2), 8), np.zeros((1, 2, 2), np.uint8))
+
+
+def test_margins_are_sums_over_the_spikes_so_far():
+    """Of two recordings, the first with a unit that fires twice, the second without a spike."""
+    layer = network_of(([[1, -1, 1], [-1, -1, 1]], [1, -2]), steps=4).layers[0]
+    spikes = Spikes(
+        count=2, image=np.zeros(4, int), step=np.array([0, 0, 2, 3]), unit=np.array([0, 2, 2, 1])
+    )
+    first = [[2 - 1, 0 + 2], [2 - 1, 0 + 2], [3 - 1, 1 + 2], [2 - 1, 0 + 2]]
+    expected = [first, [[-1, 2]] * 4]
+    np.testing.assert_array_equal(golden.margins(layer, spikes, 4), expected)
