@@ -1,22 +1,27 @@
-"""``python -m hw.host --port P``: streams images or recordings of events to a board and prints what
-it answers.
+"""``python -m hw.host``: streams images or recordings of events to a board, and compares its
+answers with the labels and the golden model. ``--find`` lists the ports where a board may be.
 """
 
+import argparse
+import errno
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from tqdm import tqdm
 
+from hw.boards.ports import find_ports, only_port
 from hw.link import protocol
 from hw.link.protocol import Fault, Status
 from hw.link.sending import commands
 from hw.link.weight_image import read_image
+from sim import golden
 from sw.cli import UserError, run, table, write_json
 from sw.data.registry import load_for
 from sw.encoder import Inputs, LatencyEncoder
@@ -80,9 +85,10 @@ def open_port(name: str, baud: int = protocol.BAUD, timeout: float = 2.0) -> Lin
     except (serial.SerialException, ValueError, OSError) as error:
         number = getattr(error, "errno", None)  # its text names the port once more
         reason = os.strerror(number) if number else error
-        raise UserError(
-            f"port {name}: cannot be opened ({reason}); name another with --port"
-        ) from None
+        remedy = "name another with --port"
+        if number == errno.EACCES:
+            remedy = f"join its group (sudo usermod -aG {Path(name).group()} $USER), log in again"
+        raise UserError(f"port {name}: cannot be opened ({reason}); {remedy}") from None
 
 
 class Session:
@@ -234,11 +240,17 @@ def _fault(reply: protocol.Reply) -> str:
     return _FAULTS.get(reply.label, f"status {reply.label}")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     options = parser("Classify a data set's test images or recordings on a board.", data=True)
     options.add_argument("network", nargs="?", default=_DEFAULT, help="default: %(default)s")
-    options.add_argument("--port", required=True, help="serial port, such as /dev/ttyUSB1")
+    place = options.add_mutually_exclusive_group()
+    place.add_argument(
+        "--port", help="serial port, such as /dev/ttyUSB1 (default: that of the only board)"
+    )
+    place.add_argument(
+        "--find", action="store_true", help="only list the ports where a board may be"
+    )
     options.add_argument(
         "--baud", type=positive_int, default=protocol.BAUD, help="default: %(default)s"
     )
@@ -266,19 +278,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--image", type=input_file, metavar="FILE", help="one image, raw bytes, instead"
     )
     args = options.parse_args(arguments)
+    if args.find:
+        _list_ports(args)
+        return 0
     if args.image and (args.images or args.dataset):
         raise UserError("--image: is all that is sent; leave out --images and --dataset")
     network = find(args.network)
+    port = args.port or _only_port(quiet=args.quiet)
     inputs: Inputs
     if args.image:
         inputs, truth = _raw_image(args.image, network), None
     else:
         inputs, truth = load_for(network, args.dataset, args.data_dir, args.images)
     weights = read_image(args.load, network) if args.load else None
-    session = Session(open_port(args.port, args.baud, args.timeout), network, name=args.port)
+    session = Session(open_port(port, args.baud, args.timeout), network, name=port)
     if not (session.sends_break or args.quiet):
         print(
-            f"{args.port}: the adapter sends no break; the board's time-out does as well",
+            f"{port}: the adapter sends no break; the board's time-out does as well",
             file=sys.stderr,
         )
     if weights:
@@ -289,13 +305,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bar = tqdm(session.classify(inputs), total=count, unit="image", disable=args.quiet)
     replies = list(bar)
     took = time.monotonic() - start
+    mismatches = _mismatches(network, inputs, replies)
     if truth is None:
         figures = {**replies[0]._asdict(), "label": network.labels[replies[0].label]}
+        figures["mismatches"] = mismatches
     else:
         labels = np.array([reply.label for reply in replies])
         figures = {
             "network": network.name,
             "images": count,
+            "mismatches": mismatches,
             "accuracy": float((labels == truth).mean()),
             "decision_step_mean": float(np.mean([reply.step + 1 for reply in replies])),
             "cycles_mean": float(np.mean([reply.cycles for reply in replies])),
@@ -306,6 +325,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(args.json, figures)
     if not args.quiet:
         print(table(figures.items(), width=20))
+    return 1 if mismatches else 0
+
+
+def _list_ports(args: argparse.Namespace) -> None:
+    found = find_ports()
+    if args.json:
+        write_json(args.json, {"ports": [asdict(port) for port in found]})
+    if not args.quiet:
+        print("\n".join(map(str, found)))
+        if len(found) > 1:
+            print("name one with --port")
+
+
+def _only_port(*, quiet: bool) -> str:
+    port = only_port()
+    if not quiet:
+        print(port, file=sys.stderr)
+    return port.device
+
+
+def _mismatches(network: Network, inputs: Inputs, replies: Sequence[protocol.Reply]) -> int:
+    """How many answers differ from the golden model's."""
+    answer = golden.run_inputs(network, inputs)
+    expected = zip(answer.label, answer.step, answer.margin, strict=True)
+    got = ((reply.label, reply.step, reply.margin) for reply in replies)
+    return sum(a != b for a, b in zip(got, expected, strict=True))
 
 
 def _raw_image(path: Path, network: Network) -> np.ndarray:

@@ -473,6 +473,7 @@ def figures_of(network, count):
     return {
         "network": "random",
         "images": count,
+        "mismatches": 0,
         "accuracy": (answer.label == data.test_labels[:count]).mean(),
         "decision_step_mean": (answer.step + 1).mean(),
     }
@@ -515,6 +516,7 @@ def test_command_with_events(rng, tmp_path, monkeypatch):
     assert figures == {
         "network": "events",
         "images": 7,
+        "mismatches": 0,
         "accuracy": (answer.label == words.test_labels[:7]).mean(),
         "decision_step_mean": (answer.step + 1).mean(),
         "cycles_mean": np.mean(simulated.cycles),
@@ -539,6 +541,7 @@ def test_command_with_one_image(rng, small, tmp_path, monkeypatch, capsys):
         "step": answer.step[0],
         "cycles": simulated.cycles[0],
         "margin": answer.margin[0],
+        "mismatches": 0,
     }
     assert capsys.readouterr() == ("", "")
 
