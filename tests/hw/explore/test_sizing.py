@@ -1,0 +1,94 @@
+"""The largest network that fits a board: against every smaller one, and against the zoo."""
+
+from dataclasses import replace
+
+import pytest
+
+from hw.boards.table import BOARDS
+from hw.explore.resources import resources_of, shortage
+from hw.explore.sizing import _stand_in, fit, largest
+from sw.cli import UserError
+from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.network import find, zoo_names
+
+MNIST = LatencyEncoder(shape=(28, 28), silent_below=16)
+DIGITS = LatencyEncoder(shape=(8, 8), silent_below=16)
+
+
+def test_the_preset_of_mnist_on_the_icebreaker():
+    """It is as large as the zoo's network for that board, which was routed."""
+    inputs, hidden, reason = largest("ice40", MNIST, (600,), 10, 8)
+    assert (inputs, *hidden, 10) == find(BOARDS["icebreaker"].network).sizes
+    assert reason.startswith("784-600-10 needs 159 block RAMs of 30 and about ")
+    assert " or folded-32-spram,event, or take --board ulx3s or orangecrab" in reason
+
+
+@pytest.mark.parametrize("board", ["ulx3s", "orangecrab"])
+def test_what_fits_stays(board):
+    assert largest(board, MNIST, (600,), 10, 8) == (784, (600,), "")
+
+
+def test_it_is_the_best_of_all():
+    """Of every number of pixels with every multiple of 8 units, by the estimate."""
+    board, found = BOARDS["icestick"], []
+    for inputs in range(1, 65):
+        encoder = DIGITS if inputs == 64 else replace(DIGITS, select=tuple(range(inputs)))
+        for hidden in range(8, 65, 8):
+            needed = resources_of(_stand_in(encoder, (hidden,), 10, 16))
+            if not shortage(needed, board) and needed.logic_cells(board.family) <= 1280 * 0.95:
+                found.append((inputs * hidden**2, inputs, hidden))
+    _, inputs, hidden = max(found)
+    assert largest("icestick", DIGITS, (64,), 10, 16)[:2] == (inputs, (hidden,))
+
+
+def test_what_was_named_is_kept():
+    inputs, hidden, _ = largest("icebreaker", MNIST, (100,), 10, 8, fewer_units=False)
+    assert hidden == (100,)
+    assert inputs < 784
+    inputs, hidden, _ = largest("icebreaker", MNIST, (600,), 10, 8, fewer_inputs=False)
+    assert inputs == 784
+    assert hidden[0] % 8 == 0
+    with pytest.raises(UserError, match=r"^--board icebreaker: no such network fits; 784-600-10 "):
+        largest("icebreaker", MNIST, (600,), 10, 8, fewer_inputs=False, fewer_units=False)
+
+
+def test_layers_shrink_alike():
+    _, (first, second), _ = largest("icebreaker", MNIST, (256, 128), 10, 8)
+    assert first < 256
+    assert second == first // 2
+
+
+def test_channels_of_events_stay():
+    assert largest("icebreaker", EventsEncoder(channels=700), (256,), 10, 16).inputs == 700
+
+
+def test_nothing_fits():
+    with pytest.raises(UserError, match=r"^--board icestick: no such network fits; 20000-64-10 "):
+        largest("icestick", EventsEncoder(channels=20_000), (64,), 10, 16)
+
+
+def test_unknown_board():
+    with pytest.raises(UserError, match=r"board 'abacus' is not known; choose one of icebreaker"):
+        largest("abacus", DIGITS, (8,), 10, 16)
+
+
+def test_whether_a_trained_network_fits():
+    small, large = find("digits-64-38-10-t2"), find("mnist-784-600-10-t8")
+    cells = resources_of(small).logic_cells(BOARDS["icestick"].family)
+    assert fit(small, "icestick") == (
+        f"fits icestick: about {cells:,} of 1,280 logic cells, 7 of 16 block RAMs"
+    )
+    assert fit(large, "icebreaker").startswith(
+        "does not fit icebreaker: 784-600-10 needs 159 block RAMs of 30 and about "
+    )
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_the_stand_in_is_near_the_trained_network(name):
+    """Within 5 %: what is picked before training fits after it."""
+    network = find(name)
+    board = BOARDS["ulx3s"]
+    trained = resources_of(network).logic_cells(board.family)
+    sizes = network.sizes
+    guess = _stand_in(network.encoder, sizes[1:-1], sizes[-1], network.steps)
+    assert resources_of(guess).logic_cells(board.family) == pytest.approx(trained, rel=0.05)
