@@ -9,9 +9,9 @@ import argparse
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,14 @@ from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load
+from sw.encoder import LatencyEncoder
 from sw.flags import natural, output_file, parser, positive_float, positive_int, share
-from sw.learn import distributed
+from sw.learn import devices, distributed
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.inference import run_inputs
-from sw.learn.recipes import Recipe, preset
-from sw.learn.trainer import Trainer
+from sw.learn.recipes import PRESETS, Recipe, preset
+from sw.learn.trainer import Trainer, encoder_of
 from sw.network import Network, file_name
 from sw.reports import pictures
 from sw.rules import RULES
@@ -89,6 +90,12 @@ def arguments() -> argparse.ArgumentParser:
     )
     add("--pool", metavar="P", type=positive_int, help="mean-pool the image by 1, 2 or 4")
     add("--inputs", metavar="K", type=positive_int, help="keep the K most informative pixels")
+    add(
+        "--board",
+        metavar="B",
+        help="train a network that fits this board (hw.build --help lists them): hidden units, and "
+        "pixels of images, as many as fit, but for what --hidden and --inputs name",
+    )
     add("--silent-below", metavar="X", type=natural, help="pixels below X never fire")
     add("--validation", metavar="F", type=share, help="share of the training set held out")
     add(
@@ -138,8 +145,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     recipe = recipe_of(args)
     data = load(args.dataset, args.data_dir)
     command = shlex.join(["python", "-m", "sw.train", *argv])
+    log = _logger(args.quiet)
+    if args.board:
+        recipe = _fitting(args.board, recipe, data, args, log)
     with ExitStack() as held:
-        device = held.enter_context(distributed.joined(_device(args.device)))
+        device = held.enter_context(distributed.joined(devices.find(args.device)))
         trainer = Trainer(recipe, data, device)
         if recipe.batch * recipe.steps * max(trainer.rule.sizes) < _SMALL:
             torch.set_num_threads(1)  # several would wait for one another longer than they work
@@ -155,6 +165,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.restart:
             (folder / "checkpoint.pt").unlink(missing_ok=True)
         quiet = args.quiet or not distributed.first()
+        log(_plan(trainer))
         network, figures = train(trainer, data, name, folder, command=command, quiet=quiet)
         if not distributed.first():
             return
@@ -163,9 +174,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.json:
             cli.write_json(args.json, figures)
         (folder / "checkpoint.pt").unlink()
-    if not args.quiet:
-        made = out if network else f"{name} (no file: {recipe.rule} has real weights)"
-        print(f"{made}: {sizes}, {recipe.steps} steps, {figures.accuracy:.2%} strict")
+    made = out if network else f"{name} (no file: {recipe.rule} has real weights)"
+    log(f"{made}: {sizes}, {recipe.steps} steps, {figures.accuracy:.2%} strict")
+    if args.board and network is not None:
+        log(_next(network, args.board, out))
 
 
 def train(
@@ -222,6 +234,61 @@ def train(
     return network, figures
 
 
+def _fitting(
+    board: str,
+    recipe: Recipe,
+    data: Dataset | EventDataset,
+    args: argparse.Namespace,
+    log: Callable[[str], None],
+) -> Recipe:
+    """The recipe, with as many inputs and hidden units as fit ``board``."""
+    from hw.explore import sizing  # needs the extra that builds
+
+    if not RULES[recipe.rule].binary:
+        raise UserError(f"--board: rule {recipe.rule!r} has real weights, which no board takes")
+    encoder = encoder_of(recipe, data)
+    if recipe.inputs is not None and isinstance(encoder, LatencyEncoder):
+        encoder = replace(encoder, select=tuple(range(min(recipe.inputs, encoder.inputs))))
+    found = sizing.largest(
+        board,
+        encoder,
+        recipe.hidden,
+        len(data.labels),
+        recipe.steps,
+        fewer_inputs=args.inputs is None,
+        fewer_units=args.hidden is None,
+    )
+    sizes = "-".join(map(str, (found.inputs, *found.hidden, len(data.labels))))
+    why = f"is the largest that fits: {found.reason}" if found.reason else "fits"
+    log(f"{board}: {sizes} {why}")
+    inputs = recipe.inputs if found.inputs == encoder.inputs else found.inputs
+    return replace(recipe, inputs=inputs, hidden=found.hidden)
+
+
+def _next(network: Network, board: str, out: Path) -> str:
+    """Whether the trained network fits, and what to do then."""
+    from hw.explore import sizing
+
+    fit = sizing.fit(network, board)
+    build = shlex.join(["python", "-m", "hw.build", "--board", board, str(out)])
+    return f"{fit}; {build}" if fit.startswith("fits") else fit
+
+
+def _plan(trainer: Trainer) -> str:
+    """What will be done, and how to have it otherwise."""
+    recipe = trainer.recipe
+    sizes = "-".join(map(str, trainer.rule.sizes))
+    device = devices.name_of(trainer.device)
+    line = (
+        f"{recipe.dataset}: {sizes}, {recipe.steps} steps, rule {recipe.rule}; "
+        f"{recipe.epochs} epochs of {trainer.batches} batches of {recipe.batch} on {device}"
+    )
+    longer = PRESETS.get(f"{recipe.dataset}-augmented")
+    if longer is None or recipe.augmentation is not None:
+        return line
+    return f"{line}; --augment learns more in {longer.epochs} epochs"
+
+
 def _line(entry: Epoch, epochs: int) -> str:
     accuracy = entry.validation_accuracy
     strict = "none held out" if accuracy is None else f"{accuracy:.2%} strict"
@@ -233,28 +300,22 @@ def _line(entry: Epoch, epochs: int) -> str:
 
 
 def _versions(device: torch.device) -> dict[str, str]:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
-        "device": name,
+        "device": devices.name_of(device),
     }
 
 
-def _device(name: str) -> torch.device:
-    """The device by name. On a GPU matrix products may use TF32: spikes and signs stay exact."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros((), device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"Device {name!r} cannot be used ({reason}); name --device cpu") from None
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-    return device
+def _logger(quiet: bool) -> Callable[[str], None]:
+    """What prints the first process's lines, unless it is to be ``quiet``."""
+
+    def log(line: str) -> None:
+        if not quiet and distributed.first():
+            print(line, flush=True)
+
+    return log
 
 
 def _sizes(text: str) -> list[int]:

@@ -21,7 +21,7 @@ from sw.network import PROVENANCE, Layer, Network
 __all__ = ["Sizes", "fit", "largest"]
 
 _UNITS = 8  # hidden units are multiples of it, where they are chosen
-_FILLED = 0.95  # share of the logic cells that place and route can use
+_FILLED = 0.95  # share of the logic cells that a size which is chosen may take, so that it routes
 
 
 class Sizes(NamedTuple):
@@ -68,6 +68,7 @@ def largest(
     most, best = encoder.inputs, 0
     result: tuple[int, tuple[int, ...]] | None = None
     asked = _stand_in(encoder, hidden, outputs, steps)
+    filled = _FILLED if fewer_inputs or fewer_units else 1.0
     for units in _shrinking(hidden) if fewer_units else [tuple(hidden)]:
         worth = units[0] ** 2 if units else 1
         if most * worth <= best:
@@ -77,7 +78,7 @@ def largest(
             network = _stand_in(_keeping(encoder, inputs), units, outputs, steps)
             needed = resources_of(network)
             cells = needed.logic_cells(target.family)
-            return not shortage(needed, target) and cells <= _FILLED * target.logic_cells
+            return not shortage(needed, target) and cells <= filled * target.logic_cells
 
         least = 1 if fewer_inputs and isinstance(encoder, LatencyEncoder) else most
         inputs = _most(least, most, fits)

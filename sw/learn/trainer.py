@@ -35,7 +35,7 @@ from sw.network import Layer, Network
 from sw.rules import RULES, Rule
 from sw.rules.neuron import spiked
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "encoder_of"]
 
 # What reading a damaged checkpoint ends in
 _DAMAGES = (
@@ -165,15 +165,11 @@ class Trainer:
     def _encoder(
         self, data: Dataset | EventDataset, learn: np.ndarray
     ) -> LatencyEncoder | EventsEncoder:
-        recipe = self.recipe
-        if isinstance(data, EventDataset):
-            return EventsEncoder(channels=data.channels)
+        recipe, encoder = self.recipe, encoder_of(self.recipe, data)
+        if recipe.inputs is None or isinstance(data, EventDataset):
+            return encoder
+        assert isinstance(encoder, LatencyEncoder)
         try:
-            encoder = LatencyEncoder(
-                shape=data.shape, pool=recipe.pool, silent_below=recipe.silent_below
-            )
-            if recipe.inputs is None:
-                return encoder
             times = encoder.times(data.train_images[learn], recipe.steps)
             select = informative_inputs(times, data.train_labels[learn], recipe.inputs)
         except ValueError as error:
@@ -300,6 +296,18 @@ class Trainer:
                 raise ValueError
         except _DAMAGES:
             raise _damaged(path) from None
+
+
+def encoder_of(recipe: Recipe, data: Dataset | EventDataset) -> LatencyEncoder | EventsEncoder:
+    """The encoder of all inputs, before some are chosen. Raises UserError if the recipe cannot take
+    such images.
+    """
+    if isinstance(data, EventDataset):
+        return EventsEncoder(channels=data.channels)
+    try:
+        return LatencyEncoder(shape=data.shape, pool=recipe.pool, silent_below=recipe.silent_below)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _damaged(path: Path) -> UserError:

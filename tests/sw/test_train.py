@@ -5,10 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from networks import speech
 
+from hw.boards.table import BOARDS
+from hw.explore.resources import check_fit
 from sw import train
 from sw.cli import UserError
 from sw.encoder import EventsEncoder
@@ -61,6 +65,56 @@ def test_events(tmp_path, rng, monkeypatch):
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert network.provenance["validation_accuracy"] == figures.pop("validation_accuracy")
     assert evaluate(network, words).to_dict() == figures
+
+
+def test_the_first_line_says_what_will_be_done(capsys):
+    train.main(QUICK)
+    first = capsys.readouterr().out.splitlines()[0]
+    # a fifth of 1,442 images is held out: nine batches of 128
+    assert first == ("digits: 64-20-10, 16 steps, rule bstdg; 2 epochs of 9 batches of 128 on CPU")
+
+
+def test_the_first_line_names_a_longer_recipe(digits, monkeypatch, capsys):
+    mnist = replace(digits, name="mnist")
+    monkeypatch.setattr(train, "load", lambda name, data_dir: mnist)
+    train.main([*QUICK, "--dataset", "mnist", "--epochs", "1"])
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("mnist: 64-20-10, 8 steps, rule bstdg; 1 epochs of ")
+    assert first.endswith("; --augment learns more in 170 epochs")
+
+
+def test_a_board_decides_the_size(tmp_path, capsys):
+    train.main(["--epochs", "1", "--device", "cpu", "--board", "icestick"])
+    first, *_, last = capsys.readouterr().out.splitlines()
+    network = Network.load(next(tmp_path.glob("build/*.safetensors")))
+    assert first.startswith(
+        f"icestick: {network.structure} is the largest that fits: 64-192-10 needs about "
+    )
+    assert last.startswith("fits icestick: about ")
+    assert last.endswith(
+        f"; python -m hw.build --board icestick build/digits-{network.structure}-t16.safetensors"
+    )
+    check_fit(network, BOARDS["icestick"])
+
+
+def test_a_board_and_what_is_named(tmp_path, capsys):
+    train.main([*QUICK, "--board", "icestick", "--inputs", "36", "-q", "--out", "mine"])
+    assert Network.load("mine").sizes == (36, 20, 10)
+    train.main([*QUICK, "--board", "ulx3s", "--out", "mine"])
+    assert capsys.readouterr().out.startswith("ulx3s: 64-20-10 fits\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--hidden", "500", "--inputs", "64"], "^--board icestick: no such network fits; 64-500-"),
+        (["--rule", "stdg"], "^--board: rule 'stdg' has real weights, which no board takes$"),
+    ],
+)
+def test_what_no_board_takes_is_refused_before_training(flags, message):
+    with pytest.raises(UserError, match=message):
+        train.main(["--board", "icestick", *flags])
+    assert not list(Path().rglob("checkpoint.pt"))
 
 
 @pytest.mark.parametrize("flag", ["--pool", "--inputs", "--silent-below"])
