@@ -30,7 +30,7 @@ COMMANDS = {
     ),
     "convert": Command(
         "sw.convert",
-        "Convert a network from PyTorch or NIR, or to NIR, and compare the two.",
+        "Convert a network from PyTorch, QONNX or NIR, or to NIR, and compare the two.",
         ("convert",),
     ),
     "sweep": Command("sw.sweep", "Train for each value of a flag and each seed.", ("learn",)),

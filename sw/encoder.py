@@ -164,9 +164,9 @@ class LatencyEncoder:
         """``select`` increases strictly, or every pixel is an input: what the hardware takes."""
         return self.select is None or all(a < b for a, b in pairwise(self.select))
 
-    def times(self, images: Inputs, steps: int) -> np.ndarray:
-        """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width]; ``steps`` means
-        never.
+    def values(self, images: Inputs) -> np.ndarray:
+        """Pooled and selected pixels int32 [B, inputs], 0 … 255, of ``images`` uint8
+        [B, height, width].
         """
         if isinstance(images, Spikes):
             raise ValueError("Images must be uint8, not Spikes")
@@ -183,8 +183,13 @@ class LatencyEncoder:
             )
             values = (blocks.sum(axis=(2, 4), dtype=np.int32) + area // 2) // area
         pixels = values.reshape(len(values), self.pooled).astype(np.int32)
-        if self.select is not None:
-            pixels = pixels[:, list(self.select)]
+        return pixels if self.select is None else pixels[:, list(self.select)]
+
+    def times(self, images: Inputs, steps: int) -> np.ndarray:
+        """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width]; ``steps`` means
+        never.
+        """
+        pixels = self.values(images)
         fired_at = ((255 - pixels) * steps) >> 8
         return np.where(pixels < self.silent_below, steps, fired_at).astype(np.int16)
 

@@ -1,7 +1,7 @@
-"""``python -m sw.convert SOURCE --out FILE``: from PyTorch or NIR to a network, and to NIR.
+"""``python -m sw.convert SOURCE --out FILE``: from PyTorch, QONNX or NIR to a network, and to NIR.
 
-The kind of source and result is known by its name: ``*.nir`` is NIR, ``*.py:NAME`` a module of
-PyTorch that the Python file makes, anything else a network.
+The kind of source and result is known by its name: ``*.nir`` is NIR, ``*.onnx`` QONNX,
+``*.py:NAME`` a module of PyTorch that the Python file makes, anything else a network.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 
 from sim import golden
 from sw import cli
-from sw.convert import nir_graph, pytorch
-from sw.convert.layers import ConversionError, Converted
+from sw.convert import nir_graph, onnx_graph, pytorch, qonnx
+from sw.convert.layers import ConversionError, Converted, Target
+from sw.convert.signs import Reading
 from sw.data import registry
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
@@ -69,9 +70,9 @@ def compare(converted: Converted, data: Dataset | EventDataset) -> Comparison:
     inputs = data.test_part(network.steps)
     source, result = [], []
     for start in range(0, len(inputs), _PART):
-        spikes = network.encoder.encode(inputs[start : start + _PART], network.steps)
-        source.append(converted.classify(spikes))
-        result.append(golden.run(network, spikes).label)
+        part = inputs[start : start + _PART]
+        source.append(converted.classify(part))
+        result.append(golden.run_inputs(network, part).label)
     theirs, ours = np.concatenate(source), np.concatenate(result)
     return Comparison(
         dataset=data.name,
@@ -84,13 +85,13 @@ def compare(converted: Converted, data: Dataset | EventDataset) -> Comparison:
 
 def arguments() -> argparse.ArgumentParser:
     flags = parser(
-        "Convert a network from PyTorch or NIR, or to NIR, and compare the two.", data=True
+        "Convert a network from PyTorch, QONNX or NIR, or to NIR, and compare the two.", data=True
     )
     flags.add_argument(
         "source",
         metavar="SOURCE",
-        help="FILE.nir; FILE.py:NAME, a module of PyTorch or a function that gives one, in a "
-        "Python file that is run; or a network to export, by its file or its name in the zoo",
+        help="FILE.nir; FILE.onnx; FILE.py:NAME, a module of PyTorch or a function that gives one, "
+        "in a Python file that is run; or a network to export, by its file or its name in the zoo",
     )
     flags.add_argument(
         "--out",
@@ -119,13 +120,27 @@ def arguments() -> argparse.ArgumentParser:
         "--silent-below",
         metavar="N",
         type=natural,
-        help="a pixel below this never fires (default 0; with one step it binarises the image)",
+        help="a pixel below this never fires (default: as a quantiser in the source says, else 0; "
+        "with one step it binarises the image)",
     )
     flags.add_argument(
         "--bipolar",
         action="store_true",
-        help="the module of PyTorch is given −1 until an input fires and +1 from then on (default: "
-        "0 and 1)",
+        help="a source with sign-like activations is given −1 until an input fires and +1 from "
+        "then on (default: 0 and 1)",
+    )
+    flags.add_argument(
+        "--input-range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="what a source that quantises its inputs is given for pixels of 0 and 255 (default 0 "
+        "1)",
+    )
+    flags.add_argument(
+        "--equal-scales",
+        action="store_true",
+        help="take outputs of several scales for outputs of one, an approximation",
     )
     flags.add_argument(
         "--latched",
@@ -189,15 +204,21 @@ def _convert(args: argparse.Namespace, data: Dataset | EventDataset | None) -> C
         return _from_torch(args, Path(path), attribute, data)
     if args.source.endswith(".py"):
         raise cli.UserError(f"{args.source}: name what in it is the module: {args.source}:NAME")
-    _refuse(args, "is for a module of PyTorch (FILE.py:NAME)", "weights", "bipolar")
+    _refuse(args, "is for a module of PyTorch (FILE.py:NAME)", "weights")
+    if args.source.endswith(".onnx"):
+        _refuse(args, "is for spiking neurons", "latched")
+        return qonnx.convert_qonnx(
+            onnx_graph.read(Path(args.source)), _target(args, data), _reading(args)
+        )
+    _refuse(args, "is for PyTorch or QONNX", "bipolar", "input_range", "equal_scales")
     if args.source.endswith(".nir"):
         return _from_nir(args, data)
     _refuse(args, "a network says so itself", "dataset", "steps", "pool", "silent_below", "latched")
     network = find(args.source)
     if args.out.suffix != ".nir":
         raise cli.UserError(
-            f"{args.source}: is a network, and so would be the result; name a source FILE.nir or "
-            "FILE.py:NAME, or --out FILE.nir"
+            f"{args.source}: is a network, and so would be the result; name a source FILE.nir, "
+            "FILE.onnx or FILE.py:NAME, or --out FILE.nir"
         )
     exported = nir_graph.convert_nir(nir_graph.to_nir(network))
     return Converted(network, exported.classify, exported.notes)
@@ -229,6 +250,15 @@ def _from_nir(args: argparse.Namespace, data: Dataset | EventDataset | None) -> 
 def _from_torch(
     args: argparse.Namespace, path: Path, attribute: str, data: Dataset | EventDataset | None
 ) -> Converted:
+    target = _target(args, data)
+    module = _module(path, attribute)
+    if args.weights:
+        _load(module, args.weights)
+    return pytorch.convert_torch(module, target, _reading(args), latched=args.latched)
+
+
+def _target(args: argparse.Namespace, data: Dataset | EventDataset | None) -> Target:
+    """What the source does not say."""
     if data is None:
         raise cli.UserError(
             f"{args.source}: does not say what inputs and classes it has; give --dataset or --check"
@@ -236,20 +266,22 @@ def _from_torch(
     if args.steps is None:
         raise cli.UserError(
             f"{args.source}: does not say how many steps a window has; give --steps, 1 for a "
-            "module that is evaluated once"
+            "source that is evaluated once"
         )
-    module = _module(path, attribute)
-    if args.weights:
-        _load(module, args.weights)
-    return pytorch.convert_torch(
-        module,
+    return Target(
         encoder=_encoder(args, data),
         steps=args.steps,
         labels=data.labels,
         name=file_name(args.out.stem),
         dataset=data.name,
+    )
+
+
+def _reading(args: argparse.Namespace) -> Reading:
+    return Reading(
         bipolar=args.bipolar,
-        latched=args.latched,
+        input_range=tuple(args.input_range) if args.input_range else None,
+        equal_scales=args.equal_scales,
     )
 
 

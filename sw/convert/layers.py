@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sw.cli import UserError
-from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
 from sw.fold import fold
 from sw.network import Layer, Network
 
@@ -21,8 +21,10 @@ __all__ = [
     "Converted",
     "Levels",
     "Stage",
+    "Target",
     "most_spikes",
     "provenance_of",
+    "read_out",
 ]
 
 # Spikes that a recording of sensor events has at most. An input of it may fire several times, so
@@ -34,21 +36,55 @@ class ConversionError(UserError):
     """A source that no network represents. One line: layer, reason, remedy."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a network has beside its layers.
+
+    Parameters
+    ----------
+    encoder : LatencyEncoder or EventsEncoder
+        How inputs become spikes.
+    steps : int
+        T.
+    labels : sequence of str
+        Names of the classes, one per output.
+    name, dataset : str
+        Of the network, and of the data it was trained on if they are known.
+    """
+
+    encoder: LatencyEncoder | EventsEncoder
+    steps: int
+    labels: Sequence[str]
+    name: str = "converted"
+    dataset: str | None = None
+
+    def network(self, layers: Sequence[Layer], provenance: dict[str, Any]) -> Network:
+        """The network with these layers."""
+        return Network(
+            name=self.name,
+            steps=self.steps,
+            encoder=self.encoder,
+            layers=tuple(layers),
+            labels=tuple(self.labels),
+            provenance=provenance,
+        )
+
+
 class Converted(NamedTuple):
     """A network beside its source.
 
     Parameters
     ----------
     network : Network
-    classify : function of Spikes, to int [B]
-        Runs the source itself, in its own arithmetic, on input spikes: the class of each example.
+    classify : function of a batch of inputs, as the network's encoder takes them, to int [B]
+        Runs the source itself, in its own arithmetic: the class of each example.
     notes : tuple of str
         Where the source leaves open, or decides in another way, what the network decides. One
         sentence each.
     """
 
     network: Network
-    classify: Callable[[Spikes], np.ndarray]
+    classify: Callable[[Inputs], np.ndarray]
     notes: tuple[str, ...] = ()
 
 
@@ -133,17 +169,30 @@ class Stage:
         )
         return Layer(weight=(self.weight > 0) ^ negate[:, None], threshold=threshold)
 
-    def reaches(self, level: Fraction) -> int | None:
-        """A unit whose value can be ``level`` exactly, None if there is none."""
-        for index, (slope, rest) in enumerate(zip(self.slopes(), self.resting(), strict=True)):
+    def reaches(self, level: Sequence[Fraction]) -> list[int]:
+        """The units whose value can be exactly ``level``, which is per unit."""
+
+        def is_reached(slope: Fraction, rest: Fraction, goal: Fraction) -> bool:
             if slope == 0:
-                if rest == level:
-                    return index
-                continue
-            potential = (level - rest) / slope
-            if potential.denominator == 1 and abs(potential) <= self.most:
-                return index
-        return None
+                return rest == goal
+            potential = (goal - rest) / slope
+            return potential.denominator == 1 and abs(potential) <= self.most
+
+        units = zip(self.slopes(), self.resting(), level, strict=True)
+        return [index for index, unit in enumerate(units) if is_reached(*unit)]
+
+    def rounds_at(self, level: Sequence[Fraction]) -> str | None:
+        """A note on units whose value can be exactly ``level`` while the source, which computes in
+        floats, rounds it to either side; None if there are none.
+        """
+        exact = [size.numerator & (size.numerator - 1) == 0 for size in self.magnitude]
+        units = [unit for unit in self.reaches(level) if not exact[unit]]
+        if not units:
+            return None
+        return (
+            f"{self.name}: {len(units)} of {len(self.weight)} units can be exactly at their "
+            "threshold, where the source's rounding decides; the network takes the exact value"
+        )
 
     def may_repeat(
         self, first: Sequence[Fraction], again: Sequence[Fraction], *, strict: bool
@@ -168,10 +217,47 @@ class Stage:
         parts = {(t - r) / abs(s) % 1 for t, r, s in rests if s}
         if len({abs(slope) for slope in slopes}) == 1 and len(parts) == 1:
             return None
-        return (
-            f"{self.name}: outputs that fire in the same step, or that do not fire, are compared "
-            "in integers, potential minus threshold; values of the source are real"
+        scales = sorted(float(abs(slope)) for slope in slopes)
+        several = scales[0] != scales[-1]
+        return f"{self.name}: outputs that fire in the same step, or that do not fire, " + (
+            f"are compared as if a spike added the same to each, not {scales[0]:.4g} to "
+            f"{scales[-1]:.4g} as in the source"
+            if several
+            else "are compared in integers, potential minus threshold; the source's are real"
         )
+
+
+def read_out(stage: Stage, *, equal_scales: bool) -> Layer:
+    """The output layer without an activation: none of its units ever fires, so that the largest
+    value in the last step names the class.
+
+    Parameters
+    ----------
+    equal_scales : bool
+        Outputs of several scales are taken for outputs of one: each keeps the potential at which
+        its value is 0, and a spike counts the same in all.
+
+    Raises
+    ------
+    ConversionError
+        Outputs have several scales, no output depends on its inputs, or biases are too large.
+    """
+    scales = {abs(slope) for slope in stage.slopes()}
+    if len(scales) > 1 and not equal_scales:
+        low, high = float(min(scales)), float(max(scales))
+        raise ConversionError(
+            f"{stage.name}: outputs are compared by their values, of which a spike adds "
+            f"{low:.4g} to one and {high:.4g} to another; train it with one scale for all outputs, "
+            "or take them for equal (--equal-scales) and measure what that costs (--check)"
+        )
+    if scales == {0}:
+        raise ConversionError(f"{stage.name}: no output depends on its inputs")
+    layer = stage.fires_at([Fraction(0)] * len(stage.weight), strict=False)
+    threshold = layer.threshold.astype(np.int64)
+    threshold += max(0, stage.most + 1 - int(threshold.min()))
+    if threshold.max() > np.iinfo(np.int32).max:
+        raise ConversionError(f"{stage.name}: its biases lie further apart than int32 reaches")
+    return Layer(weight=layer.weight, threshold=threshold.astype(np.int32))
 
 
 def provenance_of(rule: str, dataset: str | None, source: str, **fields: Any) -> dict[str, Any]:

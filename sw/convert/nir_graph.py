@@ -31,7 +31,7 @@ from sw.convert.layers import (
 )
 from sw.convert.nir_run import stepper
 from sw.convert.simulate import simulate
-from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
 from sw.network import Layer, Network
 
 if TYPE_CHECKING:
@@ -210,7 +210,8 @@ def convert_nir(
         provenance=provenance,
     )
 
-    def classify(spikes: Spikes) -> np.ndarray:
+    def classify(inputs: Inputs) -> np.ndarray:
+        spikes = network.encoder.encode(inputs, network.steps)
         return simulate(spikes, network, stepper(chain, latched))
 
     return Converted(network, classify, tuple(notes))

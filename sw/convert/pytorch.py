@@ -1,12 +1,9 @@
 """From PyTorch: modules that are a chain of linear layers, batch norms, and sign-like activations
 or spiking neurons.
 
-Two classes of modules have a meaning as a network (docs/own_network.md):
-
-- with sign-like activations the module says what a unit's potential is while some inputs have
-  fired: an input is ``low`` until it fires and ``high`` from then on, and so is a hidden unit;
-- with spiking neurons the module is a simulation: it is called in every step with that step's
-  spikes.
+Two classes of modules have a meaning as a network (docs/own_network.md): those with sign-like
+activations, see :mod:`sw.convert.signs`, and those with spiking neurons, which are a simulation:
+they are called in every step with that step's spikes.
 """
 
 from __future__ import annotations
@@ -15,37 +12,41 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sw.convert.activations import Neuron, neuron_of, step_of
 from sw.convert.layers import (
     ConversionError,
     Converted,
     Levels,
     Stage,
+    Target,
     most_spikes,
     provenance_of,
+    read_out,
 )
+from sw.convert.neurons import Neuron, neuron_of
+from sw.convert.signs import Activation, Reading, convert_signs
 from sw.convert.torch_modules import (
     Part,
     blocks_of,
     check_forward,
+    elementwise,
     fresh,
+    front_of,
     norm_of,
+    on_arrays,
     parts_of,
     unchecked,
     weights_of,
 )
 from sw.convert.torch_run import runner
 from sw.encoder import EventsEncoder, LatencyEncoder
-from sw.network import Layer, Network
+from sw.network import Network
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["convert_torch", "from_torch"]
 
-_BIPOLAR = Levels(Fraction(-1), Fraction(1))
+_RULE = "imported from PyTorch"
 
 
 def from_torch(
@@ -57,6 +58,8 @@ def from_torch(
     name: str = "converted",
     dataset: str | None = None,
     bipolar: bool = False,
+    input_range: tuple[float, float] | None = None,
+    equal_scales: bool = False,
     latched: bool = False,
 ) -> Network:
     """The network that a PyTorch module is. The module is left as it is.
@@ -77,6 +80,12 @@ def from_torch(
         Of the network, and of the data it was trained on if that is one of this project.
     bipolar : bool
         An input is −1 until it fires and +1 from then on, instead of 0 and 1.
+    input_range : (float, float), optional
+        What the module is given for pixels of 0 and 255 (default 0, 1), if it has a sign-like
+        activation before its first linear layer; then that says ``silent_below``.
+    equal_scales : bool
+        Outputs without an activation and with several scales are taken for outputs of one scale,
+        each with its own value of 0: an approximation.
     latched : bool
         The code around the module takes only the first spike of each hidden neuron.
 
@@ -87,67 +96,85 @@ def from_torch(
     NetworkError
         Encoder, steps or labels do not fit the module.
     """
-    return convert_torch(
-        module,
-        encoder=encoder,
-        steps=steps,
-        labels=labels,
-        name=name,
-        dataset=dataset,
-        bipolar=bipolar,
-        latched=latched,
-    ).network
+    target = Target(encoder=encoder, steps=steps, labels=labels, name=name, dataset=dataset)
+    reading = Reading(bipolar=bipolar, input_range=input_range, equal_scales=equal_scales)
+    return convert_torch(module, target, reading, latched=latched).network
 
 
 def convert_torch(
-    module: nn.Module,
-    *,
-    encoder: LatencyEncoder | EventsEncoder,
-    steps: int,
-    labels: Sequence[str],
-    name: str = "converted",
-    dataset: str | None = None,
-    bipolar: bool = False,
-    latched: bool = False,
+    module: nn.Module, target: Target, reading: Reading, *, latched: bool = False
 ) -> Converted:
     """As :func:`from_torch`, with what runs the module itself and what the two decide in other
     ways.
     """
     module = fresh(module)
     chain = list(parts_of(module, ""))
-    spiking = any(part.kind == "neuron" for part in chain)
-    steppers = [part.name for part in chain if part.kind == "step"]
-    if spiking and steppers:
+    if any(part.kind == "neuron" for part in chain):
+        return _simulation(module, chain, target, reading, latched=latched)
+    front, rest = front_of(chain)
+    check_forward(module, chain, target.encoder, reading.levels)
+    return convert_signs(
+        [_Block(*parts) for parts in blocks_of(rest)],
+        _activation(front) if front else None,
+        target,
+        reading,
+        rule=_RULE,
+        source=type(module).__name__,
+    )
+
+
+class _Block:
+    """A :class:`sw.convert.signs.Block`."""
+
+    def __init__(self, *parts: Part) -> None:
+        self.parts = parts[:-1] if parts[-1].kind == "step" else parts
+        self.activation = _activation(parts[-1]) if parts[-1].kind == "step" else None
+        self.run = on_arrays(self.parts)
+
+    def stage(self, inputs: Levels, most: int) -> Stage:
+        return _stage(self.parts, inputs, most)
+
+
+def _activation(part: Part) -> Activation:
+    return Activation(part.name, elementwise(part.name, part.module))
+
+
+def _simulation(
+    module: nn.Module, chain: Sequence[Part], target: Target, reading: Reading, *, latched: bool
+) -> Converted:
+    """The network of a module with spiking neurons."""
+    if steps := [part.name for part in chain if part.kind == "step"]:
         raise ConversionError(
-            f"{steppers[0]}: a sign-like activation beside spiking neurons; take one of both"
+            f"{steps[0]}: a sign-like activation beside spiking neurons; take one of both"
         )
-    if spiking and bipolar:
-        raise ConversionError("inputs of spiking neurons are spikes, 0 or 1; leave out --bipolar")
-    inputs = _BIPOLAR if bipolar else Levels()
-    if not spiking:
-        check_forward(module, chain, encoder, inputs)
-    layers, levels, notes = [], [inputs], unchecked(module) if spiking else []
-    most = most_spikes(encoder)
+    for flag, given in (("--bipolar", reading.bipolar), ("--input-range", reading.input_range)):
+        if given:
+            raise ConversionError(
+                f"{flag}: inputs of spiking neurons are spikes, 0 or 1; leave it out"
+            )
+    layers, levels, notes = [], [Levels()], unchecked(module)
+    most = most_spikes(target.encoder)
     blocks = list(blocks_of(chain))
     for index, block in enumerate(blocks):
         last = index == len(blocks) - 1
         stage = _stage(block, levels[-1], most)
-        if spiking:
-            _check_bias(stage, steps)
-        layer, given = _fire(block, stage, steps=steps, hidden=not last, latched=latched)
-        if last and (note := stage.decides_in_spikes(_levels(block, stage))):
+        _check_bias(stage, target.steps)
+        if block[-1].kind == "neuron":
+            name, neuron = block[-1].name, neuron_of(*block[-1][:2])
+            level = _thresholds(name, neuron, stage)
+            if not last and not latched and target.steps > 1:
+                _check_latch(name, stage, neuron, level)
+            layer = stage.fires_at(level, strict=neuron.strict)
+            levels.append(Levels(high=neuron.spike))
+        else:
+            level = [Fraction(0)] * len(stage.weight)
+            layer = read_out(stage, equal_scales=reading.equal_scales)
+            levels.append(Levels())
+        if last and (note := stage.decides_in_spikes(level)):
             notes.append(note)
         layers.append(layer)
-        levels.append(given)
         most = layer.outputs
-    network = Network(
-        name=name,
-        steps=steps,
-        encoder=encoder,
-        layers=tuple(layers),
-        labels=tuple(labels),
-        provenance=provenance_of("imported from PyTorch", dataset, type(module).__name__),
-    )
+    network = target.network(layers, provenance_of(_RULE, target.dataset, type(module).__name__))
     return Converted(network, runner(blocks, levels, network, latched), tuple(notes))
 
 
@@ -163,61 +190,14 @@ def _stage(block: Sequence[Part], inputs: Levels, most: int) -> Stage:
     return stage
 
 
-def _levels(block: Sequence[Part], stage: Stage) -> list[Fraction]:
-    """The value at which each unit of a block fires."""
-    units, (name, module, kind) = len(stage.weight), block[-1]
-    if kind == "step":
-        return [step_of(name, module).least] * units
-    if kind == "neuron":
-        rise = neuron_of(name, module).rise
-        if isinstance(rise, Fraction):
-            return [rise] * units
-        if len(rise) != units:
-            raise ConversionError(f"{name}: has {len(rise)} thresholds for {units} units")
-        return rise
-    return [Fraction(0)] * units
-
-
-def _fire(
-    block: Sequence[Part], stage: Stage, *, steps: int, hidden: bool, latched: bool
-) -> tuple[Layer, Levels]:
-    """The layer of a block, and what it gives to the next."""
-    name, module, kind = block[-1]
-    levels = _levels(block, stage)
-    if kind == "neuron":
-        neuron = neuron_of(name, module)
-        if hidden and not latched and steps > 1:
-            _check_latch(name, stage, neuron, levels)
-        return stage.fires_at(levels, strict=neuron.strict), Levels(high=neuron.spike)
-    if kind != "step":
-        return _read_out(stage), Levels()
-    step = step_of(name, module)
-    if step.zero and (unit := stage.reaches(Fraction(0))) is not None:
-        raise ConversionError(
-            f"{name}: gives a third value at exactly 0, which unit {unit} of {stage.name} reaches; "
-            "compare with >= 0"
-        )
-    return stage.fires_at(levels, strict=False), Levels(step.low, step.high)
-
-
-def _read_out(stage: Stage) -> Layer:
-    """The output layer without an activation: none of its units ever fires."""
-    scales = {abs(slope) for slope in stage.slopes()}
-    if len(scales) > 1:
-        low, high = float(min(scales)), float(max(scales))
-        raise ConversionError(
-            f"{stage.name}: outputs are compared by their values, of which a spike adds "
-            f"{low:.4g} to one and {high:.4g} to another; give all outputs one magnitude and one "
-            "scale, or end in an activation"
-        )
-    if scales == {0}:
-        raise ConversionError(f"{stage.name}: no output depends on its inputs")
-    layer = stage.fires_at([Fraction(0)] * len(stage.weight), strict=False)
-    threshold = layer.threshold.astype(np.int64)
-    threshold += max(0, stage.most + 1 - int(threshold.min()))
-    if threshold.max() > np.iinfo(np.int32).max:
-        raise ConversionError(f"{stage.name}: its biases lie further apart than int32 reaches")
-    return Layer(weight=layer.weight, threshold=threshold.astype(np.int32))
+def _thresholds(name: str, neuron: Neuron, stage: Stage) -> list[Fraction]:
+    """By how much the potential of each unit must rise."""
+    units = len(stage.weight)
+    if isinstance(neuron.rise, Fraction):
+        return [neuron.rise] * units
+    if len(neuron.rise) != units:
+        raise ConversionError(f"{name}: has {len(neuron.rise)} thresholds for {units} units")
+    return neuron.rise
 
 
 def _check_bias(stage: Stage, steps: int) -> None:

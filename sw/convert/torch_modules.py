@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sw.convert.activations import is_neuron, step_of
 from sw.convert.layers import ConversionError, Levels
+from sw.convert.neurons import is_neuron
+from sw.convert.step import Elementwise, step_of
 from sw.encoder import EventsEncoder, LatencyEncoder
 
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ __all__ = [
     "call",
     "check_forward",
     "dtype_of",
+    "elementwise",
     "fresh",
+    "front_of",
     "norm_of",
+    "on_arrays",
     "parts_of",
     "unchecked",
     "weights_of",
@@ -68,6 +72,8 @@ def parts_of(module: nn.Module, path: str) -> Iterator[Part]:
     name = f"{path} ({kind})" if path else kind
     if kind in _SKIPPED:
         return
+    if hasattr(module, "kernel_size") and hasattr(module, "out_channels"):
+        raise ConversionError(f"{name}: a convolution; networks are fully connected so far")
     if isinstance(module, nn.BatchNorm1d):
         yield Part(name, module, "norm")
     elif is_neuron(module):
@@ -80,8 +86,15 @@ def parts_of(module: nn.Module, path: str) -> Iterator[Part]:
         for child, part in module.named_children():
             yield from parts_of(part, f"{path}.{child}" if path else child)
     else:
-        step_of(name, module)
+        step_of(name, elementwise(name, module))
         yield Part(name, module, "step")
+
+
+def front_of(chain: Sequence[Part]) -> tuple[Part | None, Sequence[Part]]:
+    """The sign-like activation before the first linear layer, if there is one, and the rest."""
+    if len(chain) > 1 and [part.kind for part in chain[:2]] == ["step", "linear"]:
+        return chain[0], chain[1:]
+    return None, chain
 
 
 def blocks_of(chain: Sequence[Part]) -> Iterator[list[Part]]:
@@ -109,6 +122,47 @@ def blocks_of(chain: Sequence[Part]) -> Iterator[list[Part]]:
     if not block:
         raise ConversionError("the module has no linear layer; a network has at least one")
     yield block
+
+
+def elementwise(name: str, module: nn.Module) -> Elementwise:
+    """``module`` as a function of arrays, of values each by itself."""
+    import torch
+
+    def run(values: np.ndarray) -> np.ndarray:
+        column = values.reshape(-1, 1) if values.ndim == 1 else values
+        try:
+            with torch.no_grad():
+                result = module(torch.from_numpy(column.copy()))
+            return np.asarray(result.detach().to(torch.float64).numpy()).reshape(values.shape)
+        except Exception as error:  # whatever a stranger's module raises
+            if any(True for _ in module.parameters()):
+                raise ConversionError(
+                    f"{name}: no layer of a network; known are Linear, BatchNorm1d, activations of "
+                    "two values and neurons without a leak"
+                ) from None
+            reason = str(error).splitlines()[0] if str(error) else "no reason"
+            raise ConversionError(
+                f"{name}: cannot be run on single values, as an activation "
+                f"({type(error).__name__}: {reason})"
+            ) from None
+
+    return run
+
+
+def on_arrays(parts: Sequence[Part]) -> Callable[[np.ndarray], np.ndarray]:
+    """The modules one after the other, as a function of arrays [B, N_in] to [B, N_out]."""
+    import torch
+
+    kind = dtype_of(parts[0].module)
+
+    def run(values: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            tensor = torch.from_numpy(values).to(kind)
+            for part in parts:
+                tensor = part.module(tensor)
+        return np.asarray(tensor.numpy())
+
+    return run
 
 
 def weights_of(name: str, module: nn.Linear) -> tuple[np.ndarray, np.ndarray]:

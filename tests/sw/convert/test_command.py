@@ -125,7 +125,7 @@ class Evil:
         ([DIGITS, "--out", "a.safetensors"], "is a network, and so would be the result"),
         ([DIGITS, "--out", "a.onnx"], r"--out a\.onnx: must end in \.safetensors or \.nir"),
         ([DIGITS, "--out", "a.nir", "--steps", "4"], "--steps: a network says so itself; leave"),
-        ([DIGITS, "--out", "a.nir", "--bipolar"], "--bipolar: is for a module of PyTorch"),
+        ([DIGITS, "--out", "a.nir", "--bipolar"], "--bipolar: is for PyTorch or QONNX"),
         ([DIGITS, "--out", "a.nir", "--json", "x"], "--json: there are figures with --check only"),
     ],
 )

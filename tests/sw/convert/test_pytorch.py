@@ -12,12 +12,15 @@ from torch import nn
 
 from sim import golden
 from sw.convert import ConversionError, from_torch
+from sw.convert.layers import Target
 from sw.convert.pytorch import convert_torch
+from sw.convert.signs import Reading
 from sw.encoder import EventsEncoder, LatencyEncoder
 
 SHAPE = (4, 5)
 LABELS = ("a", "b", "c")
 GIVEN = {"encoder": LatencyEncoder(shape=SHAPE, silent_below=60), "steps": 8, "labels": LABELS}
+TARGET = Target(**GIVEN)
 
 
 class Sign(nn.Module):
@@ -195,9 +198,9 @@ def test_weights_as_they_are_used(images):
 
 def test_double_precision(images):
     module = nn.Sequential(linear(20, 6, True), Sign(), linear(6, 3, scale=1)).double()
-    converted = convert_torch(module, **GIVEN)
-    spikes = converted.network.encoder.encode(images, 8)
-    assert (converted.classify(spikes) == golden.run(converted.network, spikes).label).all()
+    converted = convert_torch(module, TARGET, Reading())
+    answer = golden.run_images(converted.network, images)
+    assert (converted.classify(images) == answer.label).all()
 
 
 NEURONS = {
@@ -227,16 +230,15 @@ def first_spikes(module, times, steps):
 def test_spiking_neurons(images, neuron):
     hidden, output = (make() for make in NEURONS[neuron])
     module = nn.Sequential(linear(20, 12, scale=0.5), hidden, linear(12, 3, scale=0.25), output)
-    converted = convert_torch(module, **GIVEN, latched=True)
+    converted = convert_torch(module, TARGET, Reading(), latched=True)
     network = converted.network
     answer = golden.run_images(network, images)
     for ours, theirs in zip(
         answer.times, first_spikes(module, network.encoder.times(images, 8), 8), strict=True
     ):
         assert (ours == theirs).all()
-    spikes = network.encoder.encode(images, 8)
-    assert (converted.classify(spikes) == answer.label).all()
-    assert (converted.classify(spikes) == answer.label).all(), "no state is left"
+    assert (converted.classify(images) == answer.label).all()
+    assert (converted.classify(images) == answer.label).all(), "no state is left"
 
 
 @pytest.mark.parametrize(
@@ -251,9 +253,9 @@ def test_neurons_of_libraries(images, package, name, settings):
     module = nn.Sequential(
         linear(20, 12, scale=0.5), make(**settings), linear(12, 3, scale=0.25), make(**settings)
     )
-    converted = convert_torch(module, **GIVEN, latched=True)
-    spikes = converted.network.encoder.encode(images, 8)
-    assert (converted.classify(spikes) == golden.run(converted.network, spikes).label).all()
+    converted = convert_torch(module, TARGET, Reading(), latched=True)
+    answer = golden.run_images(converted.network, images)
+    assert (converted.classify(images) == answer.label).all()
 
 
 def test_neurons_that_cannot_fire_twice():
@@ -276,7 +278,7 @@ def test_events(rng):
     """Inputs that fire several times count each time."""
     module = nn.Sequential(linear(6, 5, scale=0.5), Leaky(1.0, 1.5), linear(5, 3, scale=1))
     given = {"encoder": EventsEncoder(channels=6), "steps": 5, "labels": LABELS}
-    converted = convert_torch(module, **given, latched=True)
+    converted = convert_torch(module, Target(**given), Reading(), latched=True)
     spikes = random_spikes(rng, 40, 6, 5, rate=3.0)
     assert (converted.classify(spikes) == golden.run(converted.network, spikes).label).all()
 
@@ -319,11 +321,11 @@ def started(beta=1.0, **settings):
         ([linear(20, 4), AtLeast(0, 1, -1), out()], r"^1 \(AtLeast\): an activation must rise"),
         (
             [linear(20, 4), nn.Conv2d(1, 1, 1), out()],
-            r"^1 \(Conv2d\): no layer of a network; known are",
+            r"^1 \(Conv2d\): a convolution; networks are fully connected so far",
         ),
         ([linear(20, 4, scale=1), Sign(), out()], r"^1 \(Sign\): gives a third value at exactly 0"),
         ([linear(20, 4), out()], r"^1 \(Linear\): follows 0 \(Linear\) without an activation"),
-        ([Sign(), linear(20, 3)], r"^0 \(Sign\): stands before the first linear layer"),
+        ([Sign(), Sign(), linear(20, 3)], r"^0 \(Sign\): stands before the first linear layer"),
         ([linear(20, 4), AtLeast(), norm(4), out()], r"^2 \(BatchNorm1d\): follows an activation"),
         ([linear(20, 4), AtLeast(), linear(4, 3)], r"^2 \(Linear\): outputs are compared by their"),
         ([linear(20, 4), nn.GLU(), out()], r"^1 \(GLU\): cannot be run on single values"),
@@ -381,8 +383,8 @@ def test_notes():
             self.fc = linear(20, 3)
             self.neuron = Leaky(1.0)
 
-    (unrun, ties) = convert_torch(Net(), **GIVEN).notes
+    (unrun, ties) = convert_torch(Net(), TARGET, Reading()).notes
     assert unrun.startswith("Net: its forward is not run; its children are taken")
     assert ties.startswith("fc (Linear): outputs that fire in the same step")
     module = nn.Sequential(linear(20, 3, scale=0.5), AtLeast(-0.25))
-    assert convert_torch(module, **GIVEN).notes == ()
+    assert convert_torch(module, TARGET, Reading()).notes == ()
