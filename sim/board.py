@@ -1,8 +1,11 @@
 """``python -m sim.board NETWORK``: simulates the netlist of the whole iCEBreaker, with a flash and
-a host at its pins, and compares its answers with the golden model.
+a host at its pins, and compares its answers with the golden model. With ``--pty`` it is a board in
+a box: a simulated board behind a pseudo-terminal, for ``hw.host``.
 """
 
+import argparse
 import json
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,14 +22,17 @@ from hw.rtl.core import loaded_words
 from sim import golden
 from sim.cocotb_bench.board import COMMANDS, FLASH, REPLIES
 from sim.cocotb_bench.testbench import simulate
+from sim.verilator import box
 from sim.verilator.board import BOARD, CLOCK, OPTIONS, TOP, board_sources
 from sw.cli import UserError, exclusive, run, table, write_json
 from sw.data.registry import load_for
 from sw.encoder import Inputs
-from sw.flags import megahertz, parser, positive_int
+from sw.flags import link_file, megahertz, parser, positive_int
 from sw.network import Network, find
 
 __all__ = ["Report", "replies"]
+
+_IMAGES = 10  # unless told otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +109,7 @@ def replies(
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     options = parser(
-        "Simulate the netlist of a whole iCEBreaker, from its flash to its UART.",
+        "Simulate a whole iCEBreaker, or be a board in a box for hw.host.",
         data=True,
         build=True,
     )
@@ -113,21 +119,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--images",
         metavar="N",
         type=positive_int,
-        default=10,
-        help="test images or recordings (default: %(default)s)",
+        help=f"test images or recordings (default: {_IMAGES})",
     )
     options.add_argument("--engine", default="event", help=engine_names())
     options.add_argument(
         "--clock",
         metavar="MHZ",
         type=megahertz,
-        default=CLOCK,
         help=f"clock; at the crystal's 12 MHz no PLL is used (default: {CLOCK / 1e6:g})",
     )
+    options.add_argument(
+        "--pty",
+        action="store_true",
+        help="a board in a box instead: be a serial port for hw.host, until Ctrl-C",
+    )
+    options.add_argument(
+        "--port",
+        metavar="PATH",
+        type=link_file,
+        help="with --pty: make PATH a link to the port, whose number differs each time",
+    )
     args = options.parse_args(arguments)
-    clock = check_clock(BOARD, args.clock)
+    if args.port and not args.pty:
+        raise UserError("--port: is a link to the port of --pty; leave it out, or add --pty")
     network, config = find(args.network), find_config(args.engine)
-    inputs, labels = load_for(network, args.dataset, args.data_dir, args.images)
+    if args.pty:
+        _serve(network, config, args)
+        return 0
+    clock = check_clock(BOARD, args.clock or CLOCK)
+    inputs, labels = load_for(network, args.dataset, args.data_dir, args.images or _IMAGES)
     begun = time.monotonic()
     folder = args.build_dir / "board" / f"{network.file_name}-{config.name}"
     try:
@@ -157,6 +177,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not args.quiet:
         print(table(report.to_dict().items()))
     return 1 if report.mismatches else 0
+
+
+def _serve(network: Network, config: Config, args: argparse.Namespace) -> None:
+    """Is a board in a box until Ctrl-C."""
+    for flag in ("dataset", "images", "clock", "json", "data_dir"):
+        if getattr(args, flag) is not None:
+            name = flag.replace("_", "-")
+            raise UserError(f"--{name}: says nothing to a board in a box; leave out it or --pty")
+    made = box.Box.build(network, config, args.build_dir / "verify")
+    with made.running() as (terminal, process), box.linked(args.port, terminal):
+        if not args.quiet:
+            port = str(args.port or terminal)
+            command = shlex.join(["python", "-m", "hw.host", args.network, "--port", port])
+            print(f"{network.name} answers at {port}, until Ctrl-C:\n  {command}", flush=True)
+        status = process.wait()
+    raise UserError(f"{made.program}: ended with exit status {status}; remove it and start again")
 
 
 if __name__ == "__main__":

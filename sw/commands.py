@@ -54,7 +54,7 @@ COMMANDS = {
     ),
     "board": Command(
         "sim.board",
-        "Simulate the netlist of a whole iCEBreaker, from its flash to its UART.",
+        "Simulate a whole iCEBreaker, or be a board in a box for hw.host.",
         ("build", "check"),
     ),
     "energy": Command(

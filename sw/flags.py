@@ -20,6 +20,7 @@ __all__ = [
     "fraction",
     "input_file",
     "input_folder",
+    "link_file",
     "megahertz",
     "natural",
     "output_file",
@@ -170,6 +171,15 @@ def output_file(text: str) -> Path:
     if not text or text.endswith(_SEPARATORS):
         raise argparse.ArgumentTypeError(f"must be a file, not {text!r}")
     return _output(Path(text), Path(text).parent)
+
+
+def link_file(text: str) -> Path:
+    """Where a symbolic link can be made, or be replaced by another."""
+    if Path(text).is_symlink():
+        return Path(text)
+    if output_file(text).exists():
+        raise argparse.ArgumentTypeError(f"{text}: is no link; name another place")
+    return Path(text)
 
 
 def output_folder(text: str) -> Path:

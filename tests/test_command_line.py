@@ -54,6 +54,7 @@ OUTPUTS = {
         "sealed/file",
         "n" * 300,
     ),
+    flags.link_file: ("", "new/", "folder", "file", "file/inside", "sealed/file", "n" * 300),
     flags.output_folder: ("file", "file/inside", "sealed/folder", "n" * 300),
     flags.picture_file: ("folder.png", "file/inside.png", "sealed/x.png", "x", "x.bmp", ".png"),
 }
