@@ -15,13 +15,19 @@ from hw.rtl.config import Config, engine_names, find_config
 from sw.cli import UserError, run, table, write_json
 from sw.flags import megahertz, parser
 from sw.network import Network, find
+from sw.selection import Selection
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Build a network's bitstream.", data=True, build=True, seed="the board's")
+    options = parser(
+        "Build a network's bitstream.",
+        dataset="the one the network was trained on",
+        build=True,
+        seed="the board's",
+    )
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
     options.add_argument("--board", required=True, help=board_names())
     options.add_argument(
@@ -80,7 +86,7 @@ def _first_that_builds(
                 board,
                 build_dir=args.build_dir,
                 config=config,
-                data_dir=args.data_dir,
+                data=Selection.of(args),
                 clock=clock,
                 seed=args.seed,
                 log=log,

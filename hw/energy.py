@@ -36,6 +36,7 @@ from sw.encoder import LatencyEncoder
 from sw.flags import megahertz, parser, positive_int
 from sw.network import Network, find
 from sw.record import Record
+from sw.selection import TRAINED_ON, Selection
 
 if TYPE_CHECKING:
     from sim.verilator.toggles import Activity
@@ -197,7 +198,11 @@ class EnergyReport(Record):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Estimate a network's energy on an iCE40 UP5K.", data=True, build=True)
+    options = parser(
+        "Estimate a network's energy on an iCE40 UP5K.",
+        dataset="the one the network was trained on",
+        build=True,
+    )
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
     options.add_argument(
         "--images",
@@ -218,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     clock = board.clock if args.clock is None else check_clock(board, args.clock)
     network = find(args.network or board.network)
     check_fit(network, board)
-    activity = measure(network, args.images, build_dir=args.build_dir, data_dir=args.data_dir)
+    activity = measure(network, args.images, build_dir=args.build_dir, data=Selection.of(args))
     report = EnergyReport.of(network, activity, clock=clock, pll=needs_pll(board, clock))
     if args.json:
         write_json(args.json, report)
@@ -228,9 +233,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(
-    network: Network, images: int, *, build_dir: Path, data_dir: Path | None = None
+    network: Network, images: int, *, build_dir: Path, data: Selection = TRAINED_ON
 ) -> "Activity":
-    """The activity of a network's core on the first ``images`` test images of its data set."""
+    """The activity of a network's core on the first ``images`` test images of its data set, or
+    of the one that ``data`` names.
+    """
     from sim.verilator.toggles import core_activity
     from sw.data.registry import load_for
 
@@ -239,7 +246,7 @@ def measure(
             f"network {network.name!r} takes {network.encoder.examples}; energy is estimated on "
             "images"
         )
-    inputs, _ = load_for(network, None, data_dir, images)
+    inputs, _ = load_for(network, data, images)
     assert isinstance(inputs, np.ndarray)
     return core_activity(network, inputs, folder=build_dir / "verify")
 

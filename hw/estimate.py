@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hw.boards.table import BOARDS, Board, board_names, find_board
 from hw.boards.utilisation import Available, Utilisation
@@ -16,6 +15,7 @@ from sw.cli import UserError, run, table, write_json
 from sw.flags import parser, picture_file
 from sw.network import Network, find
 from sw.record import INLINE, Record
+from sw.selection import TRAINED_ON, Selection
 
 __all__ = ["Estimate", "estimate"]
 
@@ -78,7 +78,7 @@ class Estimate(Record):
 
 
 def estimate(
-    network: Network, board: Board, data_dir: Path | None = None, config: Config = DEFAULT
+    network: Network, board: Board, data: Selection = TRAINED_ON, config: Config = DEFAULT
 ) -> Estimate:
     """Size, fit and cycles of ``network`` on ``board``, before any synthesis."""
     needed = resources_of(network, config)
@@ -99,13 +99,16 @@ def estimate(
         remedies=tuple(remedies(network, needed, board) if short else ()),
         clock_mhz=board.clock / 1e6,
         routed=is_routed(board.name, network.sha256, config.name, read_routed()),
-        measurement=measure(network, data_dir, config),
+        measurement=measure(network, data, config),
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Estimate a network on a board, before any synthesis.", data=True)
+    options = parser(
+        "Estimate a network on a board, before any synthesis.",
+        dataset="the one the network was trained on",
+    )
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
     options.add_argument("--board", help=f"{board_names()} (default of a search: all)")
     options.add_argument(
@@ -125,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if board is None:
         raise UserError(f"--board is missing; name one of {board_names()}")
     network = find(args.network or board.network)
-    report = estimate(network, board, args.data_dir, find_config(args.engine))
+    report = estimate(network, board, Selection.of(args), find_config(args.engine))
     if args.json:
         write_json(args.json, report)
     if args.quiet:

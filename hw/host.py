@@ -27,6 +27,7 @@ from sw.data.registry import load_for
 from sw.encoder import Inputs, LatencyEncoder
 from sw.flags import input_file, parser, positive_int, seconds
 from sw.network import Network, find
+from sw.selection import Selection
 
 __all__ = ["Line", "Session", "open_port"]
 
@@ -242,7 +243,10 @@ def _fault(reply: protocol.Reply) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    options = parser("Classify a data set's test images or recordings on a board.", data=True)
+    options = parser(
+        "Classify a data set's test images or recordings on a board.",
+        dataset="the one the network was trained on",
+    )
     options.add_argument("network", nargs="?", default=_DEFAULT, help="default: %(default)s")
     place = options.add_mutually_exclusive_group()
     place.add_argument(
@@ -267,7 +271,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="first load this weight image, which hw.build wrote",
     )
-    options.add_argument("--dataset", help="default: the one the network was trained on")
     options.add_argument(
         "--images",
         type=positive_int,
@@ -289,7 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.image:
         inputs, truth = _raw_image(args.image, network), None
     else:
-        inputs, truth = load_for(network, args.dataset, args.data_dir, args.images)
+        inputs, truth = load_for(network, Selection.of(args), args.images)
     weights = read_image(args.load, network) if args.load else None
     session = Session(open_port(port, args.baud, args.timeout), network, name=port)
     if not (session.sends_break or args.quiet):

@@ -19,6 +19,7 @@ from hw.rtl.config import Config, find_config
 from sw.cli import UserError, atomic_path, run, write_json
 from sw.flags import output_file, parser
 from sw.network import Network, find
+from sw.selection import TRAINED_ON, Selection
 
 __all__ = ["ROWS", "Row", "initiation_interval", "section"]
 
@@ -154,7 +155,7 @@ def _tools(design: Routed) -> list[str]:
 
 
 def initiation_interval(
-    network: Network, config: Config, *, build_dir: Path, data_dir: Path | None = None
+    network: Network, config: Config, *, build_dir: Path, data: Selection = TRAINED_ON
 ) -> float:
     """Cycles from an image to the next, mean, of the first test images offered back to back."""
     import numpy as np
@@ -162,7 +163,7 @@ def initiation_interval(
     from sim.verilator.simulator import Simulator
     from sw.data.registry import load_for
 
-    inputs, _ = load_for(network, None, data_dir, _STREAMED)
+    inputs, _ = load_for(network, data, _STREAMED)
     records = Simulator.build(network, build_dir / "verify", config=config).run(inputs)
     # From last pixel to last pixel, or first event to first; at the first ones buffers are empty.
     return float(np.diff(records["accepted"][2:].astype(np.int64)).mean())
@@ -208,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         board, network = find_board(row.board), find(row.network)
         config = find_config(row.engine)
         log(f"[{count}/{len(rows)}] {network.title} on {board.title}")
-        places = {"build_dir": args.build_dir, "data_dir": args.data_dir}
+        places = {"build_dir": args.build_dir, "data": Selection(data_dir=args.data_dir)}
         try:
             report = build(network, board, config=config, seed=args.seed, log=log, **places)
         except DesignError as error:

@@ -8,7 +8,7 @@ import json
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from sw.data.registry import load_for
 from sw.encoder import Inputs
 from sw.flags import link_file, megahertz, parser, positive_int
 from sw.network import Network, find
+from sw.selection import Selection
 
 __all__ = ["Report", "replies"]
 
@@ -110,11 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     options = parser(
         "Simulate a whole iCEBreaker, or be a board in a box for hw.host.",
-        data=True,
+        dataset="the one the network was trained on",
         build=True,
     )
     options.add_argument("network", help="path of a network file, or a name in the zoo")
-    options.add_argument("--dataset", help="default: the one the network was trained on")
     options.add_argument(
         "--images",
         metavar="N",
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _serve(network, config, args)
         return 0
     clock = check_clock(BOARD, args.clock or CLOCK)
-    inputs, labels = load_for(network, args.dataset, args.data_dir, args.images or _IMAGES)
+    inputs, labels = load_for(network, Selection.of(args), args.images or _IMAGES)
     begun = time.monotonic()
     folder = args.build_dir / "board" / f"{network.file_name}-{config.name}"
     try:
@@ -181,7 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(network: Network, config: Config, args: argparse.Namespace) -> None:
     """Is a board in a box until Ctrl-C."""
-    for flag in ("dataset", "images", "clock", "json", "data_dir"):
+    data = (field.name for field in fields(Selection))
+    for flag in (*data, "images", "clock", "json"):
         if getattr(args, flag) is not None:
             name = flag.replace("_", "-")
             raise UserError(f"--{name}: says nothing to a board in a box; leave out it or --pty")

@@ -17,6 +17,7 @@ from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder, Spikes
 from sw.flags import natural, parser, picture_file
 from sw.network import Network, find
+from sw.selection import Selection
 
 __all__ = ["draw"]
 
@@ -79,7 +80,11 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Plot one inference: spikes, margins, decision.", json=False, data=True)
+    options = parser(
+        "Plot one inference: spikes, margins, decision.",
+        json=False,
+        dataset="the one the network was trained on",
+    )
     options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument(
         "--image", metavar="N", type=natural, default=0, help="number of the test image"
@@ -93,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(
             f"network {network.name!r} takes {network.encoder.examples}; name one that takes images"
         )
-    data = load_dataset_for(network, None, args.data_dir)
+    data = load_dataset_for(network, Selection.of(args))
     assert isinstance(data, Dataset)
     if not 0 <= args.image < len(data.test_images):
         raise UserError(f"--image must be in 0 … {len(data.test_images) - 1}, not {args.image}")

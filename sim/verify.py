@@ -24,6 +24,7 @@ from sw.cli import check_output, run, write_json
 from sw.data import registry
 from sw.flags import parser, positive_int, share
 from sw.network import Network, find
+from sw.selection import Selection
 
 __all__ = ["Report", "main"]
 
@@ -109,14 +110,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     options = parser(
         "Verify a network's hardware against the golden model, image by image.",
-        data=True,
+        dataset="the one the network was trained on",
         build=True,
         seed=True,
     )
     options.add_argument("network", help="path of a network file, or a name in the zoo")
-    options.add_argument(
-        "--dataset", choices=registry.DATASETS, help="default: the one the network was trained on"
-    )
     options.add_argument(
         "--images",
         metavar="N",
@@ -138,13 +136,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check_output(args.build_dir / "verify", folder=True)
     begun = time.monotonic()
     network, config = find(args.network), find_config(args.engine)
-    name = args.dataset or str(network.provenance["dataset"])
+    selection = Selection.of(args)
     count = args.images or (_NETLIST_IMAGES if args.netlist else None)
-    inputs, labels = registry.load_for(network, name, args.data_dir, count)
+    inputs, labels = registry.load_for(network, selection, count)
     settings = Settings(
         network=network.name,
         network_sha256=network.sha256,
-        dataset=name,
+        dataset=registry.name_of(network, selection),
         target="netlist" if args.netlist else "rtl",
         engine=args.engine,
         images=len(labels),

@@ -12,6 +12,7 @@ from sw.data.registry import load_dataset_for
 from sw.evaluate import evaluate
 from sw.flags import parser
 from sw.network import ZOO, find, zoo_names
+from sw.selection import Selection
 
 __all__ = ["main", "page"]
 
@@ -52,7 +53,7 @@ def page(data_dir: Path | None = None) -> str:
     for name in zoo_names():
         network = find(name)
         provenance = network.provenance
-        figures = evaluate(network, load_dataset_for(network, None, data_dir))
+        figures = evaluate(network, load_dataset_for(network, Selection(data_dir=data_dir)))
         if figures.accuracy != provenance["test_accuracy"]:
             raise UserError(
                 f"{name}: test accuracy is {figures.accuracy}, its provenance says "

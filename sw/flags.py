@@ -28,6 +28,7 @@ __all__ = [
     "parser",
     "picture_file",
     "positive_float",
+    "positive_fraction",
     "positive_int",
     "seconds",
     "share",
@@ -51,6 +52,7 @@ def parser(
     *,
     json: bool = True,
     data: bool = False,
+    dataset: str | None = None,
     build: bool = False,
     out: str | None = None,
     seed: bool | str = False,
@@ -61,6 +63,9 @@ def parser(
     ----------
     json, data, build : bool
         With ``--json``, ``--data-dir``, ``--build-dir``.
+    dataset : str, or None
+        With ``--dataset`` and all that says how data are read, ``--data-dir`` too; the text is what
+        its help calls the default. ``sw.selection.Selection.of`` takes what they give.
     seed : bool or str
         With ``--seed``, 0 if it is not given; or None, which then means what the text says.
     out : str, or None
@@ -76,7 +81,9 @@ def parser(
             help="also write the figures to FILE as one JSON object",
         )
     result.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    if data:
+    if dataset is not None:
+        _add_dataset(result, dataset)
+    if data or dataset is not None:
         result.add_argument(
             "--data-dir",
             metavar="DIR",
@@ -104,6 +111,34 @@ def parser(
     return result
 
 
+def _add_dataset(result: argparse.ArgumentParser, default: str) -> None:
+    """The flags that say which data, and how files of one's own are read."""
+    add = result.add_argument_group(
+        "data", "a data set by its name; or your own, by the path of a file or folder"
+    ).add_argument
+    add(
+        "--dataset",
+        metavar="NAME|PATH",
+        help="a name; or a .npz, .csv, .tsv or .parquet, or a folder <class>/… of images "
+        f"(default: {default})",
+    )
+    add("--label-column", metavar="NAME", help="a table's column with the class")
+    add("--group-column", metavar="NAME", help="a table's column whose groups are never split")
+    add(
+        "--size",
+        metavar=("H", "W"),
+        nargs=2,
+        type=positive_int,
+        help="height and width that images are scaled to",
+    )
+    add(
+        "--test-fraction",
+        metavar="F",
+        type=positive_fraction,
+        help="share for testing, where the data do not say it (default: 0.2); 1 is all of them",
+    )
+
+
 # What argparse takes as ``type``: each turns a flag's text into its value, or refuses it in one
 # line.
 
@@ -126,6 +161,11 @@ def positive_float(text: str) -> float:
 def fraction(text: str) -> float:
     """0 … 1."""
     return _real(text, "in 0 … 1", lambda value: 0 <= value <= 1)
+
+
+def positive_fraction(text: str) -> float:
+    """Above 0, at most 1."""
+    return _real(text, "above 0, at most 1", lambda value: 0 < value <= 1)
 
 
 def share(text: str) -> float:

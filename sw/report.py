@@ -15,7 +15,7 @@ import torch
 from sw import cli
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.data.registry import DATASETS, load_dataset_for
+from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder
 from sw.flags import input_file, parser
 from sw.learn.batches import EventInputs
@@ -23,6 +23,7 @@ from sw.learn.history import read_epochs
 from sw.learn.inference import run_inputs, run_layers, tensors
 from sw.network import Network, find
 from sw.reports import pictures
+from sw.selection import Selection
 
 __all__ = ["Report", "confusion", "examples", "main", "stopped"]
 
@@ -94,14 +95,11 @@ def _latency(network: Network) -> LatencyEncoder:
 def arguments() -> argparse.ArgumentParser:
     flags = parser(
         "Plot a network's accuracy by step, confusion matrix and input spikes.",
-        data=True,
+        dataset="the one the network was trained on",
         build=True,
         out="report/<name>",
     )
     flags.add_argument("network", help="a .safetensors file, or a name in the zoo")
-    flags.add_argument(
-        "--dataset", choices=DATASETS, help="(default: the one the network was trained on)"
-    )
     flags.add_argument(
         "--log", metavar="FILE", type=input_file, help="log.json of the training run, for its curve"
     )
@@ -111,7 +109,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     network = find(args.network)
-    data = load_dataset_for(network, args.dataset, args.data_dir)
+    data = load_dataset_for(network, Selection.of(args))
     history = None if args.log is None else read_epochs(args.log)
     folder = args.out or args.build_dir / "report" / network.file_name
     cli.check_output(folder, folder=True)

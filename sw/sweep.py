@@ -85,7 +85,7 @@ def _check(flags: Sequence[str]) -> None:
             flag = f"--{name.replace('_', '-')}"
             raise UserError(f"{flag}: a sweep sets it for each run; leave it out, see --seeds")
     asked.seed = 0
-    train.recipe_of(asked)
+    train.prepared(asked)
 
 
 def _begin(folder: Path, flags: Sequence[str], restart: bool) -> None:

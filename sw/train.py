@@ -23,28 +23,31 @@ from sw import cli
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.data.registry import DATASETS, load
+from sw.data.registry import DATASETS, load_selected
 from sw.encoder import LatencyEncoder
 from sw.flags import natural, output_file, parser, positive_float, positive_int, share
 from sw.learn import devices, distributed
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.inference import run_inputs
+from sw.learn.own_recipes import recipe_for
 from sw.learn.recipes import PRESETS, Recipe, preset
 from sw.learn.trainer import Trainer, encoder_of
 from sw.network import Network, file_name
 from sw.reports import pictures
 from sw.rules import RULES
 from sw.rules.settings import listing, settings_of
+from sw.selection import Selection
 
-__all__ = ["arguments", "main", "recipe_of", "train"]
+__all__ = ["arguments", "main", "prepared", "train"]
 
 _SMALL = 1 << 20  # spike flags of a batch, all steps
 
 
 def arguments() -> argparse.ArgumentParser:
     """Flags of the command. Those not given come from the data set's preset."""
-    flags = parser("Train a single-spike 1-bit network.", data=True, build=True, seed=True)
+    flags = parser("Train a single-spike 1-bit network.", dataset="digits", build=True, seed=True)
+    flags.set_defaults(dataset="digits")
     flags.formatter_class = argparse.RawDescriptionHelpFormatter
     augmentations = {"images": Augmentation, "events": EventAugmentation}
     flags.epilog = "\n\n".join(
@@ -57,7 +60,6 @@ def arguments() -> argparse.ArgumentParser:
         ]
     )
     add = flags.add_argument
-    add("--dataset", choices=DATASETS, default="digits", help="(default: %(default)s)")
     add("--rule", choices=tuple(RULES), help="learning rule")
     add(
         "--hidden",
@@ -119,10 +121,23 @@ def arguments() -> argparse.ArgumentParser:
     return flags
 
 
-def recipe_of(args: argparse.Namespace) -> Recipe:
-    """What the flags ask for. Raises :class:`UserError` where they contradict one another."""
+def prepared(args: argparse.Namespace) -> tuple[Recipe, Dataset | EventDataset | None]:
+    """What the flags ask for; and the data, where the recipe follows from them, as from one's own.
+
+    Raises
+    ------
+    UserError
+        Flags contradict one another, or the data cannot be used.
+    """
+    if args.dataset in DATASETS:
+        return _recipe(args, args.dataset), None
+    data = load_selected(Selection.of(args))
+    return _recipe(args, recipe_for(data)), data
+
+
+def _recipe(args: argparse.Namespace, start: str | Recipe) -> Recipe:
     return preset(
-        args.dataset,
+        start,
         augment=False if args.augment is None else dict(args.augment),
         rule=args.rule,
         hidden=tuple(args.hidden) if args.hidden else None,
@@ -142,8 +157,8 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     args = arguments().parse_args(argv)
-    recipe = recipe_of(args)
-    data = load(args.dataset, args.data_dir)
+    recipe, data = prepared(args)
+    data = data or load_selected(Selection.of(args))
     command = shlex.join(["python", "-m", "sw.train", *argv])
     log = _logger(args.quiet)
     if args.board:
@@ -155,7 +170,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             torch.set_num_threads(1)  # several would wait for one another longer than they work
         sizes = "-".join(map(str, trainer.rule.sizes))
         name = args.name or (
-            file_name(args.out.stem) if args.out else f"{args.dataset}-{sizes}-t{recipe.steps}"
+            file_name(args.out.stem)
+            if args.out
+            else f"{file_name(Path(args.dataset).stem)}-{sizes}-t{recipe.steps}"
         )
         folder = args.build_dir / "train" / name
         out = args.out or args.build_dir / f"{name}.safetensors"
@@ -218,6 +235,8 @@ def train(
         "test_accuracy": None,
         "command": command,
     }
+    if data.reading:
+        provenance["data"] = data.reading
     network = None
     if trainer.rule.binary:
         trained = trainer.network(name, provenance)

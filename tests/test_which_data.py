@@ -82,7 +82,7 @@ def test_data_set_of_the_provenance(clothes, mistaken, tmp_path, monkeypatch, mo
 
 
 def test_measuring(clothes, mistaken, tmp_path):
-    figures = measure(mistaken, None)
+    figures = measure(mistaken)
     assert (figures.accuracy, figures.note) == (None, f"not measured: {MESSAGE}")
     with pytest.raises(UserError, match="its classes are not those"):
         hw.table.initiation_interval(mistaken, DEFAULT, build_dir=tmp_path)

@@ -3,7 +3,6 @@ golden model and its cycle model. ``sim.verify`` compares both with the RTL.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from hw.rtl.config import DEFAULT, Config
 from sim import golden
@@ -12,6 +11,7 @@ from sw.cli import UserError
 from sw.data.registry import load_for
 from sw.network import Network
 from sw.record import Record
+from sw.selection import TRAINED_ON, Selection
 
 __all__ = ["Measurement", "measure"]
 
@@ -88,12 +88,14 @@ class Measurement(Record):
         ]
 
 
-def measure(network: Network, data_dir: Path | None, config: Config = DEFAULT) -> Measurement:
-    """Measures ``network`` on its data set; a measurement without figures where the data cannot be
-    had.
+def measure(
+    network: Network, data: Selection = TRAINED_ON, config: Config = DEFAULT
+) -> Measurement:
+    """Measures ``network`` on its data set, or on the one that ``data`` names; a measurement
+    without figures where the data cannot be had.
     """
     try:
-        inputs, labels = load_for(network, None, data_dir)
+        inputs, labels = load_for(network, data)
     except UserError as error:
         return Measurement.missing(str(error))
     answer = golden.run_inputs(network, inputs)

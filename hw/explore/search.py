@@ -21,6 +21,7 @@ from sw.cli import UserError, save_picture
 from sw.flags import fraction, positive_float, positive_int
 from sw.network import Network, find, zoo_names
 from sw.record import Record
+from sw.selection import TRAINED_ON, Selection
 
 __all__ = [
     "GOALS",
@@ -132,7 +133,7 @@ def search(
     boards: Iterable[Board],
     *,
     configs: Iterable[Config] = tuple(whole_configs()),
-    data_dir: Path | None = None,
+    data: Selection = TRAINED_ON,
     log: Callable[[str], None] = print,
 ) -> list[Candidate]:
     """Every network with every config that supports it on every board that it fits.
@@ -154,7 +155,7 @@ def search(
         if not fitting:
             continue
         log(f"{network.title} with {config.name} …")
-        measured = measure(network, data_dir, config)
+        measured = measure(network, data, config)
         if measured.accuracy is None:
             raise UserError(f"network {network.name!r}: {measured.note}")
         assert measured.cycles_mean is not None
@@ -261,15 +262,15 @@ def from_flags(
 ) -> list[Candidate]:
     """What the flags ask for: the candidates within the limits, the best first.
 
-    ``args`` also has ``network`` (a name, or None for the zoo's), ``engine`` and ``data_dir``;
-    without ``board`` all boards are tried.
+    ``args`` also has ``network`` (a name, or None for the zoo's), ``engine`` and those that
+    say which data; without ``board`` all boards are tried.
     """
     within = _limits(args)
     found = search(
         _networks(args.network, board),
         [board] if board else BOARDS.values(),
         configs=whole_configs() if args.engine == "auto" else [find_config(args.engine)],
-        data_dir=args.data_dir,
+        data=Selection.of(args),
         log=log,
     )
     return ranked(found, args.goal or GOALS[0], within)
@@ -281,7 +282,7 @@ def chosen_by_goal(
     """What the exploration chooses of the zoo on ``board`` for each goal, with no limit and as
     accurate as the board's own network.
     """
-    found = search(_networks(None, board), [board], data_dir=data_dir, log=log)
+    found = search(_networks(None, board), [board], data=Selection(data_dir=data_dir), log=log)
     own = max(c.accuracy for c in found if c.network.name == board.network)
     limits = (Limits(), Limits(accuracy=own))
     return [ranked(found, goal, within)[0] for goal in GOALS for within in limits]

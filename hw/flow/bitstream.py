@@ -26,6 +26,7 @@ from hw.rtl.config import DEFAULT, Config
 from sw.cli import UserError, atomic_path, exclusive, read_json, write_json
 from sw.network import Network
 from sw.record import INLINE, Record
+from sw.selection import TRAINED_ON, Selection
 
 __all__ = ["BuildReport", "ClockSearch", "Duration", "bitstream_path", "build"]
 
@@ -115,7 +116,7 @@ def build(
     *,
     build_dir: Path,
     config: Config = DEFAULT,
-    data_dir: Path | None = None,
+    data: Selection = TRAINED_ON,
     clock: int | None = None,
     seed: int | None = None,
     log: Callable[[str], None] = print,
@@ -164,8 +165,8 @@ def build(
             with atomic_path(bitstream) as temporary:
                 shutil.copyfile(packed_path(board, folder / "work", made.clock_mhz), temporary)
             measurement = None
-        if measurement is None or measurement.accuracy is None:
-            measurement = measure(network, data_dir, config)
+        if measurement is None or measurement.accuracy is None or data.dataset is not None:
+            measurement = measure(network, data, config)
         report = BuildReport(
             board=board.name,
             part=board.part,

@@ -1,6 +1,8 @@
 """Data sets of images: what they hold, and how a part is held out for validation. NumPy only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,8 @@ class Dataset:
     maps : int
         An image is so many maps of the same height, one below the other: of brightness (1), or of
         orientations that divide 180° evenly, from the upright one on (``sw.features.edges``).
+    reading : mapping
+        How one's own data were read (``sw.data.own``), for the provenance of a network.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Dataset:
     test_labels: np.ndarray
     labels: tuple[str, ...]
     maps: int = 1
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:

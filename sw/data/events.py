@@ -10,8 +10,9 @@ time t falls into step ``floor(t · T / window)``, in float32. Later events are 
 counts, also several of one unit in one step.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -125,6 +126,8 @@ class EventDataset:
         Index into ``labels``.
     labels : tuple of str
         Names of the classes.
+    reading : mapping
+        How one's own data were read (``sw.data.own``), for the provenance of a network.
     """
 
     name: str
@@ -133,6 +136,7 @@ class EventDataset:
     test_events: Events
     test_labels: np.ndarray
     labels: tuple[str, ...]
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def channels(self) -> int:

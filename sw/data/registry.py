@@ -1,7 +1,7 @@
-"""Data sets by name, and those that a network takes.
+"""Data sets by name or path, and those that a network takes.
 
 A data set is one module of this folder with functions ``load(data_dir)`` and ``find(data_dir)``,
-and one line below.
+and one line below. Files and folders of one's own are ``sw.data.own``'s.
 NumPy only; what a single data set needs beside it is imported when that one is loaded.
 """
 
@@ -12,13 +12,24 @@ import numpy as np
 
 from sw.cli import UserError
 from sw.container import quoted
-from sw.data import caltech, caltech_edges, digits, fashion_mnist, fsdd, mnist, shd, sources
+from sw.data import caltech, caltech_edges, digits, fashion_mnist, fsdd, mnist, own, shd, sources
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.encoder import Spikes
 from sw.network import Network
+from sw.selection import TRAINED_ON, Selection
 
-__all__ = ["DATASETS", "EVENT_DATASETS", "check", "find", "load", "load_dataset_for", "load_for"]
+__all__ = [
+    "DATASETS",
+    "EVENT_DATASETS",
+    "check",
+    "find",
+    "load",
+    "load_dataset_for",
+    "load_for",
+    "load_selected",
+    "name_of",
+]
 
 
 class _Module(Protocol):
@@ -50,7 +61,10 @@ def load(name: str, data_dir: Path | None = None) -> Dataset | EventDataset:
         No such data set, a file is damaged, or it is not available. One line: file, fault, remedy.
     """
     if name not in DATASETS:
-        raise UserError(f"Data set must be one of {', '.join(DATASETS)}, not {quoted(name)}")
+        raise UserError(
+            f"Data set must be one of {', '.join(DATASETS)}, or the path of a file or folder, "
+            f"not {quoted(name)}"
+        )
     sources.check_folders(data_dir)
     return (_IMAGES | _EVENTS)[name].load(data_dir)
 
@@ -63,18 +77,26 @@ def find(name: str, data_dir: Path | None = None) -> Path | None:
     return (_IMAGES | _EVENTS)[name].find(data_dir)
 
 
+def load_selected(selection: Selection) -> Dataset | EventDataset:
+    """The data set that ``selection`` names, or that lies at its path, to learn from. Raises as
+    :func:`load` and :func:`sw.data.own.load` do.
+    """
+    name = str(selection.dataset)
+    if name not in DATASETS and own.is_path(name):
+        return own.load(name, selection)
+    _check_named(name, selection)
+    return load(name, selection.data_dir)
+
+
 def load_for(
-    network: Network,
-    name: str | None = None,
-    data_dir: Path | None = None,
-    count: int | None = None,
+    network: Network, selection: Selection = TRAINED_ON, count: int | None = None
 ) -> tuple[np.ndarray | Spikes, np.ndarray]:
     """The test part of a data set as ``network`` takes it, and its labels.
 
     Parameters
     ----------
-    name : str, optional
-        Of the data set; without it, the one that the network was trained on.
+    selection : Selection
+        The data set; without a name or path, the one that the network was trained on.
     count : int, optional
         Only the first so many.
 
@@ -85,21 +107,42 @@ def load_for(
     Raises
     ------
     UserError
-        As :func:`load` and :func:`check`.
+        As :func:`load`, :func:`sw.data.own.load` and :func:`check`.
     """
-    data = load_dataset_for(network, name, data_dir)
+    data = load_dataset_for(network, selection)
     return data.test_part(network.steps, count), data.test_labels[:count]
 
 
-def load_dataset_for(
-    network: Network, name: str | None = None, data_dir: Path | None = None
-) -> Dataset | EventDataset:
-    """The data set ``name``, or without it the one that ``network`` was trained on, if ``network``
-    takes it. Raises as :func:`load` and :func:`check` do.
+def load_dataset_for(network: Network, selection: Selection = TRAINED_ON) -> Dataset | EventDataset:
+    """The data set of ``selection``, or without one the one that ``network`` was trained on, if
+    ``network`` takes it. Data of one's own are read as those that it was trained on were.
+
+    Raises as :func:`load`, :func:`sw.data.own.load` and :func:`check` do.
     """
-    data = load(name or str(network.provenance["dataset"]), data_dir)
+    name = name_of(network, selection)
+    trained = network.provenance.get("data")
+    reading = trained if isinstance(trained, dict) else {}
+    if name not in DATASETS and (own.is_path(name) or (reading and selection.dataset is None)):
+        data = own.load(name, selection, reading, network.labels)
+    else:
+        _check_named(name, selection)
+        data = load(name, selection.data_dir)
     check(network, data)
     return data
+
+
+def name_of(network: Network, selection: Selection) -> str:
+    """The name, or path, of the data set of ``selection`` for ``network``."""
+    return selection.dataset or str(network.provenance["dataset"])
+
+
+def _check_named(name: str, selection: Selection) -> None:
+    """Raises UserError for flags that say how to read a file, where there is none."""
+    for flag in selection.reading():
+        raise UserError(
+            f"--{flag.replace('_', '-')}: is for data of your own, and {quoted(name)} has a name; "
+            "leave it out"
+        )
 
 
 def check(network: Network, data: Dataset | EventDataset) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sw import limits
 from sw.cli import UserError
-from sw.data.registry import DATASETS, EVENT_DATASETS
+from sw.data.registry import DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.rules import RULES
 from sw.rules.settings import Value, check, settings_of
@@ -30,6 +30,7 @@ class Recipe:
     Parameters
     ----------
     dataset : str
+        A name, or the path of one's own data.
     hidden : tuple of int
         Units of each hidden layer.
     steps : int, 1 … 256
@@ -51,6 +52,8 @@ class Recipe:
         Keep only this many pixels, the most informative about the class; None keeps all.
     validation : float, 0 … below 1
         Share of the training set that is held out.
+    events : bool
+        The data set holds recordings of events; else images.
     seed : int
 
     Raises
@@ -72,16 +75,15 @@ class Recipe:
     silent_below: int = 16
     inputs: int | None = None
     validation: float = 1 / 12
+    events: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _member("Data set", self.dataset, DATASETS)
         _member("Rule", self.rule, tuple(RULES))
         RULES[self.rule].check(self.settings)
         for width in self.hidden:
             _least("Hidden", width, 1)
-        pixels = self.dataset not in EVENT_DATASETS
-        if fault := limits.steps_fault(self.steps, pixels=pixels):
+        if fault := limits.steps_fault(self.steps, pixels=not self.events):
             raise UserError(fault)
         if fault := limits.sizes_fault((1, *self.hidden, 1)):
             raise UserError(fault)
@@ -151,6 +153,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "fsdd": Recipe(
         dataset="fsdd",
+        events=True,
         hidden=(256,),
         steps=16,
         epochs=100,
@@ -177,17 +180,24 @@ PRESETS["caltech_edges"] = replace(
 PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 
 
-def preset(dataset: str, *, augment: bool | Mapping[str, Value] = False, **changes: Any) -> Recipe:
-    """The preset for ``dataset`` with ``changes`` to its fields; None leaves a field as it is.
+def preset(
+    start: str | Recipe, *, augment: bool | Mapping[str, Value] = False, **changes: Any
+) -> Recipe:
+    """The preset for the data set that ``start`` names, or ``start`` itself, with ``changes`` to
+    its fields; None leaves a field as it is.
 
     With ``augment``, the data are augmented: by the data set's preset for it, and with the fields
     of Augmentation (or EventAugmentation) that ``augment`` may name. A preset that augments anyway
     does so without it too. Rate and settings of a preset go with its rule: another rule starts from
     its own.
     """
-    _member("Data set", dataset, DATASETS)
-    recipe = PRESETS[dataset]
-    kind = EventAugmentation if dataset in EVENT_DATASETS else Augmentation
+    if isinstance(start, Recipe):
+        recipe = start
+    else:
+        _member("Data set", start, DATASETS)
+        recipe = PRESETS[start]
+    dataset = recipe.dataset
+    kind = EventAugmentation if recipe.events else Augmentation
     if augment is not False and recipe.augmentation is None:
         augmented = replace(recipe, augmentation=kind())
         recipe = PRESETS.get(f"{dataset}-augmented", augmented)
@@ -196,7 +206,7 @@ def preset(dataset: str, *, augment: bool | Mapping[str, Value] = False, **chang
         augmentation = replace(recipe.augmentation or kind(), **augment)  # type: ignore[arg-type]  # checked above
         recipe = replace(recipe, augmentation=augmentation)
     given = {name: value for name, value in changes.items() if value is not None}
-    if dataset in EVENT_DATASETS:
+    if recipe.events:
         for name in _IMAGES_ONLY & set(given):
             flag = "--" + name.replace("_", "-")
             raise UserError(f"{dataset}: holds events, not images; leave out {flag}")

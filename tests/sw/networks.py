@@ -1,6 +1,7 @@
 """Random networks, spikes and recordings for tests."""
 
 import itertools
+import json
 
 import numpy as np
 
@@ -80,4 +81,22 @@ def speech(rng, train=120, test=60):
         test_events=test_events,
         test_labels=test_labels,
         labels=tuple("012"),
+    )
+
+
+def trained_on(data, dataset):
+    """A network that takes the images of ``data``, with the provenance that training leaves."""
+    encoder = LatencyEncoder(shape=data.shape)
+    layer = Layer(
+        weight=np.ones((len(data.labels), encoder.inputs), bool),
+        threshold=np.ones(len(data.labels), np.int32),
+    )
+    reading = json.loads(json.dumps(data.reading))
+    return Network(
+        name="mine",
+        steps=4,
+        encoder=encoder,
+        layers=(layer,),
+        labels=data.labels,
+        provenance={**PROVENANCE, "dataset": dataset, "data": reading},
     )

@@ -15,6 +15,7 @@ from hw.boards.table import BOARDS
 from hw.explore.resources import check_fit
 from sw import train
 from sw.cli import UserError
+from sw.data import registry
 from sw.encoder import EventsEncoder
 from sw.evaluate import evaluate
 from sw.network import Network
@@ -60,7 +61,7 @@ def test_writes_the_network_and_its_log(tmp_path, digits, capsys):
 
 def test_events(tmp_path, rng, monkeypatch):
     words = speech(rng)
-    monkeypatch.setattr(train, "load", lambda name, data_dir: words)
+    monkeypatch.setattr(registry, "load", lambda name, data_dir: words)
     flags = ["--dataset", "fsdd", "--steps", "9", "--batch", "16", "--augment", "pitch=0"]
     train.main([*QUICK, *flags, "--json", "figures.json"])
     network = Network.load(tmp_path / "build" / "fsdd-12-20-3-t9.safetensors")
@@ -189,7 +190,7 @@ def test_changed_command_is_refused_until_restart(tmp_path, monkeypatch):
     [
         (["--hidden", "20,x"], "must be sizes such as 600 or 600,200, not '20,x'"),
         (["--set", "smoothing"], "must be NAME=VALUE, not 'smoothing'"),
-        (["--dataset", "cifar"], "invalid choice"),
+        (["--dataset", "cifar"], "Data set must be one of .* or the path of a file or folder"),
         (["--rule", "hebb"], "invalid choice"),
         (["--name", "a b"], r"must be letters, digits .* such as a-b, not 'a b'"),
         (

@@ -14,7 +14,7 @@ from sw.network import find
 
 def test_measure():
     network = find("digits-64-192-10-t16")
-    figures = measure(network, None)
+    figures = measure(network)
     data = load("digits")
     answer = golden.run_images(network, data.test_images)
     assert figures.accuracy == (answer.label == data.test_labels).mean() > 0.9
@@ -36,7 +36,7 @@ def words(rng, monkeypatch):
 
 def test_measure_with_events(rng, words):
     network = events_network(rng, hidden=(20,), high=9)
-    figures = measure(network, None)
+    figures = measure(network)
     spikes = words.test_events.spikes(network.steps)
     answer = golden.run(network, spikes)
     count = model.cycles(network, spikes, answer)

@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -29,6 +29,7 @@ from hw.explore.search import (
 from hw.rtl.config import DEFAULT, find_config, whole_configs
 from sw.cli import UserError
 from sw.network import find, zoo_names
+from sw.selection import Selection
 
 NETWORK = image_network(np.random.default_rng(0))
 
@@ -135,8 +136,8 @@ def measured(monkeypatch):
     """Figures that are made up: cycles fall with the banks."""
     asked = []
 
-    def measure(network, data_dir, config):
-        asked.append((network.name, config.name, data_dir))
+    def measure(network, data, config):
+        asked.append((network.name, config.name, data))
         banks = config.engine(0).banks
         return Measurement(images=1, accuracy=0.9, cycles_mean=120 / banks, cycles_max=200, note="")
 
@@ -149,7 +150,8 @@ def test_search_tries_all_that_fits(measured, rng, tmp_path):
     large = image_network(rng, shape=(28, 28), hidden=(600,), name="large")
     boards = [BOARDS["icebreaker"], BOARDS["ulx3s"]]
     said = []
-    found = search([small, large], boards, data_dir=tmp_path, log=said.append)
+    data = Selection(data_dir=tmp_path)
+    found = search([small, large], boards, data=data, log=said.append)
     expected = [
         (network.name, config.name, board.name)
         for network in (small, large)
@@ -162,7 +164,7 @@ def test_search_tries_all_that_fits(measured, rng, tmp_path):
     assert ("large", "event", "icebreaker") not in expected
     assert ("large", "folded-32-spram,event", "icebreaker") in expected
     assert len(measured) == len(said) == len({pair[:2] for pair in expected})
-    assert all(data_dir == tmp_path for *_, data_dir in measured)
+    assert all(given == data for *_, given in measured)
     for one in found:
         what = resources_of(one.network, one.config)
         assert one.cells == what.logic_cells(one.board.family)
@@ -214,7 +216,8 @@ def test_data_that_cannot_be_had(rng):
 
 
 def flags(**given):
-    names = ("network", "goal", "max_lc", "max_cycles", "min_accuracy", "data_dir")
+    names = ("network", "goal", "max_lc", "max_cycles", "min_accuracy")
+    names += tuple(field.name for field in fields(Selection))
     return Namespace(**{**dict.fromkeys(names), "engine": "auto", **given})
 
 

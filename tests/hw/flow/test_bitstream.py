@@ -293,7 +293,7 @@ def test_build_with_events(stubs, rng, words, tmp_path):
     network = events_network(rng, hidden=(20,))
     report = quiet_build(network, tmp_path)
     assert report["includes"] == "PLL, UART link, bypass, all layers, decision"
-    assert report["accuracy"] == measure(network, None).accuracy
+    assert report["accuracy"] == measure(network).accuracy
     assert stubs.take_runs() == ICE40_TOOLS
 
 

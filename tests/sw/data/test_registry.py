@@ -10,6 +10,7 @@ from sw.cli import UserError
 from sw.data import registry
 from sw.data.dataset import Dataset
 from sw.network import find
+from sw.selection import Selection
 
 
 def images_of(shape, labels, name="pictures"):
@@ -24,10 +25,9 @@ def images_of(shape, labels, name="pictures"):
     )
 
 
-def test_refuses_unknown_names(tmp_path):
-    with pytest.raises(
-        UserError, match=r"Data set must be one of digits, mnist, .*, fsdd, shd, not 'cifar'"
-    ):
+def test_refuses_unknown_names():
+    names = r"one of digits, mnist, .*, fsdd, shd, or the path of a file or folder, not 'cifar'"
+    with pytest.raises(UserError, match=f"Data set must be {names}"):
         registry.load("cifar")
 
 
@@ -52,7 +52,7 @@ def test_images_for_a_network(rng, digits):
     images, labels = registry.load_for(image_network(rng))  # its provenance says digits
     assert np.array_equal(images, digits.test_images)
     assert np.array_equal(labels, digits.test_labels)
-    images, labels = registry.load_for(image_network(rng), "digits", count=5)
+    images, labels = registry.load_for(image_network(rng), Selection(dataset="digits"), count=5)
     assert np.array_equal(images, digits.test_images[:5])
     assert np.array_equal(labels, digits.test_labels[:5])
 
@@ -62,7 +62,7 @@ def test_events_for_a_network(rng, monkeypatch, count, recordings):
     words = speech(rng)
     monkeypatch.setattr(registry, "load", lambda name, data_dir: words)
     network = random_network(rng, (12, 3), 9)
-    spikes, labels = registry.load_for(network, "fsdd", count=count)
+    spikes, labels = registry.load_for(network, Selection(dataset="fsdd"), count=count)
     expected = words.test_events[np.arange(recordings)].spikes(9)
     for field in ("count", "image", "step", "unit"):
         assert np.array_equal(getattr(spikes, field), getattr(expected, field))

@@ -1,0 +1,96 @@
+"""One's own data as arrays in an ``.npz``: ``inputs`` and ``labels``, one per example, which may
+have ``groups`` (a person, a machine) or ``test`` (True for testing) beside them; or
+``train_inputs``, ``train_labels``, ``test_inputs`` and ``test_labels``.
+
+Inputs are uint8, taken as they are, or other numbers, which are quantised:
+
+- [N, F]: features of no order;
+- [N, H, W]: images; also [N, 1, H, W];
+- [N, 1, L]: a time series.
+
+A series of several channels [N, C, L] is an image of C × L, all of it quantised in one range: scale
+the channels first. Maps of several channels [N, C, H, W] are refused.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from sw.cli import UserError
+from sw.data import npz
+from sw.data.raw import Kind, Raw
+from sw.selection import Selection
+
+__all__ = ["SUFFIXES", "read"]
+
+SUFFIXES = (".npz",)
+_WHOLE = ("inputs", "labels")
+_PARTS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+
+
+def read(path: Path, selection: Selection) -> Raw:
+    """The examples. Raises UserError for arrays that are missing, damaged or of another shape."""
+    arrays = npz.read(path, (*_WHOLE, *_PARTS, *npz.BESIDE))
+    if set(_PARTS) <= set(arrays):
+        if others := set(_WHOLE + npz.BESIDE) & set(arrays):
+            raise UserError(
+                f"{path}: has train and test arrays and also {min(others)!r}; keep one or the other"
+            )
+        return _joined(path, arrays)
+    if not set(_WHOLE) <= set(arrays):
+        found = ", ".join(map(repr, npz.names(path)[:20])) or "none"
+        raise UserError(
+            f"{path}: must have the arrays {', '.join(_WHOLE)}; or {', '.join(_PARTS)}; or times, "
+            f"units, offsets, labels; not {found}"
+        )
+    kind, inputs = _examples(path, "inputs", arrays["inputs"])
+    labels = npz.vector(path, arrays, "labels", len(inputs))
+    return Raw(kind=kind, inputs=inputs, labels=labels, **npz.beside(path, arrays, len(inputs)))
+
+
+def _joined(path: Path, arrays: dict[str, np.ndarray]) -> Raw:
+    """The examples of both parts."""
+    kinds, inputs = zip(
+        *(_examples(path, name, arrays[name]) for name in ("train_inputs", "test_inputs")),
+        strict=True,
+    )
+    train, test = inputs
+    if kinds[0] != kinds[1] or train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
+        raise UserError(
+            f"{path}: train_inputs and test_inputs must be alike, not {train.dtype} "
+            f"{list(train.shape)} and {test.dtype} {list(test.shape)}"
+        )
+    labels = [
+        npz.vector(path, arrays, name, len(part))
+        for name, part in (("train_labels", train), ("test_labels", test))
+    ]
+    return Raw(
+        kind=kinds[0],
+        inputs=np.concatenate(inputs),
+        labels=np.concatenate(labels),
+        test=np.arange(len(train) + len(test)) >= len(train),
+    )
+
+
+def _examples(path: Path, name: str, array: np.ndarray) -> tuple[Kind, np.ndarray]:
+    """The inputs as [N, height, width], and what they are."""
+    if array.dtype.kind not in "biuf":
+        raise UserError(f"{path}: array {name!r} must be numbers, not {array.dtype}")
+    match array.shape:
+        case (count, features):
+            return Kind.TABLE, array.reshape(count, 1, features)
+        case (_, 1, _):
+            return Kind.SERIES, array
+        case (_, _, _):
+            return Kind.IMAGES, array
+        case (count, 1, height, width):
+            return Kind.IMAGES, array.reshape(count, height, width)
+        case (_, channels, _, _):
+            raise UserError(
+                f"{path}: array {name!r} has maps of {channels} channels, and only one is "
+                "supported; make them grey, or one below the other as [N, C · H, W]"
+            )
+    raise UserError(
+        f"{path}: array {name!r} must be [N, F], [N, H, W], [N, 1, H, W] or [N, 1, L], "
+        f"not {list(array.shape)}"
+    )

@@ -1,0 +1,128 @@
+"""From measurements to bytes: the range that a network's training data had, learnt once and kept
+in its provenance, so that each later value becomes the same byte wherever it is computed.
+
+A value x of a feature with the range low … high has the share s = (x − low) / (high − low), and
+becomes ``floor(s · 255 + ½)`` in float64, at least 0 and at most 255. The range is the one between
+two quantiles of the training part, so that a few outliers do not squeeze all else into a few bytes.
+Where these are equal it is least … greatest, and where those are, the byte is 0. ``high`` below
+``low`` inverts.
+
+With L ``levels`` a value becomes L bytes in as many rows, each for one L-th of the range from the
+lowest on: ``floor(min(max(s · L − l, 0), 1) · 255 + ½)`` for l = 0 … L − 1 (thermometer coding).
+With ``complement``, each row of bytes b is followed by a row of 255 − b: a byte fires early where
+it is large, its complement where it is small. So 1-bit weights can tell parts of a range apart, and
+a low value tells as much as a high one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["QUANTILES", "Quantiser"]
+
+QUANTILES = (0.01, 0.99)
+_DIGITS = 6  # significant, of a range's ends
+_LEVELS = 16
+_CHUNK = 4096  # examples whose bytes are computed at a time, so that float64 takes little memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantiser:
+    """How values become bytes.
+
+    Parameters
+    ----------
+    low, high : tuple of float
+        Ends of the range: one for all values, or one per feature in row-major order.
+    levels : int, 1 … 16
+    complement : bool
+
+    Raises
+    ------
+    ValueError
+        The ends are not finite, or not of one number; or levels are out of their range.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    levels: int = 1
+    complement: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.low) != len(self.high) or not self.low:
+            raise ValueError(
+                f"Ends must be as many as each other, not {len(self.low)} and {len(self.high)}"
+            )
+        if not np.isfinite((*self.low, *self.high)).all():
+            raise ValueError("Ends must be finite")
+        if not 1 <= self.levels <= _LEVELS:
+            raise ValueError(f"Levels must be in 1 … {_LEVELS}, not {self.levels}")
+
+    @classmethod
+    def fit(
+        cls, values: np.ndarray, *, per_feature: bool, levels: int = 1, complement: bool = False
+    ) -> "Quantiser":
+        """The one for ``values`` real [N, height, width] of a training part: one range for each
+        feature, or one for all. Its ends have six significant digits, as they are kept in a file.
+        """
+        flat = values.reshape(len(values), -1) if per_feature else values.reshape(-1, 1)
+        ends = np.quantile(flat, QUANTILES, axis=0)
+        same = ends[0] == ends[1]
+        ends[:, same] = flat.min(axis=0)[same], flat.max(axis=0)[same]
+        low, high = (tuple(float(f"{end:.{_DIGITS}g}") for end in row) for row in ends)
+        return cls(low=low, high=high, levels=levels, complement=complement)
+
+    @classmethod
+    def of_bytes(
+        cls, *, invert: bool = False, levels: int = 1, complement: bool = False
+    ) -> "Quantiser":
+        """The one for values that are bytes already."""
+        low, high = (255.0, 0.0) if invert else (0.0, 255.0)
+        return cls(low=(low,), high=(high,), levels=levels, complement=complement)
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Bytes uint8 [N, levels · height, width], twice as high with complement, of ``values``
+        real [N, height, width]. Raises ValueError if they have another number of features.
+        """
+        count, height, width = values.shape
+        if len(self.low) not in (1, height * width):
+            raise ValueError(f"Features must be {len(self.low)}, not {height * width}")
+        shape = (height, width) if len(self.low) > 1 else (1, 1)
+        low, high = (np.array(end).reshape(shape) for end in (self.low, self.high))
+        span = np.where(high == low, 1.0, high - low)
+        result = np.empty((count, self.levels, 1 + self.complement, height, width), np.uint8)
+        for start in range(0, count, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            shares = (values[part].astype(np.float64) - low) / span
+            for level in range(self.levels):
+                within = (shares * self.levels - level).clip(0, 1)
+                levels = np.where(high == low, 0, np.floor(within * 255 + 0.5))
+                result[part, level, 0] = levels
+                if self.complement:
+                    result[part, level, 1] = 255 - levels
+        return result.reshape(count, -1, width)
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values, for a network's provenance."""
+        return {
+            "low": list(self.low),
+            "high": list(self.high),
+            "levels": self.levels,
+            "complement": self.complement,
+            "quantiles": list(QUANTILES),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> "Quantiser":
+        """The reverse of :meth:`to_dict`. Raises ValueError for anything else."""
+        match dict[str, Any](values):
+            case {
+                "low": [*low],
+                "high": [*high],
+                "levels": int(levels),
+                "complement": bool(complement),
+            } if all(isinstance(end, int | float) for end in (*low, *high)):
+                return cls(low=tuple(low), high=tuple(high), levels=levels, complement=complement)
+        raise ValueError("Quantiser must have low, high, levels and complement")

@@ -1,0 +1,74 @@
+"""Recipes for data of one's own: they follow from kind and size, and a trainer takes them."""
+
+import numpy as np
+import pytest
+
+from sw.data.dataset import Dataset
+from sw.data.events import EventDataset, Events
+from sw.learn.own_recipes import recipe_for
+from sw.learn.recipes import preset
+from sw.learn.trainer import Trainer
+
+
+def images(count, shape=(2, 8), kind="table", classes=2):
+    labels = np.arange(count) % classes
+    pixels = np.broadcast_to(np.uint8(100), (count, *shape))
+    return Dataset(
+        name="my file.csv",
+        train_images=pixels,
+        train_labels=labels,
+        test_images=pixels[:2],
+        test_labels=labels[:2],
+        labels=tuple(map(str, range(classes))),
+        reading={"kind": kind},
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "batch", "epochs", "validation"),
+    [
+        (4, 4, 150, 0.0),  # too few of a class to hold one out
+        (150, 16, 150, 0.2),
+        (10_000, 256, 85, 0.1),
+        (1_000_000, 256, 20, 0.1),
+    ],
+)
+def test_size(count, batch, epochs, validation):
+    recipe = recipe_for(images(count))
+    assert (recipe.batch, recipe.epochs, recipe.validation) == (batch, epochs, validation)
+    assert recipe.dataset == "my file.csv"
+
+
+@pytest.mark.parametrize(("pixels", "hidden"), [(64, 128), (60_000, 64), (40_000, 64)])
+def test_the_hidden_layer_is_smaller_where_there_are_many_inputs(pixels, hidden):
+    assert recipe_for(images(40, (1, pixels))).hidden == (hidden,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "silent_below"), [("table", 0), ("series", 0), ("images", 16), ("events", 16)]
+)
+def test_kinds(kind, silent_below):
+    """Nothing is changed at random unless a flag asks for it, and a trainer takes the recipe."""
+    data = images(40, kind=kind)
+    if kind == "events":
+        events = Events(
+            channels=3,
+            window=1.0,
+            time=np.zeros(40, np.float32),
+            unit=np.zeros(40, np.int16),
+            start=np.arange(41),
+        )
+        data = EventDataset(
+            name="my file.npz",
+            train_events=events,
+            train_labels=data.train_labels,
+            test_events=events[np.arange(2)],
+            test_labels=data.test_labels,
+            labels=data.labels,
+            reading={"kind": kind},
+        )
+    recipe = recipe_for(data)
+    assert (recipe.silent_below, recipe.augmentation) == (silent_below, None)
+    assert recipe.events is (kind == "events")
+    assert Trainer(recipe, data).batches == 2
+    assert preset(recipe, epochs=3, hidden=(7,)).hidden == (7,)

@@ -1,0 +1,170 @@
+"""From a file of one's own to hardware that equals the golden model: every command takes its path,
+or finds it by the network's provenance.
+"""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import hw.energy
+import hw.estimate
+import hw.host
+import sim.board
+import sim.raster
+import sim.verify
+import sw.evaluate
+import sw.report
+import sw.sweep
+import sw.train
+from hw.boards.table import find_board
+from hw.flow.bitstream import build
+from sw.cli import UserError
+from sw.network import Network
+from sw.selection import Selection
+
+FLAGS = ["--dataset", "Weine 2026/süß.csv", "--label-column", "target"]
+QUICK = ["--hidden", "24", "--epochs", "12", "-q"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """scikit-learn's wine set as a CSV, and a network that was trained on it."""
+    pytest.importorskip("pandas")
+    from sklearn.datasets import load_wine
+
+    place = tmp_path_factory.mktemp("own data")
+    wine = load_wine(as_frame=True)
+    frame = wine.frame.assign(target=wine.target_names[wine.target])
+    (place / "Weine 2026").mkdir()
+    frame.to_csv(place / "Weine 2026" / "süß.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        sw.train.main([*FLAGS, *QUICK, "--out", "wine.safetensors"])
+    return place
+
+
+@pytest.fixture
+def there(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def figures(main, *flags):
+    main([*flags, "-q", "--json", "figures.json"])
+    with open("figures.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def test_from_csv_to_equal_hardware(there):
+    """Twelve passes are enough for nine of ten."""
+    network = Network.load(there / "wine.safetensors")
+    assert network.labels == ("class_0", "class_1", "class_2")
+    evaluated = figures(sw.evaluate.main, "wine.safetensors")
+    assert (evaluated["images"], evaluated["accuracy"] > 0.85) == (36, True)
+    assert evaluated["accuracy"] == network.provenance["test_accuracy"]
+    verified = figures(sim.verify.main, "wine.safetensors")
+    assert (verified["images"], verified["mismatches"]) == (36, 0)
+    assert verified["accuracy"] == evaluated["accuracy"]
+    assert verified["dataset"] == FLAGS[1]
+
+
+def test_the_file_by_its_path(there):
+    """Another copy, and all of it for testing."""
+    shutil.copy(FLAGS[1], "copy.csv")
+    flags = ["wine.safetensors", "--dataset", "copy.csv"]
+    assert figures(sw.evaluate.main, *flags) == figures(sw.evaluate.main, "wine.safetensors")
+    assert figures(sw.evaluate.main, *flags, "--test-fraction", "1")["images"] == 178
+
+
+def test_pictures(there):
+    sw.report.main(["wine.safetensors", "--out", "report", "-q"])
+    sim.raster.main(["wine.safetensors", "--image", "3", "--out", "raster.png", "-q"])
+    assert {"confusion.png", "inputs.png"} <= {path.name for path in (there / "report").iterdir()}
+    assert (there / "raster.png").exists()
+
+
+def test_estimate(there):
+    given = figures(hw.estimate.main, "wine.safetensors", "--board", "icebreaker")
+    assert (given["images"], given["fits"]) == (36, True)
+
+
+def test_sweep(there):
+    flags = ["--vary", "hidden=4,8", "--seeds", "1", "-q", "--", *FLAGS, "--epochs", "1"]
+    sw.sweep.main(flags)
+    assert len(list((there / "build/sweep/hidden").glob("*-s0.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("module", "flags"),
+    [
+        (sw.evaluate, ()),
+        (sw.report, ()),
+        (sim.verify, ()),
+        (sim.board, ()),
+        (sim.raster, ("--out", "x.png")),
+        (hw.energy, ()),
+        (hw.host, ("--port", "none")),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_path_means_the_same_everywhere(there, module, flags):
+    message = r"^gone.csv: cannot be read \(No such file or directory\); name the data with"
+    with pytest.raises(UserError, match=message):
+        module.main(["wine.safetensors", "--dataset", "gone.csv", *flags])
+
+
+def test_a_build_without_the_data_says_which_flag_would_measure(there, monkeypatch):
+    network = Network.load(there / "wine.safetensors")
+    shutil.move(FLAGS[1], "elsewhere.csv")
+    try:
+        flags = "wine.safetensors", "--board", "icebreaker"
+        given = figures(hw.estimate.main, *flags)
+        assert given["accuracy"] is None
+        assert given["note"] == (
+            f"not measured: {FLAGS[1]}: cannot be read (No such file or directory); name the data "
+            "with --dataset"
+        )
+        named = figures(
+            hw.estimate.main,
+            "wine.safetensors",
+            "--board",
+            "icebreaker",
+            "--dataset",
+            "elsewhere.csv",
+        )
+        assert named["accuracy"] == network.provenance["test_accuracy"]
+    finally:
+        shutil.move("elsewhere.csv", FLAGS[1])
+
+
+@pytest.mark.deep
+def test_build(there):
+    report = build(
+        Network.load(there / "wine.safetensors"),
+        find_board("icebreaker"),
+        build_dir=there / "build",
+        data=Selection(dataset="gone.csv"),
+        log=lambda text: None,
+    )
+    assert (there / report.bitstream).exists()
+    assert report.measurement.note.endswith("name the data with --dataset")
+
+
+@pytest.mark.parametrize("kind", ["recordings", "images"])
+def test_other_kinds(tmp_path, monkeypatch, rng, kind):
+    """Recordings of events, and a series whose classes differ in where its peak is."""
+    monkeypatch.chdir(tmp_path)
+    labels = np.arange(60) % 2
+    if kind == "recordings":
+        units = (rng.integers(0, 4, (60, 20)) + 4 * labels[:, None]).ravel()
+        times, offsets = rng.random(1200), np.arange(0, 1201, 20)
+        np.savez("mine.npz", times=times, units=units, offsets=offsets, labels=labels)
+    else:
+        inputs = rng.normal(size=(60, 1, 16))
+        inputs[np.arange(60), 0, 3 + 8 * labels] += 9
+        np.savez("mine.npz", inputs=inputs, labels=labels)
+    sw.train.main(["--dataset", "mine.npz", "-q", "--out", "n"])
+    assert figures(sw.evaluate.main, "n")["accuracy"] > 0.9
+    assert figures(sim.verify.main, "n", "--images", "6")["mismatches"] == 0
