@@ -40,6 +40,7 @@ NUMBERS = {
     flags.natural: ("-1", "1.5", "nan", "x", "", "99999999999"),
     flags.positive_float: ("0", "-1", "nan", "inf", "1e400", "x", ""),
     flags.fraction: ("-0.1", "1.1", "nan", "inf", "x"),
+    flags.positive_fraction: ("0", "-0.1", "1.1", "nan", "inf", "x"),
     flags.share: ("-0.1", "1", "nan", "inf", "x"),
     flags.seconds: ("0", "-1", "nan", "inf", "1e10", "x"),
     flags.megahertz: ("0", "-1", "nan", "inf", "1e300", "x"),
@@ -126,7 +127,7 @@ def test_every_value_has_a_type_that_checks_it(parsers):
 def test_numbers(parsers, places):
     tried = 0
     for name, flag, value in given(parsers, NUMBERS):
-        line = refused(name, [f"{flag}={value}"])
+        line = refused(name, [flag, value, value] if flag == "--size" else [f"{flag}={value}"])
         assert line.startswith(f"{flag} must be "), line
         tried += 1
     assert tried > 150

@@ -43,8 +43,7 @@ def read(path: Path, selection: Selection) -> Raw:
         table = _parsed(pandas, path)
     except ImportError:
         raise UserError(
-            f"{path}: pyarrow reads Parquet and is not installed; pip install pyarrow, or save "
-            "the table as .csv"
+            f"{path}: pyarrow reads Parquet and is not installed; pip install 'firstspike[data]'"
         ) from None
     except (OSError, ValueError, OverflowError) as error:  # pandas' errors are ValueErrors
         raise UserError(

@@ -124,7 +124,7 @@ def test_what_compiles_a_simulator(machine):
 
 
 def test_an_extra_that_there_is_not(machine):
-    with pytest.raises(UserError, match="learn, build, check, host, convert, develop, not 'hosts'"):
+    with pytest.raises(UserError, match=r"learn, data, build, .*, develop, not 'hosts'"):
         doctor.main(["hosts"])
 
 

@@ -74,7 +74,7 @@ def test_events(tmp_path, rng, monkeypatch):
 
 def test_the_first_line_names_a_longer_recipe(digits, monkeypatch, capsys):
     mnist = replace(digits, name="mnist")
-    monkeypatch.setattr(train, "load", lambda name, data_dir: mnist)
+    monkeypatch.setattr(registry, "load", lambda name, data_dir: mnist)
     train.main([*QUICK, "--dataset", "mnist", "--epochs", "1"])
     first = capsys.readouterr().out.splitlines()[0]
     assert first.startswith("mnist: 64-20-10, 8 steps, rule bstdg; 1 epochs of ")

@@ -1,6 +1,6 @@
 """Tables of one's own, as pandas reads them."""
 
-import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -43,8 +43,8 @@ def test_separators_and_marks(tmp_path, name, separator, encoding):
     assert len(data.test_labels) == 3  # one group of four
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("pyarrow"), reason="pyarrow is not installed")
 def test_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
     import pandas
 
     frame = pandas.read_csv(table(tmp_path / "mine.csv"))
@@ -53,11 +53,13 @@ def test_parquet(tmp_path):
     assert (one.train_images == two.train_images).all()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow"), reason="pyarrow is installed")
-def test_parquet_says_what_it_needs(tmp_path):
-    (tmp_path / "mine.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match="pyarrow reads Parquet and is not installed; pip install"):
-        own.load(str(tmp_path / "mine.parquet"), LABELLED)
+@pytest.mark.parametrize(("module", "name"), [("pandas", "mine.csv"), ("pyarrow", "mine.parquet")])
+def test_what_is_not_installed_is_named(tmp_path, monkeypatch, module, name):
+    path = table(tmp_path / name)
+    monkeypatch.setitem(sys.modules, module, None)
+    message = rf"{name}: {module} reads .* is not installed; pip install 'firstspike\[data\]'"
+    with pytest.raises(UserError, match=message):
+        own.load(path, LABELLED)
 
 
 @pytest.mark.parametrize("names", [("NA", "None"), ("1", "2"), ("true", "false"), ("ja", "nein ")])
