@@ -3,14 +3,17 @@
 import argparse
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from hw.boards.clock import check_clock
+from hw.boards.programmers import install_line
 from hw.boards.table import Board, board_names, find_board
 from hw.explore import search
 from hw.flow.bitstream import BuildReport, bitstream_path, build
 from hw.flow.errors import DesignError
 from hw.flow.loading import weight_paths
 from hw.flow.plan import commands, plan
+from hw.flow.programming import find_programmer, program
 from hw.rtl.config import Config, engine_names, find_config
 from sw.cli import UserError, run, table, write_json
 from sw.flags import megahertz, parser
@@ -41,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     search.add_flags(options)
     options.add_argument(
+        "--program", action="store_true", help="then write it onto the board that is connected"
+    )
+    options.add_argument(
         "--dry-run", action="store_true", help="list what would be run and written"
     )
     args = options.parse_args(arguments)
@@ -55,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         log(f"{designs[0][0].title} with {designs[0][1].name}")
     else:
         designs = [(find(args.network or board.network), find_config(args.engine))]
+    if args.program and not args.dry_run and find_programmer(board) is None:
+        tool = board.programmers[0].program
+        log(f"{tool} is not installed, and --program needs it: {install_line(tool)}")
     if args.dry_run:
         for line in _dry_run(*designs[0], board, clock, args):
             print(line)
@@ -63,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.json:
         write_json(args.json, report)
     if not args.quiet:
-        print(table(report.lines()))
+        print(table(report.lines()), flush=True)
+    if args.program:
+        _program(report, board, args)
 
 
 def _first_that_builds(
@@ -98,6 +109,15 @@ def _first_that_builds(
     raise AssertionError("there is no design")
 
 
+def _program(report: BuildReport, board: Board, args: argparse.Namespace) -> None:
+    """Writes the flash image, if weights are loaded from it, or the bitstream."""
+    content = Path(report.loading.flash or report.bitstream)
+    used = program(board, content, quiet=args.quiet)
+    if not args.quiet:
+        lost = "" if used.keeps else ", until power-off"
+        print(f"{content} is in the board's {used.memory}{lost}")
+
+
 def _dry_run(
     network: Network, config: Config, board: Board, clock: int | None, args: argparse.Namespace
 ) -> Iterator[str]:
@@ -109,6 +129,10 @@ def _dry_run(
     paths = [bitstream, *weight_paths(network, board, config, bitstream).values()]
     for path in (*paths, bitstream.with_name("report.json")):
         yield f"  {path}"
+    if args.program:
+        image = weight_paths(network, board, config, bitstream).get("flash", bitstream)
+        programmer = find_programmer(board) or board.programmers[0]
+        yield f"  {shlex.join(programmer.command(image))}"
 
 
 if __name__ == "__main__":

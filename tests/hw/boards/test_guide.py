@@ -46,7 +46,7 @@ def test_program(board, monkeypatch):
 
     board.platform().toolchain_program(Products(), "NAME")
     (theirs,) = run
-    ours = f"{board.program} NAME.{board.family.suffix}".split()
+    ours = board.programmers[0].command(f"NAME.{board.family.suffix}")
     assert (ours[0], ours[-1]) == (theirs[0], theirs[-1])
     assert "-b" not in theirs or ours[1:3] == theirs[1:3]
 
