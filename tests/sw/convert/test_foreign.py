@@ -1,76 +1,53 @@
-"""Another NIR simulator runs what is exported: Norse, where it is installed."""
+"""Other NIR simulators run what is exported, where they are installed: see ``foreign_nir``."""
 
-import itertools
+from importlib.util import find_spec
 
-import numpy as np
 import pytest
-import torch
+from foreign_nir import compare, one_threshold
 
-from sim import golden
-from sw.convert import to_nir
-from sw.convert.simulate import simulate
 from sw.data import registry
 from sw.network import find
 
+# Deprecations of theirs
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 pytest.importorskip("nir")
-norse = pytest.importorskip("norse.torch.utils.import_nir")
-NAME, COUNT = "mnist-512-192-10-t8", 1000
+SAME = {"times_different": [0, 0], "classes_different": 0}
 
 
-@pytest.fixture(scope="module")
-def case():
-    """A network, spikes, its graph's nodes in order and the golden model's answer."""
-    network = find(NAME)
-    spikes = network.encoder.encode(registry.load_for(network, count=COUNT)[0], network.steps)
-    graph = to_nir(network)
-    nodes = [node for key, node in graph.nodes.items() if key.startswith(("linear", "if"))]
-    return network, spikes, nodes, golden.run(network, spikes)
+def figures(simulator, name, count=None, change=lambda network: network):
+    if not find_spec(simulator):
+        pytest.skip(f"{simulator} is not installed")
+    network = find(name)
+    inputs, _ = registry.load_for(network, count=count)
+    spikes = network.encoder.encode(inputs, network.steps)
+    return compare(simulator, change(network), spikes)
 
 
-def run(network, spikes, nodes, *, v_reset):
-    """First spikes of each layer, and classes. Norse drops v_reset, and its neurons start
-    from theirs; with ``v_reset`` they get the graph's and start from 0.
+def test_norse(mnist):
+    """1,000 images, as imported: hidden neurons are reset to 0 and may fire again, so that outputs
+    differ in a few times and in no class. With first spikes only, or v_reset, nothing differs.
     """
-    modules = [norse._import_norse_module(node) for node in nodes]
-    states, times, time, total = [None] * len(nodes), {}, itertools.count(), 0
-
-    @torch.no_grad()
-    def step(counts):
-        nonlocal total
-        values, now = torch.from_numpy(counts).float(), next(time)
-        for index, (node, module) in enumerate(zip(nodes, modules, strict=True)):
-            if index % 2 == 0:
-                values = module(values)
-                continue
-            if index == len(nodes) - 1:
-                total = total + values.numpy()
-            if v_reset and states[index] is None:
-                module.p = module.p._replace(v_reset=torch.from_numpy(node.v_reset))
-                start = torch.zeros_like(values)
-                states[index] = module.initial_state(values)._replace(v=start)
-            values, states[index] = module(values, states[index])
-            first = times.setdefault(index, np.full(values.shape, network.steps))
-            first[(values > 0).numpy() & (first == network.steps)] = now
-        return first < network.steps, total - node.v_threshold
-
-    classes = simulate(spikes, network, step)
-    return list(times.values()), classes
+    found = figures("norse", "mnist-512-192-10-t8", 1000)
+    assert found["as_imported"]["times"] == [192_000, 10_000]
+    assert found["as_imported"]["times_different"] == [0, 121]
+    assert found["as_imported"]["classes_different"] == 0
+    assert found["first_spikes_only"].items() > SAME.items()
+    assert found["corrected"].items() > SAME.items()
 
 
-def test_every_spike_time(case):
-    network, spikes, nodes, answer = case
-    times, classes = run(network, spikes, nodes, v_reset=True)
-    for ours, theirs in zip(answer.times, times, strict=True):
-        assert (ours == theirs).all()
-    assert (classes == answer.label).all()
+def test_spikingjelly():
+    """One threshold per layer only, and neurons that start from v_reset never fire."""
+    name = "digits-64-38-10-t2"
+    assert "uniform across all neurons" in figures("spikingjelly", name)["refused"]
+    found = figures("spikingjelly", name, change=one_threshold)
+    assert found["as_imported"]["times_different"][0] > 0
+    assert found["corrected"].items() > SAME.items()
 
 
-def test_as_norse_imports_it(case):
-    """Without v_reset a hidden neuron may fire again. It fires first where ours does, so the first
-    layer is equal; outputs differ in few, and no class does.
-    """
-    network, spikes, nodes, answer = case
-    times, classes = run(network, spikes, nodes, v_reset=False)
-    assert (times[0] == answer.times[0]).all()
-    assert (times[1] != answer.times[1]).sum() == 121
-    assert (classes == answer.label).all()
+def test_snntorch():
+    """One threshold per layer only, and a leak."""
+    name = "digits-64-38-10-t2"
+    assert "must be same for all neurons" in figures("snntorch", name)["refused"]
+    found = figures("snntorch", name, change=one_threshold)
+    assert found["first_spikes_only"]["times_different"][0] > 0
