@@ -2,7 +2,7 @@
 unit fires. From there :func:`sw.fold.fold` makes signs and integer thresholds. NumPy only.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
@@ -23,7 +23,6 @@ __all__ = [
     "Stage",
     "Target",
     "most_spikes",
-    "provenance_of",
     "read_out",
 ]
 
@@ -50,6 +49,10 @@ class Target:
         Names of the classes, one per output.
     name, dataset : str
         Of the network, and of the data it was trained on if they are known.
+    data : mapping, or None
+        How those were read (``reading`` of a data set), if they are of one's own.
+    provenance : mapping, or None
+        What the source says of where it is from.
     """
 
     encoder: LatencyEncoder | EventsEncoder
@@ -57,17 +60,33 @@ class Target:
     labels: Sequence[str]
     name: str = "converted"
     dataset: str | None = None
+    data: Mapping[str, Any] | None = None
+    provenance: Mapping[str, Any] | None = None
 
-    def network(self, layers: Sequence[Layer], provenance: dict[str, Any]) -> Network:
-        """The network with these layers."""
+    def network(self, layers: Sequence[Layer], rule: str, source: str) -> Network:
+        """The network with these layers, and where it is from."""
         return Network(
             name=self.name,
             steps=self.steps,
             encoder=self.encoder,
             layers=tuple(layers),
             labels=tuple(self.labels),
-            provenance=provenance,
+            provenance=self._provenance(rule, source),
         )
+
+    def _provenance(self, rule: str, source: str) -> dict[str, Any]:
+        known = self.provenance or {
+            "dataset": "unknown",
+            "rule": rule,
+            "seed": 0,
+            "epochs": 0,
+            "versions": {},
+            "validation_accuracy": None,
+            "test_accuracy": None,
+            "command": f"sw.convert {source}",
+        }
+        dataset = {"dataset": self.dataset} if self.dataset else {}
+        return {**known, **dataset, **({"data": dict(self.data)} if self.data else {})}
 
 
 class Converted(NamedTuple):
@@ -258,21 +277,6 @@ def read_out(stage: Stage, *, equal_scales: bool) -> Layer:
     if threshold.max() > np.iinfo(np.int32).max:
         raise ConversionError(f"{stage.name}: its biases lie further apart than int32 reaches")
     return Layer(weight=layer.weight, threshold=threshold.astype(np.int32))
-
-
-def provenance_of(rule: str, dataset: str | None, source: str, **fields: Any) -> dict[str, Any]:
-    """The provenance of a network that was trained elsewhere."""
-    return {
-        "dataset": dataset or "unknown",
-        "rule": rule,
-        "seed": 0,
-        "epochs": 0,
-        "versions": {},
-        "validation_accuracy": None,
-        "test_accuracy": None,
-        "command": f"sw.convert {source}",
-        **fields,
-    }
 
 
 def most_spikes(encoder: LatencyEncoder | EventsEncoder) -> int:

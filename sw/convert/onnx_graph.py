@@ -109,17 +109,13 @@ def several_bits(width: np.ndarray | None) -> str:
     return f"quantises to {bits} bits; weights and activations of a network have 1 (BipolarQuant)"
 
 
-def evaluator(
-    proto: onnx.ModelProto | onnx.GraphProto, model: onnx.ModelProto
-) -> ReferenceEvaluator:
-    """ONNX's reference implementation of ``proto``, in the opsets of ``model``."""
-    from onnx import ModelProto
+def evaluator(graph: onnx.GraphProto, model: onnx.ModelProto) -> ReferenceEvaluator:
+    """ONNX's reference implementation of ``graph``, in the opsets of ``model``."""
     from onnx.reference import ReferenceEvaluator
 
-    opsets = {each.domain: each.version for each in model.opset_import}
-    return ReferenceEvaluator(
-        proto, opsets=None if isinstance(proto, ModelProto) else opsets, new_ops=_operators()
-    )
+    opsets = dict.fromkeys(_DOMAINS, 1)  # some files leave them out
+    opsets |= {each.domain: each.version for each in model.opset_import}
+    return ReferenceEvaluator(graph, opsets=opsets, new_ops=_operators())
 
 
 def evaluate(

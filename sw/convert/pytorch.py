@@ -19,7 +19,6 @@ from sw.convert.layers import (
     Stage,
     Target,
     most_spikes,
-    provenance_of,
     read_out,
 )
 from sw.convert.neurons import Neuron, neuron_of
@@ -174,7 +173,7 @@ def _simulation(
             notes.append(note)
         layers.append(layer)
         most = layer.outputs
-    network = target.network(layers, provenance_of(_RULE, target.dataset, type(module).__name__))
+    network = target.network(layers, _RULE, type(module).__name__)
     return Converted(network, runner(blocks, levels, network, latched), tuple(notes))
 
 

@@ -252,7 +252,7 @@ def _check_chain(
         values = reading.of_pixels(pixels if front else 255 * (pixels > 127))
         try:
             feeds = {source: values.reshape(1, *shape)}
-            whole = evaluate(evaluator(model, model), feeds, blocks[-1].output)
+            whole = evaluate(evaluator(model.graph, model), feeds, blocks[-1].output)
         except Exception as error:  # whatever the library raises for a wrong graph
             reason = printable(str(error).split("\n")[0], 120)
             raise ConversionError(f"ONNX graph: cannot be run ({reason})") from None

@@ -19,7 +19,6 @@ from sw.convert.layers import (
     Stage,
     Target,
     most_spikes,
-    provenance_of,
     read_out,
 )
 from sw.convert.simulate import Stepper, simulate
@@ -132,7 +131,7 @@ def convert_signs(
         layers.append(layer)
         given.append(levels)
         most = layer.outputs
-    network = target.network(layers, provenance_of(rule, target.dataset, source))
+    network = target.network(layers, rule, source)
     whole = front if below is not None and target.steps == 1 else None
 
     def classify(inputs: Inputs) -> np.ndarray:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from networks import speech
@@ -127,6 +128,12 @@ class Evil:
         ([DIGITS, "--out", "a.nir", "--steps", "4"], "--steps: a network says so itself; leave"),
         ([DIGITS, "--out", "a.nir", "--bipolar"], "--bipolar: is for PyTorch or QONNX"),
         ([DIGITS, "--out", "a.nir", "--json", "x"], "--json: there are figures with --check only"),
+        ([DIGITS, "--out", "a.nir", "--size", "8", "8"], "--size: is for data of --dataset or"),
+        (
+            ["model.py:ready", "--out", "a.nir", "--dataset", "digits", "--steps", "1"],
+            "--steps 1: every pixel fires in the one step",
+        ),
+        (["model.py:ready", "--dataset", "no.csv"], r"no\.csv: cannot be read"),
     ],
 )
 def test_refuses(folder, arguments, message):
@@ -142,6 +149,73 @@ def test_refuses(folder, arguments, message):
         main(arguments)
     assert "\n" not in str(refused.value)
     assert sorted(path for path in folder.iterdir() if path.name != "__pycache__") == before
+
+
+@pytest.fixture
+def table(folder, rng):
+    """Own data: 3 columns of real numbers that tell the class, and one that does not."""
+    rows = ["a,b,c,d,kind"]
+    for index in range(150):
+        kind = index % 3
+        values = rng.normal(size=4) + 4 * (np.arange(4) == kind)
+        rows.append(",".join(f"{value:.4f}" for value in values) + f",{'xyz'[kind]}")
+    (folder / "mine.csv").write_text("\n".join(rows))
+    (folder / "model.py").write_text(MODEL.replace("64", "32").replace("30, 10", "30, 3"))
+    return ["--check", "mine.csv", "--label-column", "kind"]
+
+
+def test_own_data(table, folder, capsys):
+    """A path instead of a name, for every kind of source, read as the network's own data were."""
+    pytest.importorskip("pandas")
+    pytest.importorskip("nir")
+    main(["model.py:model", "--out", "a.safetensors", "--steps", "8", *table, "--json", "a.json"])
+    figures = json.loads((folder / "a.json").read_text())
+    assert (figures["dataset"], figures["examples"], figures["different"]) == ("mine.csv", 30, 0)
+    network = find("a.safetensors")
+    assert network.provenance["data"]["label_column"] == "kind"
+    assert network.provenance["data"]["quantiser"]
+    main(["a.safetensors", "--out", "a.nir", "--check", "mine.csv", "--json", "b.json"])
+    assert json.loads((folder / "b.json").read_text()) == figures
+    main(["a.nir", "--out", "b.safetensors", "--check", "mine.csv", "--json", "b.json"])
+    assert json.loads((folder / "b.json").read_text()) == figures
+    assert (folder / "b.safetensors").read_bytes() == (folder / "a.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("steps", ["1", "4"])
+def test_qonnx(folder, steps):
+    onnx = pytest.importorskip("onnx")
+    helper, rng = onnx.helper, np.random.default_rng(0)
+    given = {
+        "half": np.float32(0.5),
+        "one": np.float32(1),
+        "w": rng.choice([-1, 1], (64, 10)).astype(np.float32),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("Sub", ["x", "half"], ["a"]),
+            helper.make_node("BipolarQuant", ["a", "one"], ["b"], domain="qonnx.custom_op.general"),
+            helper.make_node("MatMul", ["b", "w"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 64])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 10])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in given.items()],
+    )
+    onnx.save(helper.make_model(graph), "a.onnx")
+    flags = ["--steps", steps, "--check", "digits", "--json", "a.json"]
+    main(["a.onnx", "--out", "a.safetensors", *flags])
+    figures = json.loads((folder / "a.json").read_text())
+    assert (figures["examples"], figures["different"]) == (355, 0)
+    assert find("a.safetensors").encoder.silent_below == 128
+    for flag, reason in (
+        ("--latched", "for spiking neurons"),
+        ("--bipolar", "leave out --bipolar"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            main(["a.onnx", "--out", "b.safetensors", *flags, flag])
+    with pytest.raises(UserError, match=r"^missing\.onnx: cannot be read"):
+        main(["missing.onnx", "--out", "b.safetensors", *flags])
+    assert not (folder / "b.safetensors").exists()
 
 
 def test_recordings(folder, rng, monkeypatch):

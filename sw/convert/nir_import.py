@@ -1,34 +1,17 @@
-"""NIR, the neuromorphic intermediate representation (https://neuroir.org): graphs in and out.
-
-A layer of a network is ``Linear`` with weights ±1, then ``IF`` with r = 1, v_threshold = θ − ½ and
-v_reset = −M. NIR's neuron fires when v > v_threshold, which for integers is V ≥ θ. M is above what
-a unit can gain later, so that it never fires again: the reset is the latch. A simulator calls each
-node once per step, in order, without a delay between layers, with Δt = 1. What NIR has no word for,
-T, encoder, labels and how ties are broken, is JSON in the graph's metadata.
-"""
+"""Networks out of graphs of NIR, of this project (:mod:`sw.convert.nir_export`) and of others."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sw.cli import atomic_path
 from sw.container import parse_json, quoted
-from sw.convert.layers import (
-    ConversionError,
-    Converted,
-    Levels,
-    Stage,
-    most_spikes,
-    provenance_of,
-)
+from sw.convert.layers import ConversionError, Converted, Levels, Stage, Target, most_spikes
+from sw.convert.nir_export import FORMAT
 from sw.convert.nir_run import stepper
 from sw.convert.simulate import simulate
 from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
@@ -37,66 +20,7 @@ from sw.network import Layer, Network
 if TYPE_CHECKING:
     import nir
 
-__all__ = ["convert_nir", "from_nir", "is_ours", "read", "to_nir", "write"]
-
-FORMAT = "firstspike-nir/1"
-_TIES = (
-    "The first output to fire names the class; of several in one step the one with the largest "
-    "v - v_threshold before its reset, then the lowest index; if none fires, so in the last step."
-)
-_FLOAT32 = 1 << 22  # up to here float32 has the halves
-
-
-def to_nir(network: Network) -> nir.NIRGraph:
-    """The graph of ``network``."""
-    import nir
-
-    nodes: dict[str, Any] = {"input": nir.Input(input_type=np.array([network.encoder.inputs]))}
-    most = most_spikes(network.encoder)
-    for index, layer in enumerate(network.layers):
-        nodes[f"linear_{index}"] = nir.Linear(np.where(layer.weight, 1, -1).astype(np.float32))
-        nodes[f"if_{index}"] = _neurons(layer, most)
-        most = layer.outputs
-    nodes["output"] = nir.Output(output_type=np.array([network.layers[-1].outputs]))
-    names = list(nodes)
-    graph = nir.NIRGraph(nodes=nodes, edges=list(pairwise(names)))
-    graph.metadata = {"firstspike": json.dumps(_metadata(network))}
-    return graph
-
-
-def _neurons(layer: Layer, most: int) -> nir.IF:
-    import nir
-
-    threshold = layer.threshold.astype(np.float64)
-    depth = most + np.abs(threshold).max() + 1  # one for the layer: some tools take no more
-    kind = np.float32 if depth < _FLOAT32 else np.float64
-    return nir.IF(
-        r=np.ones(layer.outputs, kind),
-        v_threshold=(threshold - 0.5).astype(kind),
-        v_reset=np.full(layer.outputs, -depth, kind),
-    )
-
-
-def _metadata(network: Network) -> dict[str, Any]:
-    encoder = network.encoder
-    kind = "events" if isinstance(encoder, EventsEncoder) else "latency"
-    return {
-        "format": FORMAT,
-        "name": network.name,
-        "steps": network.steps,
-        "encoder": {"kind": kind, **asdict(encoder)},
-        "labels": list(network.labels),
-        "ties": _TIES,
-        "provenance": network.provenance,
-    }
-
-
-def write(path: Path, network: Network) -> None:
-    """Writes the graph of ``network``, whole or not at all."""
-    import nir
-
-    with atomic_path(path) as temporary:
-        nir.write(temporary, to_nir(network))
+__all__ = ["convert_nir", "from_nir", "is_ours", "read", "target_of"]
 
 
 def read(path: Path) -> nir.NIRGraph:
@@ -142,43 +66,38 @@ def from_nir(
     NetworkError
         Encoder, steps or labels do not fit the graph.
     """
-    return convert_nir(
-        graph,
-        encoder=encoder,
-        steps=steps,
-        labels=labels,
-        name=name,
-        dataset=dataset,
-        latched=latched,
-    ).network
+    target = target_of(
+        graph, encoder=encoder, steps=steps, labels=labels, name=name, dataset=dataset
+    )
+    return convert_nir(graph, target, latched=latched).network
 
 
-def convert_nir(
-    graph: nir.NIRGraph,
-    *,
-    encoder: LatencyEncoder | EventsEncoder | None = None,
-    steps: int | None = None,
-    labels: Sequence[str] | None = None,
-    name: str | None = None,
-    dataset: str | None = None,
-    latched: bool = False,
-) -> Converted:
-    """As :func:`from_nir`, with what runs the graph itself."""
-    given = _read_metadata(graph)
-    encoder = encoder or given.get("encoder")
-    steps = steps or given.get("steps")
-    for what, value, flag in (
-        ("encoder", encoder, "--dataset, or --check"),
-        ("number of steps", steps, "--steps"),
-        ("names of classes", labels or given.get("labels"), "--dataset, or --check"),
+def target_of(graph: nir.NIRGraph, **given: Any) -> Target:
+    """What is given of a :class:`sw.convert.layers.Target`, and else what the metadata say.
+
+    Raises
+    ------
+    ConversionError
+        Neither says what must be known, or the metadata are damaged.
+    """
+    known = _read_metadata(graph) | {
+        name: value for name, value in given.items() if value is not None
+    }
+    for name, what, flag in (
+        ("encoder", "encoder", "--dataset, or --check"),
+        ("steps", "number of steps", "--steps"),
+        ("labels", "names of classes", "--dataset, or --check"),
     ):
-        if value is None:
+        if name not in known:
             raise ConversionError(f"NIR graph: its metadata has no {what}; give {flag}")
-    assert encoder is not None
-    assert steps is not None
+    return Target(**known)
+
+
+def convert_nir(graph: nir.NIRGraph, target: Target, *, latched: bool = False) -> Converted:
+    """As :func:`from_nir`, with what runs the graph itself."""
     chain = _chain(graph)
     layers, notes = [], []
-    most = most_spikes(encoder)
+    most = most_spikes(target.encoder)
     stage: Stage | None = None
     neurons = [index for index, (_, node) in enumerate(chain) if _kind(node) == "IF"]
     for index, (key, node) in enumerate(chain):
@@ -189,7 +108,8 @@ def convert_nir(
             stage.affine(title, np.ravel(node.scale), [0.0])
         elif _kind(node) == "IF":
             last = index == neurons[-1]
-            layers.append(_layer(title, node, stage, steps, single=last or latched or steps == 1))
+            single = last or latched or target.steps == 1
+            layers.append(_layer(title, node, stage, target.steps, single=single))
             if last and (note := stage.decides_in_spikes(_fractions(node.v_threshold))):
                 notes.append(note)
             stage, most = None, layers[-1].outputs
@@ -198,17 +118,7 @@ def convert_nir(
             raise ConversionError(f"{title}: {_REFUSED.get(_kind(node), without)}")
     if stage is not None or not layers:
         raise ConversionError("NIR graph: must end with an IF after a Linear or Affine")
-    provenance = given.get("provenance") or provenance_of("imported from NIR", dataset, "NIR")
-    if dataset:
-        provenance = {**provenance, "dataset": dataset}
-    network = Network(
-        name=name or given.get("name") or "converted",
-        steps=steps,
-        encoder=encoder,
-        layers=tuple(layers),
-        labels=tuple(labels or given["labels"]),
-        provenance=provenance,
-    )
+    network = target.network(layers, "imported from NIR", "NIR")
 
     def classify(inputs: Inputs) -> np.ndarray:
         spikes = network.encoder.encode(inputs, network.steps)
@@ -313,7 +223,7 @@ def is_ours(graph: nir.NIRGraph) -> bool:
 
 
 def _read_metadata(graph: nir.NIRGraph) -> dict[str, Any]:
-    """What this project wrote beside the graph, as the parts of a network; empty if it did not."""
+    """What this project wrote beside the graph, as parts of a target; empty if it did not."""
     text = (graph.metadata or {}).get("firstspike")
     if text is None:
         return {}
@@ -331,6 +241,7 @@ def _read_metadata(graph: nir.NIRGraph) -> dict[str, Any]:
             raise ValueError("its labels must be a list of strings")
         if not isinstance(given["name"], str) or not isinstance(given["provenance"], dict):
             raise ValueError("its name must be a string, its provenance an object")
-        return {**given, "encoder": kind(**encoder)}
+        known = {key: given[key] for key in ("steps", "labels", "name", "provenance")}
+        return {**known, "encoder": kind(**encoder)}
     except (KeyError, TypeError, ValueError) as error:
         raise ConversionError(f"NIR graph: metadata 'firstspike': {error}") from None

@@ -7,7 +7,7 @@ import pytest
 from networks import image_network, random_network, random_spikes
 
 from sim import golden
-from sw.convert import ConversionError, from_nir, nir_graph, to_nir
+from sw.convert import ConversionError, from_nir, nir_export, nir_import, to_nir
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import find, zoo_names
 
@@ -46,8 +46,8 @@ def run(graph, spikes, steps):
 def test_the_zoo_there_and_back(name, tmp_path):
     """In every weight, threshold and word, so in every spike time."""
     network = find(name)
-    nir_graph.write(tmp_path / "a.nir", network)
-    again = from_nir(nir_graph.read(tmp_path / "a.nir"))
+    nir_export.write(tmp_path / "a.nir", network)
+    again = from_nir(nir_import.read(tmp_path / "a.nir"))
     assert again.to_bytes() == network.to_bytes()
 
 
@@ -69,7 +69,7 @@ def test_random_networks(rng):
         assert len(times) == len(answer.times)
         for ours, theirs in zip(answer.times, times, strict=True):
             assert (ours == theirs).all(), case
-        converted = nir_graph.convert_nir(graph)
+        converted = nir_import.convert_nir(graph, nir_import.target_of(graph))
         assert converted.network.to_bytes() == network.to_bytes()
         assert (converted.classify(spikes) == answer.label).all(), case
 
@@ -245,7 +245,7 @@ def test_metadata_that_cannot_be(rng, change):
 def test_files_that_are_none(rng, tmp_path):
     """Cut, overwritten and empty files, and one without its parts: one line with the path."""
     path = tmp_path / "a.nir"
-    nir_graph.write(path, image_network(rng))
+    nir_export.write(path, image_network(rng))
     good = path.read_bytes()
     for content in (
         b"",
@@ -255,10 +255,10 @@ def test_files_that_are_none(rng, tmp_path):
     ):
         path.write_bytes(content)
         with pytest.raises(ConversionError, match=r"a\.nir: is no NIR graph") as refused:
-            nir_graph.read(path)
+            nir_import.read(path)
         assert "\n" not in str(refused.value)
     nir.write(path, neurons([1, 1]))  # a node, not a graph
     with pytest.raises(ConversionError, match=r"a\.nir: is no NIR graph"):
-        nir_graph.read(path)
+        nir_import.read(path)
     with pytest.raises(ConversionError, match=r"missing\.nir: cannot be read \(No such file"):
-        nir_graph.read(tmp_path / "missing.nir")
+        nir_import.read(tmp_path / "missing.nir")
