@@ -27,6 +27,8 @@ class Dataset:
     maps : int
         An image is so many maps of the same height, one below the other: of brightness (1), or of
         orientations that divide 180° evenly, from the upright one on (``sw.features.edges``).
+    train_groups : int64 [N], or None
+        What must lie on one side of the split for validation, such as a person: 0 … G − 1.
     reading : mapping
         How one's own data were read (``sw.data.own``), for the provenance of a network.
     """
@@ -38,6 +40,7 @@ class Dataset:
     test_labels: np.ndarray
     labels: tuple[str, ...]
     maps: int = 1
+    train_groups: np.ndarray | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -126,6 +126,8 @@ class EventDataset:
         Index into ``labels``.
     labels : tuple of str
         Names of the classes.
+    train_groups : int64 [R], or None
+        What must lie on one side of the split for validation, such as a person: 0 … G − 1.
     reading : mapping
         How one's own data were read (``sw.data.own``), for the provenance of a network.
     """
@@ -136,6 +138,7 @@ class EventDataset:
     test_events: Events
     test_labels: np.ndarray
     labels: tuple[str, ...]
+    train_groups: np.ndarray | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -249,6 +249,7 @@ def _events(
         test_events=events[np.flatnonzero(test)],
         test_labels=truth[test],
         labels=classes,
+        train_groups=_groups(raw, ~test),
         reading={**selection.reading(), "kind": raw.kind.value, **reading},
     )
 
@@ -292,8 +293,14 @@ def _images(
         test_images=values[test],
         test_labels=truth[test],
         labels=classes,
+        train_groups=_groups(raw, ~test),
         reading=reading,
     )
+
+
+def _groups(raw: Raw, part: np.ndarray) -> np.ndarray | None:
+    """Groups of the examples of ``part``, counted from 0."""
+    return None if raw.groups is None else np.unique(raw.groups[part], return_inverse=True)[1]
 
 
 def _check_finite(name: str, values: np.ndarray) -> None:

@@ -1,12 +1,13 @@
 """How one's own examples are split into a part to learn from and a part for testing, where the
-data do not say it: by class, or by groups. The same data give the same split.
+data do not say it, and the former for validation: by class, or by groups. The same data give the
+same split.
 """
 
 import numpy as np
 
 from sw.data.dataset import split
 
-__all__ = ["by_class", "by_group"]
+__all__ = ["by_class", "by_group", "hold_out"]
 
 _TRIES = 200
 
@@ -62,3 +63,23 @@ def by_group(labels: np.ndarray, groups: np.ndarray, fraction: float) -> np.ndar
         if share.max() < 1 and distance < least:
             best, least = chosen, distance
     return None if best is None else np.isin(groups, best)
+
+
+def hold_out(
+    labels: np.ndarray, groups: np.ndarray | None, fraction: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Splits a training set into a part to learn from and one held out for validation: ``fraction``
+    (0 … below 1) of each class, or whole groups. Where no choice of groups leaves each class to
+    learn from, nothing is held out.
+
+    Returns
+    -------
+    (int64 [N − V], int64 [V])
+        Indices of the two parts, ascending.
+    """
+    if groups is None or not fraction:
+        return split(labels, fraction)
+    held_out = by_group(labels, groups, fraction) if groups.any() else None
+    if held_out is None:
+        return split(labels, 0)
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
+from sw.data.partition import hold_out
 from sw.data.raw import Kind
 from sw.learn.recipes import PRESETS, Recipe
 
@@ -43,7 +44,7 @@ def recipe_for(data: Dataset | EventDataset) -> Recipe:
     validation = 0.2 if count < _SMALL else 0.1
     if count // len(data.labels) * validation < 1:
         validation = 0.0  # too few to hold some out
-    learnt = max(1, round(count * (1 - validation)))
+    learnt = len(hold_out(data.train_labels, data.train_groups, validation)[0])
     batch = min(_power_of_two(count // 32, *_BATCH), learnt)
     epochs = min(max(_UPDATES * batch // learnt, _EPOCHS[0]), _EPOCHS[1])
     inputs = data.channels if isinstance(data, EventDataset) else data.train_images[0].size

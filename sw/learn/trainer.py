@@ -22,8 +22,9 @@ from torch import Tensor
 from sw import limits
 from sw.answer import Answer
 from sw.cli import UserError, atomic_path, from_json
-from sw.data.dataset import Dataset, split
+from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
+from sw.data.partition import hold_out
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.learn import distributed
 from sw.learn.batches import EventInputs, ImageInputs, Inputs, informative_inputs
@@ -67,7 +68,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.labels = recipe, data.labels
         self.device = torch.device(device)
-        learn, held_out = split(data.train_labels, recipe.validation)
+        learn, held_out = hold_out(data.train_labels, data.train_groups, recipe.validation)
         if not len(learn):
             raise UserError(
                 f"Validation {recipe.validation:g}: leaves nothing to learn from; hold out less"

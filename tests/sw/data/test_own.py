@@ -95,6 +95,9 @@ def test_groups_lie_on_one_side(tmp_path, rng):
     train, test = (set(part[:, 0, 0].tolist()) for part in (data.train_images, data.test_images))
     assert train.isdisjoint(test)
     assert (len(train), len(test)) == (8, 2)
+    # The groups that are left count from 0, in their order, for a split for validation
+    order = sorted(train)
+    assert data.train_groups.tolist() == [order.index(g) for g in data.train_images[:, 0, 0]]
 
 
 @pytest.mark.parametrize(("fraction", "tested"), [(0.5, 10), (0.01, 2), (0.99, 18), (1, 20)])

@@ -34,6 +34,20 @@ def test_augmentation_knows_the_maps_of_an_image(digits):
     assert not all(torch.equal(a, b) for a, b in zip(one, four, strict=True))
 
 
+def test_whole_groups_are_held_out(digits):
+    """Of two people with 500 images each one is; without groups it is 33 of 100 of each class."""
+    labels, groups = np.arange(1000) % 10, np.arange(1000) // 500
+    people = replace(
+        digits,
+        train_images=np.resize(digits.train_images, (1000, 8, 8)),
+        train_labels=labels,
+        train_groups=groups,
+    )
+    recipe = small(batch=10, validation=0.33)
+    assert Trainer(recipe, people).batches == 50
+    assert Trainer(recipe, replace(people, train_groups=None)).batches == 67
+
+
 class KilledError(Exception):
     pass
 
