@@ -41,7 +41,7 @@ $(VENV)/.build: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[build,check,convert,data,develop,host,learn]'
+	$(PIP) -e '.[build,check,convert,data,demo,develop,host,learn]'
 	touch $@ $(VENV)/.build
 
 clean:

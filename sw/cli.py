@@ -51,6 +51,7 @@ EXTRAS = {
     "convert": ("nir",),
     "learn": ("torch", "sklearn", "matplotlib", "PIL", "h5py"),
     "data": ("pandas", "PIL"),
+    "demo": ("flask", "waitress"),
 }
 PICTURES = (".png", ".svg", ".pdf")
 

@@ -40,6 +40,11 @@ COMMANDS = {
         ("learn",),
     ),
     "raster": Command("sim.raster", "Plot one inference: spikes, margins, decision.", ("learn",)),
+    "demo": Command(
+        "sim.demo",
+        "Play with a network in the browser: draw a digit and see its RTL decide.",
+        ("build", "check", "demo"),
+    ),
     "estimate": Command(
         "hw.estimate", "Estimate a network on a board, before any synthesis.", ("build",)
     ),

@@ -32,6 +32,7 @@ __all__ = [
     "positive_int",
     "seconds",
     "share",
+    "tcp_port",
 ]
 
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))  # a path that ends in one is a folder
@@ -153,6 +154,11 @@ def natural(text: str) -> int:
     return _whole(text, 0)
 
 
+def tcp_port(text: str) -> int:
+    """0 … 65,535."""
+    return _whole(text, 0, 65_535)
+
+
 def positive_float(text: str) -> float:
     """A finite number above 0."""
     return _real(text, "above 0 and finite", lambda value: 0 < value < math.inf)
@@ -235,13 +241,13 @@ def picture_file(text: str) -> Path:
     return output_file(text)
 
 
-def _whole(text: str, least: int) -> int:
+def _whole(text: str, least: int, most: int = _LARGEST) -> int:
     try:
         value = int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
-    if not least <= value <= _LARGEST:
-        limit = f"at least {least}" if value < least else f"at most {_LARGEST}"
+    if not least <= value <= most:
+        limit = f"at least {least}" if value < least else f"at most {most}"
         raise argparse.ArgumentTypeError(f"must be {limit}, not {text}")
     return value
 

@@ -1,0 +1,124 @@
+"""A file that is dropped on the page becomes an image: pictures and arrays, from anywhere."""
+
+import io
+import math
+import zipfile
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from sw.cli import UserError, printable
+
+__all__ = ["MOST_PIXELS", "from_file"]
+
+MOST_PIXELS = 1 << 24  # of a picture, or bytes of an array, before anything is unpacked
+_NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
+
+
+def from_file(content: bytes, shape: tuple[int, int], *, picture: bool, invert: bool) -> np.ndarray:
+    """The image uint8 of ``shape`` (height, width) that a file holds.
+
+    A picture is made grey and scaled to fit, with its aspect ratio kept and its border's brightness
+    around it; one that has the shape already stays as it is. An array must have it.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a PNG, JPEG, .npy or .npz.
+    shape : (int, int)
+    picture : bool
+        The network's inputs are the pixels of a picture; else only arrays are taken.
+    invert : bool
+        Dark on light: 255 becomes 0.
+
+    Raises
+    ------
+    UserError
+        It holds no such image.
+    """
+    if content.startswith((_NPY, _ZIP)):
+        image = _array(content, shape)
+    elif picture:
+        image = _picture(content, shape)
+    else:
+        raise UserError("not a .npy or .npz file, which is all that this network takes")
+    return 255 - image if invert else image
+
+
+def _picture(content: bytes, shape: tuple[int, int]) -> np.ndarray:
+    try:
+        opened = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large() from None
+    except Exception:  # of a damaged file Pillow raises errors of many kinds
+        raise UserError("not a PNG, JPEG, .npy or .npz file") from None
+    if opened.width * opened.height > MOST_PIXELS:
+        raise _too_large(f": {opened.width} × {opened.height}")
+    try:
+        grey = _grey(ImageOps.exif_transpose(opened))
+    except Exception:
+        raise UserError(f"the {opened.format} file is damaged") from None
+    height, width = shape
+    if grey.size != (width, height):
+        pixels = np.asarray(grey)
+        border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        around = int(np.median(border))
+        grey = ImageOps.pad(grey, (width, height), Image.Resampling.BOX, color=around)
+    return np.asarray(grey)
+
+
+def _too_large(what: str = "") -> UserError:
+    return UserError(f"the picture has more than {MOST_PIXELS:,} pixels{what}; make it smaller")
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """In 8 bits of brightness; what is transparent lies on white."""
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
+        return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        above = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), above)
+    return image.convert("L")
+
+
+def _array(content: bytes, shape: tuple[int, int]) -> np.ndarray:
+    try:
+        if content.startswith(_ZIP):
+            content = _only_member(content)
+        array = _read_npy(io.BytesIO(content))
+    except UserError:
+        raise
+    except Exception:  # as above; NumPy parses the header as Python
+        raise UserError("the .npy or .npz file is damaged") from None
+    if [n for n in array.shape if n > 1] != [n for n in shape if n > 1]:
+        sizes = " × ".join(map(str, array.shape)) or "a single number"
+        raise UserError(f"the array must be of {shape[0]} × {shape[1]}, not {sizes}")
+    return array.reshape(shape)
+
+
+def _only_member(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if len(members) != 1:
+            names = ", ".join(printable(member.filename, 30) for member in members[:9])
+            raise UserError(f"the .npz file must hold one array, not {names or 'none'}")
+        with archive.open(members[0]) as file:
+            return file.read(MOST_PIXELS)  # whatever it says that it has
+
+
+def _read_npy(file: io.BytesIO) -> np.ndarray:
+    """The array; what its header says is checked before anything is allocated for it."""
+    version = np.lib.format.read_magic(file)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read_header is None:
+        raise ValueError(f"NPY version {version}")
+    shape, fortran, dtype = read_header(file)
+    if dtype != np.uint8:
+        raise UserError(f"the array must be uint8, 0 … 255, not {dtype}")
+    content = file.read(MOST_PIXELS)
+    if math.prod(shape) != len(content):
+        raise ValueError("the content is not of the shape that the header has")
+    return np.frombuffer(content, np.uint8).reshape(shape, order="F" if fortran else "C")

@@ -1,0 +1,195 @@
+"""What the page shows: a network, its test examples, and what RTL and golden model make of an
+input, as plain values for JSON.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sim import golden
+from sim.verilator.tracer import Trace, Tracer
+from sw.answer import Answer
+from sw.cli import UserError
+from sw.data.dataset import Dataset
+from sw.data.events import EventDataset
+from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, Spikes
+from sw.network import Network
+
+__all__ = ["Session"]
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A network that is played with.
+
+    Parameters
+    ----------
+    tracer : Tracer
+        The network's compiled hardware.
+    data : Dataset, EventDataset or None
+        Test examples, if they are at hand.
+    missing : str
+        Why they are not.
+    """
+
+    tracer: Tracer
+    data: Dataset | EventDataset | None
+    missing: str = ""
+
+    @property
+    def network(self) -> Network:
+        return self.tracer.network
+
+    @property
+    def picture(self) -> bool:
+        """An input is one grey picture, so that it can be drawn."""
+        reading = self.network.provenance.get("data")
+        kind = reading.get("kind", "images") if isinstance(reading, dict) else "images"
+        return (
+            isinstance(self.network.encoder, LatencyEncoder)
+            and min(self.network.encoder.shape) > 1
+            and kind == "images"
+            and getattr(self.data, "maps", 1) == 1
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of an image. Raises UserError if the network takes none."""
+        encoder = self.network.encoder
+        if not isinstance(encoder, LatencyEncoder):
+            raise UserError(f"this network takes {encoder.examples}; choose a test example")
+        return encoder.shape
+
+    def describe(self) -> Json:
+        """The network, and what one can give it."""
+        network = self.network
+        return {
+            "name": network.title,
+            "structure": network.structure,
+            "steps": network.steps,
+            "labels": network.labels,
+            "engine": self.tracer.config.name,
+            "takes": network.encoder.examples,
+            "cycles_from": self.tracer.config.input(network).cycles_from,
+            "inputs": _places(network.encoder),
+            "hidden": network.sizes[1:-1],
+            "thresholds": network.layers[-1].threshold.tolist(),
+            "data": self.data.name if self.data else "",
+            "examples": len(self.data.test_labels) if self.data else 0,
+            "missing": self.missing,
+            "picture": self.picture,
+            "arrays": isinstance(network.encoder, LatencyEncoder),
+        }
+
+    def example(self, index: int) -> Json:
+        """The answer to a test example. Raises UserError if there is none with this number."""
+        if self.data is None:
+            raise UserError(self.missing)
+        count = len(self.data.test_labels)
+        if not 0 <= index < count:
+            raise UserError(f"the test example must be in 0 … {count - 1}, not {index}")
+        whole = self.data.test_part(self.network.steps, index + 1)
+        return {
+            "truth": int(self.data.test_labels[index]),
+            **self._answer(whole[index : index + 1]),
+        }
+
+    def image(self, image: np.ndarray) -> Json:
+        """The answer to an ``image`` uint8 [height, width]."""
+        return self._answer(image[None])
+
+    def _answer(self, inputs: Inputs) -> Json:
+        network, steps = self.network, self.network.steps
+        trace, answer = self.tracer.run(inputs), golden.run_inputs(network, inputs)
+        spikes = [network.encoder.encode(inputs, steps)]
+        spikes += [Spikes.from_times(times, steps) for times in answer.times[:-1]]
+        margins = golden.margins(network.layers[-1], spikes[-1], steps)[0]
+        step_cycles: list[int | None] = [None] * steps
+        for cycle, step in trace.margins[:, :2].tolist():
+            step_cycles[step] = cycle
+        layers: list[Json] = [
+            _merged(seen, expected, trace.step)
+            for seen, expected in zip(trace.spikes, spikes, strict=True)
+        ]
+        # What each spike that enters the output layer adds to each output: + 1 or − 1.
+        weights = network.layers[-1].weight[:, layers[-1]["unit"]].T
+        layers[-1]["signs"] = ["".join(np.where(row, "+", "-")) for row in weights]
+        return {
+            "image": inputs[0].tolist() if isinstance(inputs, np.ndarray) else None,
+            "rtl": {
+                "label": trace.label,
+                "step": trace.step,
+                "margin": trace.margin,
+                "cycles": trace.cycles,
+                "first_cycle": trace.first_cycle,
+            },
+            "golden": {
+                "label": int(answer.label[0]),
+                "step": int(answer.step[0]),
+                "margin": int(answer.margin[0]),
+            },
+            "compared": _compared(trace, answer, spikes, margins),
+            "layers": layers,
+            "margins": _merged_margins(trace, margins).tolist(),
+            "step_cycles": step_cycles,
+        }
+
+
+def _places(encoder: LatencyEncoder | EventsEncoder) -> Json:
+    """Where the input units lie: rows and columns of a grid, and of each unit its place in it."""
+    if isinstance(encoder, EventsEncoder) or 1 in encoder.shape:
+        columns = int(np.ceil(np.sqrt(encoder.inputs)))
+        rows = -(-encoder.inputs // columns)
+        return {"rows": rows, "columns": columns, "places": list(range(encoder.inputs))}
+    rows, columns = (n // encoder.pool for n in encoder.shape)
+    places = range(encoder.pooled) if encoder.select is None else encoder.select
+    return {"rows": rows, "columns": columns, "places": list(places), "pool": encoder.pool}
+
+
+def _compared(
+    trace: Trace, answer: Answer, spikes: Sequence[Spikes], margins: np.ndarray
+) -> dict[str, bool]:
+    """Whether RTL and golden model are equal, by what was compared: all up to the decision."""
+    decision = int(answer.step[0])
+
+    def same(seen: np.ndarray, expected: Spikes) -> bool:
+        computed = sorted((step, unit) for _, unit, step in seen.tolist() if step <= decision)
+        pairs = zip(expected.step.tolist(), expected.unit.tolist(), strict=True)
+        return computed == sorted(pair for pair in pairs if pair[0] <= decision)
+
+    equal = [same(seen, right) for seen, right in zip(trace.spikes, spikes, strict=True)]
+    visited = trace.margins[trace.margins[:, 1] <= decision]
+    return {
+        "class": trace.label == int(answer.label[0]),
+        "step": trace.step == decision,
+        "margin": trace.margin == int(answer.margin[0]),
+        "input spikes": equal[0],
+        **({"hidden spikes": all(equal[1:])} if equal[1:] else {}),
+        "output margins": bool((visited[:, 2:] == margins[visited[:, 1]]).all()),
+    }
+
+
+def _merged(seen: np.ndarray, expected: Spikes, decision: int) -> Json:
+    """The spikes of a layer: up to the decision those of the RTL, with their cycles; after it those
+    that the golden model has and the hardware never computes, without.
+    """
+    computed = seen[seen[:, 2] <= decision]
+    late = np.flatnonzero(expected.step > decision)
+    return {
+        "cycle": [*computed[:, 0].tolist(), *[None] * len(late)],
+        "unit": [*computed[:, 1].tolist(), *expected.unit[late].tolist()],
+        "step": [*computed[:, 2].tolist(), *expected.step[late].tolist()],
+    }
+
+
+def _merged_margins(trace: Trace, expected: np.ndarray) -> np.ndarray:
+    """Likewise the outputs' margins [T, N_out]; in a step that the RTL skips nothing changes."""
+    margins = expected.astype(np.int64)
+    steps = np.arange(trace.step + 1)
+    last_visited = np.searchsorted(trace.margins[:, 1], steps, side="right") - 1
+    margins[steps] = trace.margins[last_visited, 2:]
+    return margins

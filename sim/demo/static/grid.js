@@ -1,0 +1,56 @@
+// Units as a grid of cells that light up when they fire.
+
+import { colours, prepare, stateOf } from "./paint.js";
+
+// `places` of the units in `rows` × `columns`; `levels` 0 … 1 shade the cells, such as with an image.
+export function makeGrid(canvas, { rows, columns, places }, name) {
+  let spikes = { unit: [], step: [], share: [] };
+  let decision = 0;
+  let levels = null;
+
+  function draw(time) {
+    const room = canvas.parentElement.clientWidth;
+    const cell = Math.max(1, Math.min(24, Math.floor(Math.min(room / columns, 400 / rows))));
+    const gap = cell > 4 ? 1 : 0;
+    const context = prepare(canvas, cell * columns, cell * rows);
+    const palette = colours();
+    const fill = (place, colour) => {
+      context.fillStyle = colour;
+      context.fillRect((place % columns) * cell, Math.floor(place / columns) * cell, cell - gap, cell - gap);
+    };
+    for (const place of places) fill(place, palette.wait);
+    if (levels) {
+      places.forEach((place, unit) => {
+        context.globalAlpha = 0.3 * levels[unit];
+        fill(place, palette.ink);
+      });
+      context.globalAlpha = 1;
+    }
+    const counts = { now: 0, fired: 0, never: 0, waiting: 0 };
+    // Later ones cover earlier ones: a unit that fires again lights up again.
+    spikes.unit.forEach((unit, k) => {
+      const state = stateOf(spikes.step[k], spikes.share[k], time, decision);
+      counts[state] += 1;
+      if (state !== "waiting") fill(places[unit], palette[state === "fired" ? "ink" : state]);
+    });
+    const fired = counts.now + counts.fired;
+    canvas.setAttribute("aria-label", `${name}: ${fired} spikes so far, ${counts.now} of them in this step`);
+    canvas.dataset.fired = fired;
+    canvas.dataset.never = counts.never;
+  }
+
+  return {
+    draw,
+    show(layer, decisionStep, shades = null) {
+      spikes = layer;
+      decision = decisionStep;
+      levels = shades;
+    },
+  };
+}
+
+// Rows and columns that are nearly a square.
+export function square(units) {
+  const columns = Math.ceil(Math.sqrt(units));
+  return { rows: Math.ceil(units / columns), columns, places: [...Array(units).keys()] };
+}

@@ -1,0 +1,165 @@
+"""What the page is told of an inference."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from cases import VERIFY
+from networks import random_network
+
+from sim import golden
+from sim.demo.session import Session
+from sim.verilator.tracer import Tracer
+from sw.cli import UserError
+from sw.data import registry
+from sw.data.events import EventDataset, Events
+from sw.encoder import LatencyEncoder
+
+
+@pytest.mark.parametrize("index", [0, 2, 3])
+def test_rtl_to_the_decision_and_the_golden_model_after_it(session, index):
+    told = session.example(index)
+    network, image = session.network, session.data.test_images[index]
+    answer = golden.run_images(network, image[None])
+    assert told["truth"] == session.data.test_labels[index]
+    assert told["image"] == image.tolist()
+    expected = {key: int(getattr(answer, key)[0]) for key in ("label", "step", "margin")}
+    assert told["golden"] == expected
+    assert told["rtl"].items() >= expected.items()
+    assert told["rtl"]["first_cycle"] == -63
+    assert all(told["compared"].values())
+    assert list(told["compared"])[3:] == ["input spikes", "hidden spikes", "output margins"]
+
+    times = [network.encoder.times(image[None], 16)[0], answer.times[0][0]]
+    for layer, right in zip(told["layers"], times, strict=True):
+        pairs = sorted(zip(layer["unit"], layer["step"], strict=True))
+        assert pairs == [(unit, step) for unit, step in enumerate(right) if step < 16]
+        for step, cycle in zip(layer["step"], layer["cycle"], strict=True):
+            assert (cycle is None) == (step > answer.step[0])
+    assert_margins(network, told)
+
+
+def assert_margins(network, told):
+    """At each step's end, what the spikes have added up to."""
+    thresholds, last = network.layers[-1].threshold, told["layers"][-1]
+    for step, margins in enumerate(told["margins"]):
+        sums = -thresholds.astype(int)
+        for when, signs in zip(last["step"], last["signs"], strict=True):
+            if when <= step:
+                sums += [1 if sign == "+" else -1 for sign in signs]
+        assert margins == sums.tolist()
+    cycles = told["step_cycles"]
+    seen = [cycle for cycle in cycles if cycle is not None]
+    assert seen == sorted(seen)
+    assert max(seen) < told["rtl"]["cycles"]
+    assert cycles[told["rtl"]["step"]] == max(seen)
+
+
+def test_the_network(session):
+    told = session.describe()
+    assert told["name"] == "digits-64-192-10-t16"
+    assert (told["steps"], told["hidden"], told["structure"]) == (16, (192,), "64-192-10")
+    assert told["inputs"] == {"rows": 8, "columns": 8, "places": list(range(64)), "pool": 1}
+    assert told["thresholds"] == session.network.layers[-1].threshold.tolist()
+    assert (told["data"], told["examples"], told["missing"]) == ("digits", 355, "")
+    assert (told["picture"], told["arrays"]) == (True, True)
+
+
+def altered(network, layer, **fields):
+    layers = list(network.layers)
+    layers[layer] = dataclasses.replace(layers[layer], **fields)
+    return dataclasses.replace(network, layers=tuple(layers))
+
+
+@pytest.mark.parametrize(
+    ("layer", "part"), [(0, "hidden spikes"), (1, "output margins"), (1, "margin")]
+)
+def test_a_difference_is_told(session, layer, part):
+    """The golden model gets a network with one threshold more: of a unit that fires, of the
+    winner.
+    """
+    told = session.example(0)
+    winner = told["rtl"]["label"]
+    unit = told["layers"][1]["unit"][0] if layer == 0 else winner
+    threshold = session.network.layers[layer].threshold.copy()
+    threshold[unit] += 1 if layer else 1000
+    other = altered(session.network, layer, threshold=threshold)
+    tracer = Tracer(network=other, program=session.tracer.program)
+    told = Session(tracer=tracer, data=session.data).example(0)
+    assert not told["compared"][part]
+    assert told["compared"]["input spikes"]
+
+
+def test_where_inputs_lie(rng):
+    def places(encoder, sizes=(5, 3)):
+        network = random_network(rng, (encoder.inputs, *sizes), 16, encoder=encoder)
+        tracer = Tracer(network=network, program=VERIFY)
+        return Session(tracer=tracer, data=None, missing="none").describe()["inputs"]
+
+    pooled = LatencyEncoder(shape=(8, 12), pool=4, select=(0, 5))
+    assert places(pooled) == {"rows": 2, "columns": 3, "places": [0, 5], "pool": 4}
+    features = LatencyEncoder(shape=(1, 10))
+    assert places(features) == {"rows": 3, "columns": 4, "places": list(range(10))}
+
+
+def test_events(rng):
+    network = random_network(rng, (20, 17, 5), 16, -1, 3)
+    recordings = [(np.sort(rng.random(40)), rng.integers(0, 20, 40)) for _ in range(3)]
+    events = Events.collect(recordings, channels=20, window=1.0)
+    labels = np.array([0, 1, 2])
+    data = EventDataset(
+        name="taps",
+        train_events=events,
+        train_labels=labels,
+        test_events=events,
+        test_labels=labels,
+        labels=network.labels,
+    )
+    session = Session(tracer=Tracer.build(network, VERIFY), data=data)
+    told = session.describe()
+    assert (told["picture"], told["arrays"], told["inputs"]["rows"]) == (False, False, 4)
+    for index in range(3):
+        told = session.example(index)
+        assert told["image"] is None
+        assert all(told["compared"].values())
+        steps, units = told["layers"][0]["step"], told["layers"][0]["unit"]
+        right = sorted(
+            zip((recordings[index][0] * 16).astype(int), recordings[index][1], strict=True)
+        )
+        assert sorted(zip(steps, units, strict=True)) == right
+        assert_margins(network, told)
+    with pytest.raises(UserError, match=r"^this network takes events of 20 channels; choose a"):
+        _ = session.shape
+
+
+def test_one_layer_has_no_hidden_spikes(rng):
+    encoder = LatencyEncoder(shape=(4, 4))
+    network = random_network(rng, (16, 3), 4, encoder=encoder)
+    session = Session(tracer=Tracer.build(network, VERIFY), data=None, missing="no such data")
+    told = session.image(rng.integers(0, 256, (4, 4)).astype(np.uint8))
+    assert "hidden spikes" not in told["compared"]
+    assert all(told["compared"].values())
+    with pytest.raises(UserError, match=r"^no such data$"):
+        session.example(0)
+
+
+@pytest.mark.parametrize("index", [-1, 355, 10**30])
+def test_an_example_that_is_not_there(session, index):
+    with pytest.raises(UserError, match=rf"^the test example must be in 0 … 354, not {index}$"):
+        session.example(index)
+
+
+def test_pictures_are_what_can_be_drawn(session):
+    def can_be_drawn(encoder=session.network.encoder, **provenance):
+        network = session.network
+        network = dataclasses.replace(
+            network, encoder=encoder, provenance={**network.provenance, **provenance}
+        )
+        return Session(tracer=Tracer(network=network, program=VERIFY), data=None).picture
+
+    assert can_be_drawn()
+    assert not can_be_drawn(LatencyEncoder(shape=(1, 64)))
+    assert can_be_drawn(data={"kind": "images"})
+    assert not can_be_drawn(data={"kind": "series"})
+    maps = dataclasses.replace(registry.load("digits"), maps=4)
+    assert not dataclasses.replace(session, data=maps).picture
