@@ -27,6 +27,7 @@ REQUIRED = {
     "build": ["--board", "ice40"],
     "evaluate": [DIGITS],
     "convert": [DIGITS, "--out", "network.nir"],
+    "demo": [DIGITS, "--no-browser"],
     "export": [DIGITS],
     "host": ["--port", "/dev/null"],
     "raster": [DIGITS, "--out", "picture.png"],
@@ -38,6 +39,7 @@ REQUIRED = {
 NUMBERS = {
     flags.positive_int: ("0", "-1", "1.5", "nan", "x", "", "1e3", "99999999999", "9" * 5000),
     flags.natural: ("-1", "1.5", "nan", "x", "", "99999999999"),
+    flags.tcp_port: ("-1", "1.5", "nan", "x", "", "65536"),
     flags.positive_float: ("0", "-1", "nan", "inf", "1e400", "x", ""),
     flags.fraction: ("-0.1", "1.1", "nan", "inf", "x"),
     flags.positive_fraction: ("0", "-0.1", "1.1", "nan", "inf", "x"),

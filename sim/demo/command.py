@@ -8,7 +8,6 @@ import time
 import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from waitress.server import create_server
 
@@ -23,6 +22,7 @@ from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.flags import parser, tcp_port
 from sw.network import Network, find
+from sw.selection import Selection
 
 __all__ = ["main"]
 
@@ -32,15 +32,17 @@ _PORT = 8642
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser(COMMANDS["demo"].description, json=False, data=True, build=True)
+    options = parser(
+        COMMANDS["demo"].description,
+        json=False,
+        dataset="the one the network was trained on",
+        build=True,
+    )
     options.add_argument(
         "network",
         nargs="?",
         default=_NETWORK,
         help="path of a network file, or a name in the zoo (default: %(default)s)",
-    )
-    options.add_argument(
-        "--dataset", choices=registry.DATASETS, help="default: the one the network was trained on"
     )
     options.add_argument("--engine", default="event", help=engine_names())
     options.add_argument(
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config.check(network)
     with _listener(args.port) as listener:
         url = f"http://{ADDRESS}:{listener.getsockname()[1]}/"
-        data, missing = _examples(network, args.dataset, args.data_dir)
+        data, missing = _examples(network, Selection.of(args))
         with _progress(f"compiling the RTL of {network.title}", args.quiet):
             tracer = Tracer.build(network, args.build_dir / "verify", config)
         app = create_app(Session(tracer=tracer, data=data, missing=missing))
@@ -85,14 +87,12 @@ def _listener(port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _examples(
-    network: Network, name: str | None, data_dir: Path | None
-) -> tuple[Dataset | EventDataset | None, str]:
+def _examples(network: Network, selection: Selection) -> tuple[Dataset | EventDataset | None, str]:
     """Test examples; or, where nobody asked for a data set, why there are none."""
     try:
-        return registry.load_dataset_for(network, name, data_dir), ""
+        return registry.load_dataset_for(network, selection), ""
     except UserError as error:
-        if name is not None:
+        if selection.dataset is not None:
             raise
         return None, str(error)
 

@@ -82,8 +82,8 @@ def _draw(strokes: Strokes, pen: float, shape: tuple[int, int]) -> np.ndarray:
                 for pair in zip(begin[::-1], end[::-1], strict=True)
             )
             place = distance[near]
-            y, x = ((n + 0.5) / _FINE for n in np.indices(distance.shape, sparse=True))
-            np.minimum(place, _distance(x[:, near[1]], y[near[0]], begin, end), out=place)
+            y, x = ((np.arange(n) + 0.5) / _FINE for n in distance.shape)
+            np.minimum(place, _distance(x[near[1]], y[near[0], None], begin, end), out=place)
     covered = (0.5 + _FINE * (pen / 2 - distance)).clip(0, 1)
     height, width = shape
     return np.rint(255 * covered.reshape(height, _FINE, width, _FINE).mean(axis=(1, 3))).astype(

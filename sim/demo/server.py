@@ -86,7 +86,7 @@ def create_app(session: Session) -> Flask:
             request.get_data(),
             session.shape,
             picture=session.picture,
-            invert=request.args.get("invert") == "1",
+            invert=(request.args.get("invert") == "1") != session.inverted,
         )
         return jsonify(session.image(image))
 

@@ -2,7 +2,7 @@
 input, as plain values for JSON.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 from sim import golden
 from sim.verilator.tracer import Trace, Tracer
 from sw.answer import Answer
-from sw.cli import UserError
+from sw.cli import UserError, printable
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
+from sw.data.raw import Kind
 from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, Spikes
 from sw.network import Network
 
@@ -47,22 +48,35 @@ class Session:
     @property
     def picture(self) -> bool:
         """An input is one grey picture, so that it can be drawn."""
-        reading = self.network.provenance.get("data")
-        kind = reading.get("kind", "images") if isinstance(reading, dict) else "images"
-        return (
-            isinstance(self.network.encoder, LatencyEncoder)
-            and min(self.network.encoder.shape) > 1
-            and kind == "images"
-            and getattr(self.data, "maps", 1) == 1
-        )
+        return self.array and min(self.shape) > 1 and getattr(self.data, "maps", 1) == 1
+
+    @property
+    def array(self) -> bool:
+        """An input is an image as the network takes it, and not made of something else."""
+        kind = self._reading.get("kind", Kind.IMAGES.value)
+        return isinstance(self.network.encoder, LatencyEncoder) and kind == Kind.IMAGES.value
+
+    @property
+    def inverted(self) -> bool:
+        """The network was trained on images that were inverted before: dark on light."""
+        match self._reading.get("quantiser"):
+            case {"low": [int() | float() as low], "high": [int() | float() as high]}:
+                return high < low
+        return False
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width of an image. Raises UserError if the network takes none."""
+        """Height and width of an image. Raises UserError if the network takes something else."""
         encoder = self.network.encoder
-        if not isinstance(encoder, LatencyEncoder):
-            raise UserError(f"this network takes {encoder.examples}; choose a test example")
+        if not self.array or not isinstance(encoder, LatencyEncoder):
+            raise UserError("this network's inputs are no images; choose a test example")
         return encoder.shape
+
+    @property
+    def _reading(self) -> Mapping[str, Any]:
+        """How one's own data were read when the network was trained (``sw.data.own``)."""
+        reading = self.network.provenance.get("data")
+        return reading if isinstance(reading, dict) else {}
 
     def describe(self) -> Json:
         """The network, and what one can give it."""
@@ -78,11 +92,11 @@ class Session:
             "inputs": _places(network.encoder),
             "hidden": network.sizes[1:-1],
             "thresholds": network.layers[-1].threshold.tolist(),
-            "data": self.data.name if self.data else "",
+            "data": printable(self.data.name, 60) if self.data else "",
             "examples": len(self.data.test_labels) if self.data else 0,
             "missing": self.missing,
             "picture": self.picture,
-            "arrays": isinstance(network.encoder, LatencyEncoder),
+            "array": self.array,
         }
 
     def example(self, index: int) -> Json:

@@ -170,7 +170,7 @@ function setUp() {
   at("network").textContent =
     `${network.name}: ${network.structure}, ${network.steps} steps, 1-bit weights; engine “${network.engine}”, its Verilog compiled by Verilator`;
   at("drawing").hidden = !network.picture;
-  at("files").hidden = !network.arrays;
+  at("files").hidden = !network.array;
   at("invert-row").hidden = !network.picture;
   at("file").accept = network.picture ? ".png,.jpg,.jpeg,.npy,.npz" : ".npy,.npz";
   at("drop-text").textContent = network.picture
@@ -186,7 +186,7 @@ function setUp() {
   at("possible").textContent = ways.join(" ");
   at("input-hint").textContent = network.picture
     ? "A pixel fires once: the brighter, the earlier."
-    : network.arrays ? "An input fires once: the larger its value, the earlier." : "Channels row by row; one may fire more than once.";
+    : network.array ? "An input fires once: the larger its value, the earlier." : "Channels row by row; one may fire more than once.";
   at("time").max = network.steps;
 
   const hidden = network.hidden.map((units, index) => {
@@ -223,7 +223,7 @@ function setUp() {
     if (at("file").files.length) askFile(at("file").files[0]);
     at("file").value = ""; // so that the same file can be chosen again
   });
-  if (network.arrays) {
+  if (network.array) {
     // Anywhere on the page: a file that misses its place would replace the page.
     document.addEventListener("dragover", (event) => {
       event.preventDefault();

@@ -15,6 +15,7 @@ from playing import NETWORK, served
 from sim.demo import command
 from sim.demo.server import LIMIT
 from sw.cli import UserError
+from sw.selection import Selection
 
 
 def test_it_serves_until_it_is_interrupted():
@@ -97,11 +98,11 @@ def test_without_the_data_set_it_says_why(tmp_path, monkeypatch):
     monkeypatch.setenv("FIRSTSPIKE_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     network = command.find("mnist-256-256-10-t4")
-    data, missing = command._examples(network, None, None)
+    data, missing = command._examples(network, Selection())
     assert data is None
     assert missing == "mnist is not here"
     with pytest.raises(UserError, match=r"^mnist is not here$"):
-        command._examples(network, "mnist", None)
+        command._examples(network, Selection(dataset="mnist"))
 
 
 def refuse(*args, **kwargs):

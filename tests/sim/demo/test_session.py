@@ -11,9 +11,9 @@ from sim import golden
 from sim.demo.session import Session
 from sim.verilator.tracer import Tracer
 from sw.cli import UserError
-from sw.data import registry
 from sw.data.events import EventDataset, Events
 from sw.encoder import LatencyEncoder
+from sw.features.quantiser import Quantiser
 
 
 @pytest.mark.parametrize("index", [0, 2, 3])
@@ -62,7 +62,7 @@ def test_the_network(session):
     assert told["inputs"] == {"rows": 8, "columns": 8, "places": list(range(64)), "pool": 1}
     assert told["thresholds"] == session.network.layers[-1].threshold.tolist()
     assert (told["data"], told["examples"], told["missing"]) == ("digits", 355, "")
-    assert (told["picture"], told["arrays"]) == (True, True)
+    assert (told["picture"], told["array"]) == (True, True)
 
 
 def altered(network, layer, **fields):
@@ -117,7 +117,7 @@ def test_events(rng):
     )
     session = Session(tracer=Tracer.build(network, VERIFY), data=data)
     told = session.describe()
-    assert (told["picture"], told["arrays"], told["inputs"]["rows"]) == (False, False, 4)
+    assert (told["picture"], told["array"], told["inputs"]["rows"]) == (False, False, 4)
     for index in range(3):
         told = session.example(index)
         assert told["image"] is None
@@ -128,7 +128,7 @@ def test_events(rng):
         )
         assert sorted(zip(steps, units, strict=True)) == right
         assert_margins(network, told)
-    with pytest.raises(UserError, match=r"^this network takes events of 20 channels; choose a"):
+    with pytest.raises(UserError, match=r"^this network's inputs are no images; choose a test"):
         _ = session.shape
 
 
@@ -149,17 +149,35 @@ def test_an_example_that_is_not_there(session, index):
         session.example(index)
 
 
-def test_pictures_are_what_can_be_drawn(session):
-    def can_be_drawn(encoder=session.network.encoder, **provenance):
-        network = session.network
-        network = dataclasses.replace(
-            network, encoder=encoder, provenance={**network.provenance, **provenance}
-        )
-        return Session(tracer=Tracer(network=network, program=VERIFY), data=None).picture
+def like(session, encoder=None, data=None):
+    """With another encoder, or trained on one's own data that were read so."""
+    network = session.network
+    provenance = {**network.provenance, "data": data}
+    encoder = encoder or network.encoder
+    network = dataclasses.replace(network, encoder=encoder, provenance=provenance)
+    return Session(tracer=Tracer(network=network, program=VERIFY), data=None)
 
-    assert can_be_drawn()
-    assert not can_be_drawn(LatencyEncoder(shape=(1, 64)))
-    assert can_be_drawn(data={"kind": "images"})
-    assert not can_be_drawn(data={"kind": "series"})
-    maps = dataclasses.replace(registry.load("digits"), maps=4)
-    assert not dataclasses.replace(session, data=maps).picture
+
+def test_what_can_be_drawn_and_dropped(session):
+    features = like(session, LatencyEncoder(shape=(1, 64)))
+    assert (features.picture, features.array) == (False, True)
+    images = like(session, data={"kind": "images"})
+    assert (images.picture, images.array) == (True, True)
+    series = like(session, data={"kind": "series"})
+    assert (series.picture, series.array) == (False, False)
+    maps = dataclasses.replace(session.data, maps=4)
+    maps = dataclasses.replace(session, data=maps)
+    assert (maps.picture, maps.array) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("quantiser", "inverted"),
+    [
+        (Quantiser.of_bytes(invert=True).to_dict(), True),
+        (Quantiser.of_bytes().to_dict(), False),
+        (None, False),
+        ({"low": "x"}, False),
+    ],
+)
+def test_images_that_were_inverted_in_training(session, quantiser, inverted):
+    assert like(session, data={"kind": "images", "quantiser": quantiser}).inverted == inverted
