@@ -4,13 +4,14 @@ The golden model and the trainer's integer mode both return an :class:`Answer`, 
 equal.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sw.record import Record
 
-__all__ = ["Answer", "Figures"]
+__all__ = ["Answer", "ClassFigures", "Figures"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,25 @@ class Figures(Record):
     hidden_spikes_before_decision_mean: float
     tie_share: float
     silent_share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFigures(Record):
+    """What ``sw.evaluate --classes`` prints of one class.
+
+    Parameters
+    ----------
+    examples : int
+        Those that have this label.
+    sensitivity : float, 0 … 1, or None
+        Share of them that get this class; None if there are none.
+    positive_predictivity : float, 0 … 1, or None
+        Share of those that get this class which have this label; None if none gets it.
+    """
+
+    examples: int
+    sensitivity: float | None
+    positive_predictivity: float | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,3 +114,16 @@ class Answer:
             tie_share=float((first.sum(axis=1) > 1).mean()),
             silent_share=float(silent.mean()),
         )
+
+    def classes(self, labels: np.ndarray, names: Sequence[str]) -> dict[str, ClassFigures]:
+        """Figures of each class by its name in ``names``, against the true ``labels`` int [B]."""
+        result = {}
+        for index, name in enumerate(names):
+            is_it, said = np.asarray(labels) == index, self.label == index
+            both = int((is_it & said).sum())
+            result[name] = ClassFigures(
+                examples=int(is_it.sum()),
+                sensitivity=both / int(is_it.sum()) if is_it.any() else None,
+                positive_predictivity=both / int(said.sum()) if said.any() else None,
+            )
+        return result

@@ -1,15 +1,15 @@
 """``python -m sw.evaluate``: how good a network is, by the golden model.
 
 The figures are those of :class:`sw.answer.Figures`, measured on the data set's test images or
-recordings.
+recordings; with ``--classes`` also those of :class:`sw.answer.ClassFigures`.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sim import golden
 from sw import cli
-from sw.answer import Figures
+from sw.answer import Answer, ClassFigures, Figures
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import check, load_dataset_for
@@ -19,6 +19,7 @@ from sw.selection import Selection
 
 __all__ = ["evaluate", "main"]
 
+_NAME = 24  # characters of a class that are printed
 _TEXT = {
     "images": "test images or recordings",
     "accuracy": "accuracy, strict",
@@ -39,9 +40,12 @@ def evaluate(network: Network, data: Dataset | EventDataset) -> Figures:
     UserError
         The network does not take these inputs or does not name these classes.
     """
+    return _answer(network, data).figures(data.test_labels)
+
+
+def _answer(network: Network, data: Dataset | EventDataset) -> Answer:
     check(network, data)
-    answer = golden.run_inputs(network, data.test_part(network.steps))
-    return answer.figures(data.test_labels)
+    return golden.run_inputs(network, data.test_part(network.steps))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -50,6 +54,12 @@ def arguments() -> argparse.ArgumentParser:
         dataset="the one the network was trained on",
     )
     flags.add_argument("network", help="a .safetensors file, or a name in the zoo")
+    flags.add_argument(
+        "--classes",
+        action="store_true",
+        help="of each class the sensitivity (share of its examples that are recognised) and the "
+        "positive predictivity (share of the answers with its name that are right)",
+    )
     return flags
 
 
@@ -57,14 +67,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     network = find(args.network)
     data = load_dataset_for(network, Selection.of(args))
-    figures = evaluate(network, data)
+    answer = _answer(network, data)
+    figures = answer.figures(data.test_labels)
+    classes = answer.classes(data.test_labels, data.labels) if args.classes else {}
     if args.json:
-        cli.write_json(args.json, figures)
+        of_classes = {name: each.to_dict() for name, each in classes.items()}
+        cli.write_json(args.json, figures.to_dict() | ({"classes": of_classes} if classes else {}))
     if not args.quiet:
         print(f"{network.title}: {network.structure}, {network.steps} steps, {data.name}")
         for key, value in figures.to_dict().items():
             shown = f"{value:.2%}" if key.endswith(("accuracy", "share")) else f"{value:.6g}"
             print(f"  {_TEXT[key]:<42}{shown:>8}")
+        if classes:
+            _print_classes(classes)
+
+
+def _print_classes(classes: Mapping[str, ClassFigures]) -> None:
+    names = {name: cli.printable(name, _NAME) for name in classes}
+    width = max(len("class"), *map(len, names.values()))
+    print(f"  {'class':<{width}}  examples  sensitivity  positive predictivity")
+    for name, each in classes.items():
+        sensitivity, predictivity = (
+            "none" if share is None else f"{share:.2%}"
+            for share in (each.sensitivity, each.positive_predictivity)
+        )
+        shown = f"{each.examples:>8}  {sensitivity:>11}  {predictivity:>21}"
+        print(f"  {names[name]:<{width}}  {shown}")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,26 @@ def test_command(saved, tmp_path, capsys, digits):
     assert capsys.readouterr().out == ""
 
 
+def test_figures_of_classes(saved, tmp_path, capsys, digits):
+    """Against counting one by one."""
+    evaluate.main([str(saved), "--classes", "--json", str(tmp_path / "f.json")])
+    answer = golden.run_images(find(saved), digits.test_images)
+    pairs = list(zip(answer.label.tolist(), digits.test_labels.tolist(), strict=True))
+    classes = json.loads((tmp_path / "f.json").read_text())["classes"]
+    out = capsys.readouterr().out
+    assert list(classes) == [str(digit) for digit in range(10)]
+    for name, figures in classes.items():
+        right = sum(said == label == int(name) for said, label in pairs)
+        examples = sum(label == int(name) for _, label in pairs)
+        answers = sum(said == int(name) for said, _ in pairs)
+        assert figures["examples"] == examples
+        assert figures["sensitivity"] == right / examples
+        assert figures["positive_predictivity"] == (right / answers if answers else None)
+        predictivity = f"{right / answers:.2%}" if answers else "none"
+        words = [name, str(examples), f"{right / examples:.2%}", predictivity]
+        assert words in [line.split() for line in out.splitlines()]
+
+
 def test_a_name_forges_no_line(rng, tmp_path, capsys):
     name = "mine\n  accuracy, strict          99.99%\r\x1b[2J\u2028" + "x" * 150
     replace(image_network(rng), name=name).save(tmp_path / "forged")
