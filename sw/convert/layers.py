@@ -204,13 +204,23 @@ class Stage:
         """A note on units whose value can be exactly ``level`` while the source, which computes in
         floats, rounds it to either side; None if there are none.
         """
-        exact = [size.numerator & (size.numerator - 1) == 0 for size in self.magnitude]
-        units = [unit for unit in self.reaches(level) if not exact[unit]]
+        units = [unit for unit in self.reaches(level) if not _is_power(self.magnitude[unit])]
         if not units:
             return None
         return (
             f"{self.name}: {len(units)} of {len(self.weight)} units can be exactly at their "
             "threshold, where the source's rounding decides; the network takes the exact value"
+        )
+
+    def rounds_ties(self) -> str | None:
+        """A note on outputs that are equal but for the rounding of a source that computes in
+        floats; None if their sums are exact.
+        """
+        if all(map(_is_power, self.magnitude)):
+            return None
+        return (
+            f"{self.name}: equal outputs are told apart by the source's rounding; the network "
+            "takes the first"
         )
 
     def may_repeat(
@@ -282,6 +292,11 @@ def read_out(stage: Stage, *, equal_scales: bool) -> Layer:
 def most_spikes(encoder: LatencyEncoder | EventsEncoder) -> int:
     """Spikes that the first layer gets at most."""
     return EVENTS if isinstance(encoder, EventsEncoder) else encoder.inputs
+
+
+def _is_power(value: Fraction) -> bool:
+    """Whether ``value`` is a power of two, so that sums of it are exact in floats."""
+    return value.numerator & (value.numerator - 1) == 0
 
 
 def _magnitudes(name: str, weight: np.ndarray) -> list[Fraction]:

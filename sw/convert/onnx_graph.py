@@ -7,11 +7,11 @@ Each node is run by ONNX's own reference implementation, which is NumPy.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -51,7 +51,8 @@ class Node:
         Which of its inputs is not constant.
     constants : dict of int to array
         The others; a shape that is computed from the input is missing.
-    attributes : dict of str
+    attributes : dict of str to number
+        Those that are numbers.
     output : str
         Name of its result in the graph.
     """
@@ -60,7 +61,7 @@ class Node:
     kind: str
     place: int
     constants: dict[int, np.ndarray]
-    attributes: dict[str, Any]
+    attributes: dict[str, float]
     output: str
     _alone: onnx.GraphProto = field(repr=False)
     _model: onnx.ModelProto = field(repr=False)
@@ -212,6 +213,8 @@ def _given(model: onnx.ModelProto) -> tuple[dict[str, np.ndarray], str]:
         raise ConversionError(
             f"ONNX graph: must have at most {_NODES:,} nodes, not {len(model.graph.node):,}"
         )
+    if any(isinstance(name, bytes) for name in _names(model.graph)):  # protobuf lets them pass
+        raise ConversionError("ONNX graph: is damaged: its names must be UTF-8")
     constants = {}
     for tensor in model.graph.initializer:
         name = printable(tensor.name, 60)
@@ -221,14 +224,25 @@ def _given(model: onnx.ModelProto) -> tuple[dict[str, np.ndarray], str]:
                 "(onnx.save, save_as_external_data=False)"
             )
         try:
-            constants[tensor.name] = numpy_helper.to_array(tensor)
-        except (TypeError, ValueError) as error:  # data that do not fill the shape
+            value = numpy_helper.to_array(tensor)
+        except Exception as error:  # data that do not fill the shape, an unknown type
             reason = printable(str(error).split("\n")[0], 120)
             raise ConversionError(f"{name}: is a damaged tensor ({reason})") from None
+        if value.dtype.kind not in "biuf":
+            raise ConversionError(f"{name}: must hold numbers, not {value.dtype}; save float32")
+        constants[tensor.name] = value
     inputs = [each.name for each in model.graph.input if each.name not in constants]
     if len(inputs) != 1:
         raise ConversionError(f"ONNX graph: must have one input, not {len(inputs)}")
     return constants, inputs[0]
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str | bytes]:
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (each.name for each in node.attribute)
+    for values in (graph.initializer, graph.input, graph.output):
+        yield from (each.name for each in values)
 
 
 def _computed(
@@ -267,7 +281,7 @@ def _node(
     constants: dict[str, np.ndarray],
     model: onnx.ModelProto,
 ) -> Node:
-    from onnx import NodeProto, helper
+    from onnx import NodeProto
 
     place = list(node.input).index(end)
     known = {i: constants[name] for i, name in enumerate(node.input) if name in constants}
@@ -281,11 +295,19 @@ def _node(
         kind=node.op_type,
         place=place,
         constants=known,
-        attributes={each.name: helper.get_attribute_value(each) for each in node.attribute},
+        attributes=dict(_numbers(node)),
         output=node.output[0],
         _alone=_alone(bare),
         _model=model,
     )
+
+
+def _numbers(node: onnx.NodeProto) -> Iterator[tuple[str, float]]:
+    for each in node.attribute:
+        if each.type == each.INT:
+            yield each.name, each.i
+        elif each.type == each.FLOAT:
+            yield each.name, each.f
 
 
 def _alone(node: onnx.NodeProto) -> onnx.GraphProto:

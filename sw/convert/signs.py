@@ -126,7 +126,7 @@ def convert_signs(
         layer, levels, level = _fire(block.activation, stage, reading)
         if block.activation and (note := stage.rounds_at(level)):
             notes.append(note)
-        if block is blocks[-1] and (note := stage.decides_in_spikes(level)):
+        if block is blocks[-1] and (note := stage.decides_in_spikes(level) or stage.rounds_ties()):
             notes.append(note)
         layers.append(layer)
         given.append(levels)

@@ -51,6 +51,30 @@ def test_the_zoo_there_and_back(name, tmp_path):
     assert again.to_bytes() == network.to_bytes()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "digits-64-38-10-t2" else pytest.mark.deep)
+        for name in zoo_names()
+    ],
+)
+def test_the_zoo_runs(name, rng):
+    """A simulation of the graph has every spike time of the golden model."""
+    network = find(name)
+    encoder, steps = network.encoder, network.steps
+    if isinstance(encoder, EventsEncoder):
+        spikes = random_spikes(rng, 3, encoder.inputs, steps, rate=0.3)
+    else:
+        images = rng.integers(0, 256, (3, *encoder.shape)) * (rng.random((3, *encoder.shape)) < 0.3)
+        spikes = encoder.encode(images.astype(np.uint8), steps)
+    graph = to_nir(network)
+    times, twice = run(graph, spikes, steps)
+    answer = golden.run(network, spikes)
+    assert not twice
+    for ours, theirs in zip(answer.times, times, strict=True):
+        assert (ours == theirs).all()
+
+
 def test_random_networks(rng):
     """200 networks of up to three layers, also with inputs that fire several times: a simulation of
     the graph has the golden model's spike times, no neuron fires twice, and the way back is exact.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sim import golden
+from sw.cli import UserError
 from sw.convert import ConversionError, from_qonnx, onnx_graph
 from sw.convert.layers import Target
 from sw.convert.qonnx import convert_qonnx
@@ -376,6 +377,23 @@ def test_files_that_are_none(fc, path):
         assert refusal(path).startswith(f"{path}: is no ONNX file")
     path.unlink()
     assert refusal(path).startswith(f"{path}: cannot be read (No such file")
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(2000, marks=pytest.mark.deep)])
+def test_damaged_files(fc, path, rng, count):
+    """Bytes changed anywhere: a network, or one line."""
+    content = np.frombuffer(fc[3].SerializeToString(), np.uint8)
+    for _ in range(count):
+        damaged = content.copy()
+        where = rng.integers(0, len(content), rng.integers(1, 4))
+        damaged[where] = rng.integers(0, 256, len(where))
+        path.write_bytes(damaged.tobytes())
+        message = ""
+        try:
+            from_qonnx(onnx_graph.read(path), **GIVEN)
+        except UserError as error:
+            message = str(error)
+        assert "\n" not in message
 
 
 def test_a_file_beyond_its_limit(path):
