@@ -88,7 +88,7 @@ def replies(
     folder.mkdir(parents=True, exist_ok=True)
     words = loaded_words(network, config)
     (folder / FLASH).write_bytes(b"" if words is None else pack(network, words))
-    asked = [each.hex() for each in commands(network, inputs)]
+    asked = [(each.kind, each.payload.hex()) for each in commands(network, inputs)]
     (folder / COMMANDS).write_text(
         json.dumps({"clock": clock, "commands": asked}), encoding="utf-8"
     )

@@ -10,7 +10,8 @@ from hw.link.layouts import LedsLayout
 from hw.link.link import Link
 from hw.link.loader import Loader
 from hw.link.protocol import Status
-from hw.link.uart import Receiver, Transmitter
+from hw.link.sender import Sender
+from hw.link.uart import BitClock, Receiver
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words
 from sw.cli import UserError
@@ -29,8 +30,8 @@ class Accelerator(wiring.Component):
     divisor : int
         Clock cycles per bit on the line.
     timeout : int
-        Clock cycles, rounded up to a power of two: an input that is not continued for so long is
-        dropped, as by a break.
+        Clock cycles, rounded up to bit times that are a power of two: a frame that is not continued
+        for so long is dropped.
     config : Config
         How the core is made; it takes one pixel per cycle, as bytes come.
     flash : FlashReader, optional
@@ -68,8 +69,9 @@ class Accelerator(wiring.Component):
             )
         result = self._core.result.payload.shape()
         self._link = Link(network, result=result, loads=words is not None)
-        self._receiver = Receiver(divisor=divisor, timeout=timeout)
-        self._transmitter = Transmitter(divisor=divisor)
+        self._receiver = Receiver(divisor=divisor, timeout=-(-timeout // divisor))
+        self._sender = Sender(self._link.layout)
+        self._bit_clock = BitClock(divisor=divisor)
         wires = {"flash": Out(SpiSignature())} if flash else {}
         super().__init__(
             {"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(LedsLayout()), **wires}
@@ -77,29 +79,31 @@ class Accelerator(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        receiver, transmitter = self._receiver, self._transmitter
+        bit_clock, receiver, sender = self._bit_clock, self._receiver, self._sender
         core, link = self._core, self._link
-        # A break resets all but the receiver, which has to detect its end; so does a time-out
-        # within an input, when its host is gone.
         reset = Signal()
-        m.d.sync += reset.eq(receiver.broken | (receiver.silent & link.waiting))
+        m.d.sync += reset.eq(link.drop)
         reset_core = reset
         if self._loader:
             reset_core |= self._load(m, self._loader, reset)
-        source = core.config.input(core.network)
-        if source.can_fault:
-            reset_core |= link.overrun
+        m.submodules.bit_clock = bit_clock
         m.submodules.receiver = receiver
-        m.submodules.transmitter = ResetInserter(reset)(transmitter)
+        m.submodules.sender = sender
         m.submodules.core = ResetInserter(reset_core)(core)
-        m.submodules.link = ResetInserter(reset)(link)
-        wiring.connect(m, receiver.bytes, link.received)
-        wiring.connect(m, getattr(link, source.port), getattr(core, source.port))
+        m.submodules.link = link
+        port = core.config.input(core.network).port
+        wiring.connect(m, receiver.bits, link.bits)
+        wiring.connect(m, receiver.bytes, link.bytes)
+        wiring.connect(m, getattr(link, port), getattr(core, port))
         wiring.connect(m, core.result, link.result)
-        wiring.connect(m, link.sent, transmitter.bytes)
+        wiring.connect(m, link.reply, sender.reply)
         m.d.comb += [
             receiver.line.eq(self.rx),
-            self.tx.eq(transmitter.line),
+            receiver.tick.eq(bit_clock.tick),
+            sender.tick.eq(bit_clock.tick),
+            link.broken.eq(receiver.broken),
+            link.silent.eq(receiver.silent),
+            self.tx.eq(sender.line),
             self.leds.eq(link.leds),
         ]
         return m
@@ -107,9 +111,8 @@ class Accelerator(wiring.Component):
     def _load(self, m: Module, loader: Loader, reset: Signal) -> Signal:
         """Connects the loader; returns what resets the core and so drops an inference."""
         loading = self._link.loading
-        # A break leaves weights that are there, and has the flash read again otherwise.
-        there = (loading.status == Status.READY) & ~loading.begin
-        again = reset & ~there
+        # Weights that are there stay; otherwise the flash is read again.
+        again = reset & (loading.status != Status.READY)
         m.submodules.loader = ResetInserter(again)(loader)
         wiring.connect(m, loading, loader.host)
         wiring.connect(m, loader.words, self._core.load)

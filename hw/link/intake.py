@@ -1,4 +1,4 @@
-"""Intake: how an input comes in a host's bytes, pixels of an image or items of events.
+"""Intake: how an input comes in a frame's payload, pixels of an image or items of events.
 
 The parts of the link (hw/link/link.py) that differ between the two, as signals and statements for
 it.
@@ -6,11 +6,11 @@ it.
 
 from typing import Any, NamedTuple
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Const, Module, ResetInserter, Signal, Value
 
 from hw.link import protocol
 from hw.link.items import Items
-from hw.link.protocol import Fault
+from hw.link.protocol import Kind
 from hw.rtl.inputs.base import Input
 from hw.rtl.inputs.events import Events
 from hw.rtl.inputs.pixels import Pixels
@@ -21,43 +21,27 @@ __all__ = ["Intake", "check_units", "intake"]
 
 
 class Intake(NamedTuple):
-    """One kind of input, as Amaranth's values and statements.
+    """One kind of input, as Amaranth's values.
 
     Parameters
     ----------
-    command : bytes
-        After it an input comes.
-    begin, take : statement
-        What the command does, and what a byte of the input does that is taken.
-    busy : value
-        A byte of an input is due, not a command.
-    ready, last : value
-        That byte can be taken; it is the last one.
+    kind : Kind
+        Of its frames.
+    size : int, optional
+        Bytes of its payload, if they are always the same.
+    last : value
+        This byte is the payload's last.
     end : value
-        The core takes the end of an input.
-    counted : value, optional
-        The end has been taken, so that cycles from there on are counted; else an answer came early.
-    overrun : value, optional
-        Bytes came faster than they could be taken, which ends all but a reset.
+        The core takes the end of an input: cycles are counted from there on.
+    overrun : value
+        Bytes came faster than they could be taken.
     """
 
-    command: bytes
-    begin: Any
-    take: Any
-    busy: Any
-    ready: Any
+    kind: Kind
+    size: int | None
     last: Any
     end: Any
-    counted: Any = None
-    overrun: Any = None
-
-    def cycles(self, count):
-        """The cycles that an answer reports, where ``count`` are those from the end on."""
-        return count if self.counted is None else Mux(self.counted, count, 1)
-
-    def refusal(self, status):
-        """What an input without a class is answered, where ``status`` is that of the weights."""
-        return status if self.overrun is None else Mux(self.overrun, Fault.OVERRUN, status)
+    overrun: Any
 
 
 def check_units(network: Network, source: Input) -> None:
@@ -76,84 +60,65 @@ def intake(
     *,
     network: Network,
     taken: Signal,
+    left: Signal,
     too_early: Signal,
-    restart: Signal,
+    restart: Value,
 ) -> Intake:
     """How ``source``, what the core takes, comes in the bytes of ``link``.
 
     Parameters
     ----------
     taken : Signal
-        A byte is taken in this cycle.
+        The byte of this cycle is of an input's payload.
+    left : Signal
+        Where the payload's size is known: bytes of the frame still to come, with this one.
     too_early : Signal
         Keeps this input from the core.
-    restart : Signal
+    restart : value
         Drops all.
     """
     if source.port == Pixels.port:
-        return _pixels(m, link, pixels=source.load_cycles, too_early=too_early)
+        return _pixels(m, link, source.load_cycles, taken=taken, left=left, too_early=too_early)
     return _events(m, link, network, taken=taken, too_early=too_early, restart=restart)
 
 
-def _pixels(m: Module, link, *, pixels: int, too_early: Signal) -> Intake:
-    """An image: a byte per pixel, the last one its end."""
-    left = Signal(range(pixels + 1))  # pixels of this image still to come
-    busy, last, end = left != 0, left == 1, Signal(name="last_pixel")
+def _pixels(
+    m: Module, link, pixels: int, *, taken: Signal, left: Signal, too_early: Signal
+) -> Intake:
+    """An image: a byte per pixel. The core takes each at once, since at most two are in flight."""
+    last, end = left == protocol.CHECKSUM.size + 1, Signal(name="last_pixel")
     m.d.comb += [
-        link.pixels.payload.eq(link.received.payload),
-        link.pixels.valid.eq(link.received.valid & busy & ~too_early),
-        end.eq(link.pixels.valid & link.pixels.ready & last),
+        link.pixels.payload.eq(link.bytes.payload),
+        link.pixels.valid.eq(taken & ~too_early),
+        end.eq(link.pixels.valid & last),
     ]
-    return Intake(
-        command=protocol.IMAGE,
-        begin=left.eq(pixels),
-        take=left.eq(left - 1),
-        busy=busy,
-        ready=link.pixels.ready,
-        last=last,
-        end=end,
-    )
+    return Intake(kind=Kind.IMAGE, size=pixels, last=last, end=end, overrun=Const(0))
 
 
 def _events(
-    m: Module, link, network: Network, *, taken: Signal, too_early: Signal, restart: Signal
+    m: Module, link, network: Network, *, taken: Signal, too_early: Signal, restart: Value
 ) -> Intake:
     """Events: a spike or an end mark in three bytes.
 
-    An inference may be answered before its end mark. That is kept back until the inference before
+    The core may have the result before the end mark. That is kept back until the inference before
     it is answered, so that cycles are counted for one at a time.
     """
     items = Items(units=network.sizes[0], steps=network.steps)
     m.submodules.items = ResetInserter(restart)(items)
     source, item = link.source, items.source
-    busy, end = Signal(), Signal(name="end_mark")
-    due = Signal()  # an inference has ended, its answer is to come
-    early = Signal()  # an inference is answered, its end is to come
-    answered, kept = Signal(), Signal()
+    end = Signal(name="end_mark")
+    due, kept = Signal(), Signal()  # an inference has ended, its answer is to come
     m.d.comb += [
-        items.bytes.payload.eq(link.received.payload),
-        items.bytes.valid.eq(taken & busy),
+        items.bytes.payload.eq(link.bytes.payload),
+        items.bytes.valid.eq(taken),
         kept.eq(item.payload.end & due),
         item.ready.eq(too_early | (source.ready & ~kept)),
         source.payload.eq(item.payload),
         source.valid.eq(item.valid & ~too_early & ~kept),
         end.eq(source.valid & source.ready & source.payload.end),
-        answered.eq(link.result.valid & link.result.ready),
     ]
-    with m.If(restart):
-        m.d.sync += [due.eq(0), early.eq(0)]
-    with m.Elif(end & ~answered):
-        m.d.sync += [due.eq(~early), early.eq(0)]
-    with m.Elif(answered & ~end):
-        m.d.sync += [due.eq(0), early.eq(~due)]
-    return Intake(
-        command=protocol.EVENTS,
-        begin=busy.eq(1),
-        take=busy.eq(~items.ends),
-        busy=busy,
-        ready=1,
-        last=items.ends,
-        end=end,
-        counted=due,
-        overrun=items.overrun,
-    )
+    with m.If(end):
+        m.d.sync += due.eq(1)
+    with m.Elif(restart | (link.result.valid & link.result.ready)):
+        m.d.sync += due.eq(0)
+    return Intake(kind=Kind.EVENTS, size=None, last=items.ends, end=end, overrun=items.overrun)

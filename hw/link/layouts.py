@@ -6,7 +6,7 @@ from amaranth.lib import data
 from hw.link import protocol
 from hw.link.record import Record
 
-__all__ = ["ANSWER", "ITEM", "LedsLayout"]
+__all__ = ["CLASS", "ITEM", "LedsLayout", "ReplyLayout"]
 
 _SHAPES = {"B": unsigned(8), "H": unsigned(16), "I": unsigned(32), "i": signed(32)}
 
@@ -16,8 +16,31 @@ def _layout(record: Record) -> data.StructLayout:
     return data.StructLayout({name: _SHAPES[code] for name, code in record.fields.items()})
 
 
-ANSWER = _layout(protocol.ANSWER)
+CLASS = _layout(protocol.CLASS)
 ITEM = _layout(protocol.ITEM)
+
+
+class ReplyLayout(data.StructLayout):
+    """A reply without its checksum. The bits of the body that are not there equal the highest that
+    is: a margin's sign, or a zero above the identity.
+
+    Parameters
+    ----------
+    margin : int
+        Width of a margin.
+    identity : int
+        The body of an identity.
+
+    Members
+    -------
+    sequence : 4
+    kind : 4
+    body : bits
+    """
+
+    def __init__(self, *, margin: int, identity: int):
+        body = max(identity.bit_length() + 1, CLASS["margin"].offset + margin)
+        super().__init__({"sequence": 4, "kind": 4, "body": body})
 
 
 class LedsLayout(data.StructLayout):

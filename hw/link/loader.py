@@ -29,11 +29,16 @@ class LoadingSignature(wiring.Signature):
         A weight image comes from the next cycle on, whatever came before.
     content : stream of 8, always ready
         Its bytes.
-    listening : 1
-        Bytes are for the loader: set from ``begin`` to the image's last byte, and for good if its
-        header is wrong, since it is not known how many follow.
+    last : 1
+        The byte of this cycle is its last.
+    rejected : 1
+        The byte of the cycle before is wrong, and the rest is not listened to.
+    verdict : Status
+        Why.
+    drop : 1
+        The rest does not come.
     status : Status
-        Weights count only while this is READY.
+        Weights count only while this is READY. It stays so until a header was right.
     """
 
     def __init__(self):
@@ -41,7 +46,10 @@ class LoadingSignature(wiring.Signature):
             {
                 "begin": Out(1),
                 "content": Out(stream.Signature(8, always_ready=True)),
-                "listening": In(1),
+                "last": In(1),
+                "rejected": In(1),
+                "verdict": In(Status),
+                "drop": Out(1),
                 "status": In(Status),
             }
         )
@@ -115,12 +123,14 @@ class Loader(wiring.Component):
         position = Signal(range(weight_image.HEADER.size))  # in the header or in the checksum
         expected = Array(Const(each, 8) for each in self._header)[position]
         address = Signal(range(self._words))
+        ready = status == Status.READY
         low, odd = Signal(8), Signal()  # of a word, and whether its upper half is due
         m.d.comb += [
             self.words.valid.eq(accept & (part == _Part.WORDS) & odd),
             self.words.payload.address.eq(address),
             self.words.payload.data.eq(Cat(low, byte)),
         ]
+        m.d.sync += host.rejected.eq(0)
         with m.If(part == _Part.VERDICT):
             m.d.sync += [
                 part.eq(_Part.HEADER),
@@ -131,22 +141,29 @@ class Loader(wiring.Component):
             with m.Switch(part):
                 with m.Case(_Part.HEADER):
                     with m.If(byte != expected):
-                        m.d.sync += [taking.eq(0), status.eq(_fault(position))]
+                        m.d.sync += [
+                            taking.eq(0),
+                            host.rejected.eq(from_host),
+                            host.verdict.eq(_fault(position)),
+                        ]
+                        with m.If(~ready):
+                            m.d.sync += status.eq(_fault(position))
                     with m.Elif(position == weight_image.HEADER.size - 1):
                         m.d.sync += [part.eq(_Part.WORDS), address.eq(0), odd.eq(0)]
+                        m.d.sync += status.eq(Status.LOADING)
                 with m.Case(_Part.WORDS):
                     m.d.sync += [low.eq(byte), odd.eq(~odd), address.eq(address + odd)]
                     with m.If(odd & (address == self._words - 1)):
                         m.d.sync += [part.eq(_Part.CHECKSUM), position.eq(0)]
                 with m.Case(_Part.CHECKSUM), m.If(position == weight_image.CHECKSUM.size - 1):
-                    m.d.sync += [part.eq(_Part.VERDICT), taking.eq(0), host.listening.eq(0)]
+                    m.d.comb += host.last.eq(from_host)
+                    m.d.sync += [part.eq(_Part.VERDICT), taking.eq(0)]
+        with m.If(host.drop):
+            m.d.sync += taking.eq(0)
         with m.If(host.begin):
-            m.d.sync += [
-                part.eq(_Part.HEADER),
-                position.eq(0),
-                *(each.eq(1) for each in (taking, from_host, host.listening)),
-                status.eq(Status.LOADING),
-            ]
+            m.d.sync += [part.eq(_Part.HEADER), position.eq(0), taking.eq(1), from_host.eq(1)]
+            with m.If(~ready):
+                m.d.sync += status.eq(Status.LOADING)
         return m
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from hw.link import protocol
+from hw.link.protocol import Command, Kind
 from sw.cli import UserError
 from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, Spikes
 from sw.network import Network
@@ -17,7 +18,7 @@ __all__ = ["commands"]
 _REMEDY = "name the data set it was trained on"
 
 
-def commands(network: Network, inputs: Inputs) -> Iterator[bytes]:
+def commands(network: Network, inputs: Inputs) -> Iterator[Command]:
     """What is sent for each of ``inputs``: images uint8 [B, height, width], or spikes.
 
     Raises
@@ -28,7 +29,7 @@ def commands(network: Network, inputs: Inputs) -> Iterator[bytes]:
     return _COMMANDS[type(network.encoder)](network, network.encoder, inputs)
 
 
-def _images(network: Network, encoder: LatencyEncoder, images: Inputs) -> Iterator[bytes]:
+def _images(network: Network, encoder: LatencyEncoder, images: Inputs) -> Iterator[Command]:
     if isinstance(images, Spikes):
         raise UserError(f"{network.name} takes images, not events; {_REMEDY}")
     if images.dtype != np.uint8 or images.shape[1:] != encoder.shape:
@@ -36,10 +37,10 @@ def _images(network: Network, encoder: LatencyEncoder, images: Inputs) -> Iterat
             f"{network.name} takes uint8 images {encoder.shape}, not {images.dtype} "
             f"{images.shape[1:]}; {_REMEDY}"
         )
-    return (protocol.IMAGE + image.tobytes() for image in images)
+    return (Command(Kind.IMAGE, image.tobytes()) for image in images)
 
 
-def _recordings(network: Network, encoder: EventsEncoder, recordings: Inputs) -> Iterator[bytes]:
+def _recordings(network: Network, encoder: EventsEncoder, recordings: Inputs) -> Iterator[Command]:
     if not isinstance(recordings, Spikes):
         raise UserError(f"{network.name} takes events, not images; {_REMEDY}")
     unit, step = (int(values.max(initial=0)) for values in (recordings.unit, recordings.step))
@@ -50,11 +51,15 @@ def _recordings(network: Network, encoder: EventsEncoder, recordings: Inputs) ->
         )
     parts = (recordings[index : index + 1] for index in range(len(recordings)))
     return (
-        protocol.events(zip(part.unit.tolist(), part.step.tolist(), strict=True)) for part in parts
+        Command(
+            Kind.EVENTS,
+            protocol.events(zip(part.unit.tolist(), part.step.tolist(), strict=True)),
+        )
+        for part in parts
     )
 
 
-_COMMANDS: dict[type, Callable[..., Iterator[bytes]]] = {
+_COMMANDS: dict[type, Callable[..., Iterator[Command]]] = {
     LatencyEncoder: _images,
     EventsEncoder: _recordings,
 }

@@ -1,51 +1,84 @@
-"""A UART: 8 data bits, no parity, 1 stop bit."""
+"""A UART's receiver: 8 data bits, no parity, 1 stop bit; and the clock of bits."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import cdc, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["Receiver", "Transmitter"]
+__all__ = ["BitClock", "Receiver"]
 
 
-class Receiver(wiring.Component):
-    """Turns a serial line into bytes. A byte that is not accepted before the next one is lost,
-    and so is one without a stop bit.
-
-    Latency: a byte is offered in the middle of its stop bit.
+class BitClock(wiring.Component):
+    """Divides time into bits, for what needs no phase.
 
     Parameters
     ----------
     divisor : int, at least 4
         Clock cycles per bit.
-    timeout : int, at least a frame of 10 bits
-        Clock cycles after which an idle line is silent, rounded up to a power of two.
+
+    Members
+    -------
+    tick : 1
+        One cycle of each ``divisor``.
+    """
+
+    def __init__(self, *, divisor: int):
+        _check(divisor)
+        self._divisor = divisor
+        super().__init__({"tick": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        timer = Signal(range(self._divisor), reset_less=True)
+        m.d.sync += timer.eq(timer - 1)
+        m.d.comb += self.tick.eq(timer == 0)
+        with m.If(self.tick):
+            m.d.sync += timer.eq(self._divisor - 1)
+        return m
+
+
+class Receiver(wiring.Component):
+    """Turns a serial line into bits and bytes.
+
+    Latency: a byte is valid from the middle of its stop bit on, in the second cycle after that; its
+    payload stays until the next start bit.
+
+    Parameters
+    ----------
+    divisor : int, at least 4
+        Clock cycles per bit.
+    timeout : int, at least 10
+        Bit times after which an idle line is silent, rounded up to a power of two.
 
     Members
     -------
     line : 1
         Asynchronous; idle is high.
-    bytes : stream of 8
+    tick : 1
+        Of a :class:`BitClock`.
+    bits : stream of 1, always ready
+        The data bits as they come, the lowest of a byte first.
+    bytes : stream of 8, always ready
     broken : 1
-        A break: one cycle when the line has been low for 9.5 bits, wherever they began, and
-        repeatedly while it stays low. Drops the byte on offer.
+        A byte has no stop bit: a break, noise, or another baud rate. What comes as its end is no
+        byte that was sent.
     silent : 1
-        The line has been idle for ``timeout`` cycles; set for as many, then clear for as many, and
-        so on. Drops the byte on offer.
+        The line has been idle for ``timeout`` bit times; set for as many, then clear for as many,
+        and so on.
     """
 
     def __init__(self, *, divisor: int, timeout: int):
         _check(divisor)
-        if timeout < 10 * divisor:
-            raise ValueError(
-                f"Time-out must be at least a frame of {10 * divisor} cycles, not {timeout!r}"
-            )
+        if timeout < 10:
+            raise ValueError(f"Time-out must be at least a byte of 10 bits, not {timeout!r}")
         self._divisor = divisor
         self.timeout = 1 << ceil_log2(timeout)
         super().__init__(
             {
                 "line": In(1, init=1),
-                "bytes": Out(stream.Signature(8)),
+                "tick": In(1),
+                "bits": Out(stream.Signature(1, always_ready=True)),
+                "bytes": Out(stream.Signature(8, always_ready=True)),
                 "broken": Out(1),
                 "silent": Out(1),
             }
@@ -56,92 +89,37 @@ class Receiver(wiring.Component):
         line = Signal(init=1)
         m.submodules.synchronizer = cdc.FFSynchronizer(self.line, line, init=1)
 
-        timer = Signal(range(self._divisor))
-        count = Signal(range(10))  # bits still to sample, 0 while idle
-        shift = Signal(9)
-        busy = Signal()
-        lost = Signal()  # no stop bit; wait for the line to rise
-        with m.If(self.bytes.ready):
-            m.d.sync += self.bytes.valid.eq(0)
+        timer = Signal(range(self._divisor), reset_less=True)
+        busy, begins = Signal(), Signal()  # within a byte, in its start bit
+        # Ones until the start bit, whose zero moves down before the data: no bits are counted.
+        shift = Signal(9, reset_less=True)
+        ends = ~shift[0]
+        m.d.comb += [self.bits.payload.eq(line), self.bytes.payload.eq(shift[1:])]
+        m.d.sync += self.bytes.valid.eq(0)
         with m.If(~busy):
             # Half a bit into the start bit, then whole bits: each is sampled in its middle.
-            m.d.sync += [timer.eq(self._divisor // 2 - 1), count.eq(9), lost.eq(0)]
+            m.d.sync += timer.eq(self._divisor // 2 - 1)
             with m.If(~line):
-                m.d.sync += busy.eq(1)
+                m.d.sync += [busy.eq(1), begins.eq(1), shift.eq(-1)]
         with m.Elif(timer != 0):
             m.d.sync += timer.eq(timer - 1)
+        with m.Elif(ends):
+            with m.If(line):
+                m.d.sync += [busy.eq(0), self.bytes.valid.eq(1)]
+            with m.Else():  # wait for the line to rise
+                m.d.comb += self.broken.eq(1)
         with m.Else():
-            m.d.sync += [timer.eq(self._divisor - 1), count.eq(count - 1)]
-            m.d.sync += shift.eq(Cat(shift[1:], line))
-            with m.If((count == 9) & line):
+            m.d.sync += [timer.eq(self._divisor - 1), shift.eq(Cat(shift[1:], line)), begins.eq(0)]
+            m.d.comb += self.bits.valid.eq(~begins)
+            with m.If(begins & line):
                 m.d.sync += busy.eq(0)  # a glitch, not a start bit
-            with m.If(count == 0):
-                with m.If(line):
-                    m.d.sync += busy.eq(0)
-                    with m.If(~lost):
-                        m.d.sync += [self.bytes.payload.eq(shift[1:]), self.bytes.valid.eq(1)]
-                with m.Else():
-                    m.d.sync += [count.eq(0), timer.eq(0), lost.eq(1)]
 
-        # For how many cycles the line has not changed. Nine low bits may be a frame of zeros, and
-        # a break may cut a frame, so the state machine cannot detect breaks.
-        level = Signal(init=1)
-        steady = Signal(range(2 * self.timeout))
-        longest = 19 * self._divisor // 2
-        m.d.sync += [level.eq(line), steady.eq(steady + 1)]
-        with m.If(line != level):
-            m.d.sync += steady.eq(0)
-        lowest = steady[: (longest - 1).bit_length()]
-        m.d.sync += self.broken.eq(~line & (lowest == longest - 2))
-        m.d.comb += self.silent.eq(level & steady[-1])
-        with m.If(self.broken | self.silent):
-            m.d.sync += self.bytes.valid.eq(0)
-        return m
-
-
-class Transmitter(wiring.Component):
-    """Turns bytes into a serial line.
-
-    Throughput: one byte in ten bit times.
-
-    Parameters
-    ----------
-    divisor : int, at least 4
-        Clock cycles per bit.
-
-    Members
-    -------
-    bytes : stream of 8
-    line : 1
-    """
-
-    def __init__(self, *, divisor: int):
-        _check(divisor)
-        self._divisor = divisor
-        super().__init__({"bytes": In(stream.Signature(8)), "line": Out(1, init=1)})
-
-    def elaborate(self, platform):
-        m = Module()
-        timer = Signal(range(self._divisor))
-        count = Signal(range(10))  # bits still to begin
-        shift = Signal(9)
-        m.d.comb += self.bytes.ready.eq((timer == 0) & (count == 0))
-        with m.If(timer != 0):
-            m.d.sync += timer.eq(timer - 1)
-        with m.Elif(count != 0):
-            m.d.sync += [
-                timer.eq(self._divisor - 1),
-                count.eq(count - 1),
-                self.line.eq(shift[0]),
-                shift.eq(shift[1:]),
-            ]
-        with m.Elif(self.bytes.valid):
-            m.d.sync += [
-                timer.eq(self._divisor - 1),
-                count.eq(9),
-                self.line.eq(0),
-                shift.eq(Cat(self.bytes.payload, 1)),
-            ]
+        idle = Signal(range(2 * self.timeout))
+        with m.If(~line):
+            m.d.sync += idle.eq(0)
+        with m.Elif(self.tick):
+            m.d.sync += idle.eq(idle + 1)
+        m.d.comb += self.silent.eq(idle[-1])
         return m
 
 

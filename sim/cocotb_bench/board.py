@@ -14,6 +14,7 @@ from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, with_timeout
 
 from hw.link import protocol
 from hw.link.flash import READ, WAKE
+from hw.link.protocol import Command, Frame
 from sim.verilator.board import BOARD, CLOCK
 
 __all__ = ["COMMANDS", "FLASH", "REPLIES", "Board"]
@@ -33,6 +34,7 @@ class Board:
     def __init__(self, dut: Any) -> None:
         self._dut = dut
         self._received: Queue[int] = Queue()
+        self._sequence = 0
 
     @classmethod
     async def start(cls, dut: Any, flash: bytes | int, clock: int = CLOCK) -> "Board":
@@ -54,13 +56,21 @@ class Board:
         await Timer(20, "us")
         return board
 
-    async def ask(self, content: bytes, size: int) -> bytes:
-        """Sends ``content``; the ``size`` bytes that are answered, within a second."""
+    async def ask(self, command: Command) -> Frame:
+        """Sends ``command``; the reply, which comes within a second and names its frame."""
+        content = protocol.frame(command, self._sequence)
+        self._sequence = (self._sequence + 1) % protocol.SEQUENCES
         for byte in content:
-            for level in protocol.frame(byte):
+            for level in protocol.character(byte):
                 self._dut.rx.value = level
                 await Timer(1_000_000 // protocol.BAUD, "us")
-        return bytes([await with_timeout(self._received.get(), 1, "sec") for _ in range(size)])
+        received = [
+            await with_timeout(self._received.get(), 1, "sec") for _ in range(protocol.REPLY_SIZE)
+        ]
+        reply = protocol.parse(bytes(received))
+        assert reply is not None, "a damaged reply"
+        assert reply.sequence == content[0] % protocol.SEQUENCES
+        return reply
 
     @property
     def silent(self) -> bool:

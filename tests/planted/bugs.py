@@ -174,16 +174,22 @@ BUGS = {
         "Status.READY",
         "tests/hw/link/test_loader.py",
     ),
-    "the last byte of an answer is not sent": Bug(
-        "hw/link/link.py",
-        "self.sent.valid.eq(left != 0)",
-        "self.sent.valid.eq(left > 1)",
+    "the last byte of a reply is not sent": Bug(
+        "hw/link/sender.py",
+        "left.eq(protocol.REPLY_SIZE)]",
+        "left.eq(protocol.REPLY_SIZE - 1)]",
+        "tests/hw/link/test_sender.py",
+    ),
+    "the checksum of a frame is not looked at": Bug(
+        "hw/link/frames.py",
+        "wrong.eq(1)",
+        "wrong.eq(0)",
         "tests/hw/link/test_link.py",
     ),
     "half an input waits forever": Bug(
-        "hw/link/accelerator.py",
-        "receiver.broken | (receiver.silent & link.waiting)",
-        "receiver.broken",
+        "hw/link/frames.py",
+        "(self.silent & (left != 0))",
+        "Const(0)",
         "tests/hw/link/test_accelerator.py",
     ),
     "bits are sampled at their edge": Bug(

@@ -3,7 +3,7 @@
 import cocotb
 
 from hw.link import protocol
-from hw.link.protocol import Status
+from hw.link.protocol import Command, Kind, Status
 from hw.link.weight_image import pack
 from hw.rtl.config import find_config
 from hw.rtl.core import loaded_words
@@ -40,17 +40,21 @@ def of_another_network():
 
 async def identified(dut, flash):
     board = await Board.start(dut, flash)
-    identity = protocol.identity(NETWORK.sha256)
-    assert await board.ask(protocol.IDENTIFY, len(identity)) == identity
+    identity = await board.ask(Command(Kind.QUERY))
+    assert identity.payload == protocol.identity(NETWORK.sha256, loads=True)
     return board
+
+
+def meaning(frame):
+    """A status in place of the class if there is none."""
+    reply = protocol.Reply(*protocol.CLASS.unpack(frame.payload))
+    assert frame.kind == (Kind.CLASS if reply.cycles else Kind.STATUS)
+    return reply
 
 
 async def replies(board):
     """To all images, one after the other."""
-    return [
-        protocol.parse(await board.ask(protocol.IMAGE + image.tobytes(), protocol.ANSWER.size))
-        for image in IMAGES
-    ]
+    return [meaning(await board.ask(Command(Kind.IMAGE, image.tobytes()))) for image in IMAGES]
 
 
 async def check(board):
@@ -83,6 +87,6 @@ async def never_a_wrong_class(dut, fault):
     flash, status = FAULTS[fault]
     board = await identified(dut, flash)
     assert await replies(board) == [(status, 0, 0, 0)] * len(IMAGES)
-    loaded = await board.ask(protocol.LOAD + WEIGHTS, protocol.ANSWER.size)
-    assert protocol.parse(loaded) == (Status.READY, 0, 0, 0)
+    loaded = await board.ask(Command(Kind.LOAD, WEIGHTS))
+    assert (loaded.kind, loaded.payload) == (Kind.STATUS, bytes(8))
     await check(board)

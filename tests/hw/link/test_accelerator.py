@@ -2,7 +2,19 @@
 
 import numpy as np
 import pytest
-from conversations import SILENT, image_bytes, leave, meaning, split, without_cycles
+from conversations import (
+    QUERY,
+    SILENT,
+    classes,
+    identified,
+    image_commands,
+    kinds,
+    leave,
+    meaning,
+    received,
+    split,
+    without_cycles,
+)
 from samples import (
     deep,
     events_network,
@@ -14,6 +26,7 @@ from simulated_line import SimulatedLine, ask
 
 from hw.link import protocol
 from hw.link.accelerator import Accelerator
+from hw.link.protocol import Kind
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
 from sw.network import Layer, Network
@@ -27,9 +40,8 @@ def network(rng):
 @pytest.mark.parametrize("divisor", [4, *deep(12)])
 def test_identify(network, divisor):
     line = SimulatedLine(network, divisor=divisor, patience=30)
-    identity = b"1SPK" + bytes.fromhex(network.sha256)[:4]
-    assert line.converse(b"?") == identity
-    assert line.converse(b"??") == 2 * identity
+    assert identified(line, network)
+    assert identified(line, network)
 
 
 @pytest.mark.parametrize(
@@ -82,18 +94,21 @@ def test_margins_of_32_bits(rng, theta):
     assert without_cycles(ask(SimulatedLine(network), images)) == meaning(network, images)
 
 
-@pytest.mark.parametrize("noise", [bytes(range(0x4A, 0x57)), *deep(b"\0", b"i", b"\xff\x00ABC")])
-def test_unknown_commands_are_ignored(rng, network, noise):
-    images = random_images(rng, network, 2)
-    line = SimulatedLine(network, patience=30)
-    assert line.converse(noise) == b""
-    answers = line.converse(noise + image_bytes(images[:1]) + noise + image_bytes(images[1:]))
-    assert without_cycles(split(answers)) == meaning(network, images)
+@pytest.mark.parametrize("noise", [b"?", b"\x4f", *deep(b"\0", b"\x30\x31", bytes(range(80)))])
+def test_noise_between_two_frames(rng, network, noise):
+    """Nothing is heard after it until the line has been idle."""
+    images = random_images(rng, network, 3)
+    line = SimulatedLine(network, **SILENT)
+    content = line.frames(*image_commands(images[:1]))
+    assert without_cycles(ask(line, images[:1])) == meaning(network, images[:1])
+    assert kinds(line.converse(noise + content)) == [Kind.DAMAGED]
+    assert without_cycles(classes(line, images[1:])) == meaning(network, images[1:])
 
 
-def test_commands_inside_an_image_are_pixels(rng, network):
+def test_frames_inside_an_image_are_pixels(rng, network):
+    (query,) = [protocol.frame(QUERY, 3)]
     images = np.full((2, 4, 4), ord("?"), np.uint8)
-    images[1] = ord("I")
+    images[1].flat[: 3 * len(query)] = list(query * 3)
     replies = ask(SimulatedLine(network), images)
     assert without_cycles(replies) == meaning(network, images)
 
@@ -101,91 +116,94 @@ def test_commands_inside_an_image_are_pixels(rng, network):
 def test_images_back_to_back(rng, network):
     images = random_images(rng, network, 12)
     line = SimulatedLine(network, patience=60)
-    assert without_cycles(split(line.converse(image_bytes(images)))) == meaning(network, images)
+    assert without_cycles(classes(line, images)) == meaning(network, images)
 
 
 @pytest.mark.parametrize("mismatch", [-0.02, *deep(0.02)])
 def test_another_baud_rate(rng, network, mismatch):
     images = random_images(rng, network, 3)
     line = SimulatedLine(network, divisor=24, mismatch=mismatch, patience=60)
-    answers = line.converse(b"?" + image_bytes(images))
-    assert answers[:8] == protocol.identity(network.sha256)
-    assert without_cycles(split(answers[8:])) == meaning(network, images)
+    assert identified(line, network)
+    assert without_cycles(classes(line, images)) == meaning(network, images)
 
 
 @pytest.mark.smoke
-def test_identify_between_images(rng, network):
-    images = random_images(rng, network, 3)
+def test_a_reply_names_its_frame(rng, network):
+    images = random_images(rng, network, 20)
     line = SimulatedLine(network, patience=60)
-    identity = protocol.identity(network.sha256)
-    content = line.converse(b"?".join(image_bytes([image]) for image in images) + b"?")
-    # An identification may overtake the answer to the image before it.
-    for _ in range(3):
-        assert identity in content
-        start = content.index(identity)
-        assert start % 8 == 0
-        content = content[:start] + content[start + 8 :]
-    assert without_cycles(split(content)) == meaning(network, images)
+    replies = received(line.converse(line.frames(*image_commands(images))))
+    assert [reply.sequence for reply in replies] == [k % 16 for k in range(20)]
+
+
+def test_a_query_drops_what_is_in_flight(rng):
+    network = image_network(rng, hidden=(400,), high=0, low=-9)  # takes longer than a query
+    images = random_images(rng, network, 2)
+    line = SimulatedLine(network, patience=300)
+    content = line.frames(*image_commands(images[:1]), QUERY)
+    (reply,) = received(line.converse(content))
+    assert (reply.kind, reply.sequence) == (Kind.IDENTITY, 1)
+    assert without_cycles(classes(line, images[1:])) == meaning(network, images[1:])
+
+
+def test_a_third_frame_in_flight_is_refused(rng):
+    """However slow the network is, no reply has the number of another frame."""
+    network = image_network(rng, shape=(2, 2), hidden=(900,), high=0, low=-9)
+    images = random_images(rng, network, 4)
+    line = SimulatedLine(network, timeout=256, patience=2000)
+    assert kinds(line.converse(line.frames(*image_commands(images)))) == [Kind.DAMAGED]
+    assert without_cycles(classes(line, images[:2])) == meaning(network, images[:2])
 
 
 @pytest.mark.parametrize("pixels", [12, 16, *deep(0, 4, 8)])
 def test_a_break_drops_the_image(rng, network, pixels):
     images = random_images(rng, network, 3)
-    line = SimulatedLine(network, patience=60)
+    line = SimulatedLine(network, **SILENT)
     assert without_cycles(ask(line, images[:1])) == meaning(network, images[:1])
-    line.write(image_bytes(images[1:2])[: 1 + pixels])
+    line.write(line.frames(*image_commands(images[1:2]))[: 1 + pixels])
     while not line.sent:
         line.advance(1)
     line.send_break(0.01)
-    line.reset_input_buffer()
-    if pixels < 16:
-        assert line.converse(b"") == b""
-    assert line.converse(b"?") == protocol.identity(network.sha256)
-    answers = line.converse(image_bytes(images[1:]))
-    assert without_cycles(split(answers)) == meaning(network, images[1:])
+    assert kinds(line.converse(b"")) == [Kind.DAMAGED]
+    assert without_cycles(classes(line, images[1:])) == meaning(network, images[1:])
 
 
 @pytest.mark.parametrize("levels", [[0, 1, 0, 0], *deep([0], [0, 1, 1, 1, 1, 1, 1, 1, 1])])
 def test_a_break_may_cut_a_byte(rng, network, levels):
     images = random_images(rng, network, 2)
-    line = SimulatedLine(network, patience=60)
-    line.write(image_bytes(images[:1])[:9])
+    line = SimulatedLine(network, **SILENT)
+    line.write(line.frames(*image_commands(images[:1]))[:9])
     line.write([levels])
     line.send_break(0.01)
-    assert line.converse(b"") == b""
-    answers = line.converse(b"?" + image_bytes(images))
-    assert answers[:8] == protocol.identity(network.sha256)
-    assert without_cycles(split(answers[8:])) == meaning(network, images)
+    assert kinds(line.converse(b"")) == [Kind.DAMAGED]
+    assert identified(line, network)
+    assert without_cycles(classes(line, images)) == meaning(network, images)
 
 
-def test_a_break_ends_an_answer(rng, network):
-    images = random_images(rng, network, 2)
-    line = SimulatedLine(network, patience=60)
-    line.write(image_bytes(images[:1]))
-    assert len(line.read(2)) == 2
-    line.send_break(0.01)
-    line.reset_input_buffer()
-    assert line.converse(b"") == b""
-    answers = line.converse(image_bytes(images))
-    assert without_cycles(split(answers)) == meaning(network, images)
-
-
-@pytest.mark.parametrize("count", [1, 16, *deep(2, 9)])
+@pytest.mark.parametrize("count", [1, 16, 20, *deep(2, 9, 17)])
 def test_silence_drops_the_image(rng, network, count):
     images = random_images(rng, network, 3)
     line = SimulatedLine(network, **SILENT)
     assert without_cycles(ask(line, images[:1])) == meaning(network, images[:1])
-    leave(line, image_bytes(images[1:2])[:count])
-    assert line.converse(b"?") == protocol.identity(network.sha256)
-    answers = line.converse(image_bytes(images[1:]))
-    assert without_cycles(split(answers)) == meaning(network, images[1:])
+    leave(line, line.frames(*image_commands(images[1:2]))[:count])
+    assert identified(line, network)
+    assert without_cycles(classes(line, images[1:])) == meaning(network, images[1:])
+
+
+def test_a_frame_that_is_cut_and_followed_by_another(rng, network):
+    """At once: neither gets a class."""
+    images = random_images(rng, network, 3)
+    line = SimulatedLine(network, **SILENT)
+    content = line.frames(*image_commands(images[:2]))
+    for cut in (1, 10, 20):
+        assert kinds(line.converse(content[:cut] + content[21:])) == [Kind.DAMAGED]
+    assert without_cycles(classes(line, images)) == meaning(network, images)
 
 
 def test_a_pause_drops_nothing(rng, network):
     """Of half the time-out within an image, or however long between two."""
     images = random_images(rng, network, 2)
     line = SimulatedLine(network, **SILENT)
-    first, second = (image_bytes([image]) for image in images)
+    first, second = (line.frames(command) for command in image_commands(images))
     line.write(first[:9])
     line.advance(90 + 32)
     answers = line.converse(first[9:])
@@ -199,7 +217,7 @@ def test_an_answer_may_take_longer_than_the_timeout(rng):
     network = image_network(rng, hidden=(200,), high=0, low=-9)
     images = random_images(rng, network, 1)
     line = SimulatedLine(network, timeout=40, patience=500, watch=True)
-    assert without_cycles(split(line.converse(image_bytes(images)))) == meaning(network, images)
+    assert without_cycles(classes(line, images)) == meaning(network, images)
     assert line.cycles[0] > 2 * 64
 
 

@@ -6,12 +6,17 @@ import pytest
 from conversations import (
     ALL_FIRE,
     NOBODY_FIRES,
+    QUERY,
     SILENT,
     check_events,
+    event_command,
     event_commands,
     events_of,
+    identified,
+    kinds,
     leave,
     meaning,
+    received,
     split,
     without_cycles,
 )
@@ -19,10 +24,10 @@ from samples import deep, events_network, inferences, random_spikes
 from simulated_line import SimulatedLine, ask_all
 
 from hw.link import protocol
-from hw.link.protocol import Fault
+from hw.link.protocol import Fault, Kind
 from hw.rtl.config import Config
 
-RULES, OVERRUN = ((fault, 0, 0, 0) for fault in (Fault.RULES, Fault.OVERRUN))
+RULES = (Fault.RULES, 0, 0, 0)
 
 
 class TestEvents:
@@ -52,7 +57,7 @@ class TestEvents:
         spikes = random_spikes(rng, network, 4)
         line = SimulatedLine(network, watch=True)
         replies = check_events(line, network, spikes)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert identified(line, network)
         assert [reply.cycles for reply in replies] == line.cycles
 
     @pytest.mark.deep
@@ -67,15 +72,15 @@ class TestEvents:
         assert 1 in cycles
         assert len(cycles) > 1
 
-    def test_commands_inside_an_inference_are_items(self, rng):
-        network = events_network(rng, channels=20000, **NOBODY_FIRES)
-        content = bytes(range(0x3F, 0x46)) * 3  # all that are commands among them
+    def test_frames_inside_an_inference_are_items(self, rng):
+        network = events_network(rng, channels=65535, **NOBODY_FIRES)
+        content = protocol.frame(QUERY, 3) * 3 + b"\x50\x5f?"
         items = [struct.unpack("<HB", content[k : k + 3]) for k in range(0, len(content), 3)]
         spikes = [(unit, k) for k, (unit, _) in enumerate(items)]
         line = SimulatedLine(network, patience=60)
         first, second = events_of(spikes), events_of([])
         assert without_cycles(
-            split(line.converse(protocol.events(spikes) + protocol.events([])))
+            split(line.converse(line.frames(event_command(spikes), event_command([]))))
         ) == [*meaning(network, first), *meaning(network, second)]
 
     @pytest.mark.parametrize("mismatch", [0.02, *deep(-0.02)])
@@ -84,23 +89,22 @@ class TestEvents:
         network = events_network(rng, hidden=(9,))
         spikes = random_spikes(rng, network, 4, least=10, most=20)
         line = SimulatedLine(network, divisor=12, mismatch=mismatch, patience=60)
-        answers = line.converse(b"?" + b"".join(event_commands(spikes)))
-        assert answers[:8] == protocol.identity(network.sha256)
-        assert without_cycles(split(answers[8:])) == meaning(network, spikes)
+        answers = line.converse(line.frames(*event_commands(spikes)))
+        assert without_cycles(split(answers)) == meaning(network, spikes)
 
-    def test_an_answer_before_the_end_mark(self, rng):
-        """What follows it changes nothing, be it against the rules."""
+    def test_a_result_before_the_end_mark(self, rng):
+        """What follows it changes nothing, be it against the rules; it is sent when the frame is
+        known to be right.
+        """
         network = events_network(rng, channels=8)
         network.layers[0].weight[:] = True
         network.layers[0].threshold[:] = [9, 3, 4]
         line = SimulatedLine(network, patience=60)
         first = [(2, 1), (2, 1), (5, 1), (5, 1)]
-        content = protocol.events([*first, (0, 2), (0, 5), (0, 4), (9, 3), (0xFFFE, 255)])
-        begin = 1 + 3 * (len(first) + 1)
-        line.write(content[:begin])
-        reply = protocol.parse(line.read(8))
-        assert reply == (1, 1, 1, 1)  # 4 − 3 is more than 4 − 4
-        assert line.converse(content[begin:]) == b""
+        command = event_command([*first, (0, 2), (0, 5), (0, 4), (9, 3), (0xFFFE, 255)])
+        content = line.frames(command)
+        assert line.converse(content[:-1]) == b""
+        assert split(line.converse(content[-1:])) == [(1, 1, 1, 1)]  # 4 − 3 is more than 4 − 4
         spikes = random_spikes(rng, network, 3)
         check_events(line, network, spikes)
 
@@ -114,28 +118,12 @@ class TestEvents:
         slow, empty = [(3, 7)], []
         seen = []
         for these in ((slow, empty), (empty, slow), (empty, empty), (slow, slow), (slow,)):
-            replies = split(line.converse(b"".join(map(protocol.events, these))))
+            replies = split(line.converse(line.frames(*map(event_command, these))))
             expected = [meaning(network, events_of(each))[0] for each in these]
             assert without_cycles(replies) == expected
             seen += [reply.cycles for reply in replies]
         assert seen[-1] > 200 > seen[-4]  # alone; empty
-        # Answers that wait for two identifications to be sent
-        replies = split(line.converse(b"??" + protocol.events(empty) * 2)[16:])
-        assert seen + [reply.cycles for reply in replies] == line.cycles
-
-    @pytest.mark.parametrize("count", [1, 9, *deep(0, *range(2, 9), *range(10, 15))])
-    def test_a_break_drops_the_inference(self, rng, count):
-        network = events_network(rng, hidden=(6,), **NOBODY_FIRES)
-        spikes = random_spikes(rng, network, 3, least=4)
-        line = SimulatedLine(network, patience=60)
-        check_events(line, network, spikes)
-        line.write(event_commands(spikes)[1][:count])
-        while not line.sent:
-            line.advance(1)
-        line.send_break(0.01)
-        line.reset_input_buffer()
-        assert line.converse(b"?") == protocol.identity(network.sha256)
-        check_events(line, network, spikes)
+        assert seen == line.cycles
 
     @pytest.mark.parametrize(
         ("count", "how"),
@@ -153,8 +141,8 @@ class TestEvents:
         spikes = random_spikes(rng, network, 3, least=4)
         line = SimulatedLine(network, **SILENT)
         check_events(line, network, spikes)
-        leave(line, event_commands(spikes)[1][:count])
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        leave(line, line.frames(event_commands(spikes)[1])[:count])
+        assert identified(line, network)
         check_events(line, network, spikes)
 
     @pytest.mark.parametrize(("channels", "steps"), [(12, 11), *deep((12, 16), (16, 11), (16, 16))])
@@ -176,8 +164,7 @@ class TestEvents:
         spikes = random_spikes(rng, network, 3, most=20)
         check_events(line, network, spikes)
         shown = line.label, line.answers
-        content = protocol.events(fault(channels, steps))
-        assert ask_all(line, [content]) == [RULES]
+        assert ask_all(line, [event_command(fault(channels, steps))]) == [RULES]
         assert line.converse(b"") == b""
         assert (line.label, line.answers, line.no_class) == (*shown, 1)
         check_events(line, network, spikes)
@@ -196,7 +183,7 @@ class TestEvents:
                     more, other = rng.choice([0, 16, 32], 2).tolist()
                     spikes[k] = (unit + more, max(0, step + (other or -1)))
             right = self.rightly(network, spikes)
-            (reply,) = ask_all(line, [protocol.events(spikes)])
+            (reply,) = ask_all(line, [event_command(spikes)])
             kept = meaning(network, events_of(spikes[:right]))[0]
             if right == len(spikes):
                 assert reply[:2] + reply[3:] == kept
@@ -232,15 +219,14 @@ class TestEvents:
         check_events(line, network, random_spikes(rng, network, 4, least=20))
 
     def test_an_overrun_gives_no_class(self, rng):
-        """400 units take longer; and nothing is answered until a break or a time-out."""
+        """400 units take longer; and nothing is heard until the line has been idle."""
         network = self.slow(rng)
-        line = SimulatedLine(network, timeout=2048, patience=300)  # 512 bits
+        line = SimulatedLine(network, timeout=512, patience=400)  # 128 bits
         empty = random_spikes(rng, network, 2, most=0)
-        content = protocol.events([(0, 0), (0, 1), (1, 2), (1, 3)]) + b"?"
-        for reset in (lambda: line.send_break(0.01), lambda: line.advance(600)):
-            assert split(line.converse(content)) == [OVERRUN]
-            assert line.converse(b"?" + protocol.events([])) == b""
-            reset()
+        command = event_command([(0, 0), (0, 1), (1, 2), (1, 3)])
+        for _ in range(2):
+            (reply,) = received(line.converse(line.frames(command, QUERY)))
+            assert (reply.kind, reply.payload[0]) == (Kind.REFUSED, Fault.OVERRUN)
             check_events(line, network, empty)
 
     @pytest.mark.deep
@@ -255,11 +241,12 @@ class TestEvents:
         return network
 
     def test_a_host_that_does_not_wait_for_answers(self, rng):
-        """Right answers to the first, then an overrun, and only that."""
+        """Right answers to the first, then a report, and only that."""
         network = events_network(rng, **NOBODY_FIRES)
         line = SimulatedLine(network, patience=200)
         (right,) = meaning(network, events_of([]))
-        *first, last = split(line.converse(protocol.events([]) * 20))
-        assert last == OVERRUN
+        content = line.converse(line.frames(*[event_command([])] * 20))
+        *first, last = kinds(content)
+        assert last == Kind.DAMAGED
         assert 2 <= len(first) < 20
-        assert set(without_cycles(first)) == {right}
+        assert set(without_cycles(split(content[:-13]))) == {right}

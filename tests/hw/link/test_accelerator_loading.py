@@ -6,22 +6,28 @@ from conversations import (
     DAMAGED,
     NO_IMAGE,
     NOBODY_FIRES,
+    QUERY,
     READY,
     SILENT,
     check_events,
+    classes,
+    event_command,
     event_commands,
     flipped,
-    image_bytes,
+    identified,
+    image_commands,
+    kinds,
     leave,
+    load_command,
     meaning,
+    received,
     split,
     without_cycles,
 )
 from samples import deep, events_network, image_network, random_images, random_spikes
 from simulated_line import WEIGHTS_AT, SimulatedLine, ask, ask_all
 
-from hw.link import protocol
-from hw.link.protocol import Status
+from hw.link.protocol import Kind, Status
 from hw.link.weight_image import pack
 from hw.rtl.config import find_config
 from hw.rtl.core import loaded_words
@@ -43,11 +49,14 @@ class TestLoadedAccelerator:
     def line(self, network, flash, **how):
         if isinstance(flash, bytes):
             flash = b"bitstream".ljust(WEIGHTS_AT, b"\xff") + flash
-        how = {"patience": 400, **how}
+        how = {"timeout": 256, "patience": 400, **how}
         return SimulatedLine(network, config=self.config, flash=flash, **how)
 
     def answers(self, line, images):
-        return split(line.converse(image_bytes(images)))
+        return classes(line, images)
+
+    def load(self, line, weights):
+        return split(line.converse(line.frames(load_command(weights)))) == [READY]
 
     def right(self, line, network, images):
         return without_cycles(self.answers(line, images)) == meaning(network, images)
@@ -55,7 +64,7 @@ class TestLoadedAccelerator:
     def test_from_the_flash(self, rng, network, weights):
         line = self.line(network, weights, watch=True)
         images = random_images(rng, network, 8)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert identified(line, network, loads=True)
         replies = ask(line, images)
         assert without_cycles(replies) == meaning(network, images)
         assert [reply.cycles for reply in replies] == line.cycles
@@ -80,18 +89,18 @@ class TestLoadedAccelerator:
         """A status in place of each answer, until the host has loaded the weights."""
         line = self.line(network, flash(weights) if callable(flash) else flash)
         images = random_images(rng, network, 3)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert identified(line, network, loads=True)
         assert self.answers(line, images) == [(status, 0, 0, 0)] * 3
-        assert line.converse(protocol.LOAD + weights) == READY
+        assert self.load(line, weights)
         assert self.right(line, network, images)
 
     def test_another_networks_weight_image(self, rng, network, weights):
         other = image_network(rng, shape=(3, 3), hidden=(33,))
         line = self.line(network, pack(other, loaded_words(other, self.config)))
         images = random_images(rng, network, 2)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert identified(line, network, loads=True)
         assert self.answers(line, images) == [(Status.OTHER_NETWORK, 0, 0, 0)] * 2
-        assert line.converse(protocol.LOAD + weights) == READY
+        assert self.load(line, weights)
         assert self.right(line, network, images)
 
     @pytest.mark.deep
@@ -99,37 +108,37 @@ class TestLoadedAccelerator:
         network = image_network(rng, shape=(3, 3), hidden=(70,))
         words = loaded_words(network, find_config("folded-32-spram,event"))
         line = self.line(network, pack(network, words))
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert identified(line, network, loads=True)
         images = random_images(rng, network, 1)
         assert self.answers(line, images) == [(Status.OTHER_NETWORK, 0, 0, 0)]
 
     def test_a_break_keeps_the_weights_that_the_host_brought(self, rng, network, weights):
         line = self.line(network, 1)
         images = random_images(rng, network, 2)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
-        assert line.converse(protocol.LOAD + weights) == READY
+        assert identified(line, network, loads=True)
+        assert self.load(line, weights)
         line.send_break(0.01)
         assert self.right(line, network, images)
 
     def test_a_break_reads_the_flash_again(self, rng, network, weights):
         line = self.line(network, flipped(weights, 200))
         images = random_images(rng, network, 2)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
-        assert line.converse(image_bytes(images[:1])) == DAMAGED
+        assert identified(line, network, loads=True)
+        assert self.answers(line, images[:1]) == [DAMAGED]
         line.flash.content = line.flash.content[:WEIGHTS_AT] + weights
         line.send_break(0.01)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert identified(line, network, loads=True)
         assert self.right(line, network, images)
 
     @pytest.mark.parametrize("count", [60, *deep(1, 20)])
     def test_a_break_ends_a_weight_image(self, rng, network, weights, count):
         """What the flash holds comes back."""
         line = self.line(network, weights)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
-        line.write(protocol.LOAD + weights[:count])
+        assert identified(line, network, loads=True)
+        line.write(line.frames(load_command(weights))[:count])
         line.send_break(0.01)
-        line.reset_input_buffer()
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert kinds(line.converse(b"")) == [Kind.DAMAGED]
+        assert identified(line, network, loads=True)
         assert self.right(line, network, random_images(rng, network, 2))
 
     @pytest.mark.parametrize(
@@ -139,45 +148,58 @@ class TestLoadedAccelerator:
     def test_silence_ends_a_weight_image(self, rng, network, weights, count, flash):
         """What the flash holds comes back, or none is there; then the host loads them."""
         line = self.line(network, weights if flash else None, **{**SILENT, "patience": 400})
-        assert line.converse(b"?") == protocol.identity(network.sha256)
-        leave(line, protocol.LOAD + weights[:count])
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert identified(line, network, loads=True)
+        leave(line, line.frames(load_command(weights))[:count])
+        assert identified(line, network, loads=True)
         assert line.no_class == (not flash)
         images = random_images(rng, network, 2)
         if not flash:
             assert self.answers(line, images) == [(Status.NO_IMAGE, 0, 0, 0)] * 2
-            assert line.converse(protocol.LOAD + weights) == READY
+            assert self.load(line, weights)
         assert self.right(line, network, images)
         assert line.no_class == 0
 
-    def test_silence_after_a_wrong_header(self, rng, network, weights):
-        line = self.line(network, weights, **{**SILENT, "patience": 400})
-        assert line.converse(b"?") == protocol.identity(network.sha256)
-        leave(line, protocol.LOAD + flipped(weights, 80) + b"????")
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+    def test_after_a_wrong_header(self, rng, network, weights):
+        """Nothing is heard until the line has been idle."""
+        line = self.line(network, weights)
+        assert identified(line, network, loads=True)
+        content = line.frames(load_command(flipped(weights, 80)), QUERY)
+        (reply,) = received(line.converse(content))
+        assert (reply.kind, reply.payload[0]) == (Kind.REFUSED, Status.OTHER_NETWORK)
+        assert identified(line, network, loads=True)
         assert self.right(line, network, random_images(rng, network, 2))
 
     def test_a_break_while_the_flash_is_read(self, rng, network, weights):
         line = self.line(network, weights)
         line.advance(100)  # some words are in
         line.send_break(0.01)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert identified(line, network, loads=True)
         assert self.right(line, network, random_images(rng, network, 2))
 
     def test_without_a_flash(self, rng, network, weights):
         line = self.line(network, None)
         images = random_images(rng, network, 2)
         assert self.answers(line, images) == [(Status.NO_IMAGE, 0, 0, 0)] * 2
-        assert line.converse(protocol.LOAD + weights) == READY
+        assert self.load(line, weights)
         assert self.right(line, network, images)
 
-    def test_a_damaged_line(self, rng, network, weights):
+    def test_a_damaged_frame(self, rng, network, weights):
+        """Of a weight image: what the flash holds comes back."""
+        line = self.line(network, weights)
+        assert identified(line, network, loads=True)
+        content = flipped(line.frames(load_command(weights)), 300)
+        assert kinds(line.converse(content)) == [Kind.DAMAGED]
+        assert identified(line, network, loads=True)
+        assert self.right(line, network, random_images(rng, network, 2))
+
+    def test_a_damaged_weight_image(self, rng, network, weights):
         line = self.line(network, weights)
         images = random_images(rng, network, 2)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
-        assert line.converse(protocol.LOAD + flipped(weights, 300)) == DAMAGED
+        assert identified(line, network, loads=True)
+        damaged = load_command(flipped(weights, 300))  # before it was put into a frame
+        assert split(line.converse(line.frames(damaged))) == [DAMAGED]
         assert self.answers(line, images) == [(Status.DAMAGED, 0, 0, 0)] * 2
-        assert line.converse(protocol.LOAD + weights) == READY
+        assert self.load(line, weights)
         assert self.right(line, network, images)
 
     def test_loading_drops_what_is_being_computed(self, rng):
@@ -185,10 +207,12 @@ class TestLoadedAccelerator:
         weights = pack(network, loaded_words(network, self.config))
         line = self.line(network, weights, watch=True, patience=2000)
         images = np.linspace(32, 255, 16).astype(np.uint8).reshape(1, 4, 4)
-        assert line.converse(b"?") == protocol.identity(network.sha256)
+        assert identified(line, network, loads=True)
         assert self.right(line, network, images)
-        assert line.cycles[0] > 2 * 40  # of which the command takes half
-        assert line.converse(image_bytes(images) + protocol.LOAD + b"?") == NO_IMAGE
+        assert line.cycles[0] > 2 * 40  # of which a frame's header takes half
+        content = line.frames(*image_commands(images), load_command(weights))
+        (reply,) = received(line.converse(content))
+        assert (reply.kind, reply.sequence, reply.payload[0]) == (Kind.STATUS, 2, Status.READY)
 
     @pytest.mark.parametrize("seed", [1, *deep(0, 2)])
     def test_no_pixel_meets_wrong_weights(self, network, weights, seed):
@@ -196,24 +220,24 @@ class TestLoadedAccelerator:
         rng = np.random.default_rng(seed)
         words = loaded_words(network, self.config).tolist()
         bits = 8 * len(weights)
-        line = self.line(network, flipped(weights, rng.integers(bits)) if seed % 2 else weights)
+        flash = flipped(weights, rng.integers(bits)) if seed % 2 else weights
+        line = self.line(network, flash, **SILENT)
         pixels = watch(line, words)
         actions = (
             lambda: random_images(rng, network, 1).tobytes(),
-            lambda: protocol.IMAGE + rng.bytes(9),
-            lambda: protocol.LOAD + weights,
-            lambda: protocol.LOAD + flipped(weights, rng.integers(160, bits)),
-            lambda: protocol.LOAD + weights[: rng.integers(len(weights))],
+            lambda: line.frames(*image_commands(random_images(rng, network, 1))),
+            lambda: line.frames(load_command(weights)),
+            lambda: line.frames(load_command(flipped(weights, rng.integers(160, bits)))),
+            lambda: line.frames(load_command(weights))[: rng.integers(len(weights))],
         )
         line.advance(rng.integers(1000))
         for _ in range(10):
             line.write(actions[rng.integers(len(actions))]())
-            if rng.random() < 0.3:
-                line.send_break(0.01)
+            if rng.random() < 0.5:
+                line.advance(200)
         line.converse(b"")
-        line.send_break(0.01)
-        line.converse(b"?")
-        line.converse(protocol.LOAD + weights)
+        line.advance(200)
+        assert self.load(line, weights)
         images = random_images(rng, network, 2)
         assert self.right(line, network, images)
         assert len(pixels) >= 2 * 9
@@ -243,16 +267,19 @@ class TestLoadedEvents:
         line = SimulatedLine(network, config=self.config)
         spikes = random_spikes(rng, network, 3)
         assert ask_all(line, event_commands(spikes)) == [(Status.NO_IMAGE, 0, 0, 0)] * 3
-        assert line.converse(protocol.events([]) * 2) == NO_IMAGE * 2
-        assert line.converse(protocol.LOAD + weights) == READY
+        empty = line.frames(*[event_command([])] * 2)
+        assert split(line.converse(empty)) == [NO_IMAGE] * 2
+        assert split(line.converse(line.frames(load_command(weights)))) == [READY]
         check_events(line, network, spikes)
 
     def test_loading_drops_what_is_being_computed(self, rng, network, weights):
         """And what waits for that."""
         line = SimulatedLine(network, config=self.config, patience=200)
-        assert line.converse(protocol.LOAD + weights) == READY
-        content = protocol.events([(3, 7)]) + protocol.events([]) + protocol.LOAD + weights
-        assert line.converse(content) == READY
+        load = load_command(weights)
+        assert split(line.converse(line.frames(load))) == [READY]
+        first, *rest = received(line.converse(line.frames(event_command([(3, 7)]), load)))
+        reply = rest[0] if rest else first  # the class may have been known before
+        assert (reply.kind, reply.sequence, reply.payload[0]) == (Kind.STATUS, 2, Status.READY)
         check_events(line, network, random_spikes(rng, network, 2, most=1))
 
 

@@ -67,9 +67,8 @@ class Bench:
         ctx.set(self.dut.host.begin, 0)
 
     def state(self, ctx):
-        """(status, reading, listening)."""
-        dut = self.dut
-        return ctx.get(dut.host.status), ctx.get(dut.reading), ctx.get(dut.host.listening)
+        """(status, reading)."""
+        return ctx.get(self.dut.host.status), ctx.get(self.dut.reading)
 
 
 def flipped(content, bit):
@@ -81,13 +80,13 @@ def flipped(content, bit):
 @pytest.mark.parametrize("idle", [0.6, *deep(0)])
 def test_from_flash(network, content, idle):
     async def scenario(bench, ctx):
-        assert bench.state(ctx) == (Status.LOADING, 1, 0)
+        assert bench.state(ctx) == (Status.LOADING, 1)
         await bench.send(ctx, "flash", content)
-        assert bench.state(ctx) == (Status.LOADING, 0, 0)
+        assert bench.state(ctx) == (Status.LOADING, 0)
         await ctx.tick()
-        assert bench.state(ctx) == (Status.READY, 0, 0)
+        assert bench.state(ctx) == (Status.READY, 0)
         await bench.send(ctx, "flash", content)  # the loader does not listen any more
-        assert bench.state(ctx) == (Status.READY, 0, 0)
+        assert bench.state(ctx) == (Status.READY, 0)
 
     assert Bench(network, scenario, idle=idle).written == WRITTEN
 
@@ -101,11 +100,11 @@ def test_from_the_host_whatever_was_before(network, content, idle, flash, came):
         assert ctx.get(bench.dut.host.status) == (Status.LOADING if flash else Status.NO_IMAGE)
         bench.written.clear()
         await bench.begin(ctx)
-        assert bench.state(ctx) == (Status.LOADING, 0, 1)
+        assert bench.state(ctx) == (Status.LOADING, 0)
         await bench.send(ctx, "host", content)
-        assert bench.state(ctx) == (Status.LOADING, 0, 0)
+        assert bench.state(ctx) == (Status.LOADING, 0)
         await ctx.tick()
-        assert bench.state(ctx) == (Status.READY, 0, 0)
+        assert bench.state(ctx) == (Status.READY, 0)
 
     assert Bench(network, scenario, idle=idle, flash=flash).written == WRITTEN
 
@@ -116,9 +115,54 @@ def test_any_number_of_times(network, content):
             await bench.begin(ctx)
             await bench.send(ctx, "host", content if good else flipped(content, 200))
             await ctx.tick()
-            assert bench.state(ctx) == (Status.READY if good else Status.DAMAGED, 0, 0)
+            assert bench.state(ctx) == (Status.READY if good else Status.DAMAGED, 0)
 
     assert len(Bench(network, scenario).written) == 5 * len(WORDS)
+
+
+def test_weights_stay_until_a_header_was_right(network, content):
+    """Of which a wrong one, or one that is not continued, is dropped."""
+
+    async def scenario(bench, ctx):
+        host = bench.dut.host
+        await bench.begin(ctx)
+        await bench.send(ctx, "host", content)
+        await ctx.tick()
+        for bit in range(HEADER):
+            await bench.begin(ctx)
+            await bench.send(ctx, "host", content[: bit // 8])
+            await bench.send(ctx, "host", flipped(content, bit)[bit // 8 :][:1])
+            assert ctx.get(host.rejected)
+            assert ctx.get(host.verdict) == status_of(bit)
+            await ctx.tick()
+            assert not ctx.get(host.rejected)
+            assert bench.state(ctx) == (Status.READY, 0)
+        await bench.begin(ctx)
+        await bench.send(ctx, "host", content[:19])
+        assert bench.state(ctx) == (Status.READY, 0)
+        ctx.set(host.drop, 1)
+        await ctx.tick()
+        ctx.set(host.drop, 0)
+        await bench.send(ctx, "host", content[19:])
+        assert bench.state(ctx) == (Status.READY, 0)
+        await bench.begin(ctx)
+        await bench.send(ctx, "host", content[:20])
+        assert bench.state(ctx) == (Status.LOADING, 0)
+
+    assert Bench(network, scenario).written == WRITTEN
+
+
+def test_the_last_byte(network, content):
+    async def scenario(bench, ctx):
+        host = bench.dut.host
+        await bench.begin(ctx)
+        for place, byte in enumerate(content):
+            ctx.set(host.content.payload, byte)
+            ctx.set(host.content.valid, 1)
+            assert ctx.get(host.last) == (place == len(content) - 1)
+            await ctx.tick()
+
+    Bench(network, scenario)
 
 
 def status_of(bit):
@@ -160,9 +204,9 @@ async def check_wrong_header(bench, ctx, port, content, bit):
     await bench.send(ctx, port, content[: bit // 8])
     assert ctx.get(bench.dut.host.status) == Status.LOADING
     await bench.send(ctx, port, flipped(content, bit)[bit // 8 :][:1])
-    assert bench.state(ctx) == (status_of(bit), 0, port == "host")
+    assert bench.state(ctx) == (status_of(bit), 0)
     await bench.send(ctx, port, content)  # is dropped
-    assert bench.state(ctx) == (status_of(bit), 0, port == "host")
+    assert bench.state(ctx) == (status_of(bit), 0)
 
 
 @pytest.mark.parametrize("bit", [*BODY, *deep(*range(165, 8 * 42 - 1, 5))])
@@ -189,14 +233,14 @@ async def check_flipped(bench, ctx, port, content, bit):
     await bench.send(ctx, port, flipped(content, bit))
     assert ctx.get(bench.dut.host.status) == Status.LOADING
     await ctx.tick()
-    assert bench.state(ctx) == (Status.DAMAGED, 0, 0)
+    assert bench.state(ctx) == (Status.DAMAGED, 0)
 
 
 @pytest.mark.parametrize("line", [0x00, 0xFF])
 def test_a_silent_flash(network, line):
     async def scenario(bench, ctx):
         await bench.send(ctx, "flash", [line])
-        assert bench.state(ctx) == (Status.NO_IMAGE, 0, 0)
+        assert bench.state(ctx) == (Status.NO_IMAGE, 0)
 
     assert Bench(network, scenario).written == []
 
@@ -204,7 +248,7 @@ def test_a_silent_flash(network, line):
 def test_another_networks_weight_image(rng, network):
     async def scenario(bench, ctx):
         await bench.send(ctx, "flash", weight_image.pack(image_network(rng), WORDS))
-        assert bench.state(ctx) == (Status.OTHER_NETWORK, 0, 0)
+        assert bench.state(ctx) == (Status.OTHER_NETWORK, 0)
 
     assert Bench(network, scenario).written == []
 
@@ -212,7 +256,7 @@ def test_another_networks_weight_image(rng, network):
 def test_a_weight_image_of_another_length(network, content):
     async def scenario(bench, ctx):
         await bench.send(ctx, "flash", content)
-        assert bench.state(ctx) == (Status.OTHER_NETWORK, 0, 0)
+        assert bench.state(ctx) == (Status.OTHER_NETWORK, 0)
 
     assert Bench(network, scenario, words=WORDS[:-1]).written == []
 
@@ -222,6 +266,6 @@ def test_a_single_word(network):
     async def scenario(bench, ctx):
         await bench.send(ctx, "flash", weight_image.pack(network, WORDS[:1]))
         await ctx.tick()
-        assert bench.state(ctx) == (Status.READY, 0, 0)
+        assert bench.state(ctx) == (Status.READY, 0)
 
     assert Bench(network, scenario, words=WORDS[:1]).written == WRITTEN[:1]

@@ -1,0 +1,136 @@
+"""The compiled accelerator at the end of a serial line, whose time passes while a host reads."""
+
+import struct
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+
+from hw.link import protocol
+from hw.link.accelerator import Accelerator
+from hw.rtl.config import DEFAULT, Config
+from sim.verilator import compiler
+from sim.verilator.netlist import synthesise
+from sw.network import Network
+
+__all__ = ["DIVISOR", "TIMEOUT", "SerialLine", "Wired"]
+
+DIVISOR = 4  # clock cycles per bit: the fewest that the receiver takes, as each costs time
+TIMEOUT = 128  # bits of an idle line
+
+_TOP = "accelerator"
+_SCRIPT = (
+    f"read_rtlil design.il; hierarchy -top {_TOP}; flatten -noscopeinfo; proc; opt_expr; "
+    "opt_clean; memory_collect; write_verilog -noattr netlist.v"
+)
+_PATIENCE = 2 * TIMEOUT + 10 * protocol.REPLY_SIZE + 300  # bits for which a read waits
+_COUNT = struct.Struct("<I")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wired:
+    """The accelerator of a network as a program (``uart.cpp``); weights that are loaded come from
+    the host.
+    """
+
+    program: Path
+
+    @classmethod
+    def build(cls, network: Network, folder: Path, config: Config = DEFAULT) -> "Wired":
+        """Compiles it, and keeps it in ``folder``."""
+        accelerator = Accelerator(
+            network, divisor=DIVISOR, timeout=DIVISOR * TIMEOUT, config=config
+        )
+        ports = {"rx": (accelerator.rx, None), "tx": (accelerator.tx, None)}
+        design = rtlil.convert(accelerator, name=_TOP, ports=ports, emit_src=False)
+        netlist = synthesise("design.il", design, _SCRIPT, folder) / "netlist.v"
+        harness = Path(__file__).with_name("uart.cpp")
+        sources = {
+            "netlist.v": netlist.read_text(encoding="utf-8"),
+            "uart.cpp": harness.read_text(encoding="utf-8"),
+        }
+        # State that is not reset must not matter: it starts at random.
+        random = ["--x-initial", "unique", "--x-assign", "unique"]
+        return cls(program=compiler.build(sources, top=_TOP, folder=folder, options=random))
+
+    def connect(self, seed: int = 0) -> "SerialLine":
+        """A board that has just been switched on."""
+        return SerialLine([str(self.program), str(DIVISOR), str(seed)])
+
+
+class SerialLine:
+    """What :class:`hw.link.session.Session` needs of a serial port.
+
+    Attributes
+    ----------
+    outgoing : function
+        The levels, a bit time each, that are on the line to the board for these bytes: where
+        faults are put in.
+    incoming : function
+        The bytes that a host receives for those that came.
+    """
+
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._received = bytearray()
+        self.outgoing: Callable[[bytes], bytes] = levels
+        self.incoming: Callable[[bytes], bytes] = bytes
+
+    def __enter__(self) -> "SerialLine":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+    def write(self, data: bytes) -> int:
+        """As pyserial's."""
+        self.put(self.outgoing(data))
+        return len(data)
+
+    def read(self, size: int) -> bytes:
+        """As pyserial's."""
+        for piece in (10 * protocol.REPLY_SIZE + 40, *[40] * (_PATIENCE // 40)):
+            if len(self._received) >= size:
+                break
+            self.put(b"\1" * piece)
+        content = bytes(self._received[:size])
+        del self._received[:size]
+        return content
+
+    def reset_input_buffer(self) -> None:
+        """As pyserial's."""
+        self._received.clear()
+
+    def reset_output_buffer(self) -> None:
+        """As pyserial's; what was written has been sent."""
+
+    @property
+    def in_waiting(self) -> int:
+        """As pyserial's."""
+        return len(self._received)
+
+    def sleep(self, seconds: float) -> None:
+        """Lets time pass, in proportion to the board's time-out."""
+        self.put(b"\1" * round(seconds / protocol.TIMEOUT * TIMEOUT))
+
+    def put(self, content: bytes) -> None:
+        """Puts levels on the line to the board, and takes what comes meanwhile."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(_COUNT.pack(len(content)) + content)
+        process.stdin.flush()
+        (count,) = _COUNT.unpack(process.stdout.read(_COUNT.size))
+        self._received += self.incoming(process.stdout.read(count)) if count else b""
+
+
+def levels(data: Iterable[int]) -> bytes:
+    """The levels of the line for ``data``, a bit time each."""
+    return b"".join(bytes(protocol.character(byte)) for byte in data)
