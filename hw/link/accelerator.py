@@ -111,8 +111,9 @@ class Accelerator(wiring.Component):
     def _load(self, m: Module, loader: Loader, reset: Signal) -> Signal:
         """Connects the loader; returns what resets the core and so drops an inference."""
         loading = self._link.loading
-        # Weights that are there stay; otherwise the flash is read again.
-        again = reset & (loading.status != Status.READY)
+        # Weights that are there stay, and so does what is being read; otherwise the flash is read
+        # again.
+        again = reset & (loading.status != Status.READY) & ~loader.reading
         m.submodules.loader = ResetInserter(again)(loader)
         wiring.connect(m, loading, loader.host)
         wiring.connect(m, loader.words, self._core.load)

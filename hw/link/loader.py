@@ -158,7 +158,7 @@ class Loader(wiring.Component):
                 with m.Case(_Part.CHECKSUM), m.If(position == weight_image.CHECKSUM.size - 1):
                     m.d.comb += host.last.eq(from_host)
                     m.d.sync += [part.eq(_Part.VERDICT), taking.eq(0)]
-        with m.If(host.drop):
+        with m.If(host.drop & from_host):
             m.d.sync += taking.eq(0)
         with m.If(host.begin):
             m.d.sync += [part.eq(_Part.HEADER), position.eq(0), taking.eq(1), from_host.eq(1)]

@@ -55,6 +55,10 @@ class TestLoadedAccelerator:
     def answers(self, line, images):
         return classes(line, images)
 
+    def take_a_break(self, line):
+        line.send_break(0.01)
+        assert kinds(line.converse(b"")) == [Kind.DAMAGED]
+
     def load(self, line, weights):
         return split(line.converse(line.frames(load_command(weights)))) == [READY]
 
@@ -117,7 +121,7 @@ class TestLoadedAccelerator:
         images = random_images(rng, network, 2)
         assert identified(line, network, loads=True)
         assert self.load(line, weights)
-        line.send_break(0.01)
+        self.take_a_break(line)
         assert self.right(line, network, images)
 
     def test_a_break_reads_the_flash_again(self, rng, network, weights):
@@ -126,7 +130,7 @@ class TestLoadedAccelerator:
         assert identified(line, network, loads=True)
         assert self.answers(line, images[:1]) == [DAMAGED]
         line.flash.content = line.flash.content[:WEIGHTS_AT] + weights
-        line.send_break(0.01)
+        self.take_a_break(line)
         assert identified(line, network, loads=True)
         assert self.right(line, network, images)
 
@@ -136,8 +140,7 @@ class TestLoadedAccelerator:
         line = self.line(network, weights)
         assert identified(line, network, loads=True)
         line.write(line.frames(load_command(weights))[:count])
-        line.send_break(0.01)
-        assert kinds(line.converse(b"")) == [Kind.DAMAGED]
+        self.take_a_break(line)
         assert identified(line, network, loads=True)
         assert self.right(line, network, random_images(rng, network, 2))
 
@@ -172,7 +175,7 @@ class TestLoadedAccelerator:
     def test_a_break_while_the_flash_is_read(self, rng, network, weights):
         line = self.line(network, weights)
         line.advance(100)  # some words are in
-        line.send_break(0.01)
+        self.take_a_break(line)
         assert identified(line, network, loads=True)
         assert self.right(line, network, random_images(rng, network, 2))
 
@@ -203,16 +206,16 @@ class TestLoadedAccelerator:
         assert self.right(line, network, images)
 
     def test_loading_drops_what_is_being_computed(self, rng):
-        network = image_network(rng, hidden=(200,), low=50, high=60)  # no unit fires
+        network = image_network(rng, hidden=(400,), low=50, high=60)  # no unit fires
         weights = pack(network, loaded_words(network, self.config))
         line = self.line(network, weights, watch=True, patience=2000)
         images = np.linspace(32, 255, 16).astype(np.uint8).reshape(1, 4, 4)
         assert identified(line, network, loads=True)
         assert self.right(line, network, images)
-        assert line.cycles[0] > 2 * 40  # of which a frame's header takes half
+        assert line.cycles[0] > 200  # until then the next frame has begun
         content = line.frames(*image_commands(images), load_command(weights))
         (reply,) = received(line.converse(content))
-        assert (reply.kind, reply.sequence, reply.payload[0]) == (Kind.STATUS, 2, Status.READY)
+        assert (reply.kind, reply.sequence, reply.payload[0]) == (Kind.STATUS, 3, Status.READY)
 
     @pytest.mark.parametrize("seed", [1, *deep(0, 2)])
     def test_no_pixel_meets_wrong_weights(self, network, weights, seed):
@@ -274,7 +277,7 @@ class TestLoadedEvents:
 
     def test_loading_drops_what_is_being_computed(self, rng, network, weights):
         """And what waits for that."""
-        line = SimulatedLine(network, config=self.config, patience=200)
+        line = SimulatedLine(network, config=self.config, patience=400)
         load = load_command(weights)
         assert split(line.converse(line.frames(load))) == [READY]
         first, *rest = received(line.converse(line.frames(event_command([(3, 7)]), load)))

@@ -32,7 +32,7 @@ def test_a_field_that_is_not_there():
 @pytest.mark.parametrize(
     ("record", "layout", "values"),
     [
-        (protocol.ANSWER, layouts.ANSWER, (7, 15, 0x1234, -5)),
+        (protocol.CLASS, layouts.CLASS, (7, 15, 0x1234, -5)),
         (protocol.ITEM, layouts.ITEM, (0x1234, 5)),
     ],
 )
@@ -44,7 +44,7 @@ def test_layouts(record, layout, values):
 
 
 def test_records_of_the_protocol():
-    assert tuple(protocol.ANSWER.fields) == protocol.Reply._fields
-    assert (protocol.ANSWER.size, protocol.ITEM.size) == (8, 3)
+    assert tuple(protocol.CLASS.fields) == protocol.Reply._fields
+    assert (protocol.CLASS.size, protocol.ITEM.size) == (protocol.BODY, 3)
     assert slice(8, 16) == weight_image.IDENTITY
     assert (weight_image.HEADER.size, weight_image.CHECKSUM.size) == (20, 4)
