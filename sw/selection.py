@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["TRAINED_ON", "Selection"]
 
-_READING = ("label_column", "group_column", "size", "test_fraction")
+_READING = ("label_column", "group_column", "size", "grey", "series", "split", "test_fraction")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,13 @@ class Selection:
         Columns of a table: the class, and what must lie on one side of the split only.
     size : (int, int), or None
         Height and width that images are scaled to.
+    grey : bool, or None
+        Whether images are read as grey; None keeps what colours there are.
+    series : bool, or None
+        Whether arrays and rows of a table are time series.
+    split : str, or None
+        What says which examples are for testing: ``given`` (the data), ``groups`` (whole ones) or
+        ``classes`` (a share of each); None takes the first of these that the data have.
     test_fraction : float, above 0, at most 1; or None
         Share of the examples that is for testing, where the data do not say it themselves.
     """
@@ -35,6 +42,9 @@ class Selection:
     label_column: str | None = None
     group_column: str | None = None
     size: tuple[int, int] | None = None
+    grey: bool | None = None
+    series: bool | None = None
+    split: str | None = None
     test_fraction: float | None = None
 
     @classmethod

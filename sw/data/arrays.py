@@ -4,12 +4,10 @@ have ``groups`` (a person, a machine) or ``test`` (True for testing) beside them
 
 Inputs are uint8, taken as they are, or other numbers, which are quantised:
 
-- [N, F]: features of no order;
-- [N, H, W]: images; also [N, 1, H, W];
-- [N, 1, L]: a time series.
-
-A series of several channels [N, C, L] is an image of C × L, all of it quantised in one range: scale
-the channels first. Maps of several channels [N, C, H, W] are refused.
+- [N, F]: features of no order; with ``--series`` a time series of F values;
+- [N, H, W]: images; with ``--series`` a time series of W values in H channels;
+- [N, 1, L]: a time series;
+- [N, C, H, W]: images of C channels.
 """
 
 from pathlib import Path
@@ -36,29 +34,33 @@ def read(path: Path, selection: Selection) -> Raw:
             raise UserError(
                 f"{path}: has train and test arrays and also {min(others)!r}; keep one or the other"
             )
-        return _joined(path, arrays)
+        return _joined(path, arrays, selection)
     if not set(_WHOLE) <= set(arrays):
         found = ", ".join(map(repr, npz.names(path)[:20])) or "none"
         raise UserError(
             f"{path}: must have the arrays {', '.join(_WHOLE)}; or {', '.join(_PARTS)}; or times, "
             f"units, offsets, labels; not {found}"
         )
-    kind, inputs = _examples(path, "inputs", arrays["inputs"])
+    kind, inputs = _examples(path, "inputs", arrays["inputs"], selection)
     labels = npz.vector(path, arrays, "labels", len(inputs))
     return Raw(kind=kind, inputs=inputs, labels=labels, **npz.beside(path, arrays, len(inputs)))
 
 
-def _joined(path: Path, arrays: dict[str, np.ndarray]) -> Raw:
+def _joined(path: Path, arrays: dict[str, np.ndarray], selection: Selection) -> Raw:
     """The examples of both parts."""
     kinds, inputs = zip(
-        *(_examples(path, name, arrays[name]) for name in ("train_inputs", "test_inputs")),
+        *(
+            _examples(path, name, arrays[name], selection)
+            for name in ("train_inputs", "test_inputs")
+        ),
         strict=True,
     )
     train, test = inputs
     if kinds[0] != kinds[1] or train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
         raise UserError(
             f"{path}: train_inputs and test_inputs must be alike, not {train.dtype} "
-            f"{list(train.shape)} and {test.dtype} {list(test.shape)}"
+            f"{list(arrays['train_inputs'].shape)} and {test.dtype} "
+            f"{list(arrays['test_inputs'].shape)}"
         )
     labels = [
         npz.vector(path, arrays, name, len(part))
@@ -72,25 +74,22 @@ def _joined(path: Path, arrays: dict[str, np.ndarray]) -> Raw:
     )
 
 
-def _examples(path: Path, name: str, array: np.ndarray) -> tuple[Kind, np.ndarray]:
-    """The inputs as [N, height, width], and what they are."""
+def _examples(
+    path: Path, name: str, array: np.ndarray, selection: Selection
+) -> tuple[Kind, np.ndarray]:
+    """What the inputs are, and they as [N, channels, height, width]."""
     if array.dtype.kind not in "biuf":
         raise UserError(f"{path}: array {name!r} must be numbers, not {array.dtype}")
     match array.shape:
-        case (count, features):
-            return Kind.TABLE, array.reshape(count, 1, features)
-        case (_, 1, _):
-            return Kind.SERIES, array
+        case (_, _) if not selection.series:
+            return Kind.TABLE, array[:, None, None, :]
+        case (_, _):
+            return Kind.SERIES, array[:, None, None, :]
+        case (_, channels, _) if selection.series or channels == 1:
+            return Kind.SERIES, array[:, :, None, :]
         case (_, _, _):
+            return Kind.IMAGES, array[:, None, :, :]
+        case (_, _, _, _) if not selection.series:
             return Kind.IMAGES, array
-        case (count, 1, height, width):
-            return Kind.IMAGES, array.reshape(count, height, width)
-        case (_, channels, _, _):
-            raise UserError(
-                f"{path}: array {name!r} has maps of {channels} channels, and only one is "
-                "supported; make them grey, or one below the other as [N, C · H, W]"
-            )
-    raise UserError(
-        f"{path}: array {name!r} must be [N, F], [N, H, W], [N, 1, H, W] or [N, 1, L], "
-        f"not {list(array.shape)}"
-    )
+    shapes = "[N, L] or [N, C, L]" if selection.series else "[N, F], [N, H, W] or [N, C, H, W]"
+    raise UserError(f"{path}: array {name!r} must be {shapes}, not {list(array.shape)}")

@@ -26,4 +26,5 @@ def load(data_dir: Path | None = None) -> Dataset:
         train_images=edges.encode(seen.train_images),
         test_images=edges.encode(seen.test_images),
         maps=edges.ORIENTATIONS,
+        oriented=True,
     )

@@ -25,8 +25,11 @@ class Dataset:
     labels : tuple of str
         Names of the classes.
     maps : int
-        An image is so many maps of the same height, one below the other: of brightness (1), or of
-        orientations that divide 180° evenly, from the upright one on (``sw.features.edges``).
+        An image is so many maps of the same height, one below the other: of brightness (1), of
+        colours (3), or of orientations.
+    oriented : bool
+        The maps are orientations that divide 180° evenly, from the upright one on
+        (``sw.features.edges``).
     train_groups : int64 [N], or None
         What must lie on one side of the split for validation, such as a person: 0 … G − 1.
     reading : mapping
@@ -40,6 +43,7 @@ class Dataset:
     test_labels: np.ndarray
     labels: tuple[str, ...]
     maps: int = 1
+    oriented: bool = False
     train_groups: np.ndarray | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
 

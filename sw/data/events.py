@@ -127,7 +127,7 @@ class EventDataset:
     labels : tuple of str
         Names of the classes.
     train_groups : int64 [R], or None
-        What must lie on one side of the split for validation, such as a person: 0 … G − 1.
+        As :class:`sw.data.dataset.Dataset` has it.
     reading : mapping
         How one's own data were read (``sw.data.own``), for the provenance of a network.
     """

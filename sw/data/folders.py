@@ -1,69 +1,66 @@
-"""One's own images in a folder: ``<class>/…``, or ``train/<class>/…`` and ``test/<class>/…``.
+"""One's own files in a folder for each class: ``<class>/…``, or ``train/<class>/…`` and
+``test/<class>/…``; images, or sounds in WAV files.
 
-Whatever Pillow reads, also in folders further below, as grey and the way up that a camera noted.
-Images of one size stay as they are; ``--size H W`` scales them. Files of other kinds and hidden
-ones are not looked at.
+Files in folders further below count, too: with ``--split groups`` the folder in which a file lies
+is its group, such as ``<class>/<speaker>/…``. Files of other kinds and hidden ones are not looked
+at.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sw import limits
 from sw.cli import UserError
+from sw.data import images, sounds
 from sw.data.raw import Kind, Raw
 from sw.selection import Selection
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 __all__ = ["read"]
 
 _SPLIT = ("train", "test")
-_PIXELS = 1 << 26  # of an image before it is scaled; more is refused before it is unpacked
-_WIDE = "I;16", "I;16L", "I;16B", "I;16N"  # Pillow's modes of 16 bits
 
 
 def read(path: Path, selection: Selection) -> Raw:
-    """The images. Raises UserError for a folder without them, one that cannot be read, and images
-    of several sizes without ``--size``.
-    """
-    try:
-        import PIL  # noqa: F401
-    except ImportError:
-        raise UserError(
-            f"{path}: Pillow reads images and is not installed; pip install 'firstspike[data]'"
-        ) from None
-    files, labels, test = [], [], []
+    """The examples. Raises UserError for a folder without them, and for what cannot be read."""
+    files: list[Path] = []
+    labels: list[str] = []
+    groups: list[str] = []
+    test: list[bool | None] = []
     for folder, is_test in _class_folders(path):
-        found = list(_images(folder))
+        found = list(_files(folder))
         if not found:
-            raise UserError(f"{folder}: has no images; put some there, or remove the folder")
+            raise UserError(
+                f"{folder}: has no images or WAV files; put some there, or remove the folder"
+            )
         files += found
         labels += [folder.name] * len(found)
+        groups += [file.parent.relative_to(folder).as_posix() for file in found]
         test += [is_test] * len(found)
-    size = selection.size or _size(files[0])
-    if (pixels := size[0] * size[1]) > limits.UNITS:
+    heard = [sounds.is_sound(file) for file in files]
+    if any(heard) and not all(heard):
         raise UserError(
-            f"{files[0]}: has {pixels:,} pixels; scale the images with --size, such as --size 32 32"
+            f"{files[heard.index(True)]}: is a sound, {files[heard.index(False)]} an image; keep "
+            "one kind in the folder"
         )
-    inputs = np.empty((len(files), *size), np.uint8)
-    for index, file in enumerate(files):
-        image = _grey(file, selection.size)
-        if image.shape != size:
-            raise UserError(
-                f"{file}: is {image.shape[0]} × {image.shape[1]} pixels, {files[0]} is "
-                f"{size[0]} × {size[1]}; scale all to one size with --size H W"
-            )
-        inputs[index] = image
+    if heard[0] and (selection.size or selection.grey):
+        raise UserError(f"{path}: has sounds; leave out --size and --grey, which are for images")
     return Raw(
-        kind=Kind.IMAGES,
-        inputs=inputs,
+        kind=Kind.SOUND if heard[0] else Kind.IMAGES,
+        inputs=sounds.read(files) if heard[0] else images.read(files, selection),
         labels=np.array(labels),
+        groups=_groups(path, groups) if selection.split == "groups" else None,
         test=None if test[0] is None else np.array(test),
     )
+
+
+def _groups(path: Path, groups: list[str]) -> np.ndarray:
+    if "." in groups:
+        raise UserError(
+            f"{path}: --split groups takes the folders within those of the classes as groups, such "
+            f"as <class>/<person>/…, and a file lies directly in that of a class"
+        )
+    return np.array(groups)
 
 
 def _class_folders(path: Path) -> Iterator[tuple[Path, bool | None]]:
@@ -84,62 +81,13 @@ def _folders(path: Path) -> list[Path]:
     """The folders in ``path``, at least one."""
     found = sorted(each for each in path.iterdir() if each.is_dir() and each.name[0] != ".")
     if not found:
-        raise UserError(f"{path}: has no folders of images, one per class; make them")
+        raise UserError(f"{path}: has no folders of images or WAV files, one per class; make them")
     return found
 
 
-def _images(folder: Path) -> Iterator[Path]:
-    """Files that Pillow may read, by their suffixes."""
-    from PIL import Image
-
-    suffixes = Image.registered_extensions()
+def _files(folder: Path) -> Iterator[Path]:
+    """The images and sounds in ``folder`` and below it."""
     for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() in suffixes and file.name[0] != "." and file.is_file():
+        hidden = any(part[0] == "." for part in file.relative_to(folder).parts)
+        if not hidden and (sounds.is_sound(file) or images.is_image(file)) and file.is_file():
             yield file
-
-
-def _opened(file: Path) -> "Image.Image":
-    """The image, not unpacked yet."""
-    from PIL import Image
-
-    try:
-        image = Image.open(file)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _unreadable(file, error) from None
-    if image.width * image.height > _PIXELS:
-        image.close()
-        raise UserError(
-            f"{file}: has {image.width * image.height:,} pixels, at most {_PIXELS:,} are read; "
-            "scale it down"
-        )
-    return image
-
-
-def _size(file: Path) -> tuple[int, int]:
-    """Height and width as they will be."""
-    height, width = _grey(file, None).shape
-    return height, width
-
-
-def _grey(file: Path, size: tuple[int, int] | None) -> np.ndarray:
-    """uint8 [height, width], scaled to ``size`` if it is given."""
-    from PIL import Image, ImageOps
-
-    with _opened(file) as image:
-        try:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in _WIDE:
-                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-            elif upright.mode in ("I", "F"):
-                raise ValueError("pixels of 32 bits")
-            grey = upright.convert("L")
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
-            raise _unreadable(file, error) from None
-    if size is not None:
-        grey = grey.resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(grey)
-
-
-def _unreadable(file: Path, error: Exception) -> UserError:
-    reason = str(error).partition(str(file))[0].strip().rstrip("'") or "not an image"
-    return UserError(f"{file}: cannot be read as an image ({reason}); mend it or move it away")

@@ -1,14 +1,15 @@
 """One's own data: the path of a file or folder where a command takes the name of a data set.
 
-A kind of file is one module of this folder with ``read(path, selection)``, which gives
+A kind of file is one module of this folder with a function that reads it, which gives
 :class:`sw.data.raw.Raw`, and one line of :data:`_KINDS`. What they share is here: classes, split,
 and bytes by a quantiser that is learnt on the training part.
 
 How the data were read goes into the network's provenance, as ``data``: the flags, the columns, the
-quantiser. Whoever loads data for that network gets them in the same way: the same split, the same
-bytes, the same order of columns and classes.
+quantiser, and a digest of what came of it. Whoever loads data for that network gets them in the
+same way: the same split, the same bytes, the same order of columns and classes.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,11 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sw import limits
-from sw.cli import UserError, printable
+from sw.cli import UserError
 from sw.container import quoted
-from sw.data import arrays, folders, npz, partition, recordings, tables
+from sw.data import arrays, folders, npz, recordings, tables
+from sw.data.classes import classes
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
+from sw.data.partition import test_part
 from sw.data.raw import Kind, Raw
 from sw.features.quantiser import Quantiser
 from sw.selection import Selection
@@ -30,22 +33,31 @@ from sw.selection import Selection
 __all__ = ["FEATURES", "is_path", "load"]
 
 FEATURES = 65_535  # of an example
-_TEST = 0.2  # share for testing, without --test-fraction
+_LARGEST = 1e300  # of a value, so that the width of a range is finite
 _BRIGHT = 127  # where the median pixel is brighter, images are inverted, so that ink fires first
 
 
 class _Reader(NamedTuple):
-    """A kind of file: whether a path is one, and what reads it."""
+    """A kind of file: whether a path is one, what reads it, and which fields of the selection say
+    how, beside those that say how any data are split.
+    """
 
     accepts: Callable[[Path], bool]
     read: Callable[[Path, Selection], Raw]
+    fields: tuple[str, ...] = ()
 
 
+_SPLIT = ("split", "test_fraction")
 _KINDS = (
-    _Reader(Path.is_dir, folders.read),
-    _Reader(lambda path: _ends(path, tables.SUFFIXES), tables.read),
-    _Reader(lambda path: _ends(path, recordings.SUFFIXES) and _has_events(path), recordings.read),
-    _Reader(lambda path: _ends(path, arrays.SUFFIXES), arrays.read),
+    _Reader(Path.is_dir, folders.read, ("size", "grey")),
+    _Reader(
+        lambda path: _ends(path, tables.SUFFIXES),
+        tables.read,
+        ("label_column", "group_column", "series"),
+    ),
+    _Reader(lambda path: _ends(path, recordings.HDF5), recordings.read_hdf5),
+    _Reader(lambda path: _ends(path, recordings.NPZ) and _has_events(path), recordings.read_npz),
+    _Reader(lambda path: _ends(path, arrays.SUFFIXES), arrays.read, ("series",)),
 )
 
 
@@ -66,7 +78,7 @@ def is_path(name: str) -> bool:
 def load(
     name: str,
     selection: Selection,
-    data: Mapping[str, Any] | None = None,
+    trained: Mapping[str, Any] | None = None,
     labels: tuple[str, ...] | None = None,
 ) -> Dataset | EventDataset:
     """The data at the path ``name``.
@@ -75,8 +87,9 @@ def load(
     ----------
     selection : Selection
         How they are read.
-    data : mapping, or None
-        What the provenance of a network says of its data: they are read as that network's were.
+    trained : mapping, or None
+        What the provenance of a network says of its data: these are read as they were. None where
+        a network is to be trained.
     labels : tuple of str, or None
         The network's classes; None takes those that the data have, in order.
 
@@ -87,51 +100,96 @@ def load(
         remedy.
     """
     path = Path(name)
-    trained = data or {}
-    selection = selection.completed(trained)
-    raw = _read(path, selection)
+    if trained is None and selection.test_fraction == 1:
+        raise UserError("--test-fraction: 1 leaves nothing to learn from; name a smaller one")
+    reader = _reader(path)
+    for field in selection.reading():
+        if field not in (*reader.fields, *_SPLIT):
+            raise UserError(f"--{field.replace('_', '-')}: says nothing of {path}; leave it out")
+    selection = selection.completed(trained or {})
+    raw = _like_trained(path, _read(path, reader, selection), trained or {})
     if not len(raw):
         raise UserError(f"{path}: has no examples; add some")
-    raw = _like_trained(path, raw, trained)
-    classes, truth = _classes(path, raw.labels, labels)
-    test = _test_part(path, raw, classes, truth, selection)
+    names, truth = classes(path, raw.labels, labels)
+    test = test_part(path, raw, names, truth, selection)
+    reading = {**selection.reading(), "kind": raw.kind.value}
     if isinstance(raw.inputs, Events):
-        return _events(name, raw, classes, truth, test, selection)
-    return _images(name, raw, classes, truth, test, selection, trained)
+        events = raw.inputs
+        reading |= {"window": events.window, "channels": events.channels}
+        return EventDataset(
+            name=name,
+            train_events=events[np.flatnonzero(~test)],
+            train_labels=truth[~test],
+            test_events=events[np.flatnonzero(test)],
+            test_labels=truth[test],
+            labels=names,
+            train_groups=_groups(raw, test, selection),
+            reading={
+                **reading,
+                "sha256": _digest(truth, test, events.time, events.unit, events.start),
+            },
+        )
+    images, about = _bytes(path, raw, test, trained)
+    reading |= about
+    if trained is None and len(json.dumps(reading)) > limits.HEADER * 3 // 4:
+        raise UserError(
+            f"{path}: names and ranges of {raw.inputs[0].size:,} features do not fit into a "
+            "network's file; leave some out, or quantise them to bytes (uint8) in an .npz"
+        )
+    return Dataset(
+        name=name,
+        train_images=images[~test],
+        train_labels=truth[~test],
+        test_images=images[test],
+        test_labels=truth[test],
+        labels=names,
+        maps=raw.inputs.shape[1] if raw.kind is Kind.IMAGES else 1,
+        train_groups=_groups(raw, test, selection),
+        reading={**reading, "sha256": _digest(truth, test, images)},
+    )
 
 
-def _read(path: Path, selection: Selection) -> Raw:
+def _reader(path: Path) -> _Reader:
+    """The one for what lies there."""
     try:
         path.stat()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"{path}: cannot be read ({error.strerror}); name the data with --dataset"
+            f"{path}: cannot be read ({reason}); name the data with --dataset"
         ) from None
     for reader in _KINDS:
         if reader.accepts(path):
-            try:
-                return reader.read(path, selection)
-            except OSError as error:
-                where = error.filename or path
-                raise UserError(
-                    f"{where}: cannot be read ({error.strerror or error}); mend it or name "
-                    "another --dataset"
-                ) from None
-    suffixes = ", ".join(sorted({*tables.SUFFIXES, *arrays.SUFFIXES}))
-    raise UserError(f"{path}: must be a folder of images, or end in one of {suffixes}")
+            return reader
+    suffixes = ", ".join(sorted({*tables.SUFFIXES, *arrays.SUFFIXES, *recordings.HDF5}))
+    raise UserError(f"{path}: must be a folder of images or WAV files, or end in one of {suffixes}")
+
+
+def _read(path: Path, reader: _Reader, selection: Selection) -> Raw:
+    try:
+        return reader.read(path, selection)
+    except ImportError as error:
+        raise UserError(
+            f"{path}: {error.name} reads it and is not installed; pip install 'firstspike[data]'"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or path}: cannot be read ({error.strerror or error}); correct it or "
+            "name another --dataset"
+        ) from None
 
 
 def _like_trained(path: Path, raw: Raw, trained: Mapping[str, Any]) -> Raw:
     """The columns in the order that the network was trained on; channels and window of its
     recordings.
     """
-    columns = trained.get("columns")
     if isinstance(raw.inputs, Events):
         window = trained.get("window", raw.inputs.window)
         channels = trained.get("channels", raw.inputs.channels)
         if channels < raw.inputs.channels:
             return raw  # does not fit, and whoever checks says so
         return replace(raw, inputs=replace(raw.inputs, window=window, channels=channels))
+    columns = trained.get("columns")
     if not columns or not raw.columns:
         return raw
     for name in columns:
@@ -139,204 +197,106 @@ def _like_trained(path: Path, raw: Raw, trained: Mapping[str, Any]) -> Raw:
             raise UserError(
                 f"{path}: has no column {quoted(name)}, which the network takes; add it"
             )
-    order = [raw.columns.index(name) for name in columns]
-    return replace(raw, inputs=raw.inputs[:, :, order], columns=tuple(columns))
+    return raw.in_order(tuple(columns))
 
 
-def _classes(
-    path: Path, given: np.ndarray, labels: tuple[str, ...] | None
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the classes, and the class of each example int64 [N]."""
-    if given.dtype.kind == "f" or (given.dtype.kind == "U" and (real := _real_numbers(given))):
-        shown = real if given.dtype.kind == "U" else f"{given.dtype} such as {given[0]!s}"
-        raise UserError(
-            f"{path}: labels must be names or integers, not {shown}; a network tells classes apart"
-        )
-    if given.dtype.kind not in "biuU":
-        raise UserError(f"{path}: labels must be names or integers, not {given.dtype}")
-    found, index = np.unique(given, return_inverse=True)
-    names = [str(each) for each in found]
-    if labels is not None:
-        for each in names:
-            if each not in labels:
-                raise UserError(
-                    f"{path}: has the class {quoted(each)}, and the network tells "
-                    f"{printable(', '.join(labels), 120)}; name the data that it was trained on "
-                    "with --dataset"
-                )
-        return labels, np.array([labels.index(each) for each in names])[index]
-    if all(each.removeprefix("-").isdecimal() for each in names):
-        order = sorted(range(len(names)), key=lambda place: int(names[place]))
-    else:
-        order = list(range(len(names)))
-    if len(names) < 2:
-        raise UserError(f"{path}: has one class only, {quoted(names[0])}; there must be two")
-    for each in names:
-        if not each or len(each) > limits.TEXT:
-            raise UserError(
-                f"{path}: the name of a class must have 1 … {limits.TEXT} characters, "
-                f"not {quoted(each)}"
-            )
-    return tuple(names[place] for place in order), np.argsort(order)[index]
+def _groups(raw: Raw, test: np.ndarray, selection: Selection) -> np.ndarray | None:
+    """Groups of the part to learn from, counted from 0; None where the split is blind to them."""
+    if raw.groups is None or selection.split == "classes":
+        return None
+    return np.unique(raw.groups[~test], return_inverse=True)[1]
 
 
-def _real_numbers(given: np.ndarray) -> str:
-    """The first label that is no integer, if all are numbers; as a message has it."""
-    try:
-        given.astype(np.float64)
-    except ValueError:
-        return ""
-    others = [str(each) for each in given if not str(each).removeprefix("-").isdecimal()]
-    return quoted(others[0]) if others else ""
+def _digest(*values: np.ndarray) -> str:
+    """SHA-256 of the examples as they are used, their classes, and which are for testing."""
+    digest = hashlib.sha256()
+    for each in values:
+        digest.update(f"{each.dtype.str} {each.shape} ".encode())
+        digest.update(np.ascontiguousarray(each).data)
+    return digest.hexdigest()
 
 
-def _test_part(
-    path: Path, raw: Raw, classes: tuple[str, ...], truth: np.ndarray, selection: Selection
-) -> np.ndarray:
-    """The examples for testing, bool [N]."""
-    fraction = _TEST if selection.test_fraction is None else selection.test_fraction
-    if selection.test_fraction == 1:
-        return np.ones(len(raw), bool)
-    test = raw.test
-    if test is None and raw.groups is not None:
-        found, groups = np.unique(raw.groups, return_inverse=True)
-        if len(found) < 2:
-            raise UserError(
-                f"{path}: has one group only, {quoted(str(found[0]))}; there must be two"
-            )
-        test = partition.by_group(truth, groups, fraction)
-        if test is None:
-            raise UserError(
-                f"{path}: no split by groups leaves each class a group to learn from; leave out "
-                "the groups, or classes of one group"
-            )
-    counts = np.bincount(truth, minlength=len(classes))
-    if test is None:
-        if (counts == 1).any():
-            single = classes[int((counts == 1).argmax())]
-            raise UserError(
-                f"{path}: class {quoted(single)} has one example, which cannot be both learnt and "
-                "tested; add some, or leave it out"
-            )
-        test = partition.by_class(truth, fraction)
-    for part, what in ((~test, "to learn from"), (test, "for testing")):
-        if not part.any():
-            raise UserError(f"{path}: has no examples {what}; add some")
-    unseen = np.setdiff1d(truth[test], truth[~test])
-    if len(unseen):
-        raise UserError(
-            f"{path}: class {quoted(classes[unseen[0]])} is in the test part only, and nothing can "
-            "learn it; split the data in another way"
-        )
-    return test
+# Bytes
 
 
-def _events(
-    name: str,
-    raw: Raw,
-    classes: tuple[str, ...],
-    truth: np.ndarray,
-    test: np.ndarray,
-    selection: Selection,
-) -> EventDataset:
-    events = raw.inputs
-    assert isinstance(events, Events)
-    reading = {"window": events.window, "channels": events.channels}
-    return EventDataset(
-        name=name,
-        train_events=events[np.flatnonzero(~test)],
-        train_labels=truth[~test],
-        test_events=events[np.flatnonzero(test)],
-        test_labels=truth[test],
-        labels=classes,
-        train_groups=_groups(raw, ~test),
-        reading={**selection.reading(), "kind": raw.kind.value, **reading},
-    )
-
-
-def _images(
-    name: str,
-    raw: Raw,
-    classes: tuple[str, ...],
-    truth: np.ndarray,
-    test: np.ndarray,
-    selection: Selection,
-    trained: Mapping[str, Any],
-) -> Dataset:
+def _bytes(
+    path: Path, raw: Raw, test: np.ndarray, trained: Mapping[str, Any] | None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Images uint8 [N, height, width], and how they came about."""
     values = raw.inputs
     assert isinstance(values, np.ndarray)
-    if (features := values[0].size) > FEATURES or not features:
+    if not 1 <= (features := values[0].size) <= FEATURES:
         raise UserError(
-            f"{name}: has {features:,} features per example, must have 1 … {FEATURES:,}; "
+            f"{path}: has {features:,} features per example, must have 1 … {FEATURES:,}; "
             "leave some out, or scale images down"
         )
-    _check_finite(name, values)
-    reading: dict[str, Any] = {**selection.reading(), "kind": raw.kind.value}
+    flat = values.reshape(len(values), features)
+    _check_finite(path, flat)
+    about: dict[str, Any] = {}
     if raw.columns:
-        reading["columns"] = list(raw.columns)
-    quantiser = _quantiser(name, raw.kind, values[~test], trained)
+        about["columns"] = list(raw.columns)
+    if raw.kind is Kind.IMAGES:
+        about["grey"] = values.shape[1] == 1
+    if trained is None:
+        quantiser = _fitted(raw.kind, flat[~test], values.shape[1])
+    else:
+        quantiser = _kept(path, flat, trained)
     if quantiser is not None:
-        reading["quantiser"] = quantiser.to_dict()
+        about["quantiser"] = quantiser.to_dict()
         try:
-            values = quantiser.encode(values)
+            flat = quantiser.encode(flat)
         except ValueError as error:
-            raise UserError(f"{name}: {error}, as the network was trained") from None
-    if not trained and len(json.dumps(reading)) > limits.HEADER * 3 // 4:
-        raise UserError(
-            f"{name}: names and ranges of {features:,} features do not fit into a network's file; "
-            "leave some out, or quantise them to bytes (uint8) in an .npz"
-        )
-    return Dataset(
-        name=name,
-        train_images=values[~test],
-        train_labels=truth[~test],
-        test_images=values[test],
-        test_labels=truth[test],
-        labels=classes,
-        train_groups=_groups(raw, ~test),
-        reading=reading,
-    )
+            raise UserError(f"{path}: {error}, as the network was trained") from None
+    return flat.reshape(len(values), -1, values.shape[3]), about
 
 
-def _groups(raw: Raw, part: np.ndarray) -> np.ndarray | None:
-    """Groups of the examples of ``part``, counted from 0."""
-    return None if raw.groups is None else np.unique(raw.groups[part], return_inverse=True)[1]
-
-
-def _check_finite(name: str, values: np.ndarray) -> None:
-    if values.dtype.kind != "f":
+def _check_finite(path: Path, flat: np.ndarray) -> None:
+    if flat.dtype.kind != "f":
         return
-    for index, example in enumerate(values):
-        if not np.isfinite(example).all():
-            wrong = example[~np.isfinite(example)][0]
-            raise UserError(f"{name}: example {index} has {wrong}; mend it, or leave it out")
+    for index, example in enumerate(flat):
+        if not (np.abs(example) <= _LARGEST).all():
+            wrong = example[~(np.abs(example) <= _LARGEST)][0]
+            raise UserError(
+                f"{path}: example {index} has {wrong}, must be finite and within ±{_LARGEST:g}; "
+                "correct it, or leave it out"
+            )
 
 
-def _quantiser(
-    name: str, kind: Kind, train: np.ndarray, trained: Mapping[str, Any]
-) -> Quantiser | None:
-    """The network's own, or one that is learnt from the training part; None leaves bytes alone."""
-    if trained:
-        try:
-            kept = trained.get("quantiser")
-            return None if kept is None else Quantiser.from_dict(kept)
-        except ValueError as error:
-            raise UserError(f"{name}: the network's provenance is damaged: {error}") from None
-    if not len(train):
-        return None  # nothing to learn from: whoever trains says so
+def _fitted(kind: Kind, train: np.ndarray, channels: int) -> Quantiser | None:
+    """What is learnt from the training part, uint8 or real [N, features]; None leaves bytes
+    alone.
+    """
+    features = train.shape[1]
     complement = kind is not Kind.IMAGES
-    levels = _levels(train[0].size) if kind is Kind.TABLE else 1
-    if train.dtype != np.uint8:
-        quantiser = Quantiser.fit(
-            train, per_feature=kind is Kind.TABLE, levels=levels, complement=complement
+    levels = _levels(features) if kind is Kind.TABLE else 1
+    if train.dtype == np.uint8:
+        invert = kind is Kind.IMAGES and bool(np.median(train) > _BRIGHT)
+        if not (invert or complement):
+            return None
+        return Quantiser.of_bytes(invert=invert, levels=levels, complement=complement)
+    quantiser = Quantiser.fit(
+        train,
+        ranges=features if kind is Kind.TABLE else channels,
+        levels=levels,
+        complement=complement,
+    )
+    bright = kind is Kind.IMAGES and np.median(quantiser.encode(train)) > _BRIGHT
+    return quantiser.inverted() if bright else quantiser
+
+
+def _kept(path: Path, flat: np.ndarray, trained: Mapping[str, Any]) -> Quantiser | None:
+    """The network's own."""
+    kept = trained.get("quantiser")
+    if kept is not None:
+        try:
+            return Quantiser.from_dict(kept)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{path}: the network's provenance is damaged: {error}") from None
+    if flat.dtype != np.uint8:
+        raise UserError(
+            f"{path}: has {flat.dtype}, and the network has no quantiser; give bytes (uint8)"
         )
-        if kind is Kind.IMAGES and np.median(quantiser.encode(train)) > _BRIGHT:
-            return replace(quantiser, low=quantiser.high, high=quantiser.low)
-        return quantiser
-    invert = kind is Kind.IMAGES and bool(np.median(train) > _BRIGHT)
-    if not (invert or complement):
-        return None
-    return Quantiser.of_bytes(invert=invert, levels=levels, complement=complement)
+    return None
 
 
 def _levels(features: int) -> int:

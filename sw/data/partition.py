@@ -1,19 +1,93 @@
-"""How one's own examples are split into a part to learn from and a part for testing, where the
-data do not say it, and the former for validation: by class, or by groups. The same data give the
-same split.
+"""How one's own examples are split into a part to learn from and a part for testing, and the former
+for validation: by class, or by groups. The same data give the same split.
 """
+
+from pathlib import Path
 
 import numpy as np
 
+from sw.cli import UserError
+from sw.container import quoted
 from sw.data.dataset import split
+from sw.data.raw import Raw
+from sw.selection import Selection
 
-__all__ = ["by_class", "by_group", "hold_out"]
+__all__ = ["by_class", "by_group", "hold_out", "test_part"]
 
+_TEST = 0.2  # share for testing, without --test-fraction
 _TRIES = 200
 
 
+def test_part(
+    path: Path, raw: Raw, labels: tuple[str, ...], truth: np.ndarray, selection: Selection
+) -> np.ndarray:
+    """The examples for testing, bool [N]: those that the data say, else whole groups if there are
+    some, else a share of each class; or as ``--split`` says.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Names of the classes.
+    truth : int64 [N]
+        Class of each example.
+
+    Raises
+    ------
+    UserError
+        No such split leaves each tested class examples to learn from.
+    """
+    if selection.test_fraction == 1:
+        return np.ones(len(raw), bool)
+    fraction = _TEST if selection.test_fraction is None else selection.test_fraction
+    how = selection.split
+    if raw.test is not None and how in (None, "given"):
+        test = raw.test
+    elif how == "given":
+        raise UserError(f"{path}: does not say what is for testing; leave out --split given")
+    elif raw.groups is not None and how in (None, "groups"):
+        test = _whole_groups(path, raw.groups, truth, fraction)
+    elif how == "groups":
+        raise UserError(f"{path}: has no groups; name them with --group-column, or in the data")
+    else:
+        test = _shares(path, labels, truth, fraction)
+    for part, what in ((~test, "to learn from"), (test, "for testing")):
+        if not part.any():
+            raise UserError(f"{path}: has no examples {what}; add some")
+    unseen = np.setdiff1d(truth[test], truth[~test])
+    if len(unseen):
+        raise UserError(
+            f"{path}: class {quoted(labels[unseen[0]])} is in the test part only, and nothing can "
+            "learn it; split the data in another way"
+        )
+    return test
+
+
+def _shares(path: Path, labels: tuple[str, ...], truth: np.ndarray, fraction: float) -> np.ndarray:
+    counts = np.bincount(truth, minlength=len(labels))
+    if (counts == 1).any():
+        single = labels[int((counts == 1).argmax())]
+        raise UserError(
+            f"{path}: class {quoted(single)} has one example, which cannot be both learnt and "
+            "tested; add some, or leave it out"
+        )
+    return by_class(truth, fraction)
+
+
+def _whole_groups(path: Path, groups: np.ndarray, truth: np.ndarray, fraction: float) -> np.ndarray:
+    found, index = np.unique(groups, return_inverse=True)
+    if len(found) < 2:
+        raise UserError(f"{path}: has one group only, {quoted(str(found[0]))}; there must be two")
+    test = by_group(truth, index, fraction)
+    if test is None:
+        raise UserError(
+            f"{path}: no split by groups leaves each class a group to learn from; leave out "
+            "classes of one group, or take --split classes"
+        )
+    return test
+
+
 def by_class(labels: np.ndarray, fraction: float) -> np.ndarray:
-    """The examples for testing, bool [N]: ``fraction`` (above 0, at most 1) of each class, but at
+    """The examples for testing, bool [N]: ``fraction`` (above 0, below 1) of each class, but at
     least one on either side.
 
     Parameters
@@ -22,8 +96,6 @@ def by_class(labels: np.ndarray, fraction: float) -> np.ndarray:
         Each at least twice.
     """
     test = np.ones(len(labels), bool)
-    if fraction == 1:
-        return test
     learn, _ = split(labels, fraction)
     test[learn] = False
     for label in np.unique(labels):
@@ -46,11 +118,9 @@ def by_group(labels: np.ndarray, groups: np.ndarray, fraction: float) -> np.ndar
     groups : int [N]
         0 … G − 1, each at least once.
     """
-    if fraction == 1:
-        return np.ones(len(labels), bool)
     table = np.zeros((groups.max() + 1, labels.max() + 1), np.int64)
     np.add.at(table, (groups, labels), 1)
-    total = table.sum(axis=0)
+    total = np.maximum(table.sum(axis=0), 1)
     generator = np.random.default_rng(0)
     best, least = None, np.inf
     for _ in range(_TRIES):

@@ -2,23 +2,27 @@
 them, before they are split and made bytes.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 
 from sw.data.events import Events
 
-__all__ = ["Kind", "Raw"]
+__all__ = ["Kind", "Raw", "usual_window"]
+
+_IN_WINDOW = 0.99  # share of the events
 
 
 class Kind(Enum):
     """What an example is; it decides how values become bytes, and the recipe."""
 
     TABLE = "table"  # features of no order
-    SERIES = "series"  # one value after the other
+    SERIES = "series"  # one value after the other, in one channel or several
     IMAGES = "images"
     EVENTS = "events"
+    SOUND = "sound"  # events of the cochlea
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,8 +32,8 @@ class Raw:
     Parameters
     ----------
     kind : Kind
-    inputs : real [N, height, width], or Events
-        uint8 are bytes already. A row of a table, or a series, has the height 1.
+    inputs : real [N, channels, height, width], or Events
+        uint8 are bytes already. Features are [N, 1, 1, F], a series [N, C, 1, L].
     labels : array of str or integers [N]
         Names of classes.
     groups : array [N], or None
@@ -50,3 +54,20 @@ class Raw:
     def __len__(self) -> int:
         """Number of examples, N."""
         return len(self.labels)
+
+    def in_order(self, columns: tuple[str, ...]) -> "Raw":
+        """A table with its features in the order of ``columns``, which it all has."""
+        assert isinstance(self.inputs, np.ndarray)
+        order = [self.columns.index(name) for name in columns]
+        return replace(self, inputs=self.inputs[..., order], columns=columns)
+
+
+def usual_window(times: np.ndarray) -> float:
+    """How long the part of recordings is that counts, where nobody says it: in s, the next value of
+    three significant digits after 99 % of the events have come.
+    """
+    reached = float(np.quantile(times, _IN_WINDOW))
+    if reached == 0:
+        return 1.0
+    unit = 10.0 ** (math.floor(math.log10(reached)) - 2)
+    return float(f"{(math.floor(reached / unit) + 1) * unit:.3g}")

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sw.cli import UserError
+from sw.cli import UserError, warn
 from sw.container import quoted
 from sw.data import caltech, caltech_edges, digits, fashion_mnist, fsdd, mnist, own, shd, sources
 from sw.data.dataset import Dataset
@@ -117,6 +117,9 @@ def load_dataset_for(network: Network, selection: Selection = TRAINED_ON) -> Dat
     """The data set of ``selection``, or without one the one that ``network`` was trained on, if
     ``network`` takes it. Data of one's own are read as those that it was trained on were.
 
+    Where the path that it was trained on gives other examples than then, or another split of them,
+    a warning is printed.
+
     Raises as :func:`load`, :func:`sw.data.own.load` and :func:`check` do.
     """
     name = name_of(network, selection)
@@ -124,6 +127,12 @@ def load_dataset_for(network: Network, selection: Selection = TRAINED_ON) -> Dat
     reading = trained if isinstance(trained, dict) else {}
     if name not in DATASETS and (own.is_path(name) or (reading and selection.dataset is None)):
         data = own.load(name, selection, reading, network.labels)
+        same = data.reading["sha256"] == reading.get("sha256", data.reading["sha256"])
+        if name == network.provenance["dataset"] and not same:
+            warn(
+                f"{name}: holds other examples, or is split in another way, than when network "
+                f"{network.name!r} was trained: it may have learnt some that are tested"
+            )
     else:
         _check_named(name, selection)
         data = load(name, selection.data_dir)

@@ -14,6 +14,7 @@ it is large, its complement where it is small. So 1-bit weights can tell parts o
 a low value tells as much as a high one.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +24,9 @@ import numpy as np
 __all__ = ["QUANTILES", "Quantiser"]
 
 QUANTILES = (0.01, 0.99)
-_DIGITS = 6  # significant, of a range's ends
+_DIGITS = 5  # of a range's width, to which its ends are rounded
 _LEVELS = 16
-_CHUNK = 4096  # examples whose bytes are computed at a time, so that float64 takes little memory
+_CHUNK = 1 << 20  # values whose bytes are computed at a time, so that float64 takes little memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ class Quantiser:
     Parameters
     ----------
     low, high : tuple of float
-        Ends of the range: one for all values, or one per feature in row-major order.
+        Ends of R ranges, for as many equal runs of an example's F features: F ranges are one for
+        each of them, C ranges one for each channel of [C, …], and one range is for all.
     levels : int, 1 … 16
     complement : bool
 
@@ -55,23 +57,23 @@ class Quantiser:
             raise ValueError(
                 f"Ends must be as many as each other, not {len(self.low)} and {len(self.high)}"
             )
-        if not np.isfinite((*self.low, *self.high)).all():
-            raise ValueError("Ends must be finite")
+        if not np.isfinite([b - a for a, b in zip(self.low, self.high, strict=True)]).all():
+            raise ValueError("Ends must be finite, and the width between them")
         if not 1 <= self.levels <= _LEVELS:
             raise ValueError(f"Levels must be in 1 … {_LEVELS}, not {self.levels}")
 
     @classmethod
     def fit(
-        cls, values: np.ndarray, *, per_feature: bool, levels: int = 1, complement: bool = False
+        cls, values: np.ndarray, *, ranges: int, levels: int = 1, complement: bool = False
     ) -> "Quantiser":
-        """The one for ``values`` real [N, height, width] of a training part: one range for each
-        feature, or one for all. Its ends have six significant digits, as they are kept in a file.
+        """The one for ``values`` real [N, F] of a training part, with so many ``ranges``, which
+        divide F. Their ends are rounded to a 10,000th of the width or finer, to be kept in a file.
         """
-        flat = values.reshape(len(values), -1) if per_feature else values.reshape(-1, 1)
-        ends = np.quantile(flat, QUANTILES, axis=0)
+        runs = values.reshape(len(values), ranges, -1).swapaxes(1, 2).reshape(-1, ranges)
+        ends = np.quantile(runs.astype(np.float64), QUANTILES, axis=0)
         same = ends[0] == ends[1]
-        ends[:, same] = flat.min(axis=0)[same], flat.max(axis=0)[same]
-        low, high = (tuple(float(f"{end:.{_DIGITS}g}") for end in row) for row in ends)
+        ends[:, same] = runs.min(axis=0)[same], runs.max(axis=0)[same]
+        low, high = zip(*(_rounded(*pair) for pair in ends.T.tolist()), strict=True)
         return cls(low=low, high=high, levels=levels, complement=complement)
 
     @classmethod
@@ -82,19 +84,25 @@ class Quantiser:
         low, high = (255.0, 0.0) if invert else (0.0, 255.0)
         return cls(low=(low,), high=(high,), levels=levels, complement=complement)
 
+    def inverted(self) -> "Quantiser":
+        """The one by which high values become low bytes."""
+        return Quantiser(
+            low=self.high, high=self.low, levels=self.levels, complement=self.complement
+        )
+
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """Bytes uint8 [N, levels · height, width], twice as high with complement, of ``values``
-        real [N, height, width]. Raises ValueError if they have another number of features.
+        """Bytes uint8 [N, rows · F] of ``values`` real [N, F]: a row of F for each level, followed
+        by its complement's. Raises ValueError if F is no multiple of the ranges.
         """
-        count, height, width = values.shape
-        if len(self.low) not in (1, height * width):
-            raise ValueError(f"Features must be {len(self.low)}, not {height * width}")
-        shape = (height, width) if len(self.low) > 1 else (1, 1)
-        low, high = (np.array(end).reshape(shape) for end in (self.low, self.high))
+        count, features = values.shape
+        if features % len(self.low):
+            raise ValueError(f"Features must be {len(self.low)}, not {features}")
+        low, high = (np.repeat(end, features // len(self.low)) for end in (self.low, self.high))
         span = np.where(high == low, 1.0, high - low)
-        result = np.empty((count, self.levels, 1 + self.complement, height, width), np.uint8)
-        for start in range(0, count, _CHUNK):
-            part = slice(start, start + _CHUNK)
+        result = np.empty((count, self.levels, 1 + self.complement, features), np.uint8)
+        step = max(1, _CHUNK // features)
+        for start in range(0, count, step):
+            part = slice(start, start + step)
             shares = (values[part].astype(np.float64) - low) / span
             for level in range(self.levels):
                 within = (shares * self.levels - level).clip(0, 1)
@@ -102,7 +110,7 @@ class Quantiser:
                 result[part, level, 0] = levels
                 if self.complement:
                     result[part, level, 1] = 255 - levels
-        return result.reshape(count, -1, width)
+        return result.reshape(count, -1)
 
     def to_dict(self) -> dict[str, object]:
         """As plain values, for a network's provenance."""
@@ -126,3 +134,12 @@ class Quantiser:
             } if all(isinstance(end, int | float) for end in (*low, *high)):
                 return cls(low=tuple(low), high=tuple(high), levels=levels, complement=complement)
         raise ValueError("Quantiser must have low, high, levels and complement")
+
+
+def _rounded(low: float, high: float) -> tuple[float, float]:
+    """The ends with as few digits as tell values within the range apart."""
+    width = high - low
+    if not 0 < width < math.inf:
+        return low, high
+    digits = _DIGITS - 1 - math.floor(math.log10(width))
+    return round(low, digits), round(high, digits)

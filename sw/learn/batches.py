@@ -62,10 +62,10 @@ class Augmentation:
     def __post_init__(self) -> None:
         check("Augmentation", settings_of(type(self)), asdict(self))
 
-    def __call__(self, images: Tensor, maps: int = 1) -> Tensor:
+    def __call__(self, images: Tensor, maps: int = 1, oriented: bool = False) -> Tensor:
         """Changed ``images``, uint8 [B, height, width] in and out; what comes in from outside is 0.
-        ``maps`` as :class:`Dataset` has it: all maps of an image change alike. Random numbers come
-        from the default generator.
+        ``maps`` and ``oriented`` as :class:`Dataset` has them: all maps of an image change alike.
+        Random numbers come from the default generator.
         """
         stacked = images.unflatten(1, (maps, -1))
         count, _, height, width = stacked.shape
@@ -90,8 +90,9 @@ class Augmentation:
             drawn = draw(lambda n: torch.rand(n, 1, 1, device=images.device), count)
             flipped = drawn < 0.5
             grid = torch.stack([grid[..., 0] * (1 - 2 * flipped.float()), grid[..., 1]], dim=3)
-            # The mirror image of orientation o is −o: the first stays, the others change places
-            stacked = torch.where(flipped[..., None], stacked.flip(1).roll(1, dims=1), stacked)
+            if oriented:  # the mirror image of o is −o: the first stays, the others change places
+                mirrored = stacked.flip(1).roll(1, dims=1)
+                stacked = torch.where(flipped[..., None], mirrored, stacked)
         moved = grid_sample(stacked.float(), grid, align_corners=False)
         if self.light:
             drawn = draw(lambda n: torch.rand(n, 2, 1, 1, device=images.device), count)
@@ -162,7 +163,8 @@ class ImageInputs:
         T.
     device : torch.device
     maps : int
-        As :class:`Dataset` has it.
+    oriented : bool
+        As :class:`Dataset` has them.
     """
 
     def __init__(
@@ -172,9 +174,10 @@ class ImageInputs:
         steps: int,
         device: torch.device,
         maps: int = 1,
+        oriented: bool = False,
     ) -> None:
         self._images = torch.from_numpy(images).to(device)
-        self._encoder, self._steps, self._maps = encoder, steps, maps
+        self._encoder, self._steps, self._maps = encoder, steps, (maps, oriented)
         chosen = encoder.select
         self._select = None if chosen is None else torch.tensor(chosen, device=device)
 
@@ -187,7 +190,7 @@ class ImageInputs:
         """
         images = self._images[index]
         if augment is not None:
-            images = augment(images, self._maps)
+            images = augment(images, *self._maps)
         return encode(images, self._encoder, self._select, self._steps)
 
 

@@ -76,7 +76,7 @@ class Trainer:
         if len(learn) < recipe.batch:
             raise UserError(f"Batch must be at most {len(learn)} here, not {recipe.batch}")
         self.encoder = self._encoder(data, learn)
-        self._maps = data.maps if isinstance(data, Dataset) else 1
+        self._maps = (data.maps, data.oriented) if isinstance(data, Dataset) else (1, False)
         self._validated = len(held_out) > 0
         self._learn = self._on_device(data.train_inputs, data.train_labels, learn)
         probe = held_out if self._validated else learn[:1000]
@@ -187,7 +187,7 @@ class Trainer:
         if isinstance(examples, Events):
             return EventInputs(examples, self.recipe.steps, self.device)
         assert isinstance(self.encoder, LatencyEncoder)
-        return ImageInputs(examples, self.encoder, self.recipe.steps, self.device, self._maps)
+        return ImageInputs(examples, self.encoder, self.recipe.steps, self.device, *self._maps)
 
     def _seed(self, epoch: int) -> None:
         """Everything random up to the next call follows from the recipe's seed and ``epoch``."""
@@ -306,9 +306,14 @@ def encoder_of(recipe: Recipe, data: Dataset | EventDataset) -> LatencyEncoder |
     if isinstance(data, EventDataset):
         return EventsEncoder(channels=data.channels)
     try:
-        return LatencyEncoder(shape=data.shape, pool=recipe.pool, silent_below=recipe.silent_below)
+        encoder = LatencyEncoder(
+            shape=data.shape, pool=recipe.pool, silent_below=recipe.silent_below
+        )
     except ValueError as error:
         raise UserError(str(error)) from None
+    if (height := data.shape[0] // data.maps) % encoder.pool:
+        raise UserError(f"Pool must divide the height of a map, {height}, not {encoder.pool}")
+    return encoder
 
 
 def _damaged(path: Path) -> UserError:

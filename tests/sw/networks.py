@@ -85,8 +85,11 @@ def speech(rng, train=120, test=60):
 
 
 def trained_on(data, dataset):
-    """A network that takes the images of ``data``, with the provenance that training leaves."""
-    encoder = LatencyEncoder(shape=data.shape)
+    """A network that takes what ``data`` has, with the provenance that training leaves."""
+    if isinstance(data, EventDataset):
+        encoder = EventsEncoder(channels=data.channels)
+    else:
+        encoder = LatencyEncoder(shape=data.shape)
     layer = Layer(
         weight=np.ones((len(data.labels), encoder.inputs), bool),
         threshold=np.ones(len(data.labels), np.int32),

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from networks import trained_on
 from PIL import Image
 
 from sw.cli import UserError
-from sw.data import folders, own
+from sw.data import images, own, registry
 from sw.selection import Selection
 
 PLAIN = Selection()
@@ -59,26 +60,48 @@ def test_size(tmp_path):
         own.load(path, PLAIN)
     data = own.load(path, Selection(size=(4, 6)))
     assert data.shape == (4, 6)
-    images = np.concatenate([data.train_images, data.test_images])
-    assert [77] * 24 in images.reshape(len(images), -1).tolist()
+    everything = np.concatenate([data.train_images, data.test_images])
+    assert [77] * 24 in everything.reshape(-1, 24).tolist()
     assert data.reading["size"] == [4, 6]
 
 
-@pytest.mark.parametrize(
-    ("values", "grey"),
-    [
-        (np.full((3, 5, 3), (255, 0, 0), np.uint8), 76),  # ITU-R 601: 0.299 of red
-        (np.full((3, 5, 4), (9, 9, 9, 0), np.uint8), 9),
-        (np.full((3, 5), 0x1234, np.uint16), 0x12),
-    ],
-    ids=["colour", "transparent", "16 bits"],
-)
-def test_becomes_grey(tmp_path, values, grey):
+def two_classes(root, values):
+    """One image of ``values`` and one that is black, two of each class."""
     for index in range(2):
-        picture(tmp_path / "a" / f"{index}.png", values)
-        picture(tmp_path / "b" / f"{index}.png", np.zeros((3, 5), np.uint8))
-    data = own.load(str(tmp_path), PLAIN)
+        picture(root / "a" / f"{index}.png", values)
+        picture(root / "b" / f"{index}.png", np.zeros((3, 5), np.uint8))
+    return str(root)
+
+
+RED = np.full((3, 5, 3), (255, 0, 0), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("values", "flag", "grey"),
+    [
+        (RED, True, 76),  # ITU-R 601: 0.299 of red
+        (np.full((3, 5, 3), 9, np.uint8), None, 9),  # three channels, and no colour
+        (np.full((3, 5, 2), (9, 0), np.uint8), None, 9),
+        (np.full((3, 5), 0x1234, np.uint16), None, 0x12),
+    ],
+    ids=["colour", "grey as colour", "transparent", "16 bits"],
+)
+def test_grey(tmp_path, values, flag, grey):
+    data = own.load(two_classes(tmp_path, values), Selection(grey=flag))
+    assert (data.shape, data.maps) == ((3, 5), 1)
     assert data.train_images.max(axis=(1, 2)).tolist() == [grey, 0]
+    assert data.reading["grey"] is True
+
+
+def test_colours_are_channels_one_below_the_other(tmp_path):
+    data = own.load(two_classes(tmp_path / "mine", RED), PLAIN)
+    assert (data.shape, data.maps, data.oriented) == ((9, 5), 3, False)
+    assert data.train_images[0].tolist() == [[255] * 5] * 3 + [[0] * 5] * 6
+    assert not data.train_images[1].any()
+    network = trained_on(data, str(tmp_path / "mine"))
+    other = two_classes(tmp_path / "other", np.full((3, 5), 9, np.uint8))
+    taken, _ = registry.load_for(network, Selection(dataset=other))
+    assert taken[0].tolist() == [[9] * 5] * 9  # grey ones as the network takes them
 
 
 def test_the_way_up_that_a_camera_noted(tmp_path):
@@ -106,7 +129,7 @@ def test_an_image_that_cannot_be_read(tmp_path):
 def test_an_image_that_is_too_large_is_not_unpacked(tmp_path, monkeypatch):
     path = cats_and_dogs(tmp_path)
     picture(tmp_path / "dog" / "9.png", np.zeros((40, 50), np.uint8))
-    monkeypatch.setattr(folders, "_PIXELS", 1000)
+    monkeypatch.setattr(images, "_PIXELS", 1000)
     with pytest.raises(UserError, match=r"dog/9.png: has 2,000 pixels, at most 1,000"):
         own.load(path, Selection(size=(3, 5)))
 
@@ -120,9 +143,9 @@ def test_more_pixels_than_features(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "has no folders of images, one per class"),
-        (["cat"], "cat: has no images"),
-        (["train", "test"], "test: has no folders of images"),
+        ([], "has no folders of images or WAV files, one per class"),
+        (["cat"], "cat: has no images or WAV files"),
+        (["train", "test"], "test: has no folders of images or WAV"),
         (["train/cat", "test/cat", "val/cat"], "val: lies beside train and test"),
     ],
 )

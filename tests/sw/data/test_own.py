@@ -8,12 +8,13 @@ import io
 import zipfile
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 from networks import trained_on
 
 from sw.cli import UserError
-from sw.data import npz, own, registry
+from sw.data import npz, own, recordings, registry
 from sw.features.quantiser import Quantiser
 from sw.selection import Selection
 
@@ -48,12 +49,41 @@ def test_bright_paper_is_inverted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "becomes"), [((8, 3, 5), (3, 5)), ((8, 1, 3, 5), (3, 5)), ((8, 1, 7), (2, 7))]
+    ("shape", "series", "becomes", "maps"),
+    [
+        ((8, 3, 5), None, (3, 5), 1),
+        ((8, 1, 3, 5), None, (3, 5), 1),
+        ((8, 2, 3, 5), None, (6, 5), 2),
+        ((8, 1, 7), None, (2, 7), 1),
+        ((8, 3, 7), True, (6, 7), 1),
+        ((8, 7), True, (2, 7), 1),
+    ],
 )
-def test_shapes(tmp_path, shape, becomes):
-    """Images; images of one channel; a series, whose complement lies below it."""
+def test_shapes(tmp_path, shape, series, becomes, maps):
+    """Images, their channels one below the other; series, their complements below them."""
     path = write(tmp_path / "mine.npz", inputs=np.zeros(shape, np.uint8), labels=np.arange(8) % 2)
-    assert own.load(path, PLAIN).shape == becomes
+    data = own.load(path, Selection(series=series))
+    assert (data.shape, data.maps) == (becomes, maps)
+
+
+def test_channels_have_their_own_ranges(tmp_path, rng):
+    """By hand: acceleration in m/s² and rotation in °/s, and each value's complement."""
+    values = rng.uniform(-1, 1, (40, 2, 9)) * [[10], [2000]]
+    path = write(tmp_path / "mine.npz", inputs=values, labels=np.arange(40) % 2)
+    data = own.load(path, Selection(series=True, test_fraction=0.5))
+    low, high = (data.reading["quantiser"][end] for end in ("low", "high"))
+    assert len(low) == 2
+    assert abs(high[0] - 10) < 1
+    assert abs(high[1] - 2000) < 200
+    both = np.concatenate([data.train_images, data.test_images])
+    known = {tuple(values[n].ravel()) for n in range(40)}
+    assert len(known) == 40
+    expected = []
+    for example in values:
+        shares = [(row - a) / (b - a) for row, a, b in zip(example, low, high, strict=True)]
+        bytes_ = np.floor(np.clip(shares, 0, 1) * 255 + 0.5).astype(np.uint8)
+        expected.append(np.concatenate([bytes_, 255 - bytes_]).tobytes())
+    assert sorted(map(bytes, both)) == sorted(expected)
 
 
 def test_a_table_has_four_levels_and_complements(tmp_path, rng):
@@ -62,7 +92,7 @@ def test_a_table_has_four_levels_and_complements(tmp_path, rng):
     data = own.load(path, PLAIN)
     assert data.shape == (8, 3)
     quantiser = Quantiser.from_dict(data.reading["quantiser"])
-    known = {quantiser.encode(row.reshape(1, 1, 3)).tobytes() for row in values}
+    known = {quantiser.encode(row.reshape(1, 3)).tobytes() for row in values}
     assert {image.tobytes() for image in (*data.train_images, *data.test_images)} == known
 
 
@@ -100,9 +130,47 @@ def test_groups_lie_on_one_side(tmp_path, rng):
     assert data.train_groups.tolist() == [order.index(g) for g in data.train_images[:, 0, 0]]
 
 
-@pytest.mark.parametrize(("fraction", "tested"), [(0.5, 10), (0.01, 2), (0.99, 18), (1, 20)])
+def test_what_says_how_data_are_split(tmp_path, rng):
+    """Groups of ten, and a mask that is blind to them."""
+    groups, test = np.repeat(np.arange(10), 10), np.arange(100) % 10 == 3
+    images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1)
+    labels = np.arange(100) // 5 % 2
+    path = write(tmp_path / "m.npz", inputs=images, labels=labels, groups=groups, test=test)
+    by = {how: own.load(path, Selection(split=how)) for how in (None, "given", "groups", "classes")}
+    tested = {how: set(data.test_images.ravel().tolist()) for how, data in by.items()}
+    assert tested[None] == tested["given"] == set(range(3, 100, 10))
+    assert {n // 10 for n in tested["groups"]}.isdisjoint(
+        {n // 10 for n in set(range(100)) - tested["groups"]}
+    )
+    assert np.bincount(by["classes"].test_labels).tolist() == [10, 10]
+    assert len({n // 10 for n in tested["classes"]}) > 2
+    for how in (None, "given", "groups"):
+        learnt = by[how].train_images.ravel() // 10
+        same = by[how].train_groups[:, None] == by[how].train_groups
+        assert (same == (learnt[:, None] == learnt)).all()
+    assert by["classes"].train_groups is None
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (Selection(split="given"), "does not say what is for testing; leave out --split given"),
+        (Selection(split="groups"), "has no groups"),
+        (Selection(test_fraction=1), "^--test-fraction: 1 leaves nothing to learn from"),
+        (Selection(label_column="y"), "^--label-column: says nothing of .*mine.npz; leave it out"),
+        (Selection(size=(8, 8)), "^--size: says nothing of"),
+        (Selection(grey=True), "^--grey: says nothing of"),
+    ],
+)
+def test_flags_that_do_not_apply(tmp_path, selection, message):
+    path = write(tmp_path / "mine.npz", **arrays_of())
+    with pytest.raises(UserError, match=message):
+        own.load(path, selection)
+
+
+@pytest.mark.parametrize(("fraction", "tested"), [(0.5, 10), (0.01, 2), (0.99, 18)])
 def test_share_for_testing(tmp_path, fraction, tested):
-    """At least one of each class on either side, unless all are for testing."""
+    """At least one of each class on either side."""
     path = write(tmp_path / "mine.npz", inputs=np.zeros((20, 2)), labels=np.arange(20) % 2)
     data = own.load(path, Selection(test_fraction=fraction))
     assert len(data.test_labels) == tested
@@ -136,7 +204,7 @@ def test_names_of_classes(tmp_path, given, names, classes):
 # Recordings
 
 
-def recordings(**changes):
+def four_recordings(**changes):
     return {
         "times": np.array([0.0, 0.5, 0.1, 0.2, 0.9, 0.3]),
         "units": np.array([0, 1, 2, 0, 1, 2]),
@@ -148,7 +216,7 @@ def recordings(**changes):
 
 
 def test_recordings(tmp_path):
-    path = write(tmp_path / "mine.npz", **recordings())
+    path = write(tmp_path / "mine.npz", **four_recordings())
     data = own.load(path, PLAIN)
     assert (data.channels, data.labels) == (3, ("down", "up"))
     assert data.train_labels.tolist() == data.test_labels.tolist() == [1, 0]
@@ -163,32 +231,122 @@ def test_recordings(tmp_path):
 
 
 def test_a_window_that_holds_nearly_all(tmp_path):
-    arrays = recordings(times=np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5]))
+    arrays = four_recordings(times=np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5]))
     del arrays["window"]
     data = own.load(write(tmp_path / "mine.npz", **arrays), PLAIN)
-    assert data.train_events.window == pytest.approx(0.495)
+    assert data.train_events.window == 0.496
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"times": np.array([0.0, np.nan, 0, 0, 0, 0])}, "times must be finite numbers"),
-        ({"times": np.array([0.0, -1, 0, 0, 0, 0])}, "not below 0"),
+        ({"times": np.array([0.0, np.nan, 0, 0, 0, 0])}, "times must be finite .*, not nan"),
+        ({"times": np.array([0.0, 1e200, 0, 0, 0, 0])}, "times must be finite .*, not 1e[+]200"),
+        ({"times": np.array([0.0, -1, 0, 0, 0, 0])}, "in 0 … 1e[+]09 s, not -1.0"),
         ({"units": np.array([0, 1])}, r"units must be integers \[6\], one per time"),
         ({"units": np.zeros(6)}, "units must be integers"),
-        ({"units": np.array([0, 1, 2, 0, 1, 32768])}, "below the number of channels and of 32,768"),
+        ({"units": np.array([0, 1, 2, 0, 1, 32768])}, "at most 32,768, not 0 … 32768 of 32769"),
         ({"offsets": np.array([0, 2, 2, 5, 7])}, "ascend from 0 to the number of times, 6"),
         ({"offsets": np.array([0, 3, 2, 5, 6])}, "ascend from 0"),
         ({"labels": np.array(["up", "down"])}, r"'labels' must have one value per example, \[4\]"),
-        ({"channels": np.array(2)}, "not 2 of 2"),
+        ({"channels": np.array(2)}, "not 0 … 2 of 2"),
+        ({"channels": np.array(3.5)}, "not 0 … 2 of 3.5"),
+        ({"channels": np.array(np.nan)}, "not 0 … 2 of nan"),
         ({"channels": np.array([3, 4])}, "channels must be a single number"),
         ({"window": np.array(0.0)}, "window must be above 0 s"),
     ],
 )
 def test_refuses_recordings_that_contradict_themselves(tmp_path, changes, message):
-    path = write(tmp_path / "mine.npz", **recordings(**changes))
+    path = write(tmp_path / "mine.npz", **four_recordings(**changes))
     with pytest.raises(UserError, match=f"mine.npz: .*{message}"):
         own.load(path, PLAIN)
+
+
+def heidelberg(path, times, units, labels, speaker=None):
+    """As the Spiking Heidelberg Digits are."""
+    with h5py.File(path, "w") as file:
+        for name, values, kind in (("times", times, np.float16), ("units", units, np.uint16)):
+            runs = file.create_dataset(f"spikes/{name}", len(values), h5py.vlen_dtype(kind))
+            for index, run in enumerate(values):
+                runs[index] = run
+        file["labels"] = labels
+        if speaker is not None:
+            file["extra/speaker"] = speaker
+    return str(path)
+
+
+TIMES = [[0.0, 0.5], [], [0.25, 0.5, 0.75], [0.125]] * 2
+UNITS = [[0, 1], [], [2, 0, 1], [2]] * 2
+
+
+def test_hdf5_as_the_spiking_heidelberg_digits(tmp_path, monkeypatch):
+    monkeypatch.setattr(recordings, "_CHUNK", 3)  # several are read
+    labels = np.arange(8) % 2
+    path = heidelberg(tmp_path / "mine.h5", TIMES, UNITS, labels, np.arange(8) // 4)
+    data = own.load(path, PLAIN)  # a speaker on either side
+    assert (data.channels, data.labels) == (3, ("0", "1"))
+    for events, truth in (
+        (data.train_events, data.train_labels),
+        (data.test_events, data.test_labels),
+    ):
+        assert truth.tolist() == [0, 1, 0, 1]
+        assert events.start.tolist() == [0, 2, 2, 5, 6]
+        assert events.time.tolist() == [0.0, 0.5, 0.25, 0.5, 0.75, 0.125]
+        assert events.unit.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_names_of_classes_in_hdf5(tmp_path):
+    path = heidelberg(tmp_path / "mine.hdf5", TIMES, UNITS, ["oui", "non"] * 4)
+    assert own.load(path, PLAIN).labels == ("non", "oui")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"times": TIMES[:-1]}, "has 8 recordings of units and 7 of times"),
+        ({"times": [*TIMES[:-1], [0, 1]]}, "recording 7 has 2 times and 1 units"),
+        ({"labels": np.zeros(3, int)}, "labels must be one per recording, 8, not 3"),
+        ({"labels": np.zeros((8, 2), int)}, "labels is not there or of another shape"),
+        ({"labels": np.linspace(0, 1, 8)}, "labels must be names or integers, not float64"),
+        ({"times": [[np.nan, 0], *TIMES[1:]]}, "times must be finite"),
+        ({"times": [[]] * 8, "units": [[]] * 8}, "at least one"),
+    ],
+)
+def test_refuses_hdf5(tmp_path, changes, message):
+    content = {"times": TIMES, "units": UNITS, "labels": np.arange(8) % 2} | changes
+    path = heidelberg(tmp_path / "mine.h5", **content)
+    with pytest.raises(UserError, match=f"mine.h5: .*{message}"):
+        own.load(path, PLAIN)
+
+
+def test_hdf5_that_is_none_or_holds_something_else(tmp_path):
+    (tmp_path / "mine.h5").write_bytes(b"no HDF5")
+    with pytest.raises(UserError, match=r"mine.h5: cannot be read as HDF5 \("):
+        own.load(str(tmp_path / "mine.h5"), PLAIN)
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["images"] = np.zeros(3)
+    with pytest.raises(UserError, match="must have spikes/times, spikes/units and labels"):
+        own.load(str(tmp_path / "other.h5"), PLAIN)
+
+
+def test_hdf5_that_unfolds(tmp_path, monkeypatch):
+    """A thousand recordings that are one and the same array in the file, and labels that nobody
+    has written.
+    """
+    monkeypatch.setattr(npz, "LARGEST", 1 << 20)
+    path = tmp_path / "bomb.h5"
+    with h5py.File(path, "w") as file:
+        for name, kind in (("times", np.float64), ("units", np.int64)):
+            runs = file.create_dataset(f"spikes/{name}", 1000, h5py.vlen_dtype(kind))
+            runs[:] = [np.zeros(1 << 10, kind)] * 1000
+        file["labels"] = np.zeros(1000, int)
+    with pytest.raises(UserError, match="spikes/times has more than 1,048,576 bytes"):
+        own.load(str(path), PLAIN)
+    with h5py.File(path, "r+") as file:
+        del file["spikes/times"]
+        file.create_dataset("spikes/times", (1 << 40,), np.float64, chunks=(1 << 10,))
+    with pytest.raises(UserError, match="spikes/times declares 1,099,511,627,776 recordings"):
+        own.load(str(path), PLAIN)
 
 
 # What is refused of any kind
@@ -211,7 +369,8 @@ def example(value):
         ({"inputs": example(np.nan)}, "example 5 has nan"),
         ({"inputs": example(-np.inf)}, "example 5 has -inf"),
         ({"inputs": np.array(["x"] * 8)}, "'inputs' must be numbers, not <U1"),
-        ({"inputs": np.zeros((8, 3, 4, 4))}, "maps of 3 channels, and only one"),
+        ({"inputs": example(1e301)}, "example 5 has 1e[+]301, must be finite and within ±1e[+]300"),
+        ({"inputs": np.zeros((8, 2, 2, 2, 2))}, r"must be .*not \[8, 2, 2, 2, 2\]"),
         ({"inputs": np.zeros(8)}, r"must be \[N, F\], .*not \[8\]"),
         ({"inputs": np.zeros((8, 0))}, "0 features per example, must have 1 … 65,535"),
         ({"inputs": np.zeros((8, 65_536), np.uint8)}, "65,536 features per example"),
@@ -316,7 +475,7 @@ def test_a_path_that_is_not_there(tmp_path, monkeypatch, name):
 
 def test_other_kinds_of_files(tmp_path):
     (tmp_path / "mine.mat").write_bytes(b"")
-    with pytest.raises(UserError, match=r"must be a folder of images, or end in one of .csv, .npz"):
+    with pytest.raises(UserError, match=r"folder of images or WAV files, or end in one of .csv, "):
         own.load(str(tmp_path / "mine.mat"), PLAIN)
 
 
@@ -340,7 +499,7 @@ def test_a_network_gets_its_data_in_the_same_way(tmp_path, monkeypatch, rng):
     other = write("other.npz", inputs=values * 100, labels=np.arange(40) % 2)
     images, labels = registry.load_for(network, Selection(dataset=other, test_fraction=1))
     quantiser = Quantiser.from_dict(data.reading["quantiser"])
-    assert (images == quantiser.encode(values.reshape(40, 1, 3) * 100)).all()
+    assert (images == quantiser.encode(values * 100).reshape(images.shape)).all()
 
 
 def test_classes_are_those_of_the_network(tmp_path):
@@ -382,3 +541,47 @@ def test_damaged_provenance(tmp_path):
 def test_flags_for_files_are_refused_with_a_name():
     with pytest.raises(UserError, match=r"^--label-column: is for data of your own, and 'digits'"):
         registry.load_selected(Selection(dataset="digits", label_column="y"))
+
+
+@pytest.mark.parametrize("kind", ["features", "recordings"])
+def test_a_warning_where_a_path_holds_other_data_now(tmp_path, capsys, kind):
+    """Another value, another label, another order, another split; not another file."""
+
+    def content(label=0, value=1.0, order=slice(None)):
+        labels = np.arange(20) % 2
+        labels[3] = label
+        if kind == "features":
+            inputs = np.arange(60.0).reshape(20, 3)
+            inputs[5, 1] = 30 * value
+            return {"inputs": inputs[order], "labels": labels[order]}
+        times = np.linspace(0, 1, 60).reshape(20, 3)
+        times[5, 1] = value
+        units, offsets = np.arange(60) % 4, np.arange(0, 61, 3)
+        return {
+            "times": times[order].ravel(),
+            "units": units,
+            "offsets": offsets,
+            "labels": labels[order],
+            "window": 2.0,
+        }
+
+    path = write(tmp_path / "mine.npz", **content())
+    network = trained_on(own.load(path, PLAIN), path)
+
+    def warned(selection=PLAIN, **changes):
+        write(tmp_path / "mine.npz", **content(**changes))
+        registry.load_for(network, selection)
+        return capsys.readouterr().err
+
+    assert warned() == ""
+    assert warned(Selection(dataset=path)) == ""
+    for given in (
+        warned(value=0.5),
+        warned(label=1),
+        warned(order=slice(None, None, -1)),
+        warned(Selection(test_fraction=1)),
+    ):
+        assert given.startswith(f"warning: {path}: holds other examples, or is split in another")
+        assert given.count("\n") == 1
+    other = write(tmp_path / "other.npz", **content(value=0.5))
+    assert warned(Selection(dataset=other, test_fraction=1)) == ""

@@ -74,8 +74,7 @@ def test_values_by_hand(tmp_path):
     data = own.load(table(tmp_path / "mine.csv"), Selection(label_column="y", group_column="who"))
     quantiser = Quantiser.from_dict(data.reading["quantiser"])
     known = {
-        quantiser.encode(np.array([[[width, height]]], float)).tobytes()
-        for width, height, *_ in ROWS
+        quantiser.encode(np.array([[width, height]], float)).tobytes() for width, height, *_ in ROWS
     }
     assert {image.tobytes() for image in data.test_images} <= known
     assert len(quantiser.low) == 2
@@ -102,14 +101,16 @@ def rows_with(cell):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (rows_with("red"), "column 'x', line 3: must be a finite number, not 'red'"),
-        (rows_with(""), "column 'x', line 3: must be a finite number, not empty;"),
-        (rows_with("nan"), "column 'x', line 3: must be a finite number, not 'nan'"),
-        (rows_with("inf"), "column 'x', line 3: must be a finite number, not 'inf'"),
-        (rows_with("1e999"), "column 'x', line 3: must be a finite number, not '1e999'"),
-        (rows_with('"1,5"'), "column 'x', line 3: must be a finite number, not '1,5'"),
+        (rows_with("red"), "column 'x', row 2: must be a finite number, not 'red'"),
+        (rows_with(""), "column 'x', row 2: must be a finite number, not empty;"),
+        (rows_with("nan"), "column 'x', row 2: must be a finite number, not 'nan'"),
+        (rows_with("inf"), "column 'x', row 2: must be a finite number, not 'inf'"),
+        (rows_with("1e999"), "column 'x', row 2: must be a finite number, not 'inf'"),
+        (rows_with('"1,5"'), "column 'x', row 2: must be a finite number, not '1,5'"),
         (rows_with("1,2"), "cannot be read as a table"),
-        ("x,y\n1,a\n2,\n", "column 'y', line 3: is empty"),
+        ("x,y\n1,2,a\n3,4,b\n", "rows have more cells than the first line"),
+        ('"x"y,\n1,"a\n', "cannot be read as a table"),
+        ("x,y\n1,a\n2,\n", "column 'y', row 2: is empty"),
         ("x,y\n1,0.5\n2,1.5\n", "labels must be names or integers, not '0.5'"),
         ("x,y\n1,a\n2,a\n", "one class only, 'a'"),
         ("x,y\n1,a\n2,a\n3,b\n", "class 'b' has one example"),

@@ -108,16 +108,18 @@ def test_maps_change_alike(rng):
         assert torch.equal(other, first)
 
 
-def test_mirrored_maps_change_places(rng):
+@pytest.mark.parametrize(("oriented", "places"), [(True, [0, 3, 2, 1]), (False, [0, 1, 2, 3])])
+def test_mirrored_orientations_change_places(rng, oriented, places):
     images = torch.from_numpy(rng.integers(0, 256, (200, 12, 8)).astype(np.uint8))
     encoder = LatencyEncoder(shape=(12, 8))
     flip = Augmentation(degrees=0, scale=0, shift=0, flip=True)
     torch.manual_seed(0)
-    out = ImageInputs(images.numpy(), encoder, 256, CPU, maps=4).take(torch.arange(200), flip)
+    inputs = ImageInputs(images.numpy(), encoder, 256, CPU, maps=4, oriented=oriented)
+    out = inputs.take(torch.arange(200), flip)
     out = (255 - out.to(torch.uint8)).unflatten(1, (4, 3, 8))
     maps = images.unflatten(1, (4, 3))
     same = (out == maps).flatten(1).all(dim=1)
-    mirrored = (out == maps[:, [0, 3, 2, 1]].flip(3)).flatten(1).all(dim=1)
+    mirrored = (out == maps[:, places].flip(3)).flatten(1).all(dim=1)
     assert (same ^ mirrored).all()
     assert 60 < same.sum() < 140
 
@@ -155,7 +157,7 @@ def test_image_inputs(rng):
     index = torch.tensor([7, 0, 7])
     assert len(inputs) == 20
     np.testing.assert_array_equal(inputs.take(index), encoder.times(images[[7, 0, 7]], 16))
-    inverted = inputs.take(index, lambda images, maps: 255 - images)
+    inverted = inputs.take(index, lambda images, *maps: 255 - images)
     np.testing.assert_array_equal(inverted, encoder.times(255 - images[[7, 0, 7]], 16))
 
 

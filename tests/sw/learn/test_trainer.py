@@ -22,15 +22,17 @@ def small(**changes):
 
 
 def test_augmentation_knows_the_maps_of_an_image(digits):
-    """Mirrored, two maps stay where they are, four do not."""
+    """Mirrored, two orientations stay where they are, four do not; colours do."""
     flip = Augmentation(degrees=0, scale=0, shift=0, flip=True)
     ends = []
-    for maps in (1, 2, 4):
-        trainer = Trainer(small(epochs=1, augmentation=flip), replace(digits, maps=maps))
+    for maps, oriented in ((1, True), (2, True), (4, False), (4, True)):
+        data = replace(digits, maps=maps, oriented=oriented)
+        trainer = Trainer(small(epochs=1, augmentation=flip), data)
         trainer.fit()
         ends.append(state(trainer))
-    one, two, four = ends
-    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    one, two, colours, four = ends
+    for same in (two, colours):
+        assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(one, four, strict=True))
 
 
