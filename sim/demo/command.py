@@ -1,5 +1,6 @@
 """``python -m sim.demo NETWORK``: compiles the network's RTL and serves the page."""
 
+import logging
 import os
 import socket
 import sys
@@ -63,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with _progress(f"compiling the RTL of {network.title}", args.quiet):
             tracer = Tracer.build(network, args.build_dir / "verify", config)
         app = create_app(Session(tracer=tracer, data=data, missing=missing))
-        server = create_server(
-            app, sockets=[listener], ident=None, max_request_body_size=2 * LIMIT, threads=2
-        )
+        server = create_server(app, sockets=[listener], ident=None, max_request_body_size=2 * LIMIT)
+        # A browser asks for several files at once, and one that has to wait is worth no warning.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         print(f"{url}  (Ctrl-C ends)", flush=True)
         if not args.no_browser and _has_browser():
             webbrowser.open(url)

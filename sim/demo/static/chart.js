@@ -72,14 +72,15 @@ export function makeChart(canvas, names, sizes, onTime) {
     for (const unit of order) {
       const winner = unit === result.rtl.label;
       context.lineWidth = winner ? 2.5 : 1.25;
+      // Before the first step V is 0.
+      const values = [-result.thresholds[unit], ...result.margins.map((row) => row[unit])];
       for (const [from, to, colour] of [
-        [0, result.rtl.step, winner ? palette.winner : palette.soft],
-        [result.rtl.step, steps - 1, palette.never],
+        [0, result.rtl.step + 1, winner ? palette.winner : palette.soft],
+        [result.rtl.step + 1, steps, palette.never],
       ]) {
         context.strokeStyle = colour;
         context.beginPath();
-        if (from === 0) context.moveTo(x(0), y(-result.thresholds[unit]));
-        for (let step = from; step <= to; step += 1) context.lineTo(x(step + 1), y(result.margins[step][unit]));
+        for (let passed = from; passed <= to; passed += 1) context.lineTo(x(passed), y(values[passed]));
         context.stroke();
       }
     }

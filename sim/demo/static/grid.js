@@ -26,17 +26,17 @@ export function makeGrid(canvas, { rows, columns, places }, name) {
       });
       context.globalAlpha = 1;
     }
-    const counts = { now: 0, fired: 0, never: 0, waiting: 0 };
-    // Later ones cover earlier ones: a unit that fires again lights up again.
-    spikes.unit.forEach((unit, k) => {
-      const state = stateOf(spikes.step[k], spikes.share[k], time, decision);
-      counts[state] += 1;
-      if (state !== "waiting") fill(places[unit], palette[state === "fired" ? "ink" : state]);
-    });
-    const fired = counts.now + counts.fired;
-    canvas.setAttribute("aria-label", `${name}: ${fired} spikes so far, ${counts.now} of them in this step`);
+    const states = spikes.step.map((step, k) => stateOf(step, spikes.share[k], time, decision));
+    const count = (state) => states.filter((each) => each === state).length;
+    const light = (state, colour) => states.forEach((each, k) => each === state && fill(places[spikes.unit[k]], colour));
+    // An input that fires more than once shows the latest spike that is computed.
+    light("never", palette.never);
+    light("fired", palette.ink);
+    light("now", palette.now);
+    const now = count("now"), fired = now + count("fired");
+    canvas.setAttribute("aria-label", `${name}: ${fired} spikes so far, ${now} of them in this step`);
     canvas.dataset.fired = fired;
-    canvas.dataset.never = counts.never;
+    canvas.dataset.never = count("never");
   }
 
   return {
