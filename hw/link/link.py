@@ -103,7 +103,7 @@ class Link(wiring.Component):
             taken=frames.payload.valid & of_input,
             left=frames.left,
             too_early=too_early,
-            restart=self.drop,
+            restart=self.drop | weights.begin,
         )
         wiring.connect(m, wiring.flipped(self.bits), frames.bits)
         wiring.connect(m, wiring.flipped(self.bytes), frames.bytes)
