@@ -21,15 +21,17 @@ def uart_pins(board: Board) -> tuple[str, str]:
 
 
 def _lines() -> Iterator[str]:
-    yield "| `--board` | UART, FPGA's pins | LEDs | command to program it | before first use |"
+    yield "| `--board` | UART, FPGA's pins | LEDs | programmed by, into | before first use |"
     yield "|---|---|---|---|---|"
     for board in BOARDS.values():
         rx, tx = uart_pins(board)
+        programmer = board.programmers[0]
+        command = shlex.join(programmer.command(f"NAME.{board.family.suffix}"))
         cells = [
             f"`{board.name}`",
             f"{board.serial}: rx {rx}, tx {tx}",
             _leds(board),
-            f"`{shlex.join(board.programmers[0].command(f'NAME.{board.family.suffix}'))}`",
+            f"`{command}`: {programmer.memory}",
             board.note,
         ]
         yield f"| {' | '.join(cells)} |"

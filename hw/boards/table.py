@@ -195,7 +195,8 @@ BOARDS = {
             programmers=(_ICEPROG,),
             route=_UP5K_ROUTE,
             idle=("flash",),
-            note="close the jumper OSC (R16): it brings the 12 MHz clock to pin 20",
+            note="close the jumper OSC (R16): it brings the 12 MHz clock to pin 20; plug it in "
+            "again once programmed, since `iceprog` takes its port away",
         ),
         Board(
             name="ice40hx8k",

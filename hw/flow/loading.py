@@ -62,7 +62,7 @@ def write_weights(network: Network, board: Board, config: Config, bitstream: Pat
     content = weight_image.pack(network, words)
     paths = weight_paths(network, board, config, bitstream)
     load = shlex.quote(str(paths["weights"]))
-    commands = {"host": f"python -m hw.host NETWORK --port PORT --load {load}"}
+    commands = {"host": f"python -m hw.host NETWORK --load {load}"}
     contents = {"weights": content}
     if board.weights_at is not None:
         at = board.weights_at

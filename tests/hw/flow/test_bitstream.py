@@ -142,7 +142,7 @@ def test_weights_that_are_loaded(stubs, lanes, tmp_path, board):
     content = weight_image.pack(lanes, loaded_words(lanes, LOADED))
     assert report["weights"] == str(weights)
     assert weight_image.read_image(weights, lanes) == content
-    commands = {"host": f"python -m hw.host NETWORK --port PORT --load {shlex.quote(str(weights))}"}
+    commands = {"host": f"python -m hw.host NETWORK --load {shlex.quote(str(weights))}"}
     if board.weights_at is None:
         assert not flash.exists()
         assert "flash" not in report
