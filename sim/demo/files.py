@@ -1,13 +1,13 @@
 """A file that is dropped on the page becomes an image: pictures and arrays, from anywhere."""
 
 import io
-import math
 import zipfile
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from sw.cli import UserError, printable
+from sw.data import npz
 
 __all__ = ["MOST_PIXELS", "from_file"]
 
@@ -85,11 +85,11 @@ def _array(content: bytes, shape: tuple[int, int]) -> np.ndarray:
     try:
         if content.startswith(_ZIP):
             content = _only_member(content)
-        array = _read_npy(io.BytesIO(content))
-    except UserError:
-        raise
-    except Exception:  # as above; NumPy parses the header as Python
+        array = npz.read_array("the array", io.BytesIO(content), len(content))
+    except npz.DAMAGES:
         raise UserError("the .npy or .npz file is damaged") from None
+    if array.dtype != np.uint8:
+        raise UserError(f"the array must be uint8, 0 … 255, not {array.dtype}")
     if [n for n in array.shape if n > 1] != [n for n in shape if n > 1]:
         sizes = " × ".join(map(str, array.shape)) or "a single number"
         raise UserError(f"the array must be of {shape[0]} × {shape[1]}, not {sizes}")
@@ -104,21 +104,3 @@ def _only_member(content: bytes) -> bytes:
             raise UserError(f"the .npz file must hold one array, not {names or 'none'}")
         with archive.open(members[0]) as file:
             return file.read(MOST_PIXELS)  # whatever it says that it has
-
-
-def _read_npy(file: io.BytesIO) -> np.ndarray:
-    """The array; what its header says is checked before anything is allocated for it."""
-    version = np.lib.format.read_magic(file)
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read_header is None:
-        raise ValueError(f"NPY version {version}")
-    shape, fortran, dtype = read_header(file)
-    if dtype != np.uint8:
-        raise UserError(f"the array must be uint8, 0 … 255, not {dtype}")
-    content = file.read(MOST_PIXELS)
-    if math.prod(shape) != len(content):
-        raise ValueError("the content is not of the shape that the header has")
-    return np.frombuffer(content, np.uint8).reshape(shape, order="F" if fortran else "C")

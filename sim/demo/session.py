@@ -48,7 +48,8 @@ class Session:
     @property
     def picture(self) -> bool:
         """An input is one grey picture, so that it can be drawn."""
-        return self.array and min(self.shape) > 1 and getattr(self.data, "maps", 1) == 1
+        grey = self._reading.get("grey", True) and getattr(self.data, "maps", 1) == 1
+        return self.array and grey and min(self.shape) > 1
 
     @property
     def array(self) -> bool:

@@ -3,6 +3,7 @@ checked before a byte of it is unpacked, and nothing pickled is ever opened.
 """
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -14,7 +15,7 @@ import numpy as np
 from sw.cli import UserError
 from sw.container import quoted
 
-__all__ = ["BESIDE", "LARGEST", "beside", "names", "read", "vector"]
+__all__ = ["BESIDE", "DAMAGES", "LARGEST", "beside", "names", "read", "read_array", "vector"]
 
 BESIDE = ("groups", "test")  # what may say how examples are split
 LARGEST = 1 << 31  # bytes of all arrays together, unpacked
@@ -22,7 +23,17 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-_DAMAGES = OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError
+# What reading a damaged file raises; NumPy parses an array's header as Python.
+DAMAGES = (
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def names(path: Path) -> list[str]:
@@ -30,7 +41,7 @@ def names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [each.removesuffix(".npy") for each in archive.namelist()]
-    except _DAMAGES as error:
+    except DAMAGES as error:
         raise UserError(f"{path}: cannot be read as .npz ({error}); name another file") from None
 
 
@@ -56,9 +67,9 @@ def read(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
             arrays = {}
             for name, member in members.items():
                 with archive.open(member) as file:
-                    arrays[name] = _array(f"{path}: array {name!r}", file, member.file_size)
+                    arrays[name] = read_array(f"{path}: array {name!r}", file, member.file_size)
             return arrays
-    except _DAMAGES as error:
+    except DAMAGES as error:
         raise UserError(f"{path}: cannot be read as .npz ({error}); name another file") from None
 
 
@@ -81,8 +92,10 @@ def vector(path: Path, arrays: dict[str, np.ndarray], name: str, count: int) -> 
     return values
 
 
-def _array(title: str, file: IO[bytes], size: int) -> np.ndarray:
-    """An array of ``size`` bytes with its header."""
+def read_array(title: str, file: IO[bytes], size: int) -> np.ndarray:
+    """The array in an ``.npy`` of ``size`` bytes. Raises one of :data:`DAMAGES`, and UserError,
+    which begins with ``title``, for pickled objects and what is no number or text.
+    """
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"NPY version {version}")

@@ -124,11 +124,18 @@ REFUSED = {
     "another shape": (npy(IMAGE.T), r"^the array must be of 6 × 8, not 8 × 6$"),
     "a number": (npy(np.uint8(3)), r"^the array must be of 6 × 8, not a single number$"),
     "floats": (npy(IMAGE / 255), r"^the array must be uint8, 0 … 255, not float64$"),
-    "pickles": (npz(image=np.array([{}], object)), r"^the array must be uint8, .* not object$"),
+    "pickles": (
+        npz(image=np.array([{}], object)),
+        r"^the array holds pickled objects, which",
+    ),
     "two arrays": (npz(a=IMAGE, b=IMAGE), r"^the \.npz file must hold one array, not a.npy, b.npy"),
     "half an .npz": (npz(a=IMAGE)[:-30], r"^the \.npy or \.npz file is damaged$"),
     "a header that lies": (with_shape((10**9, 10**9)), r"^the \.npy or \.npz file is damaged$"),
     "half a header": (b"\x93NUMPY\x01\x00\xff", r"^the \.npy or \.npz file is damaged$"),
+    "a header with a bracket too many": (
+        with_shape("((6, 8)", bytes(48)),
+        r"^the \.npy or \.npz file is damaged$",
+    ),
     "another version": (b"\x93NUMPY\x09\x00" + bytes(80), r"^the \.npy or \.npz file is damaged$"),
     "a bomb in a .npz": (zip_bomb(), r"^the \.npy or \.npz file is damaged$"),
 }

@@ -163,6 +163,8 @@ def test_what_can_be_drawn_and_dropped(session):
     assert (features.picture, features.array) == (False, True)
     images = like(session, data={"kind": "images"})
     assert (images.picture, images.array) == (True, True)
+    colours = like(session, data={"kind": "images", "grey": False})
+    assert (colours.picture, colours.array) == (False, True)
     series = like(session, data={"kind": "series"})
     assert (series.picture, series.array) == (False, False)
     maps = dataclasses.replace(session.data, maps=4)

@@ -457,6 +457,15 @@ def test_damaged_archives(tmp_path, content):
         own.load(str(tmp_path / "mine.npz"), PLAIN)
 
 
+def test_a_header_that_is_no_python(tmp_path):
+    """A bracket too few: NumPy's own reader raises an error of Python's tokenizer."""
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (6, 8), \n"
+    with zipfile.ZipFile(tmp_path / "mine.npz", "w") as archive:
+        archive.writestr("inputs.npy", b"\x93NUMPY\x01\x00" + bytes([len(header), 0]) + header)
+    with pytest.raises(UserError, match=r"mine.npz: cannot be read as .npz \("):
+        own.load(str(tmp_path / "mine.npz"), PLAIN)
+
+
 def test_every_cut_is_refused(tmp_path):
     whole = io.BytesIO()
     np.savez(whole, **arrays_of())
