@@ -33,7 +33,7 @@ from sw.selection import Selection
 __all__ = ["FEATURES", "is_path", "load"]
 
 FEATURES = 65_535  # of an example
-_LARGEST = 1e300  # of a value, so that the width of a range is finite
+_LARGEST = np.float64(1e300)  # of a value, so that the width of a range is finite
 _BRIGHT = 127  # where the median pixel is brighter, images are inverted, so that ink fires first
 
 

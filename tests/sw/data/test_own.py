@@ -48,6 +48,20 @@ def test_bright_paper_is_inverted(tmp_path):
     assert own.load(real, PLAIN).train_images[0].tolist() == [[255, 0], [0, 0]]
 
 
+@pytest.mark.parametrize("precision", [np.float16, np.float32])
+def test_single_and_half_precision_are_read_as_double(tmp_path, precision):
+    values = np.arange(24).reshape(8, 3).astype(precision)
+    made = [
+        own.load(write(tmp_path / "mine.npz", inputs=inputs, labels=np.arange(8) % 2), PLAIN)
+        for inputs in (values, values.astype(np.float64))
+    ]
+    assert (made[0].train_images == made[1].train_images).all()
+    values[5, 1] = np.inf
+    path = write(tmp_path / "mine.npz", inputs=values, labels=np.arange(8) % 2)
+    with pytest.raises(UserError, match="example 5 has inf, must be finite"):
+        own.load(path, PLAIN)
+
+
 @pytest.mark.parametrize(
     ("shape", "series", "becomes", "maps"),
     [
