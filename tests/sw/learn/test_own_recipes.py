@@ -1,10 +1,13 @@
 """Recipes for data of one's own: they follow from kind and size, and a trainer takes them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
+from sw.data.partition import hold_out
 from sw.learn.own_recipes import recipe_for
 from sw.learn.recipes import preset
 from sw.learn.trainer import Trainer
@@ -27,9 +30,9 @@ def images(count, shape=(2, 8), kind="table", classes=2):
 @pytest.mark.parametrize(
     ("count", "batch", "epochs", "validation"),
     [
-        (4, 4, 150, 0.0),  # too few of a class to hold one out
-        (150, 16, 150, 0.2),
-        (10_000, 256, 85, 0.1),
+        (4, 4, 300, 0.0),  # too few of a class to hold one out
+        (150, 16, 238, 0.1),
+        (10_000, 256, 56, 0.1),
         (1_000_000, 256, 20, 0.1),
     ],
 )
@@ -39,9 +42,29 @@ def test_size(count, batch, epochs, validation):
     assert recipe.dataset == "my file.csv"
 
 
-@pytest.mark.parametrize(("pixels", "hidden"), [(64, 128), (60_000, 64), (40_000, 64)])
-def test_the_hidden_layer_is_smaller_where_there_are_many_inputs(pixels, hidden):
-    assert recipe_for(images(40, (1, pixels))).hidden == (hidden,)
+def test_as_many_passes_as_whole_groups_leave():
+    """Four of twenty people have half of the rows: what is held out is not just a tenth."""
+    groups = np.repeat(np.arange(20), [25] * 4 + [6, 7] * 8)
+    data = replace(images(204), train_groups=groups)
+    learnt = len(hold_out(data.train_labels, groups, 0.1)[0])
+    recipe = recipe_for(data)
+    assert recipe.epochs == 2000 * 16 // learnt
+    assert Trainer(recipe, data).batches == learnt // 16
+
+
+@pytest.mark.parametrize(
+    ("count", "pixels", "hidden"),
+    [
+        (40, 16, 64),
+        (150, 16, 128),
+        (1200, 16, 512),
+        (10_000, 16, 512),
+        (1200, 30_000, 128),  # no more than 4 Mi weights
+        (1200, 60_000, 64),
+    ],
+)
+def test_units_by_examples_and_inputs(count, pixels, hidden):
+    assert recipe_for(images(count, (1, pixels))).hidden == (hidden,)
 
 
 @pytest.mark.parametrize(
