@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from amaranth.back import rtlil
-
 from hw.boards.table import BOARDS
 from hw.link import protocol
 from hw.link.accelerator import Accelerator
@@ -20,23 +18,19 @@ from hw.link.weight_image import pack
 from hw.rtl.config import Config
 from hw.rtl.core import loaded_words
 from sim.verilator import compiler
-from sim.verilator.netlist import synthesise
+from sim.verilator.netlist import plain_verilog
+from sim.verilator.uart import DIVISOR
 from sw.cli import UserError
 from sw.network import Network
 
-__all__ = ["CLOCK", "DIVISOR", "Box", "linked"]
+__all__ = ["CLOCK", "Box", "linked"]
 
-DIVISOR = 4  # clock cycles per bit: the fewest that the UART takes, as each costs time
 # Hz, for time on an idle line. So slow that every computer simulates it in real time: the host's
 # and the accelerator's time-outs then fit each other, as with a board.
 CLOCK = 250_000
 
 _FLASH_AT = BOARDS["icebreaker"].weights_at
 _TOP = "box"
-_SCRIPT = (
-    f"read_rtlil box.il; hierarchy -top {_TOP}; flatten -noscopeinfo; proc; opt_expr; opt_clean; "
-    "memory_collect; write_verilog -noattr netlist.v"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +65,14 @@ class Box:
             config=config,
             flash=reader,
         )
-        pins = {"rx": accelerator.rx, "tx": accelerator.tx}
+        ports = {"rx": accelerator.rx, "tx": accelerator.tx}
         if reader is not None:
             wires = accelerator.flash
-            pins |= {"select": wires.select, "sck": wires.clock}
-            pins |= {"copi": wires.copi, "cipo": wires.cipo}
-        ports = {name: (value, None) for name, value in pins.items()}
-        design = rtlil.convert(accelerator, name=_TOP, ports=ports, emit_src=False)
-        netlist = synthesise("box.il", design, _SCRIPT, folder) / "netlist.v"
+            ports |= {"select": wires.select, "sck": wires.clock}
+            ports |= {"copi": wires.copi, "cipo": wires.cipo}
         harness = Path(__file__).with_name("box.cpp").read_text(encoding="utf-8")
         sources = {
-            "netlist.v": netlist.read_text(encoding="utf-8"),
+            "netlist.v": plain_verilog(accelerator, ports, folder, top=_TOP),
             "box.cpp": f"#define FLASH {int(reader is not None)}\n{harness}",
         }
         program = compiler.build(sources, top=_TOP, folder=folder)

@@ -1,7 +1,12 @@
 """The netlist that synthesis makes for iCE40, and the models of its cells, as Verilog."""
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.hdl import Value
+from amaranth.lib import wiring
 
 from hw.flow.tools import find_tool, run_tool, tool_version
 from hw.flow.verilog import TOP, to_verilog
@@ -10,9 +15,13 @@ from sim.verilator.cache import digest, once
 from sw.cli import UserError
 from sw.network import Network
 
-__all__ = ["cell_models", "netlist_sources", "synthesise"]
+__all__ = ["cell_models", "netlist_sources", "plain_verilog", "synthesise"]
 
 _SCRIPT = "read_verilog core.v; synth_ice40 -top {top} -flatten; write_verilog -noattr netlist.v"
+_CONVERT = (
+    "read_rtlil design.il; hierarchy -top {top}; flatten -noscopeinfo; proc; opt_expr; opt_clean; "
+    "memory_collect; write_verilog -noattr netlist.v"
+)
 
 
 def synthesise(name: str, design: str, script: str, folder: Path) -> Path:
@@ -42,6 +51,18 @@ def netlist_sources(network: Network, folder: Path, config: Config = DEFAULT) ->
     """
     made = synthesise("core.v", to_verilog(network, config), _SCRIPT.format(top=TOP), folder)
     return {"core.v": (made / "netlist.v").read_text(encoding="utf-8"), "cells.v": cell_models()}
+
+
+def plain_verilog(
+    component: wiring.Component, ports: Mapping[str, Value], folder: Path, *, top: str
+) -> str:
+    """``component`` as Verilog for a simulator, not synthesised: the module ``top`` with ``clk``,
+    ``rst`` and these ports. It is kept in ``folder``.
+    """
+    directed = {name: (value, None) for name, value in ports.items()}
+    design = rtlil.convert(component, name=top, ports=directed, emit_src=False)
+    made = synthesise("design.il", design, _CONVERT.format(top=top), folder)
+    return (made / "netlist.v").read_text(encoding="utf-8")
 
 
 def cell_models() -> str:

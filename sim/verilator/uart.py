@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import rtlil
-
 from hw.link import protocol
 from hw.link.accelerator import Accelerator
 from hw.rtl.config import DEFAULT, Config
 from sim.verilator import compiler
-from sim.verilator.netlist import synthesise
+from sim.verilator.netlist import plain_verilog
 from sw.network import Network
 
 __all__ = ["DIVISOR", "TIMEOUT", "SerialLine", "Wired"]
@@ -22,10 +20,6 @@ DIVISOR = 4  # clock cycles per bit: the fewest that the receiver takes, as each
 TIMEOUT = 128  # bits of an idle line
 
 _TOP = "accelerator"
-_SCRIPT = (
-    f"read_rtlil design.il; hierarchy -top {_TOP}; flatten -noscopeinfo; proc; opt_expr; "
-    "opt_clean; memory_collect; write_verilog -noattr netlist.v"
-)
 _PATIENCE = 2 * TIMEOUT + 10 * protocol.REPLY_SIZE + 300  # bits for which a read waits
 _COUNT = struct.Struct("<I")
 
@@ -44,12 +38,10 @@ class Wired:
         accelerator = Accelerator(
             network, divisor=DIVISOR, timeout=DIVISOR * TIMEOUT, config=config
         )
-        ports = {"rx": (accelerator.rx, None), "tx": (accelerator.tx, None)}
-        design = rtlil.convert(accelerator, name=_TOP, ports=ports, emit_src=False)
-        netlist = synthesise("design.il", design, _SCRIPT, folder) / "netlist.v"
+        ports = {"rx": accelerator.rx, "tx": accelerator.tx}
         harness = Path(__file__).with_name("uart.cpp")
         sources = {
-            "netlist.v": netlist.read_text(encoding="utf-8"),
+            "netlist.v": plain_verilog(accelerator, ports, folder, top=_TOP),
             "uart.cpp": harness.read_text(encoding="utf-8"),
         }
         # State that is not reset must not matter: it starts at random.
