@@ -23,7 +23,7 @@ from sw.convert.layers import (
 )
 from sw.convert.simulate import Stepper, simulate
 from sw.convert.step import Elementwise, step_of
-from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
+from sw.encoder import Inputs, LatencyEncoder
 from sw.network import Layer, Network
 
 __all__ = ["Activation", "Block", "Reading", "convert_signs"]
@@ -149,52 +149,46 @@ def _inputs(
     source quantises pixels itself.
     """
     encoder = target.encoder
-    found = _quantiser(front, encoder, reading) if front else None
-    if found is None:
-        if reading.input_range:
-            raise ConversionError(
-                "--input-range: the source has no quantiser of its inputs; leave it out"
-            )
-        if front is None:
-            return reading.levels, None
-        ends = np.array([[float(level)] * encoder.inputs for level in reading.levels], np.float32)
-        return Levels(*_alike(front, encoder.inputs, front.run(ends))), None
-    levels, below = found
-    if reading.bipolar:
+    if front and isinstance(encoder, LatencyEncoder):
+        pixels = reading.of_pixels(_PIXELS).repeat(encoder.inputs).reshape(len(_PIXELS), -1)
+        values = _alike(front, encoder.inputs, front.run(pixels))
+        if len(set(values)) < len(_PIXELS):
+            return _quantised(front, values, encoder, reading)
+    if reading.input_range:
         raise ConversionError(
-            f"{front.name if front else ''}: gives {float(levels.low):g} and {float(levels.high):g}"
-            " itself; leave out --bipolar"
+            "--input-range: the source has no quantiser of its inputs; leave it out"
         )
-    assert isinstance(encoder, LatencyEncoder)
-    if encoder.silent_below not in (0, below):
-        raise ConversionError(
-            f"{front.name if front else ''}: tells pixels of {below} and more from others, and "
-            f"silent_below is {encoder.silent_below}; leave it out"
-        )
-    return levels, below
+    if front is None:
+        return reading.levels, None
+    ends = np.array([[float(level)] * encoder.inputs for level in reading.levels], np.float32)
+    return Levels(*_alike(front, encoder.inputs, front.run(ends))), None
 
 
-def _quantiser(
-    front: Activation, encoder: LatencyEncoder | EventsEncoder, reading: Reading
-) -> tuple[Levels, int] | None:
-    """The two values that ``front`` has on pixels and the least pixel of the second; None if it has
-    more, or is given recordings.
+def _quantised(
+    front: Activation, values: Sequence[Fraction], encoder: LatencyEncoder, reading: Reading
+) -> tuple[Levels, int]:
+    """The two ``values`` that a quantiser has for pixels of 0 … 255, and the least pixel of the
+    second.
     """
-    if isinstance(encoder, EventsEncoder):
-        return None
-    pixels = reading.of_pixels(_PIXELS).repeat(encoder.inputs).reshape(256, -1)
-    values = _alike(front, encoder.inputs, front.run(pixels))
-    found = len(set(values))
-    if found > 2:
-        return None
-    changes = [pixel for pixel in range(1, 256) if values[pixel] != values[pixel - 1]]
+    changes = [pixel for pixel in _PIXELS[1:] if values[pixel] != values[pixel - 1]]
     if len(changes) != 1:
         low, high = reading.input_range or (0, 1)
         raise ConversionError(
             f"{front.name}: must change once between the darkest and the brightest pixel, {low:g} "
             f"and {high:g}, not {len(changes)} times; say what it is given (--input-range)"
         )
-    return Levels(values[0], values[255]), changes[0]
+    levels, below = Levels(values[0], values[-1]), int(changes[0])
+    if reading.bipolar:
+        low, high = map(float, levels)
+        raise ConversionError(
+            f"{front.name}: gives {low:g} and {high:g} itself; leave out --bipolar"
+        )
+    if encoder.silent_below not in (0, below):
+        raise ConversionError(
+            f"{front.name}: tells pixels of {below} and more from others, and silent_below is "
+            f"{encoder.silent_below}; leave it out"
+        )
+    return levels, below
 
 
 def _alike(front: Activation, inputs: int, values: np.ndarray) -> list[Fraction]:
