@@ -62,6 +62,9 @@ COMMANDS = {
         "Simulate a whole iCEBreaker, or be a board in a box for hw.host.",
         ("build", "check"),
     ),
+    "link-faults": Command(
+        "sim.link_faults", "Try faults on the line to a board.", ("build", "check")
+    ),
     "energy": Command(
         "hw.energy", "Estimate a network's energy on an iCE40 UP5K.", ("build", "check")
     ),

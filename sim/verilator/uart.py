@@ -20,7 +20,8 @@ DIVISOR = 4  # clock cycles per bit: the fewest that the receiver takes, as each
 TIMEOUT = 128  # bits of an idle line
 
 _TOP = "accelerator"
-_PATIENCE = 2 * TIMEOUT + 10 * protocol.REPLY_SIZE + 300  # bits for which a read waits
+_REPLY = 10 * protocol.REPLY_SIZE + 40  # bits in which a reply comes, if the network is small
+_PATIENCE = 2 * TIMEOUT + _REPLY  # bits for which a read waits after that
 _COUNT = struct.Struct("<I")
 
 
@@ -67,7 +68,7 @@ class SerialLine:
 
     def __init__(self, command: list[str]) -> None:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._received = bytearray()
+        self._received, self._to_put = bytearray(), bytearray()
         self.outgoing: Callable[[bytes], bytes] = levels
         self.incoming: Callable[[bytes], bytes] = bytes
 
@@ -83,21 +84,22 @@ class SerialLine:
 
     def write(self, data: bytes) -> int:
         """As pyserial's."""
-        self.put(self.outgoing(data))
+        self._put(self.outgoing(data))
         return len(data)
 
     def read(self, size: int) -> bytes:
         """As pyserial's."""
-        for piece in (10 * protocol.REPLY_SIZE + 40, *[40] * (_PATIENCE // 40)):
-            if len(self._received) >= size:
-                break
-            self.put(b"\1" * piece)
+        for patience in (_REPLY, _PATIENCE):
+            if len(self._received) < size:
+                self._put(b"\1" * patience)
+                self._simulate()
         content = bytes(self._received[:size])
         del self._received[:size]
         return content
 
     def reset_input_buffer(self) -> None:
         """As pyserial's."""
+        self._simulate()
         self._received.clear()
 
     def reset_output_buffer(self) -> None:
@@ -106,15 +108,22 @@ class SerialLine:
     @property
     def in_waiting(self) -> int:
         """As pyserial's."""
+        self._simulate()
         return len(self._received)
 
     def sleep(self, seconds: float) -> None:
         """Lets time pass, in proportion to the board's time-out."""
-        self.put(b"\1" * round(seconds / protocol.TIMEOUT * TIMEOUT))
+        self._put(b"\1" * round(seconds / protocol.TIMEOUT * TIMEOUT))
 
-    def put(self, content: bytes) -> None:
-        """Puts levels on the line to the board, and takes what comes meanwhile."""
-        process = self._process
+    def _put(self, content: bytes) -> None:
+        """Levels for the line to the board. They wait until somebody looks at what comes, so that
+        few messages go to and fro.
+        """
+        self._to_put += content
+
+    def _simulate(self) -> None:
+        process, content = self._process, bytes(self._to_put)
+        self._to_put.clear()
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(_COUNT.pack(len(content)) + content)
