@@ -203,6 +203,77 @@ def test_double_precision(images):
     assert (converted.classify(images) == answer.label).all()
 
 
+def test_outputs_of_several_scales():
+    """Refused; or taken for equal: each keeps the V at which its value is 0, and rows of a
+    negative γ are negated.
+    """
+    module = nn.Sequential(linear(20, 3, scale=1), norm(3))
+    with torch.no_grad():
+        module[1].weight[:] = torch.tensor([0.5, -2.0, 1.0])
+        module[1].bias[:] = torch.tensor([0.25, 1.0, -3.0])
+        module[1].running_mean[:] = torch.tensor([2.0, -1.0, 0.5])
+        module[1].running_var[:] = 1 - module[1].eps
+    with pytest.raises(
+        ConversionError, match=r"adds 0\.5 to one and 2 to another; .*--equal-scales"
+    ):
+        from_torch(module, **GIVEN)
+    converted = convert_torch(module, TARGET, Reading(equal_scales=True))
+    (layer,) = converted.network.layers
+    # V ≥ 2 − 0.25 / 0.5, −V ≥ 1 − 1 / 2, V ≥ 0.5 + 3 / 1
+    wanted = np.array([2, 1, 4])
+    assert (layer.threshold - layer.threshold[0] == wanted - wanted[0]).all()
+    assert layer.threshold.min() > 20, "no output ever fires"
+    signs = module[0].weight.numpy(force=True) > 0
+    assert (layer.weight == signs ^ [[False], [True], [False]]).all()
+    (note,) = converted.notes
+    assert "as if a spike added the same to each, not 0.5 to 2 as in the source" in note
+
+
+@pytest.mark.parametrize("steps", [1, 8])
+def test_inputs_that_the_module_binarises(images, steps):
+    """Its own sign before the first layer, given pixels as ToTensor has them, or as told."""
+    given = GIVEN | {"encoder": LatencyEncoder(shape=SHAPE), "steps": steps}
+    target = Target(**given)
+    for threshold, input_range, below in (
+        (0.5, None, 128),
+        (0.0, (-1.0, 1.0), 128),
+        (9, (0, 255), 9),
+    ):
+        module = nn.Sequential(
+            nn.Flatten(),
+            AtLeast(threshold, -1.0),
+            linear(20, 8, True),
+            Sign(),
+            linear(8, 3, scale=1),
+        )
+        converted = convert_torch(module, target, Reading(input_range=input_range))
+        network = converted.network
+        assert network.encoder.silent_below == below
+        answer = golden.run_images(network, images)
+        assert (converted.classify(images) == answer.label).all()
+        if steps == 1:
+            inputs = np.where(images.reshape(60, 20) >= below, 1.0, -1.0)
+            with torch.no_grad():
+                hidden = module[2](torch.from_numpy(inputs).float()).numpy() > 0
+            assert ((answer.times[0] == 0) == hidden).all()
+
+
+def test_what_rounding_decides():
+    """Sums of 0.1 may miss 0, those of 0.5 do not; the network takes the exact value."""
+    for scale, notes in ((0.1, 2), (0.5, 0)):
+        module = nn.Sequential(linear(20, 4, scale=scale), AtLeast(), linear(4, 3, scale=scale))
+        found = convert_torch(module, TARGET, Reading()).notes
+        assert len(found) == notes
+    assert (
+        "4 of 4 units can be exactly at their threshold"
+        in convert_torch(
+            nn.Sequential(linear(20, 4, scale=0.1), AtLeast(), linear(4, 3, scale=1)),
+            TARGET,
+            Reading(),
+        ).notes[0]
+    )
+
+
 NEURONS = {
     "IFNode": (lambda: IFNode(1.5, -0.25), lambda: IFNode(0.75, None)),
     "Leaky, subtract": (lambda: Leaky(1.0, 1.5), lambda: Leaky(1.0, [0.5, 0.75, 1.0])),
