@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,15 +10,19 @@ from hw.boards.clock import check_clock
 from hw.boards.programmers import install_line
 from hw.boards.table import Board, board_names, find_board
 from hw.explore import search
+from hw.explore.measure import Observation
 from hw.flow.bitstream import BuildReport, bitstream_path, build
 from hw.flow.errors import DesignError
 from hw.flow.loading import weight_paths
 from hw.flow.plan import commands, plan
 from hw.flow.programming import find_programmer, program
+from hw.flow.result import results
 from hw.rtl.config import Config, engine_names, find_config
-from sw.cli import UserError, run, table, write_json
+from sw.cli import UserError, check_output, run, table, write_json
 from sw.flags import megahertz, parser
 from sw.network import Network, find
+from sw.reports.page import PAGE, publish
+from sw.reports.result import command_line, folder_of
 from sw.selection import Selection
 
 __all__ = ["main"]
@@ -30,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dataset="the one the network was trained on",
         build=True,
         seed="the board's",
+        report=True,
     )
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
     options.add_argument("--board", required=True, help=board_names())
@@ -49,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument(
         "--dry-run", action="store_true", help="list what would be run and written"
     )
+    arguments = sys.argv[1:] if arguments is None else arguments
     args = options.parse_args(arguments)
     if args.dry_run and args.json:
         raise UserError("--json: a --dry-run gives no figures; leave one of them out")
@@ -68,11 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for line in _dry_run(*designs[0], board, clock, args):
             print(line)
         return
-    report = _first_that_builds(designs, board, clock, args, log)
+    if not args.no_report:
+        for network, _ in designs:
+            check_output(folder_of(network, args.build_dir), folder=True)
+    report, observation = _first_that_builds(designs, board, clock, args, log)
     if args.json:
         write_json(args.json, report)
     if not args.quiet:
         print(table(report.lines()), flush=True)
+    if not args.no_report:
+        network, command = observation.network, command_line("hw.build", arguments)
+        folder = folder_of(network, args.build_dir)
+        found = list(results(board, report, observation, folder=folder, command=command))
+        log(publish(network, args.network or network.name, folder, found))
     if args.program:
         _program(report, board, args)
 
@@ -83,25 +98,27 @@ def _first_that_builds(
     clock: int | None,
     args: argparse.Namespace,
     log: Callable[[str], None],
-) -> BuildReport:
-    """Builds the first design that place and route completes. Raises :class:`UserError` for the
-    last one if there is none.
+) -> tuple[BuildReport, Observation]:
+    """Builds the first design that place and route completes; returns its report, and what the
+    network does on its data. Raises :class:`UserError` for the last design if there is none.
     """
     for number, (network, config) in enumerate(designs, 1):
         name = f"{network.title} with {config.name}"
+        observation = Observation(network, Selection.of(args), config)
         if number > 1:
             log(f"next best: {name}")
         try:
-            return build(
+            report = build(
                 network,
                 board,
                 build_dir=args.build_dir,
                 config=config,
-                data=Selection.of(args),
+                observation=observation,
                 clock=clock,
                 seed=args.seed,
                 log=log,
             )
+            return report, observation
         except DesignError as error:
             if number == len(designs):
                 raise
@@ -127,7 +144,8 @@ def _dry_run(
     for command in commands(plan(network, board, config=config, clock=clock, seed=args.seed)):
         yield f"  {shlex.join(command)}"
     paths = [bitstream, *weight_paths(network, board, config, bitstream).values()]
-    for path in (*paths, bitstream.with_name("report.json")):
+    page = [] if args.no_report else [folder_of(network, args.build_dir) / PAGE]
+    for path in (*paths, bitstream.with_name("report.json"), *page):
         yield f"  {path}"
     if args.program:
         image = weight_paths(network, board, config, bitstream).get("flash", bitstream)

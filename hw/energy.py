@@ -21,8 +21,9 @@ as ours) but also glitches, which the count does not see. So a toggle costs betw
 the geometric mean.
 """
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,9 @@ from sw.encoder import LatencyEncoder
 from sw.flags import megahertz, parser, positive_int
 from sw.network import Network, find
 from sw.record import Record
+from sw.reports.page import publish
+from sw.reports.result import command_line, folder_of, versions_of
+from sw.reports.sections.energy import Energy, Part
 from sw.selection import TRAINED_ON, Selection
 
 if TYPE_CHECKING:
@@ -195,6 +199,26 @@ class EnergyReport(Record):
             ),
         ]
 
+    def result(self, command: str) -> Energy:
+        """As it stands on the network's report page."""
+        parts = {
+            key: Part(name=_TITLES[key].removesuffix(", estimate"), **asdict(part))
+            for key, part in self.energy_nanojoules.items()
+        }
+        return Energy(
+            network_sha256=self.network_sha256,
+            command=command,
+            versions=versions_of("amaranth", "numpy"),
+            device="iCE40 UP5K",
+            clock_mhz=self.clock_mhz,
+            images=self.images,
+            cycles_mean=self.cycles_mean,
+            parts=tuple(part for key, part in parts.items() if key not in ("core", "total")),
+            core=parts["core"],
+            total=parts["total"],
+            note=self.note,
+        )
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
@@ -202,6 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "Estimate a network's energy on an iCE40 UP5K.",
         dataset="the one the network was trained on",
         build=True,
+        report=True,
     )
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
     options.add_argument(
@@ -217,12 +242,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=megahertz,
         help="clock; at the crystal's 12 MHz no PLL is used (default: the board's)",
     )
+    arguments = sys.argv[1:] if arguments is None else arguments
     args = options.parse_args(arguments)
     check_output(args.build_dir / "verify", folder=True)
     board = find_board("icebreaker")
     clock = board.clock if args.clock is None else check_clock(board, args.clock)
     network = find(args.network or board.network)
     check_fit(network, board)
+    if not args.no_report:
+        check_output(folder_of(network, args.build_dir), folder=True)
     activity = measure(network, args.images, build_dir=args.build_dir, data=Selection.of(args))
     report = EnergyReport.of(network, activity, clock=clock, pll=needs_pll(board, clock))
     if args.json:
@@ -230,6 +258,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not args.quiet:
         title = ("network", f"{network.title}, {network.structure}, {network.steps} steps")
         print(table([title, *report.lines()]))
+    if not args.no_report:
+        result = report.result(command_line("hw.energy", arguments))
+        named, folder = args.network or network.name, folder_of(network, args.build_dir)
+        line = publish(network, named, folder, [result])
+        if not args.quiet:
+            print(line)
 
 
 def measure(

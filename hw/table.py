@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from hw.boards.table import BOARDS, board_names, find_board
 from hw.explore import search
+from hw.explore.measure import Observation
 from hw.explore.routed import PATH, Routed, read_routed, write_routed
 from hw.flow.bitstream import BuildReport, build
 from hw.flow.errors import DesignError
@@ -209,16 +210,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         board, network = find_board(row.board), find(row.network)
         config = find_config(row.engine)
         log(f"[{count}/{len(rows)}] {network.title} on {board.title}")
-        places = {"build_dir": args.build_dir, "data": Selection(data_dir=args.data_dir)}
+        data = Selection(data_dir=args.data_dir)
         try:
-            report = build(network, board, config=config, seed=args.seed, log=log, **places)
+            report = build(
+                network,
+                board,
+                build_dir=args.build_dir,
+                config=config,
+                observation=Observation(network, data, config),
+                seed=args.seed,
+                log=log,
+            )
         except DesignError as error:
             if row in ROWS:
                 raise
             log(f"{row.title}: {error}")
             continue
         if row in ROWS and row[1:] not in intervals:
-            intervals[row[1:]] = initiation_interval(network, config, **places)
+            intervals[row[1:]] = initiation_interval(
+                network, config, build_dir=args.build_dir, data=data
+            )
         design = _routed(report, intervals.get(row[1:]))
         designs[design.key] = design
         _write(args.out, args.designs, designs)

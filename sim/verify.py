@@ -4,26 +4,33 @@
 network's data set through it twice, and compares class, decision step, margin and the spike time of
 every hidden unit up to the decision with the golden model's. The first pass offers each image to an
 idle core and measures its latency; the second streams images back to back and measures the
-initiation interval.
+initiation interval. What it finds is added to the network's report page.
 
 Exit status: 0 all equal, 1 a difference (shown), 2 it could not be run.
 """
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
+
+import numpy as np
 
 from hw.rtl.config import engine_names, find_config
 from hw.rtl.inputs.registry import find_input
 from sim.verilator import tool
-from sim.verilator.compare import Measured, MismatchError, compare
+from sim.verilator.compare import Compared, Measured, MismatchError, compare
 from sim.verilator.simulator import CoreError
 from sw.cli import check_output, run, write_json
 from sw.data import registry
+from sw.encoder import Inputs
 from sw.flags import parser, positive_int, share
 from sw.network import Network, find
+from sw.reports.page import publish
+from sw.reports.result import Histogram, command_line, folder_of, portable, versions_of
+from sw.reports.sections.evaluation import Evaluation
+from sw.reports.sections.verification import Verification
 from sw.selection import Selection
 
 __all__ = ["Report", "main"]
@@ -113,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dataset="the one the network was trained on",
         build=True,
         seed=True,
+        report=True,
     )
     options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument(
@@ -132,10 +140,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--netlist", action="store_true", help="test the netlist synthesised for iCE40 instead"
     )
     options.add_argument("--engine", default="event", help=engine_names())
+    arguments = sys.argv[1:] if arguments is None else arguments
     args = options.parse_args(arguments)
     check_output(args.build_dir / "verify", folder=True)
     begun = time.monotonic()
     network, config = find(args.network), find_config(args.engine)
+    if not args.no_report:
+        check_output(folder_of(network, args.build_dir), folder=True)
     selection = Selection.of(args)
     count = args.images or (_NETLIST_IMAGES if args.netlist else None)
     inputs, labels = registry.load_for(network, selection, count)
@@ -151,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verilator=tool.find().version,
     )
     try:
-        measured, classes = compare(
+        compared = compare(
             network,
             inputs,
             folder=args.build_dir / "verify",
@@ -161,21 +172,69 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config=config,
             progress=not args.quiet,
         )
-        accuracy = float((classes == labels).mean())
-        result: Result = Equal(**asdict(measured), accuracy=accuracy)
+        accuracy = float((compared.classes == labels).mean())
+        result: Result = Equal(**asdict(compared.measured), accuracy=accuracy)
     except MismatchError as difference:
+        compared = None
         result = Difference(message=str(difference), first_mismatch=difference.image)
     except CoreError as fault:
+        compared = None
         result = Fault(message=f"the core's behaviour is wrong: {fault}", fault=str(fault))
     report = Report(settings, result, seconds=round(time.monotonic() - begun, 2))
     if args.json:
         write_json(args.json, report)
+    page = None
+    if not args.no_report:
+        command = command_line("sim.verify", arguments)
+        found = list(_results(network, report, compared, inputs, labels, command))
+        page = publish(network, args.network, folder_of(network, args.build_dir), found)
     if not isinstance(result, Equal):
         print(f"error: {result.message}", file=sys.stderr)
         return 1
     if not args.quiet:
         print(_summary(network, report, result))
+        if page:
+            print(page)
     return 0
+
+
+def _results(
+    network: Network,
+    report: Report,
+    compared: Compared | None,
+    inputs: Inputs,
+    labels: np.ndarray,
+    command: str,
+) -> Iterator[Verification | Evaluation]:
+    """What the command adds to the network's report page."""
+    settings, result = report.settings, report.result
+    versions = versions_of("amaranth", "numpy") | {"verilator": settings.verilator}
+    yield Verification(
+        network_sha256=settings.network_sha256,
+        command=command,
+        versions=versions,
+        dataset=portable(settings.dataset),
+        engine=settings.engine,
+        target=settings.target,
+        images=settings.images,
+        difference=None if isinstance(result, Equal) else result.message,
+        hidden_units_compared=compared.measured.hidden_units_compared if compared else 0,
+        cycles=Histogram.of(compared.cycles) if compared else None,
+        cycles_from=find_input(network.encoder).cycles_from,
+        interval_cycles_mean=compared.measured.interval_cycles_mean if compared else None,
+        stalls=settings.stalls,
+        seed=settings.seed,
+    )
+    if compared is not None:
+        yield Evaluation.of(
+            network,
+            inputs,
+            labels,
+            compared.answer,
+            dataset=settings.dataset,
+            command=command,
+            versions=versions,
+        )
 
 
 def _summary(network: Network, report: Report, result: Equal) -> str:

@@ -57,6 +57,7 @@ def parser(
     build: bool = False,
     out: str | None = None,
     seed: bool | str = False,
+    report: bool = False,
 ) -> argparse.ArgumentParser:
     """An argument parser with the flags that all commands share, or many.
 
@@ -69,6 +70,8 @@ def parser(
         its help calls the default. ``sw.selection.Selection.of`` takes what they give.
     seed : bool or str
         With ``--seed``, 0 if it is not given; or None, which then means what the text says.
+    report : bool
+        With ``--no-report``, of a command that leaves a report page.
     out : str, or None
         With ``--out DIR`` for the one folder in ``--build-dir`` where results go, this one if it is
         not given.
@@ -103,6 +106,12 @@ def parser(
             type=output_folder,
             default=Path("build"),
             help="where results go (default: %(default)s)",
+        )
+    if report:
+        result.add_argument(
+            "--no-report",
+            action="store_true",
+            help="leave no report.html (else in <build-dir>/report/<network>/)",
         )
     if seed:
         default, meaning = (0, 0) if seed is True else (None, seed)

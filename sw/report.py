@@ -1,31 +1,33 @@
 """``python -m sw.report``: plots of a network's behaviour on a data set's test images or
-recordings.
+recordings, and its report page.
 
 Writes ``accuracy_by_step.png`` and ``confusion.png``; of images also ``inputs.png``, when each
-input fires; and ``learning_curve.png`` if the log of the training run is named.
+input fires; and ``learning_curve.png`` if the log of the training run is named. ``report.html``
+holds all that commands have found about the network.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from sw import cli
 from sw.data.dataset import Dataset
-from sw.data.events import EventDataset
 from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder
 from sw.flags import input_file, parser
-from sw.learn.batches import EventInputs
 from sw.learn.history import read_epochs
-from sw.learn.inference import run_inputs, run_layers, tensors
+from sw.learn.inference import run_inputs
 from sw.network import Network, find
 from sw.reports import pictures
+from sw.reports.page import publish
+from sw.reports.result import command_line, folder_of, versions_of
+from sw.reports.sections.evaluation import Evaluation
 from sw.selection import Selection
 
-__all__ = ["Report", "confusion", "examples", "main", "stopped"]
+__all__ = ["Report", "examples", "main"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,31 +47,6 @@ class Report:
     accuracy_at_step: list[float]
     decided_by_step: list[float]
     confusion: list[list[int]]
-
-
-def stopped(network: Network, data: Dataset | EventDataset) -> list[float]:
-    """Strict accuracy on the test part of ``data``, of the answer when the network is stopped at
-    the end of each step: [T].
-
-    Stopped at step s it answers by rule 5 of docs/spec.md with a window of s + 1 steps.
-    """
-    layers, labels = tensors(network, "cpu"), data.test_labels
-    if isinstance(data, EventDataset):
-        everything = torch.arange(len(labels))
-        counts = EventInputs(data.test_events, network.steps, torch.device("cpu")).take(everything)
-        seen = (counts[:, :steps] for steps in range(1, network.steps + 1))
-    else:
-        times = torch.from_numpy(_latency(network).times(data.test_images, network.steps)).long()
-        seen = (times.clamp(max=steps) for steps in range(1, network.steps + 1))
-    return [
-        run_layers(layers, inputs, steps).figures(labels).accuracy
-        for steps, inputs in enumerate(seen, start=1)
-    ]
-
-
-def confusion(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class (row) got each answer (column): int [C, C]."""
-    return np.bincount(labels * classes + answers, minlength=classes**2).reshape(classes, -1)
 
 
 def examples(network: Network, data: Dataset) -> np.ndarray:
@@ -107,16 +84,26 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else list(argv)
     args = arguments().parse_args(argv)
     network = find(args.network)
     data = load_dataset_for(network, Selection.of(args))
     history = None if args.log is None else read_epochs(args.log)
-    folder = args.out or args.build_dir / "report" / network.file_name
+    folder = args.out or folder_of(network, args.build_dir)
     cli.check_output(folder, folder=True)
-    given = run_inputs(network, data.test_part(network.steps))
-    matrix = confusion(given.label, data.test_labels, len(network.labels))
-    accuracy = stopped(network, data)
-    decided = [float((given.step <= step).mean()) for step in range(network.steps)]
+    inputs = data.test_part(network.steps)
+    answer = run_inputs(network, inputs)
+    evaluation = Evaluation.of(
+        network,
+        inputs,
+        data.test_labels,
+        answer,
+        dataset=data.name,
+        command=command_line("sw.report", argv),
+        versions=versions_of("numpy", "torch"),
+    )
+    accuracy, decided = evaluation.accuracy_at_step, evaluation.decided_by_step
+    matrix = np.array(evaluation.confusion)
     pictures.accuracy_by_step(folder / "accuracy_by_step.png", accuracy, decided, network.title)
     pictures.confusion(folder / "confusion.png", matrix, network.labels, network.title)
     if isinstance(data, Dataset):
@@ -129,9 +116,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     if history is not None:
         pictures.learning_curve(folder / "learning_curve.png", history, network.title)
+    page = publish(network, args.network, folder, [evaluation])
     if args.json:
         figures = Report(
-            accuracy_at_step=accuracy, decided_by_step=decided, confusion=matrix.tolist()
+            accuracy_at_step=list(accuracy),
+            decided_by_step=list(decided),
+            confusion=matrix.tolist(),
         )
         cli.write_json(args.json, figures)
     if not args.quiet:
@@ -139,6 +129,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("step      " + "".join(f"{step + 1:>8}" for step in range(network.steps)))
         print("right [%] " + "".join(f"{100 * share:8.2f}" for share in accuracy))
         print("decided   " + "".join(f"{100 * share:8.2f}" for share in decided))
+        print(page)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             if not figures.exists():
                 out = figures.with_suffix(".safetensors")
                 given = [*args.flags, f"--{flag}={value}", "--seed", str(seed), "--out", str(out)]
-                given += ["--json", str(figures), "--build-dir", str(folder), "-q"]
+                given += ["--json", str(figures), "--build-dir", str(folder), "-q", "--no-report"]
                 train.main(given)
             runs[value].append(_figures(figures))
             if not args.quiet:

@@ -2,7 +2,8 @@
 
 Beside the network it leaves ``log.json`` (recipe, figures, one entry per epoch) and
 ``learning_curve.png`` in ``<build-dir>/train/<name>/``, where the checkpoint lies until the run is
-done. A command that was killed is resumed by giving it again.
+done; and the network's report page in ``<build-dir>/report/<name>/``. A command that was killed is
+resumed by giving it again.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import torch
 from tqdm import tqdm
 
 from sw import cli
+from sw.answer import Answer
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
@@ -35,6 +37,10 @@ from sw.learn.recipes import PRESETS, Recipe, preset
 from sw.learn.trainer import Trainer, encoder_of
 from sw.network import Network, file_name
 from sw.reports import pictures
+from sw.reports.page import publish
+from sw.reports.result import command_line, folder_of
+from sw.reports.sections.evaluation import Evaluation
+from sw.reports.sections.training import Training
 from sw.rules import RULES
 from sw.rules.settings import listing, settings_of
 from sw.selection import Selection
@@ -46,7 +52,13 @@ _SMALL = 1 << 20  # spike flags of a batch, all steps
 
 def arguments() -> argparse.ArgumentParser:
     """Flags of the command. Those not given come from the data set's preset."""
-    flags = parser("Train a single-spike 1-bit network.", dataset="digits", build=True, seed=True)
+    flags = parser(
+        "Train a single-spike 1-bit network.",
+        dataset="digits",
+        build=True,
+        seed=True,
+        report=True,
+    )
     flags.set_defaults(dataset="digits")
     flags.formatter_class = argparse.RawDescriptionHelpFormatter
     augmentations = {"images": Augmentation, "events": EventAugmentation}
@@ -177,13 +189,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = args.build_dir / "train" / name
         out = args.out or args.build_dir / f"{name}.safetensors"
         cli.check_output(out)
+        if not args.no_report:
+            cli.check_output(args.build_dir / "report" / name, folder=True)
         if distributed.first():
             held.enter_context(cli.exclusive(folder))
         if args.restart:
             (folder / "checkpoint.pt").unlink(missing_ok=True)
         quiet = args.quiet or not distributed.first()
         log(_plan(trainer))
-        network, figures = train(trainer, data, name, folder, command=command, quiet=quiet)
+        network, figures, answer = train(trainer, data, name, folder, command=command, quiet=quiet)
         if not distributed.first():
             return
         if network is not None:
@@ -195,6 +209,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     log(f"{made}: {sizes}, {recipe.steps} steps, {figures.accuracy:.2%} strict")
     if args.board and network is not None:
         log(_next(network, args.board, out))
+    if network is not None and not args.no_report:
+        about = {
+            "command": command_line("sw.train", argv),
+            "versions": network.provenance["versions"],
+        }
+        inputs, labels = data.test_part(network.steps), data.test_labels
+        results = [
+            Training.of(network, recipe.to_dict(), trainer.history, **about),
+            Evaluation.of(network, inputs, labels, answer, dataset=data.name, **about),
+        ]
+        log(publish(network, str(out), folder_of(network, args.build_dir), results))
 
 
 def train(
@@ -205,13 +230,14 @@ def train(
     *,
     command: str,
     quiet: bool = False,
-) -> tuple[Network | None, RunFigures]:
+) -> tuple[Network | None, RunFigures, Answer]:
     """Trains to the end and measures once on the test part of ``data``.
 
     Returns
     -------
-    (Network or None, RunFigures)
-        The network with its provenance, None if the rule has real weights; and its figures.
+    (Network or None, RunFigures, Answer)
+        The network with its provenance, None if the rule has real weights; its figures, and its
+        answer to the test part.
     """
     recipe = trainer.recipe
     with tqdm(
@@ -241,16 +267,18 @@ def train(
     if trainer.rule.binary:
         trained = trainer.network(name, provenance)
         inputs = data.test_part(trained.steps)
-        measured = run_inputs(trained, inputs, trainer.device).figures(data.test_labels)
+        answer = run_inputs(trained, inputs, trainer.device)
+        measured = answer.figures(data.test_labels)
         network = trainer.network(name, {**provenance, "test_accuracy": measured.accuracy})
     else:
-        measured = trainer.answer(data).figures(data.test_labels)
+        answer = trainer.answer(data)
+        measured = answer.figures(data.test_labels)
     figures = RunFigures(**asdict(measured), validation_accuracy=validation)
     if distributed.first():
         log = Log(command=command, recipe=recipe.to_dict(), figures=figures, epochs=trainer.history)
         cli.write_json(folder / "log.json", log)
         pictures.learning_curve(folder / "learning_curve.png", trainer.history, name)
-    return network, figures
+    return network, figures, answer
 
 
 def _fitting(

@@ -196,13 +196,17 @@ def test_flags_that_cannot_be_or_would_do_nothing(name, arguments, line, places)
     ("name", "folder"),
     [
         ("train", "train"),
+        ("train", "report"),
         ("sweep", "sweep"),
         ("report", "report"),
         ("build", "icebreaker"),
+        ("build", "report"),
         ("table", "icebreaker"),
         ("export", "export"),
         ("verify", "verify"),
+        ("verify", "report"),
         ("energy", "verify"),
+        ("energy", "report"),
         ("board", "board"),
     ],
 )

@@ -3,17 +3,22 @@ golden model and its cycle model. ``sim.verify`` compares both with the RTL.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from hw.rtl.config import DEFAULT, Config
 from sim import golden
 from sim.cycles import model
+from sw.answer import Answer
 from sw.cli import UserError
 from sw.data.registry import load_for
+from sw.encoder import Inputs
 from sw.network import Network
 from sw.record import Record
 from sw.selection import TRAINED_ON, Selection
 
-__all__ = ["Measurement", "measure"]
+__all__ = ["Measurement", "Observation", "measure"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,29 +93,77 @@ class Measurement(Record):
         ]
 
 
+class Observation:
+    """What a network does on the test part of its data set, computed when it is asked for, once.
+
+    Parameters
+    ----------
+    network : Network
+    selection : Selection
+        Of the data.
+    config : Config
+
+    Raises
+    ------
+    UserError
+        By each property but ``measurement``, where the data cannot be had.
+    """
+
+    def __init__(
+        self, network: Network, selection: Selection = TRAINED_ON, config: Config = DEFAULT
+    ) -> None:
+        self.network = network
+        self.selection = selection
+        self.config = config
+
+    @property
+    def made(self) -> bool:
+        """Whether :attr:`measurement` was asked for before, and gave figures."""
+        return "measurement" in self.__dict__ and self.measurement.images is not None
+
+    @cached_property
+    def data(self) -> tuple[Inputs, np.ndarray]:
+        """Test images or recordings, and their labels int [B]."""
+        return load_for(self.network, self.selection)
+
+    @cached_property
+    def answer(self) -> Answer:
+        """The golden model's."""
+        return golden.run_inputs(self.network, self.data[0])
+
+    @cached_property
+    def cycles(self) -> np.ndarray:
+        """Of each image: int64 [B]."""
+        return model.cycles(self.network, self.data[0], self.answer, self.config)
+
+    @cached_property
+    def measurement(self) -> Measurement:
+        """In figures; without any where the data cannot be had."""
+        network, config = self.network, self.config
+        try:
+            inputs, labels = self.data
+        except UserError as error:
+            return Measurement.missing(str(error))
+        traffic = model.traffic(network, inputs, self.answer, config)
+        begin = config.input(network).cycles_from
+        return Measurement(
+            images=len(labels),
+            accuracy=float((self.answer.label == labels).mean()),
+            cycles_mean=float(self.cycles.mean()),
+            cycles_max=int(self.cycles.max()),
+            cycles_from=begin,
+            weight_bits_needed_mean=float(traffic.needed.mean()),
+            weight_bits_a_cycle=int(traffic.width),
+            limit_fraction=round(float(traffic.fraction(self.cycles)), 4),
+            limit_fraction_left=round(float(traffic.fraction_left(self.cycles)), 4),
+            note=f"cycles from {begin} to the result, by the exact cycle model",
+        )
+
+
 def measure(
     network: Network, data: Selection = TRAINED_ON, config: Config = DEFAULT
 ) -> Measurement:
     """Measures ``network`` on its data set, or on the one that ``data`` names; a measurement
     without figures where the data cannot be had.
     """
-    try:
-        inputs, labels = load_for(network, data)
-    except UserError as error:
-        return Measurement.missing(str(error))
-    answer = golden.run_inputs(network, inputs)
-    count = model.cycles(network, inputs, answer, config)
-    traffic = model.traffic(network, inputs, answer, config)
-    begin = config.input(network).cycles_from
-    return Measurement(
-        images=len(labels),
-        accuracy=float((answer.label == labels).mean()),
-        cycles_mean=float(count.mean()),
-        cycles_max=int(count.max()),
-        cycles_from=begin,
-        weight_bits_needed_mean=float(traffic.needed.mean()),
-        weight_bits_a_cycle=int(traffic.width),
-        limit_fraction=round(float(traffic.fraction(count)), 4),
-        limit_fraction_left=round(float(traffic.fraction_left(count)), 4),
-        note=f"cycles from {begin} to the result, by the exact cycle model",
-    )
+    return Observation(network, data, config).measurement

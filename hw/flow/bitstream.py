@@ -10,7 +10,7 @@ from amaranth.build.run import BuildPlan
 
 from hw.boards.clock import check_clock, needs_pll
 from hw.boards.table import Board
-from hw.explore.measure import Measurement, measure
+from hw.explore.measure import Measurement, Observation
 from hw.flow.clock_search import MARGIN, RUNS, search_clock
 from hw.flow.implement import (
     Implementation,
@@ -26,9 +26,16 @@ from hw.rtl.config import DEFAULT, Config
 from sw.cli import UserError, atomic_path, exclusive, read_json, write_json
 from sw.network import Network
 from sw.record import INLINE, Record
-from sw.selection import TRAINED_ON, Selection
+from sw.selection import TRAINED_ON
 
-__all__ = ["BuildReport", "ClockSearch", "Duration", "bitstream_path", "build"]
+__all__ = [
+    "BuildReport",
+    "ClockSearch",
+    "Duration",
+    "bitstream_path",
+    "build",
+    "work_folder",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,13 +117,18 @@ def bitstream_path(network: Network, board: Board, config: Config, build_dir: Pa
     return build_dir / board.name / folder / f"{name}.{board.family.suffix}"
 
 
+def work_folder(bitstream: Path, board: Board, made: Implementation) -> Path:
+    """Where the tools made a bitstream, with their files."""
+    return packed_path(board, bitstream.parent / "work", made.clock_mhz).parent
+
+
 def build(
     network: Network,
     board: Board,
     *,
     build_dir: Path,
     config: Config = DEFAULT,
-    data: Selection = TRAINED_ON,
+    observation: Observation | None = None,
     clock: int | None = None,
     seed: int | None = None,
     log: Callable[[str], None] = print,
@@ -124,8 +136,9 @@ def build(
     """Makes ``<build_dir>/<board>/<network>/`` with the bitstream and ``report.json``.
 
     Without ``clock`` (Hz) the design runs at the fastest that the clock search finds, from the
-    board's usual clock on; without ``seed`` placement begins with the board's. Nothing is run if
-    all is there and comes from the same plans and the same tools.
+    board's usual clock on; without ``seed`` placement begins with the board's. Without an
+    ``observation`` data are looked for where they usually lie. Nothing is run if all is there and
+    comes from the same plans and the same tools.
 
     Raises
     ------
@@ -165,8 +178,10 @@ def build(
             with atomic_path(bitstream) as temporary:
                 shutil.copyfile(packed_path(board, folder / "work", made.clock_mhz), temporary)
             measurement = None
-        if measurement is None or measurement.accuracy is None or data.dataset is not None:
-            measurement = measure(network, data, config)
+        observed = observation or Observation(network, TRAINED_ON, config)
+        named = observed.selection.dataset is not None
+        if measurement is None or measurement.accuracy is None or named:
+            measurement = observed.measurement
         report = BuildReport(
             board=board.name,
             part=board.part,

@@ -19,6 +19,7 @@ from hw.boards.families import Family
 from hw.boards.table import Board
 from hw.boards.utilisation import Available, Utilisation
 from hw.flow.errors import DesignError
+from hw.flow.placement import read_placement
 from hw.flow.plan import commands
 from hw.flow.route import place_and_route
 from hw.flow.tools import run_tool, tool_version
@@ -26,6 +27,7 @@ from sw.cli import read_json, write_json
 from sw.record import INLINE, Record
 
 __all__ = [
+    "PLACEMENT",
     "Implementation",
     "implement",
     "packed_path",
@@ -34,6 +36,9 @@ __all__ = [
     "tool_versions",
     "used_cells",
 ]
+
+PLACEMENT = "placement.json"  # where each part of the design was placed, if that is known
+_PLACED = "placed.json"  # the design that nextpnr placed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +119,9 @@ def implement(
         start = time.monotonic()
         log(f"{tool} for {clock / 1e6:g} MHz …")
         if tool == family.route:
+            if "--write" not in arguments:  # no part of the plan: what is made stays the same
+                arguments += ["--write", _PLACED]
+            placed = arguments[arguments.index("--write") + 1]
             seed, router = place_and_route(
                 tool,
                 arguments,
@@ -121,6 +129,7 @@ def implement(
                 log=log,
                 check=lambda text: _check_packing(text, board),
             )
+            _keep_placement(work, placed)
         else:
             run_tool(tool, arguments, cwd=work, log=work / f"{tool}.log")
         log(f"{tool}: {time.monotonic() - start:.0f} s")
@@ -141,6 +150,14 @@ def implement(
     )
     write_json(work / "done.json", result)
     return result
+
+
+def _keep_placement(work: Path, placed: str) -> None:
+    """Keeps what is known of the placement; of the whole design only what the packer takes."""
+    placement = read_placement(work / placed)
+    if placement is not None:
+        write_json(work / PLACEMENT, placement)
+    (work / _PLACED).unlink(missing_ok=True)
 
 
 def tool_versions(board: Board) -> dict[str, str]:

@@ -24,7 +24,7 @@ from sw.network import Network
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["Measured", "MismatchError", "compare", "differs"]
+__all__ = ["Compared", "Measured", "MismatchError", "compare", "differs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,27 @@ class Measured:
     cycles_mean: float
     cycles_max: int
     interval_cycles_mean: float | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Compared:
+    """Hardware that equals the golden model.
+
+    Parameters
+    ----------
+    measured : Measured
+    classes : int64 [B]
+        The hardware's, of each image.
+    answer : Answer
+        The golden model's.
+    cycles : int64 [B]
+        Of each image, as ``cycles_mean`` of ``measured``.
+    """
+
+    measured: Measured
+    classes: np.ndarray
+    answer: Answer
+    cycles: np.ndarray
 
 
 @dataclass(kw_only=True)
@@ -93,13 +114,8 @@ def compare(
     netlist: bool = False,
     config: Config = DEFAULT,
     progress: bool = False,
-) -> tuple[Measured, np.ndarray]:
+) -> Compared:
     """Compares hardware and golden model on ``inputs``: images uint8 [B, height, width], or events.
-
-    Returns
-    -------
-    (Measured, int [B])
-        What is about the hardware alone, and the class of each image.
 
     Raises
     ------
@@ -134,7 +150,8 @@ def compare(
         cycles_max=int(cycles.max()),
         interval_cycles_mean=interval,
     )
-    return measured, stream["label"].astype(np.int64)
+    classes = stream["label"].astype(np.int64)
+    return Compared(measured=measured, classes=classes, answer=answer, cycles=cycles)
 
 
 def _simulator(network: Network, folder: Path, netlist: bool, config: Config) -> Simulator:

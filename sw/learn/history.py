@@ -1,17 +1,18 @@
 """What a training run reports: of each epoch, and at its end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from sw.answer import Figures
 from sw.cli import UserError, read_json
+from sw.record import Record
 
 __all__ = ["Epoch", "Log", "RunFigures", "read_epochs"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Epoch:
+class Epoch(Record):
     """Measured at the end of an epoch, on the validation part, or on up to 1,000 training examples
     without one.
 
@@ -24,7 +25,7 @@ class Epoch:
         Strict; None without a validation part.
     decision_step_mean : float, steps
         Steps taken until the decision; a decision in the first step counts 1.
-    spikes_mean : list of float
+    spikes_mean : tuple of float
         Spikes per example of each layer, over the whole window.
     """
 
@@ -32,31 +33,7 @@ class Epoch:
     rate: float
     validation_accuracy: float | None
     decision_step_mean: float
-    spikes_mean: list[float]
-
-    def to_dict(self) -> dict[str, object]:
-        """As plain values, for JSON and checkpoints."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, entry: Mapping[str, object]) -> "Epoch":
-        """The epoch that :meth:`to_dict` gives.
-
-        Raises
-        ------
-        ValueError
-            ``entry`` is none.
-        """
-        try:
-            epoch = cls(**entry)  # type: ignore[arg-type]  # checked below
-            figures = (epoch.epoch, epoch.rate, epoch.decision_step_mean, *epoch.spikes_mean)
-        except TypeError:
-            raise ValueError("not an epoch") from None
-        accuracy = epoch.validation_accuracy
-        figures += () if accuracy is None else (accuracy,)
-        if not all(isinstance(x, int | float) for x in figures):
-            raise ValueError("not an epoch")
-        return epoch
+    spikes_mean: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -255,7 +255,7 @@ class Trainer:
             rate=rate,
             validation_accuracy=correct / len(labels) if self._validated else None,
             decision_step_mean=steps / len(labels),
-            spikes_mean=[count / len(labels) for count in spikes],
+            spikes_mean=tuple(count / len(labels) for count in spikes),
         )
 
     @property

@@ -19,7 +19,7 @@ LOADED = find_config("folded-16-spram,event")
 def test_command(stubs, tiny, tmp_path):
     tiny.save(tmp_path / "tiny.safetensors")
     arguments = ("hw.build", tmp_path / "tiny.safetensors", "--board", "ice40", "--seed", 3)
-    arguments += ("--build-dir", tmp_path / "b", "--json", tmp_path / "out.json")
+    arguments += ("--build-dir", tmp_path / "b", "--json", tmp_path / "out.json", "--no-report")
     result = command(*arguments, **stubs.variables)
     assert (result.returncode, result.stderr) == (0, "")
     folder = tmp_path / "b" / "icebreaker" / "tiny"
@@ -50,7 +50,7 @@ def test_the_next_best_design_is_built(stubs, tiny, tmp_path, capsys):
     )
     out = tmp_path / "out.json"
     arguments = [tmp_path / "tiny.safetensors", "--board", "ice40", "--engine", "auto"]
-    arguments += ["--goal", "area", "--build-dir", tmp_path / "b", "--json", out]
+    arguments += ["--goal", "area", "--build-dir", tmp_path / "b", "--json", out, "--no-report"]
     builder.main(list(map(str, arguments)))
     lines = capsys.readouterr().out.splitlines()
     (refused,) = (line for line in lines if " cannot be built: " in line)
@@ -73,7 +73,8 @@ def test_dry_run(stubs, tiny, tmp_path, capsys):
     assert [line.split()[0] for line in lines[1:4]] == ICE40_TOOLS
     assert "--freq 30 --seed 5 " in lines[2]
     folder = tmp_path / "b" / "icebreaker" / "tiny"
-    assert lines[4:] == [f"  {folder / 'tiny.bin'}", f"  {folder / 'report.json'}"]
+    page = tmp_path / "b" / "report" / "tiny" / "report.html"
+    assert lines[4:] == [f"  {p}" for p in (folder / "tiny.bin", folder / "report.json", page)]
     assert not (tmp_path / "b").exists()
     assert stubs.take_runs() == []
 
@@ -85,6 +86,7 @@ def test_dry_run(stubs, tiny, tmp_path, capsys):
 def test_dry_run_with_weights_to_load(stubs, lanes, tmp_path, capsys, board, suffixes):
     lanes.save(tmp_path / "tiny.safetensors")
     arguments = ["--board", board, "--engine", LOADED.name, "--dry-run", "--build-dir", "b"]
+    arguments.append("--no-report")
     builder.main([str(tmp_path / "tiny.safetensors"), *arguments])
     lines = capsys.readouterr().out.splitlines()
     folder = Path("b") / board / f"tiny-{LOADED.name}"

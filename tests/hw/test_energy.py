@@ -85,7 +85,7 @@ def test_the_command(rng, tmp_path):
     network = image_network(rng, shape=(8, 8), hidden=(4,), classes=10, steps=4, name="tiny")
     network.save(tmp_path / "tiny.safetensors")
     out = tmp_path / "energy.json"
-    arguments = ("hw.energy", tmp_path / "tiny.safetensors", "--images", 6)
+    arguments = ("hw.energy", tmp_path / "tiny.safetensors", "--images", 6, "--no-report")
     result = command(*arguments, "--build-dir", BUILD, "--json", out)
     assert (result.returncode, result.stderr) == (0, "")
     figures = json.loads(out.read_text())

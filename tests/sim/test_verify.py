@@ -13,7 +13,7 @@ from sw.data import registry
 from sw.network import find
 
 DIGITS, MNIST = "digits-64-192-10-t16", "mnist-256-256-10-t4"
-BUILD = ["--build-dir", str(VERIFY.parent)]
+BUILD = ["--build-dir", str(VERIFY.parent), "--no-report"]
 
 
 def test_digits_on_the_whole_test_set(tmp_path, capsys):

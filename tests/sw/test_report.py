@@ -13,6 +13,7 @@ from sw.cli import UserError, write_json
 from sw.encoder import LatencyEncoder, Spikes
 from sw.learn.history import Epoch
 from sw.learn.inference import run_images
+from sw.reports.behaviour import accuracy_at_step, confusion
 
 PNG = b"\x89PNG"
 
@@ -39,7 +40,8 @@ def by_hand(network, images, labels, step):
 def test_stopped_by_hand(rng, digits):
     network = image_network(rng, hidden=12, steps=8)
     images, labels = digits.test_images[:60], digits.test_labels[:60]
-    accuracy = report.stopped(network, replace(digits, test_images=images, test_labels=labels))
+    answer = run_images(network, images)
+    accuracy = accuracy_at_step(network, images, answer, labels)
     assert accuracy == [by_hand(network, images, labels, step) for step in range(8)]
     assert accuracy[-1] == run_images(network, images).figures(labels).accuracy
 
@@ -47,8 +49,9 @@ def test_stopped_by_hand(rng, digits):
 def test_stopped_events_are_a_shorter_window(rng):
     words = speech(rng)
     network = replace(random_network(rng, (12, 9, 3), 6, low=2), labels=words.labels)
-    accuracy = report.stopped(network, words)
     spikes = words.test_events.spikes(6)
+    answer = golden.run(network, spikes)
+    accuracy = accuracy_at_step(network, spikes, answer, words.test_labels)
     for step in range(6):
         seen = spikes.step <= step
         shorter = Spikes(
@@ -64,7 +67,7 @@ def test_stopped_events_are_a_shorter_window(rng):
 
 @pytest.mark.smoke
 def test_confusion_by_hand():
-    matrix = report.confusion(np.array([0, 2, 2, 1]), np.array([0, 0, 2, 1]), 3)
+    matrix = confusion(np.array([0, 2, 2, 1]), np.array([0, 0, 2, 1]), 3)
     assert matrix.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 1]]
 
 
@@ -88,7 +91,7 @@ def test_command(rng, tmp_path, capsys, digits):
             rate=0.1,
             validation_accuracy=0.9,
             decision_step_mean=2.0,
-            spikes_mean=[3.0, 1.0],
+            spikes_mean=(3.0, 1.0),
         )
         for e in (1, 2)
     ]
@@ -102,7 +105,8 @@ def test_command(rng, tmp_path, capsys, digits):
         ]
     )
     names = {"accuracy_by_step.png", "confusion.png", "inputs.png", "learning_curve.png"}
-    assert {path.name for path in (tmp_path / "pictures").iterdir()} == names
+    page = {"report.html", "evaluation-digits.json"}
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == names | page
     for name in names:
         assert (tmp_path / "pictures" / name).read_bytes().startswith(PNG)
     figures = json.loads((tmp_path / "f.json").read_text())

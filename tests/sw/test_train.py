@@ -20,7 +20,7 @@ from sw.encoder import EventsEncoder
 from sw.evaluate import evaluate
 from sw.network import Network
 
-QUICK = ["--hidden", "20", "--epochs", "2", "--device", "cpu"]
+QUICK = ["--hidden", "20", "--epochs", "2", "--device", "cpu", "--no-report"]
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,8 @@ def test_writes_the_network_and_its_log(tmp_path, digits, capsys):
     assert (provenance["dataset"], provenance["rule"], provenance["seed"]) == ("digits", "bstdg", 3)
     assert provenance["epochs"] == 2
     assert provenance["command"] == (
-        "python -m sw.train --hidden 20 --epochs 2 --device cpu --hidden 30,25 --seed 3 "
-        "--json figures.json"
+        "python -m sw.train --hidden 20 --epochs 2 --device cpu --no-report --hidden 30,25 "
+        "--seed 3 --json figures.json"
     )
     assert set(provenance["versions"]) == {"python", "numpy", "torch", "device"}
     figures = json.loads((tmp_path / "figures.json").read_text())

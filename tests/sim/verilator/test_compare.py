@@ -17,21 +17,23 @@ from sw.answer import Answer
 def test_netlist(rng):
     network = make(rng, "pool of two")
     images = mixed_images(rng, network, 30)
-    measured, classes = compare.compare(network, images, folder=VERIFY, netlist=True)
+    compared = compare.compare(network, images, folder=VERIFY, netlist=True)
     answer = golden.run_images(network, images)
-    assert classes.tolist() == answer.label.tolist()
-    assert measured.cycles_max == cycles(network, images, answer).max()
-    assert measured.hidden_units_compared == 0  # a netlist has no blocks to watch
+    assert compared.classes.tolist() == answer.label.tolist()
+    assert compared.cycles.tolist() == cycles(network, images, answer).tolist()
+    assert compared.measured.cycles_max == compared.cycles.max()
+    assert compared.measured.hidden_units_compared == 0  # a netlist has no blocks to watch
 
 
 def test_events(rng):
     network = random_network(rng, (20, 12, 5), 16, -1, 6)
     spikes = random_spikes(rng, 70, 20, 16, rate=2)
-    measured, classes = compare.compare(network, spikes, folder=VERIFY, stalls=0.2)
+    compared = compare.compare(network, spikes, folder=VERIFY, stalls=0.2)
     answer = golden.run(network, spikes)
-    assert classes.tolist() == answer.label.tolist()
-    assert measured.cycles_max == cycles(network, spikes, answer).max()
-    assert measured.hidden_units_compared == 12
+    assert compared.classes.tolist() == answer.label.tolist()
+    assert compared.cycles.tolist() == cycles(network, spikes, answer).tolist()
+    assert compared.measured.cycles_max == compared.cycles.max()
+    assert compared.measured.hidden_units_compared == 12
 
 
 def test_a_wrong_spike_of_events_is_noticed(rng, monkeypatch):

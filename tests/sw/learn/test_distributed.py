@@ -18,7 +18,7 @@ from sw.learn.trainer import Trainer
 from sw.network import Network
 from sw.rules import draws
 
-FLAGS = ["--epochs", "2", "--hidden", "32", "--steps", "8", "--device", "cpu"]
+FLAGS = ["--epochs", "2", "--hidden", "32", "--steps", "8", "--device", "cpu", "--no-report"]
 
 
 def torchrun(folder, *flags):

@@ -18,7 +18,7 @@ ENTRY = {
 
 def test_there_and_back():
     epoch = Epoch.from_dict(ENTRY)
-    assert (epoch.validation_accuracy, epoch.spikes_mean) == (None, [3.0, 1.0])
+    assert (epoch.validation_accuracy, epoch.spikes_mean) == (None, (3.0, 1.0))
     assert epoch.to_dict() == json.loads(to_json(epoch)) == ENTRY
 
 
@@ -27,7 +27,9 @@ def test_there_and_back():
     [{"epoch": "1"}, {"rate": None}, {"validation_accuracy": "x"}, {"spikes_mean": 3}, {"more": 1}],
 )
 def test_what_is_no_epoch(change):
-    with pytest.raises(ValueError, match="not an epoch"):
+    """The field that is wrong is named."""
+    (name,) = change
+    with pytest.raises(ValueError, match=f"^{name}: "):
         Epoch.from_dict({**ENTRY, **change})
 
 

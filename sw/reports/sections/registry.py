@@ -1,0 +1,26 @@
+"""The sections of the page that show results, in their order. A new one is a module here and a line
+in this list.
+"""
+
+from typing import Any
+
+from sw.reports.sections import (
+    energy,
+    evaluation,
+    hardware,
+    inference,
+    training,
+    verification,
+)
+from sw.reports.sections.base import Section
+
+__all__ = ["SECTIONS"]
+
+SECTIONS: tuple[Section[Any], ...] = (
+    training.SECTION,
+    evaluation.SECTION,
+    inference.SECTION,
+    verification.SECTION,
+    hardware.SECTION,
+    energy.SECTION,
+)
