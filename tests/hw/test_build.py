@@ -9,9 +9,21 @@ from stubs import ICE40_TOOLS
 
 from hw import build as builder
 from hw.boards.table import BOARDS
+from hw.explore import measure
 from hw.rtl.config import find_config
+from sim import golden
+from sw.cli import UserError
+from sw.data import registry
 from sw.network import find
 
+PLACING = """
+while [ "$1" != --write ]; do shift; done
+cat > "$2" <<END
+{"modules": {"top": {"cells": {"accelerator.core.decide.x": {"attributes":
+{"NEXTPNR_BEL": "X1/Y1/lc0"}}}}}}
+END
+echo '{"fmax": {"clk": {"achieved": 25.0}}}' > nextpnr.json
+printf 'Info: ICESTORM_LC: 123/ 5280 1%%\\n' > top.tim"""
 MHZ = BOARDS["icebreaker"].clock / 1e6
 LOADED = find_config("folded-16-spram,event")
 
@@ -37,6 +49,47 @@ def test_command(stubs, tiny, tmp_path):
     ):
         assert f"{text}\n" in result.stdout
     assert command(*arguments, "-q", **stubs.variables).stdout == ""
+
+
+def test_the_report_page(stubs, tiny, tmp_path, capsys, monkeypatch):
+    """It has what the build's report has; a second build measures nothing again."""
+    tiny.save(tmp_path / "tiny.safetensors")
+    stubs.write("nextpnr-ice40", PLACING)
+    arguments = [str(tmp_path / "tiny.safetensors"), "--board", "ice40"]
+    arguments += ["--build-dir", str(tmp_path / "b")]
+    builder.main(arguments)
+    folder = tmp_path / "b" / "report" / "tiny"
+    assert capsys.readouterr().out.splitlines()[-1] == f"report:           {folder}/report.html"
+    report = json.loads((tmp_path / "b" / "icebreaker" / "tiny" / "report.json").read_text())
+    build = json.loads((folder / "build-icebreaker-event.json").read_text())
+    evaluation = json.loads((folder / "evaluation-digits.json").read_text())
+    assert build["uses"][0]["used"] == report["logic_cells"] == 123
+    for name in ("clock_mhz", "fmax_mhz", "accuracy", "images", "bitstream_sha256"):
+        assert build[name] == report[name]
+    pairs = list(zip(build["cycles"]["values"], build["cycles"]["counts"], strict=True))
+    assert sum(count for _, count in pairs) == evaluation["images"] == report["images"]
+    total = sum(value * count for value, count in pairs)
+    assert total / report["images"] == pytest.approx(report["cycles_mean"])
+    assert evaluation["accuracy"] == report["accuracy"]
+    assert [part["part"] for part in build["placement"]["parts"]] == ["decision"]
+    assert str(tmp_path) not in json.dumps([build, evaluation])
+    page = (folder / "report.html").read_bytes()
+    monkeypatch.setattr(golden, "run_inputs", None)
+    builder.main([*arguments, "-q"])
+    assert (folder / "report.html").read_bytes() == page
+
+
+def test_the_report_page_without_data(stubs, rng, tmp_path, monkeypatch):
+    def missing(*arguments):
+        raise UserError("mnist: not here; name --data-dir")
+
+    monkeypatch.setattr(registry, "load_for", missing)
+    monkeypatch.setattr(measure, "load_for", missing)
+    image_network(rng, name="lonely").save(tmp_path / "lonely")
+    builder.main([str(tmp_path / "lonely"), "--board", "ice40", "--build-dir", str(tmp_path)])
+    page = (tmp_path / "report" / "lonely" / "report.html").read_text(encoding="utf-8")
+    assert "not measured: mnist: not here; name --data-dir" in page
+    assert "python -m sw.report" in page
 
 
 def test_the_next_best_design_is_built(stubs, tiny, tmp_path, capsys):

@@ -39,7 +39,7 @@ def build(stubs, tiny, tmp_path):
     tiny.save(tmp_path / "tiny.safetensors")
 
     def run(*arguments):
-        where = ["--board", "ice40", "--build-dir", tmp_path / "b"]
+        where = ["--board", "ice40", "--build-dir", tmp_path / "b", "--no-report"]
         return list(map(str, [tmp_path / "tiny.safetensors", *where, *arguments]))
 
     return run
