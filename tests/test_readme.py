@@ -49,6 +49,10 @@ def test_the_path_from_data_to_bitstream(folder):
     assert f"{network.weight_bits:,}" in build, build
     assert "firstspike.v" in export, export
     assert train, "training says what it reached"
+    page = (folder / "build/report/mine/report.html").read_text(encoding="utf-8")
+    for what in ("Learning curve", "Confusion matrix", "Golden model = RTL", "Floorplan"):
+        assert what in page
+    assert page.count("This command fills") == 1  # the energy's
 
 
 def test_your_own_network(folder, monkeypatch):

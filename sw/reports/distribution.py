@@ -37,7 +37,7 @@ def _picture(cycles: Histogram, clock_mhz: float | None) -> str:
         bars[(value - first) // width] += count
     left = [first + width * bar - 0.5 for bar in range(len(bars))]
     with drawing(2.9) as picture:
-        axes = picture.axes
+        axes = picture.figure.subplots()
         share = [100 * count / cycles.images for count in bars]
         axes.bar(left, share, 0.92 * width, align="edge", color=COLOURS["accent"])
         axes.axvline(cycles.mean, color=COLOURS["warn"], linestyle="--", linewidth=1.2)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sw import __version__
-from sw.cli import atomic_path, printable, to_json
+from sw.cli import atomic_path, printable, table, to_json
 from sw.network import Network
 from sw.reports.blocks import Block, Heading, Highlight
 from sw.reports.result import Result, made_by, portable, read_results
@@ -59,10 +59,10 @@ def publish(network: Network, named: str, folder: Path, results: Sequence[Result
     try:
         text = _page(network, portable(named), folder)
     except ImportError as error:
-        return f"report:           none: {error.name} is not installed; pip install {error.name}"
+        return table([("report", f"none: {error.name} is not installed; pip install {error.name}")])
     with atomic_path(folder / PAGE) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return f"report:           {folder / PAGE}"
+    return table([("report", folder / PAGE)])
 
 
 def _is_less(result: Result, folder: Path, network: Network) -> bool:
@@ -80,7 +80,7 @@ def _page(network: Network, named: str, folder: Path) -> str:
         _Part(anchor="network", title="Network", blocks=list(structure.blocks(network))),
     ]
     commands: dict[str, None] = {}  # each once, in order
-    versions: dict[str, str] = {"firstspike": __version__}
+    versions: dict[str, dict[str, None]] = {"firstspike": {__version__: None}}
     for section in SECTIONS:
         blocks: list[Block] = []
         results = read_results(folder, section.kind, network)
@@ -90,7 +90,8 @@ def _page(network: Network, named: str, folder: Path) -> str:
             blocks += section.blocks(network, result)
             highlights |= {h.name: h for h in section.highlights(network, result)}
             commands[result.command] = None
-            versions |= result.versions
+            for name, version in result.versions.items():
+                versions.setdefault(name, {})[version] = None
         if section.kind is Training and not results:
             commands[made_by(network)] = None
         missing = section.missing(network, named)
@@ -104,7 +105,7 @@ def _page(network: Network, named: str, folder: Path) -> str:
         highlights=list(highlights.values()),
         parts=parts,
         commands=list(commands),
-        versions=sorted(versions.items()),
+        versions=[(name, ", ".join(each)) for name, each in sorted(versions.items())],
     )
 
 

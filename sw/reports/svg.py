@@ -11,12 +11,12 @@ import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sw.cli import printable
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "Drawing", "drawing", "short"]
@@ -68,17 +68,12 @@ _STYLE: Any = {  # its keys are literals to mypy
 }
 
 
+@dataclass
 class Drawing:
     """A figure that is being drawn; ``svg`` is there when it is done."""
 
-    def __init__(self, figure: "Figure") -> None:
-        self.figure = figure
-        self.svg = ""
-
-    @property
-    def axes(self) -> "Axes":
-        """New axes that take the whole figure."""
-        return self.figure.subplots()
+    figure: "Figure"
+    svg: str = ""
 
 
 @contextmanager

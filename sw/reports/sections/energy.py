@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sw.encoder import LatencyEncoder
 from sw.network import Network
 from sw.record import Record
 from sw.reports.blocks import Block, Figure, Highlight, Note, Table
@@ -98,7 +99,7 @@ def _blocks(network: Network, result: Energy) -> Iterator[Block]:
 def _bars(result: Energy) -> str:
     parts = [*result.parts, result.total]
     with drawing(0.38 * len(parts) + 0.7) as picture:
-        axes = picture.axes
+        axes = picture.figure.subplots()
         for place, part in enumerate(parts):
             colour = COLOURS["muted" if part is result.total else "accent"]
             axes.barh(place, part.value, 0.6, color=colour)
@@ -115,11 +116,16 @@ def _bars(result: Energy) -> str:
     return picture.svg
 
 
+def _missing(network: Network, named: str) -> str:
+    """The command, which takes networks for images."""
+    return f"python -m hw.energy {named}" if isinstance(network.encoder, LatencyEncoder) else ""
+
+
 SECTION = Section(
     anchor="energy",
     title="Energy",
     kind=Energy,
     blocks=_blocks,
     highlights=_highlights,
-    missing=lambda network, named: f"python -m hw.energy {named}",
+    missing=_missing,
 )

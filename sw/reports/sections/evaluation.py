@@ -92,8 +92,9 @@ class Evaluation(Result):
 
 def _highlights(network: Network, result: Evaluation) -> Iterator[Highlight]:
     figures = result.figures
+    usual = result.dataset == portable(str(network.provenance["dataset"]))
     yield Highlight(
-        name="accuracy",
+        name="accuracy" if usual else f"accuracy, {printable(result.dataset, 40)}",
         value=f"{figures.accuracy:.2%}",
         note=f"strict, {figures.images:,} test examples",
     )
@@ -169,7 +170,7 @@ def _by_step(result: Evaluation) -> str:
 
     steps = np.arange(1, len(result.accuracy_at_step) + 1)
     with drawing(2.9) as picture:
-        axes = picture.axes
+        axes = picture.figure.subplots()
         decided = 100 * np.array(result.decided_by_step)
         axes.bar(steps, decided, color=COLOURS["grid"], label="decided by then")
         axes.plot(
@@ -193,7 +194,7 @@ def _confusion(matrix: np.ndarray, labels: Sequence[str]) -> str:
     classes, errors = len(matrix), matrix - np.diag(np.diag(matrix))
     names = [short(label, 10) for label in labels]
     with drawing(4.3) as picture:
-        axes = picture.axes
+        axes = picture.figure.subplots()
         for right, colour in ((True, "accent"), (False, "warn")):
             cells = [
                 (row, column, count)

@@ -211,7 +211,7 @@ def _facts(result: Build) -> Iterator[tuple[str, str]]:
 
 def _bars(uses: list[Use]) -> str:
     with drawing(0.55 * len(uses) + 0.85) as picture:
-        axes = picture.axes
+        axes = picture.figure.subplots()
         for place, use in enumerate(uses):
             full = use.share > 1
             axes.barh(place, 100, 0.56, color=COLOURS["grid"])

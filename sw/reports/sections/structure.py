@@ -89,7 +89,7 @@ def _picture(network: Network) -> str:
         shown = [*range(_DRAWN // 2), *range(len(sizes) - _DRAWN // 2, len(sizes))]
     highest = max(sizes) ** 0.5
     with drawing(2.3) as picture:
-        axes = picture.axes
+        axes = picture.figure.subplots()
         for place, index in enumerate(shown):
             height = max(0.04, sizes[index] ** 0.5 / highest)
             ends = index == 0, index == len(sizes) - 1

@@ -105,7 +105,7 @@ def _curve(errors: Sequence[tuple[int, float]]) -> str:
 
     epochs, values = zip(*errors, strict=True)
     with drawing(2.9) as picture:
-        axes = picture.axes
+        axes = picture.figure.subplots()
         axes.plot(
             epochs,
             [max(value, 1e-2) for value in values],
