@@ -82,7 +82,7 @@ def test_the_first_line_names_a_longer_recipe(digits, monkeypatch, capsys):
 
 
 def test_a_board_decides_the_size(tmp_path, capsys):
-    train.main(["--epochs", "1", "--device", "cpu", "--board", "icestick"])
+    train.main(["--epochs", "1", "--device", "cpu", "--board", "icestick", "--no-report"])
     first, *_, last = capsys.readouterr().out.splitlines()
     network = Network.load(next(tmp_path.glob("build/*.safetensors")))
     assert first.startswith(
