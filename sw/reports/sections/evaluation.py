@@ -143,7 +143,7 @@ def _blocks(network: Network, result: Evaluation) -> Iterator[Block]:
     )
     yield Table(
         caption="Classes" if len(matrix) <= _LISTED else f"Classes, the first {_LISTED}",
-        head=("class", "examples", "sensitivity", "predictivity", "most taken for"),
+        head=("class", "examples", "sensitivity", "positive predictivity", "most taken for"),
         rows=[
             _class_row(matrix, network.labels, each) for each in range(min(len(matrix), _LISTED))
         ],

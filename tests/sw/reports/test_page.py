@@ -80,7 +80,7 @@ def read(page):
 def test_classes_by_hand(case, read):
     _, _, labels, answer = case
     header, *rows = read.tables["Classes"]
-    assert header == ["class", "examples", "sensitivity", "predictivity", "most taken for"]
+    assert header == ["class", "examples", "sensitivity", "positive predictivity", "most taken for"]
     for index, (name, count, sensitivity, predictivity, _) in enumerate(rows):
         own = [a for a, label in zip(answer.label, labels, strict=True) if label == index]
         taken = [label for a, label in zip(answer.label, labels, strict=True) if a == index]
