@@ -13,8 +13,7 @@ from samples import command, events_network, image_network, with_another_sign
 from stubs import ICE40_TOOLS
 
 from hw.boards.table import BOARDS
-from hw.explore.measure import Measurement, measure
-from hw.flow import bitstream
+from hw.explore.measure import Measurement, Observation, measure
 from hw.flow.bitstream import BuildReport, build
 from hw.link import weight_image
 from hw.rtl.config import find_config
@@ -283,7 +282,7 @@ def test_data_that_cannot_be_had(stubs, rng, tmp_path, monkeypatch, dataset, not
     lines = BuildReport.from_dict(report).lines()
     assert ("accuracy, cycles", report["note"]) in lines
     measured = Measurement(**dict.fromkeys(keys[:4], 7), note="measured")
-    monkeypatch.setattr(bitstream, "measure", lambda *_: measured)
+    monkeypatch.setattr(Observation, "measurement", measured)
     report = quiet_build(network, tmp_path)
     assert (report["accuracy"], report["microseconds_max"]) == (7, 7 / MHZ)
     assert stubs.take_runs() == []
