@@ -107,11 +107,11 @@ class Session:
         count = len(self.data.test_labels)
         if not 0 <= index < count:
             raise UserError(f"the test example must be in 0 … {count - 1}, not {index}")
-        whole = self.data.test_part(self.network.steps, index + 1)
-        return {
-            "truth": int(self.data.test_labels[index]),
-            **self._answer(whole[index : index + 1]),
-        }
+        if isinstance(self.data, EventDataset):
+            inputs: Inputs = self.data.test_events[np.array([index])].spikes(self.network.steps)
+        else:
+            inputs = self.data.test_images[index : index + 1]
+        return {"truth": int(self.data.test_labels[index]), **self._answer(inputs)}
 
     def image(self, image: np.ndarray) -> Json:
         """The answer to an ``image`` uint8 [height, width]."""
@@ -155,14 +155,21 @@ class Session:
 
 
 def _places(encoder: LatencyEncoder | EventsEncoder) -> Json:
-    """Where the input units lie: rows and columns of a grid, and of each unit its place in it."""
+    """Where the input units lie: rows and columns of a grid, and of each unit its place in it. What
+    has one dimension only is wrapped into nearly a square.
+    """
+    if isinstance(encoder, EventsEncoder):
+        count, select = encoder.channels, None
+    else:
+        count, select = encoder.pooled, encoder.select
     if isinstance(encoder, EventsEncoder) or 1 in encoder.shape:
-        columns = int(np.ceil(np.sqrt(encoder.inputs)))
-        rows = -(-encoder.inputs // columns)
-        return {"rows": rows, "columns": columns, "places": list(range(encoder.inputs))}
-    rows, columns = (n // encoder.pool for n in encoder.shape)
-    places = range(encoder.pooled) if encoder.select is None else encoder.select
-    return {"rows": rows, "columns": columns, "places": list(places), "pool": encoder.pool}
+        pool, columns = 1, int(np.ceil(np.sqrt(count)))
+        rows = -(-count // columns)
+    else:
+        pool = encoder.pool
+        rows, columns = (n // pool for n in encoder.shape)
+    places = list(range(count) if select is None else select)
+    return {"rows": rows, "columns": columns, "places": places, "pool": pool}
 
 
 def _compared(

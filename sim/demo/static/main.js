@@ -78,7 +78,8 @@ function show(answer, title) {
 function shades() {
   const { columns, places, pool } = network.inputs;
   if (!result.image) return null;
-  if (!pool) return result.image.flat().map((value) => value / 255);
+  const flat = result.image.flat();
+  if (pool === 1) return places.map((place) => flat[place] / 255);
   return places.map((place) => {
     const y = Math.floor(place / columns) * pool, x = (place % columns) * pool;
     let sum = 0;

@@ -99,7 +99,9 @@ def test_where_inputs_lie(rng):
     pooled = LatencyEncoder(shape=(8, 12), pool=4, select=(0, 5))
     assert places(pooled) == {"rows": 2, "columns": 3, "places": [0, 5], "pool": 4}
     features = LatencyEncoder(shape=(1, 10))
-    assert places(features) == {"rows": 3, "columns": 4, "places": list(range(10))}
+    assert places(features) == {"rows": 3, "columns": 4, "places": list(range(10)), "pool": 1}
+    selected = LatencyEncoder(shape=(1, 10), select=(1, 9))
+    assert places(selected) == {"rows": 3, "columns": 4, "places": [1, 9], "pool": 1}
 
 
 def test_events(rng):
