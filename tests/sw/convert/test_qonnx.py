@@ -449,3 +449,19 @@ def test_what_brevitas_exports(images, tmp_path):
     answer = golden.run_images(converted.network, images)
     assert (outputs[np.arange(60), answer.label] >= outputs.max(axis=1) - 1e-5).all()
     assert (converted.classify(images) == answer.label).mean() > 0.9
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_qonnx_itself_computes(fc, images):
+    """Its own executor gives the network's classes."""
+    pytest.importorskip("qonnx")
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.core.onnx_exec import execute_onnx
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    graph = ModelWrapper(fc[3]).transform(InferShapes())
+    answer = golden.run_images(from_qonnx(fc[3], **GIVEN), images)
+    name = graph.graph.output[0].name
+    for image, label in zip(images, answer.label, strict=True):
+        values = execute_onnx(graph, {"x": np.float32(image / 255).reshape(1, 1, *SHAPE)})[name]
+        assert values.argmax() == label
