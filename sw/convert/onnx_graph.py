@@ -27,6 +27,7 @@ __all__ = ["Node", "chain_of", "evaluate", "evaluator", "read", "several_bits"]
 
 _BYTES = 1 << 28  # of a file, at most: float32 for limits.WEIGHTS, twice
 _NODES = 10_000
+_NUMBERS = "biuf"  # kinds of arrays
 _DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 
 # What constants are computed by: nothing here gives more numbers than it gets, but by broadcasting
@@ -215,20 +216,21 @@ def _given(model: onnx.ModelProto) -> tuple[dict[str, np.ndarray], str]:
         )
     if any(isinstance(name, bytes) for name in _names(model.graph)):  # protobuf lets them pass
         raise ConversionError("ONNX graph: is damaged: its names must be UTF-8")
+    for name, tensor in _tensors(model.graph):
+        if uses_external_data(tensor):
+            raise ConversionError(
+                f"{printable(name, 60)}: its data are in another file; save the graph with all "
+                "data within it (onnx.save, save_as_external_data=False)"
+            )
     constants = {}
     for tensor in model.graph.initializer:
         name = printable(tensor.name, 60)
-        if uses_external_data(tensor):
-            raise ConversionError(
-                f"{name}: its data are in another file; save the graph with all data within it "
-                "(onnx.save, save_as_external_data=False)"
-            )
         try:
             value = numpy_helper.to_array(tensor)
         except Exception as error:  # data that do not fill the shape, an unknown type
             reason = printable(str(error).split("\n")[0], 120)
             raise ConversionError(f"{name}: is a damaged tensor ({reason})") from None
-        if value.dtype.kind not in "biuf":
+        if value.dtype.kind not in _NUMBERS:
             raise ConversionError(f"{name}: must hold numbers, not {value.dtype}; save float32")
         constants[tensor.name] = value
     inputs = [each.name for each in model.graph.input if each.name not in constants]
@@ -243,6 +245,13 @@ def _names(graph: onnx.GraphProto) -> Iterator[str | bytes]:
         yield from (each.name for each in node.attribute)
     for values in (graph.initializer, graph.input, graph.output):
         yield from (each.name for each in values)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[tuple[str, onnx.TensorProto]]:
+    """Those that nodes may be run with, by a name."""
+    yield from ((tensor.name, tensor) for tensor in graph.initializer)
+    for node in graph.node:
+        yield from ((_title(node), each.t) for each in node.attribute if each.HasField("t"))
 
 
 def _computed(
@@ -260,10 +269,13 @@ def _computed(
     try:
         with np.errstate(all="ignore"):  # what is not finite is refused where it is used
             feeds = {name: constants[name] for name in names}
-            return evaluate(evaluator(_alone(node), model), feeds)
+            result = evaluate(evaluator(_alone(node), model), feeds)
     except Exception as error:  # whatever the library raises for a wrong graph
         reason = printable(str(error).split("\n")[0], 120)
         return f"{title}: cannot be computed ({reason})"
+    if result.dtype.kind not in _NUMBERS:
+        return f"{title}: must give numbers, not {result.dtype}"
+    return result
 
 
 def _broadcast(*shapes: tuple[int, ...]) -> int:

@@ -407,6 +407,23 @@ def test_data_in_another_file(fc, path):
     assert "its data are in another file; save the graph with all data within it" in refusal(path)
 
 
+def test_a_node_with_data_in_another_file(path):
+    """Such a file is not opened, whatever it is."""
+    tensor = numpy_helper.from_array(W, "w")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/dev/zero")
+    graph = model(FLAT, ("Constant", [], {"value": tensor}), ("MatMul", ["", "w1"]))
+    path.write_bytes(graph.SerializeToString())
+    assert refusal(path).startswith("n1 (Constant): its data are in another file")
+
+
+def test_a_constant_that_is_no_number():
+    text = helper.make_tensor("t", onnx.TensorProto.STRING, [1], [b"one"])
+    with pytest.raises(ConversionError, match=r"n1 \(Constant\): must give numbers"):
+        from_qonnx(model(FLAT, ("Constant", [], {"value": text}), ("Mul", ["", "w1"])), **GIVEN)
+
+
 def test_tensors_that_do_not_fill_their_shape(fc, path):
     fc[3].graph.initializer[2].raw_data = b"1234"
     onnx.save(fc[3], path)
