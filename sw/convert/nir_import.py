@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sw import limits
+from sw.cli import printable
 from sw.container import parse_json, quoted
 from sw.convert.layers import ConversionError, Converted, Levels, Stage, Target, most_spikes
 from sw.convert.nir_export import FORMAT
@@ -33,10 +35,26 @@ def read(path: Path) -> nir.NIRGraph:
     except OSError as error:
         raise ConversionError(f"{path}: cannot be read ({error.strerror}); name a file") from None
     try:
-        return nir.read(path)
+        if (numbers := _numbers(path)) <= 4 * limits.WEIGHTS:
+            return nir.read(path)
     except Exception as error:  # whatever HDF5 and the library raise for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = printable(str(error).split("\n")[0] or type(error).__name__, 120)
         raise ConversionError(f"{path}: is no NIR graph ({reason})") from None
+    raise ConversionError(
+        f"{path}: must hold at most {4 * limits.WEIGHTS:,} numbers, not {numbers:,}"
+    )
+
+
+def _numbers(path: Path) -> int:
+    """How many the data of a file are, which may be compressed."""
+    import h5py
+
+    sizes = []
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda _, item: sizes.append(item.size) if isinstance(item, h5py.Dataset) else None
+        )
+    return sum(sizes)
 
 
 def from_nir(

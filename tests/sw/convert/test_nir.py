@@ -286,3 +286,14 @@ def test_files_that_are_none(rng, tmp_path):
         nir_import.read(path)
     with pytest.raises(ConversionError, match=r"missing\.nir: cannot be read \(No such file"):
         nir_import.read(tmp_path / "missing.nir")
+
+
+def test_a_file_that_unpacks_to_too_much(tmp_path):
+    """Small on the disk, 1 GiB in memory."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.nir", "w") as file:
+        file.create_dataset("node/nodes/a/weight", (1 << 28,), np.float32, compression="gzip")
+    assert (tmp_path / "a.nir").stat().st_size < 100_000
+    message = r"a\.nir: must hold at most 134,217,728 numbers, not 268,435,456"
+    with pytest.raises(ConversionError, match=message):
+        nir_import.read(tmp_path / "a.nir")
