@@ -14,6 +14,7 @@ import numpy as np
 from sw import limits
 from sw.cli import UserError
 from sw.data import npz
+from sw.data.raw import watched
 from sw.selection import Selection
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def read(files: Sequence[Path], selection: Selection) -> np.ndarray:
             f"bytes, at most {npz.LARGEST:,} are read; scale them with --size, or take --grey"
         )
     images = np.empty(shape, np.uint8)
-    for index, file in enumerate(files):
+    for index, file in enumerate(watched(files)):
         image = _pixels(file, selection.size, grey)
         if image.shape[1:] != size:
             raise UserError(

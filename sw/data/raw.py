@@ -3,14 +3,16 @@ them, before they are split and made bytes.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 
 import numpy as np
 
 from sw.data.events import Events
 
-__all__ = ["Kind", "Raw", "usual_window"]
+__all__ = ["Kind", "Raw", "usual_window", "watched"]
 
 _IN_WINDOW = 0.99  # share of the events
 
@@ -71,3 +73,10 @@ def usual_window(times: np.ndarray) -> float:
         return 1.0
     unit = 10.0 ** (math.floor(math.log10(reached)) - 2)
     return float(f"{(math.floor(reached / unit) + 1) * unit:.3g}")
+
+
+def watched(files: Sequence[Path]) -> Iterable[Path]:
+    """The ``files``, with their progress on a terminal if they take more than two seconds."""
+    from tqdm import tqdm
+
+    return tqdm(files, unit="file", leave=False, delay=2, disable=None)

@@ -12,7 +12,7 @@ import numpy as np
 
 from sw.cli import UserError
 from sw.data.events import Events
-from sw.data.raw import usual_window
+from sw.data.raw import usual_window, watched
 from sw.features import cochlea
 
 __all__ = ["is_sound", "read"]
@@ -34,7 +34,7 @@ def read(files: Sequence[Path]) -> Events:
     UserError
         A file cannot be read, is too long or sampled too slowly; or all are silent.
     """
-    recordings = [cochlea.encode(*_sound(file)) for file in files]
+    recordings = [cochlea.encode(*_sound(file)) for file in watched(files)]
     times = np.concatenate([time for time, _ in recordings])
     if not len(times):
         raise UserError(f"{files[0].parent.parent}: all sounds are silent; record them again")

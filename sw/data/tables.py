@@ -6,11 +6,13 @@ separated by these. pandas does the reading.
 """
 
 import warnings
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sw import limits
 from sw.cli import UserError
 from sw.container import quoted
 from sw.data import npz
@@ -30,29 +32,17 @@ def read(path: Path, selection: Selection) -> Raw:
     """The rows. Raises UserError for a table that cannot be read, a column that is not there, and
     a cell that is no number.
     """
-    names = {
-        "--label-column": selection.label_column,
-        "--group-column": selection.group_column,
-    }
+    names = {"--label-column": selection.label_column, "--group-column": selection.group_column}
+    parse = _parquet if path.suffix.lower() == ".parquet" else _text
     try:
-        table = _parsed(path, [name for name in names.values() if name is not None])
+        table = parse(path, names)
     except (OSError, ValueError, OverflowError) as error:  # pandas' errors are ValueErrors
         raise UserError(
             f"{path}: cannot be read as a table ({' '.join(str(error).split())}); correct it"
         ) from None
-    table.columns = [str(name) for name in table.columns]
-    columns = list(table.columns)
-    if all(_is_number(name) for name in columns):
-        raise UserError(
-            f"{path}: its first line must name the columns, not {', '.join(columns[:3])}, …; add "
-            "such a line"
-        )
-    _check_columns(path, columns, names)
     label, group = names.values()
     assert label is not None
     features = table.drop(columns=[name for name in (label, group) if name])
-    if features.shape[1] == 0:
-        raise UserError(f"{path}: has no column beside {quoted(label)}; add features")
     values = np.empty(features.shape, np.float64)
     for index, name in enumerate(features.columns):
         values[:, index] = _numbers(path, name, features[name])
@@ -65,49 +55,85 @@ def read(path: Path, selection: Selection) -> Raw:
     )
 
 
-def _parsed(path: Path, texts: list[str]) -> "pd.DataFrame":
-    """The table. Of a text file the columns ``texts`` are as they are written, so that NA may name
-    a class, and so are others with a cell that is no number.
+def _text(path: Path, names: dict[str, str | None]) -> "pd.DataFrame":
+    """A table in a text file. The columns that ``names`` has are as they are written, so that NA
+    may name a class, and so are others with a cell that is no number.
     """
     import pandas
 
-    if path.suffix.lower() == ".parquet":
-        from pyarrow import parquet
-
-        with parquet.ParquetFile(path) as file:
-            about = file.metadata
-            if (size := 8 * about.num_rows * about.num_columns) > npz.LARGEST:
-                raise UserError(
-                    f"{path}: declares {about.num_rows:,} rows of {about.num_columns:,} columns, "
-                    f"{size:,} bytes, at most {npz.LARGEST:,} are read; keep fewer"
-                )
-            return file.read().to_pandas()
     separator = "\t"
     if path.suffix.lower() == ".csv":
         with path.open("rb") as binary:
             first = binary.readline(1 << 16)
         separator = ";" if first.count(b";") > first.count(b",") else ","
+    common: dict[str, Any] = {
+        "sep": separator,
+        "na_filter": False,
+        "skipinitialspace": True,
+        "compression": None,
+        "encoding": "utf-8-sig",
+    }
+    head = pandas.read_csv(path, header=None, nrows=1, dtype=str, **common)
+    columns = [name.strip() for name in head.iloc[0]]
+    _check_columns(path, columns, names)
     with warnings.catch_warnings():
         # Rows that are longer than the first line: what is too much would be dropped
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         try:
             return pandas.read_csv(
                 path,
-                sep=separator,
-                dtype=dict.fromkeys(texts, str),
-                na_filter=False,
-                skipinitialspace=True,
-                compression=None,
-                encoding="utf-8-sig",
+                header=0,
+                names=columns,
+                dtype={name: str for name in names.values() if name is not None},
                 index_col=False,
                 low_memory=False,
+                **common,
             )
         except pandas.errors.ParserWarning:
             raise ValueError("rows have more cells than the first line") from None
 
 
+def _parquet(path: Path, names: dict[str, str | None]) -> "pd.DataFrame":
+    """A Parquet file, whose columns know what they hold."""
+    from pyarrow import parquet, types
+
+    numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
+    texts = [name for name in names.values() if name is not None]
+    with parquet.ParquetFile(path, read_dictionary=texts) as file:
+        rows, schema = file.metadata.num_rows, file.schema_arrow
+        columns = list(schema.empty_table().to_pandas().columns)  # without an index
+        _check_columns(path, columns, names)
+        for name in columns:
+            kind = schema.field(name).type
+            if name not in texts and not any(check(kind) for check in numbers):
+                raise UserError(
+                    f"{path}: column {quoted(name)} must be numbers, not {kind}; leave it out"
+                )
+        if (size := 8 * rows * len(columns)) > npz.LARGEST:
+            raise UserError(
+                f"{path}: declares {rows:,} rows of {len(columns):,} columns, {size:,} bytes, at "
+                f"most {npz.LARGEST:,} are read; keep fewer"
+            )
+        return file.read().to_pandas()
+
+
 def _check_columns(path: Path, columns: list[str], names: dict[str, str | None]) -> None:
-    """Raises UserError if a column that a flag names is not there, or no flag names the label's."""
+    """Raises UserError for columns that cannot be told apart, or if one that a flag names is not
+    there, or no flag names the label's.
+    """
+    if all(map(_is_number, columns)):
+        raise UserError(
+            f"{path}: its first line must name the columns, not {', '.join(columns[:3])}, …; add "
+            "such a line"
+        )
+    often, count = Counter(columns).most_common(1)[0]
+    if count > 1:
+        raise UserError(f"{path}: {count} columns are named {quoted(often)}; leave out all but one")
+    if "" in columns:
+        raise UserError(
+            f"{path}: column {columns.index('') + 1} has no name; leave it out if it counts the "
+            "rows, else name it"
+        )
     more = ", …" if len(columns) > _LISTED else ""
     found = f"its columns are {', '.join(map(quoted, columns[:_LISTED]))}{more}"
     for flag, name in names.items():
@@ -118,6 +144,8 @@ def _check_columns(path: Path, columns: list[str], names: dict[str, str | None])
         raise UserError(f"{path}: name the column of the classes with --label-column; {found}")
     if label == group:
         raise UserError(f"{path}: {quoted(label)} cannot be label and group; name two columns")
+    if set(columns) == {label, group} or columns == [label]:
+        raise UserError(f"{path}: has no column beside {quoted(label)}; add features")
 
 
 def _numbers(path: Path, name: str, column: "pd.Series") -> np.ndarray:
@@ -139,13 +167,16 @@ def _numbers(path: Path, name: str, column: "pd.Series") -> np.ndarray:
 
 def _texts(path: Path, name: str, column: "pd.Series") -> np.ndarray:
     """Names of classes or groups, as they are written."""
-    texts = np.array([str(cell).strip() for cell in column], str)
-    empty = column.isna().to_numpy() | (texts == "")
-    if empty.any():
-        raise UserError(
-            f"{path}: column {quoted(name)}, row {int(empty.argmax()) + 1}: is empty; fill it in"
-        )
-    return texts
+    missing = column.isna()
+    texts = ["" if none else str(cell).strip() for cell, none in zip(column, missing, strict=True)]
+    for row, text in enumerate(texts, start=1):
+        if not 1 <= len(text) <= limits.TEXT:
+            fault = f"must have at most {limits.TEXT} characters" if text else "is empty"
+            raise UserError(
+                f"{path}: column {quoted(name)}, row {row}: {fault}; correct the cell, or leave "
+                "out the row"
+            )
+    return np.array(texts, str)
 
 
 def _is_number(text: str) -> bool:

@@ -7,11 +7,12 @@ import pytest
 from networks import trained_on
 
 from sw.cli import UserError
-from sw.data import own, registry
+from sw.data import npz, own, registry
 from sw.features.quantiser import Quantiser
 from sw.selection import Selection
 
-pytest.importorskip("pandas")
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
 LABELLED = Selection(label_column="y")
 ROWS = [(n / 10, -n, "ab"[n % 2], n // 3) for n in range(12)]
 
@@ -44,9 +45,6 @@ def test_separators_and_marks(tmp_path, name, separator, encoding):
 
 
 def test_parquet(tmp_path):
-    pytest.importorskip("pyarrow")
-    import pandas
-
     frame = pandas.read_csv(table(tmp_path / "mine.csv"))
     frame.to_parquet(tmp_path / "mine.parquet")
     one, two = (own.load(str(tmp_path / f"mine.{kind}"), LABELLED) for kind in ("csv", "parquet"))
@@ -60,6 +58,50 @@ def test_what_is_not_installed_is_named(tmp_path, monkeypatch, module, name):
     message = rf"{name}: {module} reads .* is not installed; pip install 'firstspike\[data\]'"
     with pytest.raises(UserError, match=message):
         own.load(path, LABELLED)
+
+
+def frame_with(**columns):
+    return pandas.DataFrame({"x": np.arange(8.0), "y": list("ab") * 4} | columns)
+
+
+@pytest.mark.parametrize("labels", [list("ab") * 4, [1, 2] * 4, [True, False] * 4])
+def test_labels_in_parquet(tmp_path, labels):
+    frame_with(y=labels).to_parquet(tmp_path / "mine.parquet")
+    assert own.load(str(tmp_path / "mine.parquet"), LABELLED).labels == tuple(
+        sorted(set(map(str, labels)))
+    )
+
+
+def test_an_index_in_parquet_is_no_feature(tmp_path):
+    frame_with(who=range(8)).set_index("who").to_parquet(tmp_path / "mine.parquet")
+    assert own.load(str(tmp_path / "mine.parquet"), LABELLED).reading["columns"] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"x": list("12") * 4}, "column 'x' must be numbers, not .*string; leave it out"),
+        ({"x": pandas.date_range("2026-01-01", periods=8)}, "column 'x' must be numbers, not time"),
+        ({"x": [[1, 2]] * 8}, "column 'x' must be numbers, not list"),
+        ({"x": [1.0, np.nan] * 4}, "column 'x', row 2: must be a finite number, not empty"),
+        ({"x": [1.0, np.inf] * 4}, "column 'x', row 2: must be a finite number, not 'inf'"),
+        ({"y": [1.5, 2.0] * 4}, "labels must be names or integers, not '1.5'"),
+        ({"y": ["a", None] * 4}, "column 'y', row 2: is empty"),
+    ],
+)
+def test_refuses_parquet(tmp_path, columns, message):
+    frame_with(**columns).to_parquet(tmp_path / "mine.parquet")
+    with pytest.raises(UserError, match=f"mine.parquet: .*{message}"):
+        own.load(str(tmp_path / "mine.parquet"), LABELLED)
+
+
+def test_parquet_that_unfolds(tmp_path, monkeypatch):
+    """A few bytes that say how often a value is repeated."""
+    monkeypatch.setattr(npz, "LARGEST", 1 << 20)
+    frame = pandas.DataFrame({"x": np.zeros(100_000), "y": ["a", "b"] * 50_000})
+    frame.to_parquet(tmp_path / "mine.parquet")
+    with pytest.raises(UserError, match="declares 100,000 rows of 2 columns, 1,600,000 bytes"):
+        own.load(str(tmp_path / "mine.parquet"), LABELLED)
 
 
 @pytest.mark.parametrize("names", [("NA", "None"), ("1", "2"), ("true", "false"), ("ja", "nein ")])
@@ -108,8 +150,13 @@ def rows_with(cell):
         (rows_with("1e999"), "column 'x', row 2: must be a finite number, not 'inf'"),
         (rows_with('"1,5"'), "column 'x', row 2: must be a finite number, not '1,5'"),
         (rows_with("1,2"), "cannot be read as a table"),
+        (",x,y\n1,2,a\n2,2,b\n", "column 1 has no name; leave it out if it counts the rows"),
+        ("x,y,y\n1,a,a\n", "2 columns are named 'y'; leave out all but one"),
+        ("x,y\n1," + "a" * 256 + "\n", "column 'y', row 1: must have at most 255 characters"),
         ("x,y\n1,2,a\n3,4,b\n", "rows have more cells than the first line"),
-        ('"x"y,\n1,"a\n', "cannot be read as a table"),
+        ("x,y,z\n1,a,2\n1,b\n", "column 'z', row 2: must be a finite number, not empty"),
+        ("x,z,y\n1,2,a\n1,2\n", "column 'y', row 2: is empty"),
+        ('x,y\n1,"a\n', "cannot be read as a table"),
         ("x,y\n1,a\n2,\n", "column 'y', row 2: is empty"),
         ("x,y\n1,0.5\n2,1.5\n", "labels must be names or integers, not '0.5'"),
         ("x,y\n1,a\n2,a\n", "one class only, 'a'"),
