@@ -38,9 +38,9 @@ _BASES = {
 def recipe_for(data: Dataset | EventDataset) -> Recipe:
     """A recipe that usually is good: of a base for the kind, as many passes as make about 2,000
     steps of the optimizer (within 20 … 300), batches of a 32nd of the examples (16 … 256), and for
-    tables and series as many hidden units as there are examples (64 … 512), but no more than train
-    on a CPU. Chosen by cross-validation on the training parts of eight data sets
-    (docs/own_data.md).
+    tables and series about as many hidden units as there are examples (64 … 512), but no more than
+    eight per input, and than train on a CPU. Chosen by cross-validation on the training parts of
+    nine data sets (docs/own_data.md).
     """
     base = _BASES[Kind(data.reading["kind"])]
     count = len(data.train_labels)
@@ -52,7 +52,7 @@ def recipe_for(data: Dataset | EventDataset) -> Recipe:
     inputs = data.channels if isinstance(data, EventDataset) else data.train_images[0].size
     hidden = min(base.hidden[0], _power_of_two(_WEIGHTS // inputs, 64, 1024))
     if base is _FEATURES:
-        hidden = min(hidden, _power_of_two(count, *_UNITS))
+        hidden = min(hidden, _power_of_two(min(count, 8 * inputs), *_UNITS))
     return replace(
         base,
         dataset=data.name,

@@ -57,8 +57,9 @@ def test_as_many_passes_as_whole_groups_leave():
     [
         (40, 16, 64),
         (150, 16, 128),
-        (1200, 16, 512),
-        (10_000, 16, 512),
+        (1200, 64, 512),
+        (10_000, 64, 512),
+        (10_000, 16, 128),  # no more than eight per input
         (1200, 30_000, 128),  # no more than 4 Mi weights
         (1200, 60_000, 64),
     ],
