@@ -1,18 +1,14 @@
 """The host program, against the simulated UART of the real top module."""
 
 import json
-import os
-import select
-import threading
 import time
-import tty
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from networks import speech
 from samples import command, events_network, image_network, random_images
 from simulated_line import SimulatedLine
+from terminal import board
 
 from hw import host
 from hw.host import Session
@@ -58,38 +54,6 @@ def test_a_write_that_the_board_never_takes(tmp_path):
         ):
             list(asked.classify(np.zeros((9, 200, 200), np.uint8)))
         assert time.monotonic() - begun < 10
-
-
-@contextmanager
-def board(simulated):
-    """The path of a pseudo-terminal behind which ``simulated`` answers; a silent one for None.
-
-    The accelerator is fresh from reset.
-    """
-    ours, theirs = os.openpty()
-    tty.setraw(theirs)
-    stop = threading.Event()
-
-    def serve():
-        while not stop.is_set():
-            if select.select([ours], [], [], 0 if simulated.waiting else 0.02)[0]:
-                simulated.write(os.read(ours, 4096))
-            if simulated.waiting:
-                simulated.advance(20)
-                if answer := simulated.take():
-                    os.write(ours, answer)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    if simulated:
-        thread.start()
-    try:
-        yield os.ttyname(theirs)
-    finally:
-        stop.set()
-        if simulated:
-            thread.join()
-        os.close(ours)
-        os.close(theirs)
 
 
 def figures_of(network, count):
