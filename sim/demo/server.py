@@ -73,7 +73,7 @@ def create_app(session: Session) -> Flask:
     @app.post("/api/drawings")
     def drawn() -> Response:
         if not session.picture:
-            raise UserError("this network's inputs are no pictures; choose a test example")
+            raise UserError(f"this network takes {session.takes}; nothing can be drawn for it")
         try:
             strokes = from_json(request.get_data(as_text=True))
         except ValueError:

@@ -22,6 +22,9 @@ __all__ = ["Session"]
 
 Json = dict[str, Any]
 
+# What becomes bytes by more than scaling (sw.data.own), so that only test examples are at hand.
+_MADE_OF = {Kind.TABLE: "rows of a table", Kind.SERIES: "time series"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
@@ -48,14 +51,29 @@ class Session:
     @property
     def picture(self) -> bool:
         """An input is one grey picture, so that it can be drawn."""
-        grey = self._reading.get("grey", True) and getattr(self.data, "maps", 1) == 1
+        grey = self._reading.get("grey") is not False and getattr(self.data, "maps", 1) == 1
         return self.array and grey and min(self.shape) > 1
 
     @property
     def array(self) -> bool:
         """An input is an image as the network takes it, and not made of something else."""
-        kind = self._reading.get("kind", Kind.IMAGES.value)
-        return isinstance(self.network.encoder, LatencyEncoder) and kind == Kind.IMAGES.value
+        return self.kind is Kind.IMAGES
+
+    @property
+    def kind(self) -> Kind:
+        """What an example was before it became an input."""
+        if isinstance(self.network.encoder, EventsEncoder):
+            return Kind.EVENTS
+        told = self._reading.get("kind")
+        return next((kind for kind in _MADE_OF if kind.value == told), Kind.IMAGES)
+
+    @property
+    def takes(self) -> str:
+        """What an input is, as text."""
+        encoder = self.network.encoder
+        if self.kind not in _MADE_OF or not isinstance(encoder, LatencyEncoder):
+            return encoder.examples
+        return f"{_MADE_OF[self.kind]}, as {encoder.shape[0]} × {encoder.shape[1]} bytes"
 
     @property
     def inverted(self) -> bool:
@@ -70,7 +88,7 @@ class Session:
         """Height and width of an image. Raises UserError if the network takes something else."""
         encoder = self.network.encoder
         if not self.array or not isinstance(encoder, LatencyEncoder):
-            raise UserError("this network's inputs are no images; choose a test example")
+            raise UserError(f"this network takes {self.takes}; choose a test example")
         return encoder.shape
 
     @property
@@ -88,7 +106,8 @@ class Session:
             "steps": network.steps,
             "labels": network.labels,
             "engine": self.tracer.config.name,
-            "takes": network.encoder.examples,
+            "takes": self.takes,
+            "kind": self.kind.value,
             "cycles_from": self.tracer.config.input(network).cycles_from,
             "inputs": _places(network.encoder),
             "hidden": network.sizes[1:-1],

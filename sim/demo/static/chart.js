@@ -55,8 +55,9 @@ export function makeChart(canvas, names, sizes, onTime) {
 
     const top = GAP + rows * (ROW + GAP);
     frame(top, LINES);
-    const low = result.margins.reduce((least, row) => Math.min(least, ...row), -1);
-    const high = result.margins.reduce((most, row) => Math.max(most, ...row), 1);
+    const margins = [result.thresholds.map((value) => -value), ...result.margins]; // at first V is 0
+    const low = margins.reduce((least, row) => Math.min(least, ...row), -1);
+    const high = margins.reduce((most, row) => Math.max(most, ...row), 1);
     const y = (value) => top + LINES - 3 - ((value - low) / (high - low)) * (LINES - 6);
     context.fillStyle = palette.soft;
     context.textAlign = "left";
@@ -72,15 +73,13 @@ export function makeChart(canvas, names, sizes, onTime) {
     for (const unit of order) {
       const winner = unit === result.rtl.label;
       context.lineWidth = winner ? 2.5 : 1.25;
-      // Before the first step V is 0.
-      const values = [-result.thresholds[unit], ...result.margins.map((row) => row[unit])];
       for (const [from, to, colour] of [
         [0, result.rtl.step + 1, winner ? palette.winner : palette.soft],
         [result.rtl.step + 1, steps, palette.never],
       ]) {
         context.strokeStyle = colour;
         context.beginPath();
-        for (let passed = from; passed <= to; passed += 1) context.lineTo(x(passed), y(values[passed]));
+        for (let passed = from; passed <= to; passed += 1) context.lineTo(x(passed), y(margins[passed][unit]));
         context.stroke();
       }
     }

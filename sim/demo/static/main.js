@@ -181,13 +181,15 @@ function setUp() {
   at("index").max = network.examples - 1;
   const ways = [
     `The network takes ${network.takes} and tells apart: ${network.labels.join(", ")}.`,
-    network.picture ? "Pictures are made grey and scaled to that." : "They are no pictures, so they cannot be drawn.",
+    network.picture ? "Pictures are made grey and scaled to that." : "These cannot be drawn.",
     network.missing ? `There are no test examples: ${network.missing}` : "",
   ];
   at("possible").textContent = ways.join(" ");
   at("input-hint").textContent = network.picture
     ? "A pixel fires once: the brighter, the earlier."
-    : network.array ? "An input fires once: the larger its value, the earlier." : "Channels row by row; one may fire more than once.";
+    : network.kind === "events"
+      ? "Channels, row by row; one may fire more than once."
+      : "An input fires once: the larger its value, the earlier.";
   at("time").max = network.steps;
 
   const hidden = network.hidden.map((units, index) => {

@@ -158,8 +158,8 @@ def test_what_a_network_for_events_takes(rng):
     tracer = Tracer(network=network, program=VERIFY)
     client = create_app(Session(tracer=tracer, data=None, missing="no data")).test_client()
     for path, message in (
-        ("/api/files", "this network's inputs are no images; choose a test example"),
-        ("/api/drawings", "this network's inputs are no pictures; choose a test example"),
+        ("/api/files", "this network takes events of 20 channels; choose a test example"),
+        ("/api/drawings", "this network takes events of 20 channels; nothing can be drawn for it"),
     ):
         response = client.post(path, data=b"x")
         assert (response.status_code, response.json["error"]) == (400, message)

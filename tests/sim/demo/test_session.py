@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from cases import VERIFY
 from networks import random_network
+from pens import DIGITS
 
 from sim import golden
+from sim.demo.drawing import parse, render
 from sim.demo.session import Session
 from sim.verilator.tracer import Tracer
 from sw.cli import UserError
 from sw.data.events import EventDataset, Events
 from sw.encoder import LatencyEncoder
 from sw.features.quantiser import Quantiser
+from sw.network import find
 
 
 @pytest.mark.parametrize("index", [0, 2, 3])
@@ -130,7 +133,9 @@ def test_events(rng):
         )
         assert sorted(zip(steps, units, strict=True)) == right
         assert_margins(network, told)
-    with pytest.raises(UserError, match=r"^this network's inputs are no images; choose a test"):
+    with pytest.raises(
+        UserError, match=r"^this network takes events of 20 channels; choose a test"
+    ):
         _ = session.shape
 
 
@@ -169,6 +174,9 @@ def test_what_can_be_drawn_and_dropped(session):
     assert (colours.picture, colours.array) == (False, True)
     series = like(session, data={"kind": "series"})
     assert (series.picture, series.array) == (False, False)
+    assert series.takes == "time series, as 8 × 8 bytes"
+    assert images.takes == "images of 8 × 8 pixels"
+    assert like(session, data={"kind": ["images"]}).takes == images.takes  # a damaged file
     maps = dataclasses.replace(session.data, maps=4)
     maps = dataclasses.replace(session, data=maps)
     assert (maps.picture, maps.array) == (False, True)
@@ -185,3 +193,13 @@ def test_what_can_be_drawn_and_dropped(session):
 )
 def test_images_that_were_inverted_in_training(session, quantiser, inverted):
     assert like(session, data={"kind": "images", "quantiser": quantiser}).inverted == inverted
+
+
+@pytest.mark.deep
+def test_ten_drawn_digits_through_the_hardware_of_the_default_network():
+    network = find("mnist-784-600-10-t8")
+    session = Session(tracer=Tracer.build(network, VERIFY), data=None)
+    for digit, strokes in enumerate(DIGITS):
+        told = session.image(render(parse(strokes), session.shape))
+        assert told["rtl"]["label"] == digit
+        assert all(told["compared"].values())
