@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from cases import VERIFY
 
@@ -18,7 +19,8 @@ BUILD = ["--build-dir", str(VERIFY.parent), "--no-report"]
 
 def test_digits_on_the_whole_test_set(tmp_path, capsys):
     path = tmp_path / "figures.json"
-    assert verify.main([DIGITS, "--json", str(path), *BUILD]) == 0
+    (tmp_path / "verify").symlink_to(VERIFY)  # with what was compiled before
+    assert verify.main([DIGITS, "--json", str(path), "--build-dir", str(tmp_path)]) == 0
     figures = json.loads(path.read_text())
     network, digits = find(DIGITS), registry.load("digits")
     answer = golden.run_images(network, digits.test_images)
@@ -35,6 +37,15 @@ def test_digits_on_the_whole_test_set(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "golden model = RTL on 355 images of digits" in out
     assert "every hidden spike" in out
+    folder = tmp_path / "report" / DIGITS
+    assert out.splitlines()[-1] == f"report:           {folder / 'report.html'}"
+    found = json.loads((folder / "verification-rtl-event-digits.json").read_text())
+    latencies = np.repeat(found["cycles"]["values"], found["cycles"]["counts"])
+    assert latencies.tolist() == sorted(expected)
+    evaluation = json.loads((folder / "evaluation-digits.json").read_text())
+    assert evaluation["accuracy"] == figures["accuracy"]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "spike times of all 192 hidden units are equal for each of 355 test examples" in page
 
 
 @pytest.mark.parametrize("engine", ["event", "popcount-8,event", "folded-16-spram,event"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +58,29 @@ def test_writes_the_network_and_its_log(tmp_path, digits, capsys):
     )
     assert "epoch 1/2  validation" in out
     assert f"{figures['accuracy']:.2%} strict" in out
+
+
+def test_the_report_page(tmp_path, capsys):
+    """The same seed gives the same page; what it shows is what the log and the figures say."""
+    pages = []
+    for _ in range(2):
+        train.main([*QUICK[:-1], "--out", "mine.safetensors", "--json", "figures.json"])
+        folder = tmp_path / "build" / "report" / "mine"
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last == "report:           build/report/mine/report.html"
+        pages.append((folder / "report.html").read_bytes())
+        shutil.rmtree(folder)
+    assert pages[0] == pages[1]
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    text = pages[0].decode()
+    for shown in (
+        f"{figures['accuracy']:.2%}",
+        f"{1 - figures['validation_accuracy']:.2%}",
+        "python -m sw.train --hidden 20 --epochs 2 --device cpu --out mine.safetensors",
+        "python -m sim.verify mine.safetensors",
+    ):
+        assert shown in text
+    assert str(tmp_path) not in text
 
 
 def test_events(tmp_path, rng, monkeypatch):
