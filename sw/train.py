@@ -12,7 +12,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sw import cli
+from sw import cli, fitting
 from sw.answer import Answer
-from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load_selected
-from sw.encoder import LatencyEncoder
 from sw.flags import natural, output_file, parser, positive_float, positive_int, share
 from sw.learn import devices, distributed
 from sw.learn.batches import Augmentation, EventAugmentation
@@ -34,7 +32,7 @@ from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.inference import run_inputs
 from sw.learn.own_recipes import recipe_for
 from sw.learn.recipes import PRESETS, Recipe, preset
-from sw.learn.trainer import Trainer, encoder_of
+from sw.learn.trainer import Trainer
 from sw.network import Network, file_name
 from sw.reports import pictures
 from sw.reports.page import publish
@@ -173,10 +171,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = data or load_selected(Selection.of(args))
     command = shlex.join(["python", "-m", "sw.train", *argv])
     log = _logger(args.quiet)
-    if args.board:
-        recipe = _fitting(args.board, recipe, data, args, log)
     with ExitStack() as held:
         device = held.enter_context(distributed.joined(devices.find(args.device)))
+        if args.board:
+            recipe, line = fitting.fitted(
+                recipe,
+                data,
+                args.board,
+                fewer_inputs=args.inputs is None,
+                fewer_units=args.hidden is None,
+            )
+            log(line)
         trainer = Trainer(recipe, data, device)
         if recipe.batch * recipe.steps * max(trainer.rule.sizes) < _SMALL:
             torch.set_num_threads(1)  # several would wait for one another longer than they work
@@ -208,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     made = out if network else f"{name} (no file: {recipe.rule} has real weights)"
     log(f"{made}: {sizes}, {recipe.steps} steps, {figures.accuracy:.2%} strict")
     if args.board and network is not None:
-        log(_next(network, args.board, out))
+        log(fitting.outcome(network, args.board, out))
     if network is not None and not args.no_report:
         about = {
             "command": command_line("sw.train", argv),
@@ -279,46 +284,6 @@ def train(
         cli.write_json(folder / "log.json", log)
         pictures.learning_curve(folder / "learning_curve.png", trainer.history, name)
     return network, figures, answer
-
-
-def _fitting(
-    board: str,
-    recipe: Recipe,
-    data: Dataset | EventDataset,
-    args: argparse.Namespace,
-    log: Callable[[str], None],
-) -> Recipe:
-    """The recipe, with as many inputs and hidden units as fit ``board``."""
-    from hw.explore import sizing  # needs the extra that builds
-
-    if not RULES[recipe.rule].binary:
-        raise UserError(f"--board: rule {recipe.rule!r} has real weights, which no board takes")
-    encoder = encoder_of(recipe, data)
-    if recipe.inputs is not None and isinstance(encoder, LatencyEncoder):
-        encoder = replace(encoder, select=tuple(range(min(recipe.inputs, encoder.inputs))))
-    found = sizing.largest(
-        board,
-        encoder,
-        recipe.hidden,
-        len(data.labels),
-        recipe.steps,
-        fewer_inputs=args.inputs is None,
-        fewer_units=args.hidden is None,
-    )
-    sizes = "-".join(map(str, (found.inputs, *found.hidden, len(data.labels))))
-    why = f"is the largest that fits: {found.reason}" if found.reason else "fits"
-    log(f"{board}: {sizes} {why}")
-    inputs = recipe.inputs if found.inputs == encoder.inputs else found.inputs
-    return replace(recipe, inputs=inputs, hidden=found.hidden)
-
-
-def _next(network: Network, board: str, out: Path) -> str:
-    """Whether the trained network fits, and what to do then."""
-    from hw.explore import sizing
-
-    fit = sizing.fit(network, board)
-    build = shlex.join(["python", "-m", "hw.build", "--board", board, str(out)])
-    return f"{fit}; {build}" if fit.startswith("fits") else fit
 
 
 def _plan(trainer: Trainer) -> str:
