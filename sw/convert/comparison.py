@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm import tqdm
 
 from sim import golden
 from sw.convert.layers import Converted
@@ -36,8 +37,11 @@ class Comparison:
     accuracy: float
 
 
-def compare(converted: Converted, data: Dataset | EventDataset) -> Comparison:
-    """Runs source and result on each example of the test part of ``data``.
+def compare(
+    converted: Converted, data: Dataset | EventDataset, *, progress: bool = False
+) -> Comparison:
+    """Runs source and result on each example of the test part of ``data``, with a progress bar
+    if it is asked for.
 
     Raises
     ------
@@ -48,10 +52,12 @@ def compare(converted: Converted, data: Dataset | EventDataset) -> Comparison:
     registry.check(network, data)
     inputs = data.test_part(network.steps)
     source, result = [], []
-    for start in range(0, len(inputs), _PART):
-        part = inputs[start : start + _PART]
-        source.append(converted.classify(part))
-        result.append(golden.run_inputs(network, part).label)
+    with tqdm(total=len(inputs), unit="example", leave=False, disable=not progress) as bar:
+        for start in range(0, len(inputs), _PART):
+            part = inputs[start : start + _PART]
+            source.append(converted.classify(part))
+            result.append(golden.run_inputs(network, part).label)
+            bar.update(len(part))
     theirs, ours = np.concatenate(source), np.concatenate(result)
     return Comparison(
         dataset=data.name,
