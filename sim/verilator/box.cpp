@@ -37,6 +37,7 @@ namespace {
 
 constexpr double kStill = 1.0;  // seconds
 constexpr uint64_t kReset = 4;  // cycles
+constexpr size_t kPiece = 64;   // bytes
 constexpr int kFrame = 10;      // bits: start, data from the lowest bit on, stop
 
 double now() {
@@ -116,9 +117,11 @@ class Box {
     }
     ~Box() { dut_->final(); }
 
-    // Puts ten bits on the line to the board; returns how many cycles that were.
+    // Puts ten bits on the line to the board; returns how many cycles that were. What has come goes
+    // to the terminal when the board pauses, as adapters have it: few pieces cost less than many.
     uint64_t send(unsigned levels, bool& active) {
         const double bit = host_bit();
+        const size_t before = received_.size();
         uint64_t cycle = 0;
         for (int index = 0; index < kFrame; ++index) {
             dut_->rx = levels >> index & 1;
@@ -126,6 +129,7 @@ class Box {
                  cycle < end; ++cycle)
                 active |= step(bit);
         }
+        if (received_.size() == before || before >= kPiece) pass_on();
         return cycle;
     }
 
@@ -149,10 +153,7 @@ class Box {
         step();
         bool active = receiver_.busy() || !dut_->tx;
         uint8_t byte;
-        // What nobody reads is lost when the terminal's buffer is full.
-        if (receiver_.cycle(dut_->tx, bit, byte) && write(terminal_, &byte, 1) < 0 &&
-            errno != EAGAIN)
-            std::exit(0);
+        if (receiver_.cycle(dut_->tx, bit, byte)) received_.push_back(static_cast<char>(byte));
 #if FLASH
         active |= dut_->select;
         dut_->cipo = flash_.cycle(dut_->select, dut_->sck, dut_->copi);
@@ -160,8 +161,17 @@ class Box {
         return active;
     }
 
+    void pass_on() {
+        // What nobody reads is lost when the terminal's buffer is full.
+        if (!received_.empty() && write(terminal_, received_.data(), received_.size()) < 0 &&
+            errno != EAGAIN)
+            std::exit(0);
+        received_.clear();
+    }
+
     int terminal_;
     double divisor_, baud_;
+    std::string received_;  // not yet in the terminal
     Flash flash_;
     Receiver receiver_;
     VerilatedContext context_;
@@ -189,12 +199,17 @@ int main(int argc, char** argv) {
     fcntl(terminal, F_SETFL, fcntl(terminal, F_GETFL) | O_NONBLOCK);
 
     double begun = now(), idle = 0;  // when the line fell idle, and simulated seconds since then
+    uint8_t piece[kPiece];
+    ssize_t count = 0, next = 0;
     for (;;) {
-        uint8_t byte;
-        const ssize_t got = read(terminal, &byte, 1);
-        if (got == 0 || (got < 0 && errno != EAGAIN)) return 0;
-        bool active = got == 1;
-        const unsigned levels = got == 1 ? byte << 1 | 0x200u : 0x3ffu;
+        if (next == count) {
+            next = 0;
+            count = read(terminal, piece, kPiece);
+            if (count == 0 || (count < 0 && errno != EAGAIN)) return 0;
+            if (count < 0) count = 0;
+        }
+        bool active = next < count;
+        const unsigned levels = active ? piece[next++] << 1 | 0x200u : 0x3ffu;
         idle += static_cast<double>(box.send(levels, active)) / clock;
         if (active) idle = 0;
         if (idle == 0) {

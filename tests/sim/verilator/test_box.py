@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -113,29 +112,6 @@ def test_what_a_host_leaves_behind(rng):
         check(network, images, port)
         host.open_port(port).write(b"\x40\x01")  # an image begins
         check(network, images, port)
-
-
-def test_the_documentations_host_in_c(rng, tmp_path):
-    """It is told of the class, the step from 1 on, and the cycles."""
-    page = Path(__file__).parents[3] / "docs/protocol.md"
-    (source,) = re.findall(r"```c\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "classify.c").write_text(source, encoding="utf-8")
-    subprocess.run(
-        ["gcc", "-Wall", "-Werror", "-o", "classify", "classify.c"], cwd=tmp_path, check=True
-    )
-    network = image_network(rng)
-    (image,) = random_images(rng, network, 1)
-    (tmp_path / "image").write_bytes(image.tobytes())
-    with Box.build(network, DEFAULT, VERIFY).running() as (port, _):
-        result = subprocess.run(
-            [tmp_path / "classify", port, tmp_path / "image"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    answer = golden.run_images(network, image[None])
-    expected = rf"class {answer.label[0]}, step {answer.step[0] + 1}, \d+ cycles\n"
-    assert re.fullmatch(expected, result.stdout), result.stdout
 
 
 @pytest.mark.deep
