@@ -216,13 +216,16 @@ def test_commands_are_portable(monkeypatch, tmp_path):
     assert portable("1/2, a/b/c and ./d/e") == "1/2, a/b/c and ./d/e"
 
 
-def edge_cases(rng):
-    yield "events, one layer", events(rng)
-    yield "events, three layers", events(rng, hidden=(40, 30), classes=2, steps=16)
-    yield "many layers", images(rng, hidden=(3,) * 20, steps=2)
-    yield "many classes", images(rng, labels=tuple(f"class {k} of a long name" for k in range(90)))
-    yield "one class", images(rng, labels=("only",), steps=1)
-    yield "one image", images(rng, count=1)
+EDGES = {
+    "events, one layer": lambda rng: events(rng),
+    "many layers": lambda rng: images(rng, hidden=(3,) * 13, steps=2),
+    "many classes": lambda rng: images(rng, labels=tuple(f"class {k}, a name" for k in range(90))),
+}
+MORE_EDGES = {
+    "events, three layers": lambda rng: events(rng, hidden=(40, 30), classes=2, steps=16),
+    "one class": lambda rng: images(rng, labels=("only",), steps=1),
+    "one image": lambda rng: images(rng, count=1),
+}
 
 
 def boxes(visit):
@@ -286,13 +289,15 @@ def test_colours_are_those_of_the_page(page, visit, scheme):
     assert (bright[0] > bright[1]) == (scheme == "dark")
 
 
-def test_edge_cases_in_a_browser(rng, tmp_path, visit):
-    for number, (title, case) in enumerate(edge_cases(rng)):
-        folder = tmp_path / str(number)
-        publish(case[0], "x", folder, [evaluation(*case)])
-        path = folder / PAGE
-        assert len(path.read_bytes()) < 1_500_000, title
-        check(visit(path.as_uri(), width=400), path, 400)
+@pytest.mark.parametrize(
+    "edge", [*EDGES, *(pytest.param(edge, marks=pytest.mark.deep) for edge in MORE_EDGES)]
+)
+def test_edge_cases_in_a_browser(rng, tmp_path, visit, edge):
+    case = (EDGES | MORE_EDGES)[edge](rng)
+    publish(case[0], "x", tmp_path, [evaluation(*case)])
+    path = tmp_path / PAGE
+    assert len(path.read_bytes()) < 1_500_000
+    check(visit(path.as_uri(), width=400), path, 400)
 
 
 def test_a_name_of_any_length(rng, tmp_path, visit):
