@@ -135,7 +135,6 @@ def test_keyboard(open_page):
     expect(page.locator("#clock")).to_have_text("Before the first step")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#clock")).to_contain_text("Step 1 of 16: complete in cycle")
-    page.keyboard.press("Tab")
     page.get_by_role("button", name="Play").focus()
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
