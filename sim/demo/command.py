@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         server = create_server(app, sockets=[listener], ident=None, max_request_body_size=2 * LIMIT)
         # A browser asks for several files at once, and one that has to wait is worth no warning.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        print(f"{url}  (Ctrl-C ends)", flush=True)
+        if not args.quiet:
+            print(f"{url}  (Ctrl-C ends)", flush=True)
         if not args.no_browser and _has_browser():
             webbrowser.open(url)
         server.run()
