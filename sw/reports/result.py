@@ -1,6 +1,5 @@
 """What commands find out about a network, kept as JSON beside its report page."""
 
-import os
 import platform
 import re
 import shlex
@@ -138,8 +137,9 @@ def command_line(module: str, arguments: Sequence[str]) -> str:
         elif each == "--json":
             skip = True
         else:
-            kept.append(each)
-    return portable(shlex.join(["python", "-m", module, *kept]))
+            flag, equals, value = each.rpartition("=")
+            kept.append(f"{flag}{equals}{_shorter(value)}" if value.startswith("/") else each)
+    return shlex.join(["python", "-m", module, *kept])
 
 
 def made_by(network: Network) -> str:
@@ -151,12 +151,12 @@ def portable(text: str) -> str:
     """``text`` with each absolute path relative to the working folder, or as its last part only:
     a page is passed on, and where a user keeps files is nobody else's concern.
     """
+    return _ABSOLUTE.sub(lambda match: _shorter(match[0]), text)
 
-    def shorter(match: "re.Match[str]") -> str:
-        path = Path(match[0])
-        try:
-            return str(path.relative_to(os.getcwd()))
-        except ValueError:
-            return f"…/{path.name}"
 
-    return _ABSOLUTE.sub(shorter, text)
+def _shorter(path: str) -> str:
+    """An absolute path relative to the working folder, or its last part."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return f"…/{Path(path).name}"

@@ -81,6 +81,19 @@ def test_the_multiplier_changes_as_the_coefficient_says():
     assert 160 <= sum(activity.luts.values()) <= 200  # 180 logic cells were measured
 
 
+def test_on_the_report_page(tiny):
+    """The parts sum up to core and total, in value and in range."""
+    report = EnergyReport.of(tiny, ACTIVITY, clock=20e6, pll=True)
+    result = report.result("python -m hw.energy tiny")
+    assert (result.network_sha256, result.clock_mhz, result.images) == (tiny.sha256, 20.0, 10)
+    assert [part.name for part in result.parts][-2:] == ["static", "PLL"]
+    for bound in ("value", "low", "high"):
+        *core, pll = (getattr(part, bound) for part in result.parts)
+        assert getattr(result.core, bound) == pytest.approx(sum(core))
+        assert getattr(result.total, bound) == pytest.approx(sum(core) + pll)
+    assert type(result).from_dict(result.to_dict()) == result
+
+
 def test_the_command(rng, tmp_path):
     network = image_network(rng, shape=(8, 8), hidden=(4,), classes=10, steps=4, name="tiny")
     network.save(tmp_path / "tiny.safetensors")
