@@ -133,7 +133,7 @@ class _Meddler:
 
 
 def every_fault(
-    to_board: int, from_board: int, inserted: Sequence[int] = range(256)
+    to_board: int, from_board: int, inserted: Sequence[int] = range(0, 256, 15)
 ) -> Iterator[Fault]:
     """Each single fault in a conversation of so many bytes; ``inserted`` are the values of bytes
     that come between two.

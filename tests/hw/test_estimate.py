@@ -46,7 +46,7 @@ def test_a_design_that_is_known_to_route(board):
     ],
 )
 def test_what_fits_only_within_the_estimates_error(cells, verdict):
-    report = estimate(find("digits-64-38-10-t2"), BOARDS["icestick"])
+    report = estimate(find("digits-64-32-10-t2"), BOARDS["icestick"])
     report = replace(
         report, utilisation=replace(report.utilisation, logic_cells=cells), routed=False
     )
