@@ -73,10 +73,13 @@ def test_unknown_board():
 
 
 def test_whether_a_trained_network_fits():
-    small, large = find("digits-64-38-10-t2"), find("mnist-784-600-10-t8")
-    cells = resources_of(small).logic_cells(BOARDS["icestick"].family)
+    small, large = find(BOARDS["icestick"].network), find("mnist-784-600-10-t8")
+    needed = resources_of(small)
+    cells, memories = (
+        count(BOARDS["icestick"].family) for count in (needed.logic_cells, needed.block_rams)
+    )
     assert fit(small, "icestick") == (
-        f"fits icestick: about {cells:,} of 1,280 logic cells, 7 of 16 block RAMs"
+        f"fits icestick: about {cells:,} of 1,280 logic cells, {memories} of 16 block RAMs"
     )
     assert fit(large, "icebreaker").startswith(
         "does not fit icebreaker: 784-600-10 needs 159 block RAMs of 30 and about "
