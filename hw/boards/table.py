@@ -168,6 +168,7 @@ BOARDS = {
             programmers=(_ICEPROG, _ICE40_LOADER),
             route=_UP5K_ROUTE,
             weights_at=1 << 20,
+            seed=1,
         ),
         Board(
             name="upduino3",
