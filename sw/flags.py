@@ -248,7 +248,7 @@ def output_file(text: str) -> Path:
 
 def link_file(text: str) -> Path:
     """Where a symbolic link can be made, or be replaced by another."""
-    if Path(text).is_symlink():
+    if os.path.islink(text):
         return Path(text)
     if output_file(text).exists():
         raise argparse.ArgumentTypeError(f"{text}: is no link; name another place")
