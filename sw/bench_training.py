@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from sw import cli
 from sw.cli import UserError
 from sw.data.dataset import Dataset
-from sw.data.registry import DATASETS, EVENT_DATASETS, load
+from sw.data.registry import EVENT_DATASETS, load_selected
 from sw.encoder import LatencyEncoder
 from sw.flags import parser, positive_int
 from sw.learn import distributed, peers
@@ -43,13 +43,13 @@ from sw.learn.step import captured, learn
 from sw.limits import sizes_fault, steps_fault
 from sw.rules import RULES
 from sw.rules.settings import Value
+from sw.selection import Selection
 
 __all__ = ["Bench", "Case", "Limits", "Roofline", "Row", "cases", "main", "measure"]
 
 _ROUNDS = 5  # the median of so many timings
 _SECONDS = 0.2  # each of them takes at least
 _WARM_UP = 3
-_CLASSES = 10
 _LANES = 128  # of one multiprocessor
 _RULES: dict[str, dict[str, Value]] = {
     "bstdg": {},
@@ -121,9 +121,9 @@ class Bench:
 
 
 def arguments() -> argparse.ArgumentParser:
-    flags = parser("Benchmark training against other libraries.", data=True, seed=True)
+    flags = parser("Benchmark training against other libraries.", dataset="digits", seed=True)
+    flags.set_defaults(dataset="digits")
     add = flags.add_argument
-    add("--dataset", choices=DATASETS, default="digits", help="(default: %(default)s)")
     add("--hidden", metavar="N", type=positive_int, default=600, help="(default: %(default)s)")
     add("--steps", metavar="T", type=positive_int, nargs="+", default=[8, 64, 256])
     add("--batch", metavar="N", type=positive_int, default=256, help="(default: %(default)s)")
@@ -139,12 +139,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError("--profile: needs --device cuda, where it measures")
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch finds no GPU here; leave it out")
-    if args.dataset in EVENT_DATASETS:
+    data = None if args.dataset in EVENT_DATASETS else load_selected(Selection.of(args))
+    if not isinstance(data, Dataset):
         raise UserError(f"--dataset {args.dataset}: holds events; name a data set of images")
-    data = load(args.dataset, args.data_dir)
-    assert isinstance(data, Dataset)
     faults = [steps_fault(steps, pixels=True) for steps in args.steps]
-    faults.append(sizes_fault((data.train_images[0].size, args.hidden, _CLASSES)))
+    faults.append(sizes_fault((data.train_images[0].size, args.hidden, len(data.labels))))
     if fault := next(filter(None, faults), None):
         raise UserError(fault)
     if not 1 <= args.batch <= len(data.train_images):
@@ -168,7 +167,7 @@ def _bench(args: argparse.Namespace, data: Dataset, device: torch.device) -> Ben
     encoder = LatencyEncoder(shape=data.shape, silent_below=16)
     labels = distributed.part(torch.from_numpy(data.train_labels[: args.batch])).to(device)
     limits = _limits(device)
-    sizes = (encoder.inputs, args.hidden, _CLASSES)
+    sizes = (encoder.inputs, args.hidden, len(data.labels))
     rows = []
     for steps in args.steps:
         times = torch.from_numpy(encoder.times(data.train_images[: args.batch], steps)).short()

@@ -7,6 +7,8 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
+from scipy.io import wavfile
 
 import hw.energy
 import hw.estimate
@@ -152,19 +154,69 @@ def test_build(there):
     assert report.measurement.note.endswith("name the data with --dataset")
 
 
-@pytest.mark.parametrize("kind", ["recordings", "images"])
-def test_other_kinds(tmp_path, monkeypatch, rng, kind):
-    """Recordings of events, and a series whose classes differ in where its peak is."""
-    monkeypatch.chdir(tmp_path)
+def labelled(path, parts):
+    """Files of two classes in their folders, by what writes one: of the class and a number."""
+    for name, write in parts.items():
+        for index in range(20):
+            file = path / name / f"{index} ä"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write(file, index)
+
+
+def recordings(path, rng):
     labels = np.arange(60) % 2
-    if kind == "recordings":
-        units = (rng.integers(0, 4, (60, 20)) + 4 * labels[:, None]).ravel()
-        times, offsets = rng.random(1200), np.arange(0, 1201, 20)
-        np.savez("mine.npz", times=times, units=units, offsets=offsets, labels=labels)
-    else:
-        inputs = rng.normal(size=(60, 1, 16))
-        inputs[np.arange(60), 0, 3 + 8 * labels] += 9
-        np.savez("mine.npz", inputs=inputs, labels=labels)
-    sw.train.main(["--dataset", "mine.npz", "-q", "--out", "n"])
-    assert figures(sw.evaluate.main, "n")["accuracy"] > 0.9
+    units = (rng.integers(0, 4, (60, 20)) + 4 * labels[:, None]).ravel()
+    times, offsets = rng.random(1200), np.arange(0, 1201, 20)
+    np.savez(path, times=times, units=units, offsets=offsets, labels=labels)
+
+
+def series(path, rng):
+    """The classes differ in which channel has its peak first."""
+    inputs, labels = rng.normal(size=(60, 2, 16)), np.arange(60) % 2
+    inputs[np.arange(60), labels, 3] += 9
+    inputs[np.arange(60), 1 - labels, 12] += 9
+    np.savez(path, inputs=inputs, labels=labels)
+
+
+def colours(path, rng):
+    """Red and blue of the same grey, 76."""
+
+    def paint(*colour):
+        def write(file, index):
+            noise = rng.integers(0, 40, (6, 6, 3))
+            picture = np.clip(np.array(colour) - noise, 0, 255).astype(np.uint8)
+            Image.fromarray(picture).save(f"{file}.png")
+
+        return write
+
+    labelled(path, {"red": paint(255, 0, 0), "blue": paint(0, 72, 255)})
+
+
+def sounds(path, rng):
+    def play(frequency):
+        def write(file, index):
+            time = np.arange(1600) / 8000
+            tone = np.sin(2 * np.pi * (frequency + index) * time) + rng.normal(0, 0.05, 1600)
+            wavfile.write(f"{file}.wav", 8000, (8000 * tone).astype(np.int16))
+
+        return write
+
+    labelled(path, {"high": play(2000), "low": play(300)})
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "flags"),
+    [
+        (recordings, "mine.npz", []),
+        (series, "mine.npz", ["--series"]),
+        (colours, "meine Bilder", []),
+        (sounds, "meine Töne", ["--epochs", "3"]),
+    ],
+)
+def test_other_kinds(tmp_path, monkeypatch, rng, write, name, flags):
+    """From each kind of file to equal hardware, without a recipe."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / name, rng)
+    sw.train.main(["--dataset", name, *flags, "-q", "--out", "n"])
+    assert figures(sw.evaluate.main, "n")["accuracy"] >= 0.9
     assert figures(sim.verify.main, "n", "--images", "6")["mismatches"] == 0

@@ -32,6 +32,7 @@ _BASES = {
     Kind.SERIES: _FEATURES,
     Kind.IMAGES: _IMAGES,
     Kind.EVENTS: replace(PRESETS["fsdd"], augmentation=None),  # units may have no order
+    Kind.SOUND: PRESETS["fsdd"],
 }
 
 

@@ -263,6 +263,7 @@ def test_what_does_not_fit_is_refused_at_once(stubs, tmp_path):
     ("dataset", "note"),
     [
         ("of my own", r"^not measured: .*of my own"),
+        ("a/ü.csv", r"^not measured: a/ü.csv: cannot be read .*; name the data with --dataset$"),
         (
             "digits",
             r"^not measured: network 'mine': takes images of 12 × 12 pixels, digits has images",

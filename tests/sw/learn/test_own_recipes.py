@@ -8,8 +8,10 @@ import pytest
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
 from sw.data.partition import hold_out
+from sw.data.raw import Kind
+from sw.learn import own_recipes
 from sw.learn.own_recipes import recipe_for
-from sw.learn.recipes import preset
+from sw.learn.recipes import PRESETS, preset
 from sw.learn.trainer import Trainer
 
 
@@ -68,13 +70,24 @@ def test_units_by_examples_and_inputs(count, pixels, hidden):
     assert recipe_for(images(count, (1, pixels))).hidden == (hidden,)
 
 
+def test_every_kind_has_one():
+    assert set(own_recipes._BASES) == set(Kind)
+
+
 @pytest.mark.parametrize(
-    ("kind", "silent_below"), [("table", 0), ("series", 0), ("images", 16), ("events", 16)]
+    ("kind", "silent_below", "augmentation"),
+    [
+        ("table", 0, None),
+        ("series", 0, None),
+        ("images", 16, None),
+        ("events", 16, None),
+        ("sound", 16, PRESETS["fsdd"].augmentation),  # units are in the order of their pitch
+    ],
 )
-def test_kinds(kind, silent_below):
-    """Nothing is changed at random unless a flag asks for it, and a trainer takes the recipe."""
+def test_kinds(kind, silent_below, augmentation):
+    """Of events whose units may have no order none is moved, and a trainer takes the recipe."""
     data = images(40, kind=kind)
-    if kind == "events":
+    if kind in ("events", "sound"):
         events = Events(
             channels=3,
             window=1.0,
@@ -92,7 +105,7 @@ def test_kinds(kind, silent_below):
             reading={"kind": kind},
         )
     recipe = recipe_for(data)
-    assert (recipe.silent_below, recipe.augmentation) == (silent_below, None)
-    assert recipe.events is (kind == "events")
+    assert (recipe.silent_below, recipe.augmentation) == (silent_below, augmentation)
+    assert recipe.events is (kind in ("events", "sound"))
     assert Trainer(recipe, data).batches == 2
     assert preset(recipe, epochs=3, hidden=(7,)).hidden == (7,)
