@@ -11,6 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -249,16 +250,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="how many (default: %(default)s)",
     )
     args = options.parse_args(arguments)
-    chance = random.Random(args.seed)
-    results = []
-    for index, case in enumerate(CASES):
+
+    def one(index: int) -> dict[str, object]:
+        chance = random.Random(f"{args.seed} {index}")
         share = (args.faults + index) // len(CASES)
 
-        def some(to_board: int, from_board: int, share: int = share) -> Iterator[Fault]:
+        def some(to_board: int, from_board: int) -> Iterator[Fault]:
             return (random_fault(chance, to_board, from_board) for _ in range(share))
 
         faults = every_fault if args.every else some
-        results.append(try_faults(case, faults, args.build_dir / "verify"))
+        return try_faults(CASES[index], faults, args.build_dir / "verify")
+
+    with ThreadPoolExecutor(len(CASES)) as pool:  # the boards are processes
+        results = list(pool.map(one, range(len(CASES))))
     figures = {"version": protocol.VERSION, "cases": results}
     if args.json:
         write_json(args.json, figures)

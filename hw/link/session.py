@@ -222,6 +222,7 @@ class Session:
                     "the cable and --baud"
                 ) from None
             except _LostError as loss:
+                self.losses += 1
                 if attempt == _ATTEMPTS:
                     raise UserError(
                         f"{self._name}: {loss}, which is not this accelerator; name another "
@@ -230,6 +231,7 @@ class Session:
                 continue
             if (reply.kind, reply.sequence) == (Kind.IDENTITY, sequence):
                 return self._check_identity(reply.payload)
+            self.losses += 1
         raise UserError(f"{self._name}: the board received no query undamaged; {_CABLE}")
 
     def _check_identity(self, payload: bytes) -> bool:

@@ -17,7 +17,7 @@ from sw.network import Network
 __all__ = ["DIVISOR", "TIMEOUT", "SerialLine", "Wired"]
 
 DIVISOR = 4  # clock cycles per bit: the fewest that the receiver takes, as each costs time
-TIMEOUT = 128  # bits of an idle line
+TIMEOUT = 32  # bits of an idle line
 
 _TOP = "accelerator"
 _REPLY = 10 * protocol.REPLY_SIZE + 40  # bits in which a reply comes, if the network is small
@@ -47,7 +47,9 @@ class Wired:
         }
         # State that is not reset must not matter: it starts at random.
         random = ["--x-initial", "unique", "--x-assign", "unique"]
-        return cls(program=compiler.build(sources, top=_TOP, folder=folder, options=random))
+        return cls(
+            program=compiler.build(sources, top=_TOP, folder=folder, options=random, optimise="-O2")
+        )
 
     def connect(self, seed: int = 0) -> "SerialLine":
         """A board that has just been switched on."""

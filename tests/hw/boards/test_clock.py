@@ -94,9 +94,11 @@ def test_what_the_tools_are_given(rng, board, faster):
         assert re.search(constraint, text_of(files["top.lpf"]), re.M)
     _, route, _ = json.loads(text_of(files["build_top.json"]))["commands"]
     assert route[route.index("--freq") + 1] == f"{clock / MHZ:.9g}"
-    uart = design[design.index("module \\top.accelerator.transmitter\n") :].split("\nend\n")[0]
-    loaded = re.findall(r"assign \S+ \[\d+:0\] \d+'([01]+)\n", uart)
-    assert round(clock / BAUD) - 1 in {int(value, 2) for value in loaded}
+    for name in ("bit_clock", "receiver"):
+        start = design.index(f"module \\top.accelerator.{name}\n")
+        part = design[start:].split("\nend\n")[0]
+        loaded = re.findall(r"assign \S+ \[\d+:0\] \d+'([01]+)\n", part)
+        assert round(clock / BAUD) - 1 in {int(value, 2) for value in loaded}
 
 
 @EVERY

@@ -274,7 +274,7 @@ def test_a_query_that_is_lost(network):
     right = protocol.identity(network.sha256)
     for lost in (b"\x01\x02", sealed(Kind.DAMAGED, 3, b""), sealed(Kind.IDENTITY, 9, right)):
         line = Scripted(network, identity=[lost, right])
-        line.begin(network)
+        assert line.begin(network).losses == 1
         assert [sequence for _, sequence, _ in line.asked] == [15, 0]
 
 
