@@ -80,7 +80,8 @@ def trace(inputs: Tensor, weight: Tensor, threshold: Tensor, steps: int) -> Trac
     for first, potentials in _potentials(inputs, weight, steps):
         peak = potentials.amax(dim=1)
         fires = peak >= threshold
-        at = fire(potentials, torch.minimum(peak, threshold)[:, None, :])
+        # fmin: a threshold that is not finite any more is for the trainer to refuse
+        at = fire(potentials, torch.fmin(peak, threshold)[:, None, :])
         potential = potentials.gather(1, at[:, None, :])[:, 0]
         changes = (times == steps) & (fires | (potential > reached))
         times = torch.where(changes & fires, first + at, times)
