@@ -27,14 +27,15 @@ def _blocks(network: Network, result: Evaluation) -> Iterator[Block]:
     for each in result.examples:
         right = each.label == each.answer
         label, answer = (printable(network.labels[i], 40) for i in (each.label, each.answer))
+        margin = str(each.margin).replace("-", "−")
         inputs = sum(map(len, each.inputs))
         early = sum(map(len, each.inputs[: each.step + 1]))
         yield Figure(
             svg=_picture(network, each),
             title=f"{'Right' if right else 'Wrong'}: a “{label}”, answered “{answer}”",
             caption=f"Test example {each.index} of {result.dataset}, decided in step "
-            f"{each.step + 1} of {network.steps} with a margin of {each.margin}. What comes after "
-            "the decision is grey: hardware never computes it.",
+            f"{each.step + 1} of {network.steps} with a margin of {margin}. "
+            "What comes after the decision is grey: hardware never computes it.",
             description=f"Raster of the inference: {early:,} of {inputs:,} input spikes and "
             + ", ".join(
                 f"{sum(step <= each.step for step in times):,} of "
@@ -119,7 +120,9 @@ def _race(axes: "Axes", labels: Sequence[str], each: Example) -> None:
             zorder=3 if won else 2,
         )
     axes.axhline(0, color=COLOURS["ink"], linewidth=0.8)
-    axes.set_title("outputs: the first to reach 0 wins", loc="left", size=10)
+    fires = each.margin >= 0
+    rule = "the first to reach 0 wins" if fires else "none reaches 0, the largest wins"
+    axes.set_title(f"outputs: {rule}", loc="left", size=10)
     axes.set_ylabel("V − θ")
 
 
