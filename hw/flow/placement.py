@@ -23,7 +23,10 @@ _PARTS = [
         (r"accelerator\.core\.decide\b", "decision"),
         (r"accelerator\.core\.(?:encoder|orderer|bypass)\b", "encoder, orderer"),
         (r"accelerator\.(?:loader|flash)\b", "weight loader"),
-        (r"(?:accelerator\.(?:link|receiver|transmitter|bytes)|tx|rx)(?![a-z])", "link, UART"),
+        (
+            r"(?:accelerator\.(?:link|receiver|sender|bit_clock|bits|bytes)|tx|rx)(?![a-z])",
+            "link, UART",
+        ),
     )
 ]
 _REST = "clock, routing, other"

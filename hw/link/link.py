@@ -39,7 +39,7 @@ class Link(wiring.Component):
         From the host: each byte follows its bits.
     broken, silent : 1
         As the receiver has them (hw/link/uart.py).
-    pixels : stream of 8, always ready
+    pixels : stream of 8
         To the core, if it takes images.
     source : stream of hw.rtl.bypass.SourceLayout
         To the core, if it takes events.

@@ -45,8 +45,6 @@ def one_image(rng, tmp_path):
 class Answers:
     """In place of a session: the answers are known."""
 
-    sends_break = True
-
     def __init__(self, *replies):
         self.replies = replies
 
