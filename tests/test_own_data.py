@@ -207,14 +207,14 @@ def sounds(path, rng):
 @pytest.mark.parametrize(
     ("write", "name", "flags"),
     [
-        (recordings, "mine.npz", []),
+        (recordings, "mine.npz", ["--epochs", "20"]),
         (series, "mine.npz", ["--series"]),
         (colours, "meine Bilder", []),
         (sounds, "meine Töne", ["--epochs", "3"]),
     ],
 )
 def test_other_kinds(tmp_path, monkeypatch, rng, write, name, flags):
-    """From each kind of file to equal hardware, without a recipe."""
+    """From each kind of file to equal hardware."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path / name, rng)
     sw.train.main(["--dataset", name, *flags, "-q", "--out", "n"])
