@@ -16,11 +16,11 @@ from sw.commands import COMMANDS
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "build/README.md", "sw/zoo/README.md")
+    for pattern in ("*.md", "docs/*.md", "build/README.md", "examples/**/*.md", "sw/zoo/README.md")
     for path in ROOT.glob(pattern)
     if path.name != "CHANGELOG.md"  # tells of what once was
 )
-_FOLDERS = "hw|sw|sim|tests|docs"
+_FOLDERS = "hw|sw|sim|tests|docs|examples"
 
 
 def cases(pattern, flags=re.MULTILINE):

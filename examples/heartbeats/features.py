@@ -134,14 +134,16 @@ def main() -> None:
         relative[rows], shape[rows] = measure(waves[rows], seconds[rows])
     relative, shape = relative.astype(np.float32), shape.astype(np.float32)
     args.out.mkdir(parents=True, exist_ok=True)
-    np.savez(args.out / "patients.npz", inputs=relative, labels=labels, groups=groups, test=test)
-    chosen = np.random.default_rng(0).random(len(labels)) < RANDOM_TEST
-    np.savez(
-        args.out / "random.npz",
-        inputs=np.concatenate([relative, shape], axis=1),
-        labels=labels,
-        test=chosen,
-    )
+    generator = np.random.default_rng(0)
+    chosen = generator.random(len(labels)) < RANDOM_TEST
+    both = np.concatenate([relative, shape], axis=1)
+    for name, part, values in (("patients", test, relative), ("random", chosen, both)):
+        # shuffled, so that the first few beats for testing, of which energy is counted, are of all
+        order = np.concatenate([np.flatnonzero(~part), generator.permutation(np.flatnonzero(part))])
+        rows = {"inputs": values, "labels": labels, "test": part}
+        if name == "patients":
+            rows["groups"] = groups
+        np.savez(args.out / f"{name}.npz", **{key: value[order] for key, value in rows.items()})
     if args.fold is not None:
         folds = fold_of(groups[~test], labels[~test] == "V")
         np.savez(
