@@ -3,6 +3,7 @@ written; by kind. What it means in detail is tested beside each reader.
 """
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -157,10 +158,10 @@ def endless(path):
         file.create_dataset("labels", (1 << 40,), "i4", chunks=(1024,))
 
 
-def large_picture(path):
-    """An image that declares 10,000 × 7,000 pixels, and has none."""
+def large_picture(path, width=10_000, height=7_000):
+    """An image that declares so many pixels, and has none."""
     parts = b"\x89PNG\r\n\x1a\n"
-    for name, value in ((b"IHDR", struct.pack(">IIB4x", 10_000, 7_000, 8)), (b"IDAT", b"")):
+    for name, value in ((b"IHDR", struct.pack(">IIB4x", width, height, 8)), (b"IDAT", b"")):
         check = struct.pack(">I", zlib.crc32(name + value))
         parts += struct.pack(">I", len(value)) + name + value + check
     path.write_bytes(parts)
@@ -188,9 +189,11 @@ CASES = [
         "a/a.wav: has samples that are not finite",
     ),
     ("infinity", rows("-inf"), "mine.csv", Y, "row 2: must be a finite number, not '-inf'"),
+    ("infinity", rows("9" * 400), "mine.csv", Y, "row 2: must be a finite number"),
     ("infinity", rows("1e999"), "mine.csv", Y, "row 2: must be a finite number"),
     ("infinity", arrays(inputs=changed(VALUES, (5, 1), np.inf)), "mine.npz", [], "5 has inf"),
-    ("infinity", recordings(window=np.inf), "mine.npz", [], "window must be above 0 s and finite"),
+    ("infinity", recordings(window=np.inf), "mine.npz", [], "window must be 1e-09 s at least"),
+    ("too short", recordings(window=1e-320), "mine.npz", [], "window must be 1e-09 s at least"),
     ("text among numbers", rows("red"), "mine.csv", Y, "row 2: must be a finite number, not 'red'"),
     ("text among numbers", rows(""), "mine.csv", Y, "must be a finite number, not empty"),
     ("text among numbers", parquet(x=list("12345678")), "mine.parquet", Y, "must be numbers"),
@@ -199,6 +202,7 @@ CASES = [
     ("no such column", rows(), "mine.csv", ["--label-column", "z"], "its columns are 'x', 'y'"),
     ("no such column", rows(), "mine.csv", [*Y, "--group-column", "z"], "its columns are 'x', 'y'"),
     ("no such column", parquet(), "mine.parquet", [], "its columns are 'x', 'y'"),
+    ("no such column", parquet(), "mine.parquet", ["--label-column", "z"], "has no column 'z'"),
     ("no such column", arrays(labels_=0), "mine.npz", ["--label-column", "y"], "says nothing of"),
     ("no names of columns", text("1,2\n3,4\n"), "mine.csv", Y, "first line must name the columns"),
     ("no names of columns", text(",y\n1,a\n"), "mine.csv", Y, "column 1 has no name"),
@@ -223,6 +227,13 @@ CASES = [
     ),
     ("nothing to test", arrays(test=np.zeros(8, bool)), "mine.npz", [], "no examples for testing"),
     ("nothing to learn", arrays(), "mine.npz", ["--test-fraction", "1"], "leaves nothing to learn"),
+    (
+        "no group",
+        arrays(groups=changed(LABELS / 1, 3, np.nan)),
+        "mine.npz",
+        [],
+        "nan for example 3",
+    ),
     ("one group only", arrays(groups=np.zeros(8, int)), "mine.npz", [], "one group only, '0'"),
     ("groups that are classes", arrays(groups=LABELS), "mine.npz", [], "no split by groups"),
     (
@@ -245,6 +256,13 @@ CASES = [
         "mine",
         ["--size", "8", "8"],
         "dog/9.png: has 70,000,000 pixels, at most",
+    ),
+    (
+        "an image that is too large",
+        folder(wrong=[("dog/9.png", lambda path: large_picture(path, 11_000, 8_200))]),
+        "mine",
+        ["--size", "8", "8"],
+        "dog/9.png: has 90,200,000 pixels, at most",
     ),
     (
         "a sound that cannot be read",
@@ -270,6 +288,15 @@ CASES = [
         "has 65,536 features per example, must have 1 … 65,535",
     ),
     ("too many features", folder(), "mine", ["--size", "256", "257"], "has 65,792 features"),
+    (
+        "too many features",
+        text(",".join(["y", *(f"c{n}" for n in range(65_538))]) + "\n"),
+        "mine.csv",
+        Y,
+        "has 65,539 columns, features must be 1 … 65,535",
+    ),
+    ("nested labels", parquet(y=[[1, 2]] * 8), "mine.parquet", Y, "'y' must be one value per row"),
+    ("nested labels", parquet(y=[{"a": 1}] * 8), "mine.parquet", Y, "'y' must be one value per"),
     ("labels that are real", text("x,y\n1,0.5\n2,1\n"), "mine.csv", Y, "integers, not '0.5'"),
     (
         "labels that are real",
@@ -288,6 +315,8 @@ CASES = [
     ("a bomb", endless, "mine.h5", [], "declares 1,099,511,627,776 recordings"),
     ("another kind of file", raw("mine.mat", b""), "mine.mat", [], "or end in one of .csv, "),
     ("another kind of file", raw("mine.npz", b"GIF89a"), "mine.npz", [], "cannot be read as .npz"),
+    ("a pipe", os.mkfifo, "mine.csv", Y, "must be a file or folder, not a pipe or device"),
+    ("a pipe", os.mkfifo, "mine.npz", [], "must be a file or folder, not a pipe or device"),
     ("nothing there", lambda path: None, "Grüße an alle/nichts.csv", Y, "cannot be read (No such"),
 ]
 

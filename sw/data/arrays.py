@@ -69,9 +69,16 @@ def _joined(path: Path, arrays: dict[str, np.ndarray], selection: Selection) -> 
     return Raw(
         kind=kinds[0],
         inputs=np.concatenate(inputs),
-        labels=np.concatenate(labels),
+        labels=_one_after_other(*labels),
         test=np.arange(len(train) + len(test)) >= len(train),
     )
+
+
+def _one_after_other(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Labels of both parts. Integers of two types stay integers, as their digits."""
+    if train.dtype.kind in "iu" and test.dtype.kind in "iu":
+        train, test = train.astype(str), test.astype(str)
+    return np.concatenate([train, test])
 
 
 def _examples(

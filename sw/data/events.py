@@ -106,8 +106,10 @@ class Events:
     def spikes(self, steps: int) -> Spikes:
         """The recordings as spikes of a window of ``steps`` steps."""
         recording = np.repeat(np.arange(len(self)), np.diff(self.start))
-        step = (self.time * np.float32(steps / self.window)).astype(np.int64)
-        in_window = np.flatnonzero(step < steps)
+        position = self.time * np.float32(steps / self.window)
+        in_window = np.flatnonzero(position < steps)
+        step = np.zeros(len(position), np.int64)
+        step[in_window] = position[in_window]  # floor; what is later may be too large for int64
         order = in_window[np.argsort(recording[in_window] * steps + step[in_window], kind="stable")]
         return Spikes(
             count=len(self), image=recording[order], step=step[order], unit=self.unit[order]

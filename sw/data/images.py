@@ -4,6 +4,7 @@ Images of one size stay as they are; ``--size H W`` scales them. They have three
 green and blue, if one of them has a colour, and one with ``--grey`` or if all are grey anyway.
 """
 
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -85,7 +86,9 @@ def _opened(file: Path) -> "Image.Image":
     from PIL import Image
 
     try:
-        image = Image.open(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
+            image = Image.open(file)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise _unreadable(file, error) from None
     if image.width * image.height > _PIXELS:

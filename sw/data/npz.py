@@ -78,6 +78,13 @@ def beside(path: Path, arrays: dict[str, np.ndarray], count: int) -> dict[str, A
     found = {name: vector(path, arrays, name, count) for name in BESIDE if name in arrays}
     if "test" in found and found["test"].dtype != bool:
         raise UserError(f"{path}: array 'test' must be bool, not {found['test'].dtype}")
+    groups = found.get("groups", np.zeros(0))
+    if groups.dtype.kind == "f" and not np.isfinite(groups).all():
+        index = int((~np.isfinite(groups)).argmax())
+        raise UserError(
+            f"{path}: array 'groups' has {groups[index]} for example {index}; name its group, or "
+            "leave the example out"
+        )
     return found
 
 

@@ -11,6 +11,7 @@ same way: the same split, the same bytes, the same order of columns and classes.
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,13 +27,12 @@ from sw.data.classes import classes
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
 from sw.data.partition import test_part
-from sw.data.raw import Kind, Raw
+from sw.data.raw import FEATURES, Kind, Raw
 from sw.features.quantiser import Quantiser
 from sw.selection import Selection
 
-__all__ = ["FEATURES", "is_path", "load"]
+__all__ = ["is_path", "load"]
 
-FEATURES = 65_535  # of an example
 _LARGEST = np.float64(1e300)  # of a value, so that the width of a range is finite
 _BRIGHT = 127  # where the median pixel is brighter, images are inverted, so that ink fires first
 
@@ -152,12 +152,14 @@ def load(
 def _reader(path: Path) -> _Reader:
     """The one for what lies there."""
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a null character
         reason = getattr(error, "strerror", None) or error
         raise UserError(
             f"{path}: cannot be read ({reason}); name the data with --dataset"
         ) from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for
+        raise UserError(f"{path}: must be a file or folder, not a pipe or device; copy it to one")
     for reader in _KINDS:
         if reader.accepts(path):
             return reader

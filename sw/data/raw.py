@@ -12,7 +12,9 @@ import numpy as np
 
 from sw.data.events import Events
 
-__all__ = ["Kind", "Raw", "usual_window", "watched"]
+__all__ = ["FEATURES", "Kind", "Raw", "usual_window", "watched"]
+
+FEATURES = 65_535  # of an example, at most
 
 _IN_WINDOW = 0.99  # share of the events
 

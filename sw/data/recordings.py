@@ -35,7 +35,7 @@ HDF5 = (".h5", ".hdf5")
 ARRAYS = ("times", "units", "offsets", "labels")
 _NUMBERS = ("channels", "window")
 _UNITS = 1 << 15  # of the type that holds a unit
-_LONGEST = 1e9  # s
+_SHORTEST, _LONGEST = 1e-9, 1e9  # s
 _CHUNK = 256  # recordings of an HDF5 file that are read at a time
 
 
@@ -117,15 +117,17 @@ def _events(
             f"{path}: times must be finite and in 0 … {_LONGEST:g} s, not {times[~valid][0]}"
         )
     seconds = times.astype(np.float32)
-    channels = units.max() + 1 if channels is None else channels
+    channels = int(units.max()) + 1 if channels is None else channels
     if units.min() < 0 or not units.max() < channels <= _UNITS or channels % 1:
         raise UserError(
             f"{path}: units must be in 0 … below the number of channels, at most {_UNITS:,}, "
             f"not {units.min()} … {units.max()} of {channels:g}"
         )
     window = usual_window(seconds) if window is None else window
-    if not 0 < window < np.inf:
-        raise UserError(f"{path}: window must be above 0 s and finite, not {window:g}")
+    if not _SHORTEST <= window < np.inf:
+        raise UserError(
+            f"{path}: window must be {_SHORTEST:g} s at least and finite, not {window:g}"
+        )
     return Events(
         channels=int(channels),
         window=window,

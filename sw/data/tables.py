@@ -16,7 +16,7 @@ from sw import limits
 from sw.cli import UserError
 from sw.container import quoted
 from sw.data import npz
-from sw.data.raw import Kind, Raw
+from sw.data.raw import FEATURES, Kind, Raw
 from sw.selection import Selection
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ def _text(path: Path, names: dict[str, str | None]) -> "pd.DataFrame":
     }
     head = pandas.read_csv(path, header=None, nrows=1, dtype=str, **common)
     columns = [name.strip() for name in head.iloc[0]]
+    if all(map(_is_number, columns)):
+        raise UserError(
+            f"{path}: its first line must name the columns, not {', '.join(columns[:3])}, …; add "
+            "such a line"
+        )
     _check_columns(path, columns, names)
     with warnings.catch_warnings():
         # Rows that are longer than the first line: what is too much would be dropped
@@ -99,32 +104,41 @@ def _parquet(path: Path, names: dict[str, str | None]) -> "pd.DataFrame":
 
     numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     texts = [name for name in names.values() if name is not None]
-    with parquet.ParquetFile(path, read_dictionary=texts) as file:
+    with parquet.ParquetFile(path) as file:
         rows, schema = file.metadata.num_rows, file.schema_arrow
-        columns = list(schema.empty_table().to_pandas().columns)  # without an index
-        _check_columns(path, columns, names)
-        for name in columns:
-            kind = schema.field(name).type
-            if name not in texts and not any(check(kind) for check in numbers):
-                raise UserError(
-                    f"{path}: column {quoted(name)} must be numbers, not {kind}; leave it out"
-                )
+    match schema.pandas_metadata:
+        case {"index_columns": [*index]}:
+            columns = [name for name in schema.names if name not in index]
+        case _:
+            columns = schema.names
+    _check_columns(path, columns, names)
+    for name in columns:
+        kind = schema.field(name).type
+        if name in texts and types.is_nested(kind):
+            raise UserError(
+                f"{path}: column {quoted(name)} must be one value per row, not {kind}; name another"
+            )
+        if name not in texts and not any(check(kind) for check in numbers):
+            raise UserError(
+                f"{path}: column {quoted(name)} must be numbers, not {kind}; leave it out"
+            )
+    with parquet.ParquetFile(path, read_dictionary=texts) as file:
         if (size := 8 * rows * len(columns)) > npz.LARGEST:
             raise UserError(
                 f"{path}: declares {rows:,} rows of {len(columns):,} columns, {size:,} bytes, at "
                 f"most {npz.LARGEST:,} are read; keep fewer"
             )
-        return file.read().to_pandas()
+        return file.read(columns).to_pandas(ignore_metadata=True)
 
 
 def _check_columns(path: Path, columns: list[str], names: dict[str, str | None]) -> None:
     """Raises UserError for columns that cannot be told apart, or if one that a flag names is not
     there, or no flag names the label's.
     """
-    if all(map(_is_number, columns)):
+    if len(columns) > FEATURES + len(names):
         raise UserError(
-            f"{path}: its first line must name the columns, not {', '.join(columns[:3])}, …; add "
-            "such a line"
+            f"{path}: has {len(columns):,} columns, features must be 1 … {FEATURES:,}; leave some "
+            "out"
         )
     often, count = Counter(columns).most_common(1)[0]
     if count > 1:
@@ -152,7 +166,11 @@ def _numbers(path: Path, name: str, column: "pd.Series") -> np.ndarray:
     """A feature as float64 [N]. Raises UserError for the first cell that is no finite number."""
     import pandas
 
-    numbers = pandas.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    try:
+        parsed = pandas.to_numeric(column, errors="coerce")
+    except OverflowError:  # integers of more than 308 digits
+        parsed = pandas.to_numeric(column.astype(str), errors="coerce")
+    numbers = parsed.to_numpy(np.float64, na_value=np.nan)
     wrong = ~np.isfinite(numbers)
     if wrong.any():
         row = int(wrong.argmax())

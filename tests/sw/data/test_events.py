@@ -32,6 +32,12 @@ def test_window_is_in_seconds():
     assert triples(events.spikes(7)) == [(0, 2, 1), (0, 6, 2)]
 
 
+def test_events_long_after_the_window_are_dropped():
+    """So late that int64 does not hold their step."""
+    events = recordings(([0.0, 5e-10, 1e9], [1, 2, 3]), window=1e-9)
+    assert triples(events.spikes(256)) == [(0, 0, 1), (0, 128, 2)]
+
+
 def test_a_unit_may_fire_often_in_a_step():
     events = recordings(([0.1, 0.1, 0.2], [3, 3, 3]))
     assert triples(events.spikes(4)) == [(0, 0, 3)] * 3

@@ -244,6 +244,29 @@ def test_recordings(tmp_path):
     assert data.reading["window"] == 1.0
 
 
+@pytest.mark.parametrize(("kind", "last"), [("u1", 255), ("i1", 127), ("i2", 32767)])
+def test_units_as_small_integers(tmp_path, kind, last):
+    """The greatest one of a type, after which it has no number."""
+    units = np.array([2, 0, 1, 0, 2, last]).astype(kind)
+    assert own.load(
+        write(tmp_path / "mine.npz", **four_recordings(units=units)), PLAIN
+    ).channels == (last + 1)
+
+
+def test_labels_of_two_integer_types(tmp_path):
+    parts = {
+        f"{part}_{name}": values
+        for part, kind in (("train", np.uint64), ("test", np.int64))
+        for name, values in (
+            ("inputs", np.arange(8.0).reshape(4, 2)),
+            ("labels", np.array([10, 9, 10, 9], kind)),
+        )
+    }
+    data = own.load(write(tmp_path / "mine.npz", **parts), PLAIN)
+    assert data.labels == ("9", "10")
+    assert data.train_labels.tolist() == data.test_labels.tolist() == [1, 0, 1, 0]
+
+
 def test_a_window_that_holds_nearly_all(tmp_path):
     arrays = four_recordings(times=np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5]))
     del arrays["window"]
@@ -267,7 +290,7 @@ def test_a_window_that_holds_nearly_all(tmp_path):
         ({"channels": np.array(3.5)}, "not 0 … 2 of 3.5"),
         ({"channels": np.array(np.nan)}, "not 0 … 2 of nan"),
         ({"channels": np.array([3, 4])}, "channels must be a single number"),
-        ({"window": np.array(0.0)}, "window must be above 0 s"),
+        ({"window": np.array(0.0)}, "window must be 1e-09 s at least"),
     ],
 )
 def test_refuses_recordings_that_contradict_themselves(tmp_path, changes, message):

@@ -77,6 +77,18 @@ def test_an_index_in_parquet_is_no_feature(tmp_path):
     assert own.load(str(tmp_path / "mine.parquet"), LABELLED).reading["columns"] == ["x"]
 
 
+@pytest.mark.parametrize("columns", [[0, 1], [("a", "b"), ("y", "")]])
+def test_columns_in_parquet_that_have_no_plain_names(tmp_path, columns):
+    """pandas writes them as text, and that is what they are called."""
+    frame = pandas.DataFrame(frame_with().to_numpy(), columns=pandas.Index(columns)).astype(
+        {columns[0]: float}
+    )
+    frame.to_parquet(tmp_path / "mine.parquet")
+    feature, label = map(str, columns)
+    data = own.load(str(tmp_path / "mine.parquet"), Selection(label_column=label))
+    assert data.reading["columns"] == [feature]
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
