@@ -191,6 +191,11 @@ def positive_float(text: str) -> float:
     return _real(text, "above 0 and finite", lambda value: 0 < value < math.inf)
 
 
+def finite(text: str) -> float:
+    """A number that is neither infinite nor NaN."""
+    return _real(text, "finite", math.isfinite)
+
+
 def fraction(text: str) -> float:
     """0 … 1."""
     return _real(text, "in 0 … 1", lambda value: 0 <= value <= 1)

@@ -41,12 +41,14 @@ NUMBERS = {
     flags.natural: ("-1", "1.5", "nan", "x", "", "99999999999"),
     flags.tcp_port: ("-1", "1.5", "nan", "x", "", "65536"),
     flags.positive_float: ("0", "-1", "nan", "inf", "1e400", "x", ""),
+    flags.finite: ("nan", "inf", "1e400", "x", ""),
     flags.fraction: ("-0.1", "1.1", "nan", "inf", "x"),
     flags.positive_fraction: ("0", "-0.1", "1.1", "nan", "inf", "x"),
     flags.share: ("-0.1", "1", "nan", "inf", "x"),
     flags.seconds: ("0", "-1", "nan", "inf", "1e10", "x"),
     flags.megahertz: ("0", "-1", "nan", "inf", "1e300", "x"),
 }
+PAIRS = ("--size", "--input-range")
 OUTPUTS = {
     flags.output_file: (
         "",
@@ -129,7 +131,7 @@ def test_every_value_has_a_type_that_checks_it(parsers):
 def test_numbers(parsers, places):
     tried = 0
     for name, flag, value in given(parsers, NUMBERS):
-        line = refused(name, [flag, value, value] if flag == "--size" else [f"{flag}={value}"])
+        line = refused(name, [flag, value, value] if flag in PAIRS else [f"{flag}={value}"])
         assert line.startswith(f"{flag} must be "), line
         tried += 1
     assert tried > 150
@@ -353,7 +355,8 @@ def is_text(call):
         return bool(text or not (call.args or named)) and "encoding" not in named
     if name in ("read_text", "write_text"):
         return len(call.args) < (2 if name[0] == "w" else 1) and "encoding" not in named
-    return bool({"text", "universal_newlines"} & named) and "encoding" not in named
+    starts = name in ("run", "Popen", "check_output", "check_call")
+    return starts and bool({"text", "universal_newlines"} & named) and "encoding" not in named
 
 
 @pytest.mark.parametrize("package", ["hw", "sw", "sim"])

@@ -14,6 +14,7 @@ import numpy as np
 
 from hw.boards.table import Board, find_board
 from hw.explore.resources import remedies, resources_of, shortage
+from hw.rtl.inputs.registry import find_input
 from sw.cli import UserError
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import PROVENANCE, Layer, Network
@@ -80,7 +81,8 @@ def largest(
             cells = needed.logic_cells(target.family)
             return not shortage(needed, target) and cells <= filled * target.logic_cells
 
-        least = 1 if fewer_inputs and isinstance(encoder, LatencyEncoder) else most
+        # Of pixels some may be left out, of a sensor's events none
+        least = 1 if fewer_inputs and find_input(encoder).load_cycles else most
         inputs = _most(least, most, fits)
         if inputs * worth > best:
             best, result = inputs * worth, (inputs, units)
@@ -135,9 +137,7 @@ def _most(least: int, most: int, fits: Callable[[int], bool]) -> int:
 def _keeping(
     encoder: LatencyEncoder | EventsEncoder, inputs: int
 ) -> LatencyEncoder | EventsEncoder:
-    if inputs == encoder.inputs or isinstance(encoder, EventsEncoder):
-        return encoder
-    return replace(encoder, select=tuple(range(inputs)))
+    return encoder if inputs == encoder.inputs else replace(encoder, select=tuple(range(inputs)))
 
 
 def _stand_in(

@@ -17,7 +17,7 @@ from hw.rtl.inputs.pixels import Pixels
 from sw.cli import UserError
 from sw.network import Network
 
-__all__ = ["Intake", "check_units", "intake"]
+__all__ = ["Intake", "check_units", "intake", "kind_of"]
 
 
 class Intake(NamedTuple):
@@ -42,6 +42,11 @@ class Intake(NamedTuple):
     last: Any
     end: Any
     overrun: Any
+
+
+def kind_of(source: Input) -> Kind:
+    """The kind of the frames that bring such inputs."""
+    return Kind.IMAGE if source.port == Pixels.port else Kind.EVENTS
 
 
 def check_units(network: Network, source: Input) -> None:

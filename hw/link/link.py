@@ -6,11 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from hw.link import protocol
 from hw.link.frames import Frames
-from hw.link.intake import check_units, intake
+from hw.link.intake import check_units, intake, kind_of
 from hw.link.layouts import CLASS, LedsLayout, ReplyLayout
 from hw.link.loader import LoadingSignature
 from hw.link.protocol import Fault, Kind, Status
-from hw.rtl.inputs.pixels import Pixels
 from hw.rtl.inputs.registry import find_input
 from sw.cli import UserError
 from sw.network import Network
@@ -63,7 +62,7 @@ class Link(wiring.Component):
         self._network = network
         self._input = find_input(network.encoder)
         check_units(network, self._input)
-        self._kind = Kind.IMAGE if self._input.port == Pixels.port else Kind.EVENTS
+        self._kind = kind_of(self._input)
         size = self._input.load_cycles or None
         sizes = {Kind.QUERY: 0, self._kind: size, **({Kind.LOAD: None} if loads else {})}
         self._frames = Frames(sizes, drops=frozenset({Kind.QUERY, Kind.LOAD} & sizes.keys()))

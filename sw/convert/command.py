@@ -13,7 +13,7 @@ from sw.convert import nir_export
 from sw.convert.comparison import Comparison, compare
 from sw.convert.sources import convert
 from sw.data import registry
-from sw.flags import input_file, natural, output_file, parser, positive_int
+from sw.flags import finite, input_file, natural, output_file, parser, positive_int
 from sw.selection import Selection
 
 __all__ = ["main"]
@@ -63,7 +63,7 @@ def arguments() -> argparse.ArgumentParser:
     flags.add_argument(
         "--input-range",
         nargs=2,
-        type=float,
+        type=finite,
         metavar=("LOW", "HIGH"),
         help="what a source that quantises its inputs is given for pixels of 0 and 255 (default 0 "
         "1)",

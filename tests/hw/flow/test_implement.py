@@ -45,7 +45,7 @@ def test_what_the_tools_gave(stubs, made):
         "available": {"logic_cells": 5280, "ebr": 30, "spram": 4},
         "fmax_mhz": pytest.approx(1.02 * MHZ, abs=0.01),
         "clock_mhz": MHZ,
-        "placement_seed": 0,
+        "placement_seed": BOARD.seed,
         "router": "router2",
         "digest": "d",
     }
