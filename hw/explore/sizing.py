@@ -8,7 +8,7 @@ inputs. On the zoo that is within 5 % of the logic cells that the trained networ
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -137,7 +137,9 @@ def _most(least: int, most: int, fits: Callable[[int], bool]) -> int:
 def _keeping(
     encoder: LatencyEncoder | EventsEncoder, inputs: int
 ) -> LatencyEncoder | EventsEncoder:
-    return encoder if inputs == encoder.inputs else replace(encoder, select=tuple(range(inputs)))
+    if inputs == encoder.inputs:
+        return encoder
+    return replace(cast(LatencyEncoder, encoder), select=tuple(range(inputs)))
 
 
 def _stand_in(
