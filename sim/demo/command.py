@@ -4,8 +4,6 @@ import logging
 import os
 import socket
 import sys
-import threading
-import time
 import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.flags import parser, tcp_port
 from sw.network import Network, find
+from sw.progress import elapsed
 from sw.selection import Selection
 
 __all__ = ["main"]
@@ -61,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with _listener(args.port) as listener:
         url = f"http://{ADDRESS}:{listener.getsockname()[1]}/"
         data, missing = _examples(network, Selection.of(args))
-        with _progress(f"compiling the RTL of {network.title}", args.quiet):
+        with elapsed(f"compiling the RTL of {network.title}", args.quiet):
             tracer = Tracer.build(network, args.build_dir / "verify", config)
         app = create_app(Session(tracer=tracer, data=data, missing=missing))
         server = create_server(app, sockets=[listener], ident=None, max_request_body_size=2 * LIMIT)
@@ -97,32 +96,6 @@ def _examples(network: Network, selection: Selection) -> tuple[Dataset | EventDa
         if selection.dataset is not None:
             raise
         return None, str(error)
-
-
-@contextmanager
-def _progress(what: str, quiet: bool) -> Iterator[None]:
-    """Tells for how long ``what`` has been going on, on a terminal each second."""
-    done, begun = threading.Event(), time.monotonic()
-    terminal = sys.stderr.isatty()
-
-    def tell() -> None:
-        while not done.wait(1):
-            print(
-                f"\r{what}: {time.monotonic() - begun:.0f} s", end="", file=sys.stderr, flush=True
-            )
-
-    teller = threading.Thread(target=tell, daemon=True)
-    if not quiet:
-        print(what, end="" if terminal else "\n", file=sys.stderr, flush=True)
-        if terminal:
-            teller.start()
-    try:
-        yield
-    finally:
-        done.set()
-        if teller.ident:
-            teller.join()
-            print(file=sys.stderr)
 
 
 def _has_browser() -> bool:

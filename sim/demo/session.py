@@ -14,16 +14,13 @@ from sw.answer import Answer
 from sw.cli import UserError, printable
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.data.raw import Kind
+from sw.data.raw import MADE_OF, Kind
 from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, Spikes
 from sw.network import Network
 
 __all__ = ["Session"]
 
 Json = dict[str, Any]
-
-# What becomes bytes by more than scaling (sw.data.own), so that only test examples are at hand.
-_MADE_OF = {Kind.TABLE: "rows of a table", Kind.SERIES: "time series"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +62,15 @@ class Session:
         if isinstance(self.network.encoder, EventsEncoder):
             return Kind.EVENTS
         told = self._reading.get("kind")
-        return next((kind for kind in _MADE_OF if kind.value == told), Kind.IMAGES)
+        return next((kind for kind in MADE_OF if kind.value == told), Kind.IMAGES)
 
     @property
     def takes(self) -> str:
         """What an input is, as text."""
         encoder = self.network.encoder
-        if self.kind not in _MADE_OF or not isinstance(encoder, LatencyEncoder):
+        if self.kind not in MADE_OF or not isinstance(encoder, LatencyEncoder):
             return encoder.examples
-        return f"{_MADE_OF[self.kind]}, as {encoder.shape[0]} × {encoder.shape[1]} bytes"
+        return f"{MADE_OF[self.kind]}, as {encoder.shape[0]} × {encoder.shape[1]} bytes"
 
     @property
     def inverted(self) -> bool:

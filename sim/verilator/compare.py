@@ -20,6 +20,7 @@ from sim.verilator.simulator import UNSEEN, CoreError, Simulator, record_type
 from sw.answer import Answer
 from sw.encoder import Inputs
 from sw.network import Network
+from sw.progress import elapsed
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -126,7 +127,8 @@ def compare(
     """
     count = len(inputs)
     workers = max(1, min(os.cpu_count() or 1, count // 256))
-    with ThreadPoolExecutor(2) as pool:
+    what = f"compiling the {'netlist' if netlist else 'RTL'} of {network.title}"
+    with elapsed(what, quiet=not progress), ThreadPoolExecutor(2) as pool:
         building = pool.submit(_simulator, network, folder, netlist, config)
         computing = pool.submit(golden.run_inputs, network, inputs)
         simulator, answer = building.result(), computing.result()

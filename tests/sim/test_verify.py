@@ -19,6 +19,7 @@ BUILD = ["--build-dir", str(VERIFY.parent), "--no-report"]
 
 def test_digits_on_the_whole_test_set(tmp_path, capsys):
     path = tmp_path / "figures.json"
+    VERIFY.mkdir(parents=True, exist_ok=True)
     (tmp_path / "verify").symlink_to(VERIFY)  # with what was compiled before
     assert verify.main([DIGITS, "--json", str(path), "--build-dir", str(tmp_path)]) == 0
     figures = json.loads(path.read_text())
@@ -34,7 +35,8 @@ def test_digits_on_the_whole_test_set(tmp_path, capsys):
     assert figures["network_sha256"] == network.sha256
     assert figures["hidden_units_compared"] == 192
     assert figures["seconds"] > 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert err.startswith(f"compiling the RTL of {DIGITS}\n")
     assert "golden model = RTL on 355 images of digits" in out
     assert "every hidden spike" in out
     folder = tmp_path / "report" / DIGITS

@@ -194,6 +194,7 @@ def _confusion(matrix: np.ndarray, labels: Sequence[str]) -> str:
     classes, errors = len(matrix), matrix - np.diag(np.diag(matrix))
     names = [short(label, 10) for label in labels]
     with drawing(4.3) as picture:
+        picture.figure.set_layout_engine("compressed")  # keeps room for labels of square axes
         axes = picture.figure.subplots()
         for right, colour in ((True, "accent"), (False, "warn")):
             cells = [

@@ -14,7 +14,7 @@ from sw.encoder import EventsEncoder
 from sw.reports import page as page_module
 from sw.reports.page import PAGE, publish
 from sw.reports.result import command_line, portable, read_results
-from sw.reports.sections.evaluation import Evaluation
+from sw.reports.sections.evaluation import Evaluation, _confusion
 from sw.reports.sections.registry import SECTIONS
 
 
@@ -130,6 +130,28 @@ def test_the_same_results_give_the_same_page(case, page, tmp_path):
     publish(network, "x", tmp_path, [*reversed(others(network)), evaluation(*case)])
     assert (tmp_path / PAGE).read_bytes() == page.read_bytes()
     assert len(page.read_bytes()) < 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken"),
+    [
+        ("table", "rows of a table, as 8 × 8 bytes"),
+        ("series", "time series, as 8 × 8 bytes"),
+        ("images", "images of 8 × 8 pixels, 8 bits"),
+        (["x"], "images of 8 × 8 pixels, 8 bits"),
+    ],
+)
+def test_a_row_of_a_table_is_no_image(rng, tmp_path, kind, taken):
+    network = images(rng)[0]
+    read = {**network.provenance, "data": {"kind": kind}}
+    publish(renamed(network, provenance=read), "n.safetensors", tmp_path, [])
+    assert Reader(tmp_path / PAGE).facts["input"] == taken
+
+
+def test_long_names_leave_room_for_the_label_of_the_axis():
+    svg = _confusion(np.eye(3, dtype=int), ["Lager ok", "Lagerschaden", "Unwucht"])
+    place = re.search(r'font-size: 11px[^>]* x="([\d.]+)"[^>]*>class<', svg)
+    assert float(place[1]) > 11 * 0.76  # the height of DejaVu's ascenders: it stands upright
 
 
 def test_results_of_another_network_count_for_nothing(rng, case, page, tmp_path):
