@@ -210,6 +210,13 @@ CASES = [
     ("cells without a column", text("x,y\n1,a,2\n"), "mine.csv", Y, "cannot be read as a table"),
     ("another encoding", text("x,y\n1,ä\n", "latin-1"), "mine.csv", Y, "cannot be read as a table"),
     ("one class only", text("x,y\n1,a\n2,a\n"), "mine.csv", Y, "one class only, 'a'"),
+    (
+        "a name that is no text",
+        arrays(labels=np.array(["\ud800", "b"] * 4)),
+        "mine.npz",
+        [],
+        "must be text in UTF-8, not",
+    ),
     ("one class only", arrays(labels=np.zeros(8, int)), "mine.npz", [], "one class only, '0'"),
     ("one class only", recordings(labels=np.ones(8, int)), "mine.npz", [], "one class only, '1'"),
     ("one class only", hdf5(labels=np.ones(8, int)), "mine.h5", [], "one class only, '1'"),

@@ -109,6 +109,7 @@ class Session:
         self._name = name
         self._sleep = sleep
         self._sequence = protocol.SEQUENCES - 2  # so that a board without frames knows the query
+        self._has_answered = False
         self.losses = 0
         with self._connected():
             line.reset_output_buffer()
@@ -208,6 +209,7 @@ class Session:
 
     def _identify(self) -> bool:
         """Waits until the board listens, and asks who it is; returns whether it loads weights."""
+        may_be_late = self._has_answered  # once; a port where nothing ever answers is told of soon
         for attempt in range(1, _ATTEMPTS + 1):
             with self._connected():
                 self._sleep(_SILENCE)  # also until all earlier replies have come
@@ -216,6 +218,10 @@ class Session:
             try:
                 reply = self._receive()
             except _SilentError:
+                if may_be_late:
+                    may_be_late = False
+                    self.losses += 1
+                    continue
                 raise UserError(
                     f"{self._name}: no answer; check that the bitstream is loaded, that this is "
                     "the port of the board's UART (boards with two ports have it at the second), "
@@ -230,6 +236,7 @@ class Session:
                     ) from None
                 continue
             if (reply.kind, reply.sequence) == (Kind.IDENTITY, sequence):
+                self._has_answered = True
                 return self._check_identity(reply.payload)
             self.losses += 1
         raise UserError(f"{self._name}: the board received no query undamaged; {_CABLE}")

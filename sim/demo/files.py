@@ -1,6 +1,7 @@
 """A file that is dropped on the page becomes an image: pictures and arrays, from anywhere."""
 
 import io
+import warnings
 import zipfile
 
 import numpy as np
@@ -47,8 +48,10 @@ def from_file(content: bytes, shape: tuple[int, int], *, picture: bool, invert: 
 
 def _picture(content: bytes, shape: tuple[int, int]) -> np.ndarray:
     try:
-        opened = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
+            opened = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+    except Image.DecompressionBombError:
         raise _too_large() from None
     except Exception:  # of a damaged file Pillow raises errors of many kinds
         raise UserError("not a PNG, JPEG, .npy or .npz file") from None

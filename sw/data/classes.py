@@ -57,6 +57,10 @@ def classes(
                 f"{path}: the name of a class must have 1 … {limits.TEXT} characters, "
                 f"not {quoted(each)}"
             )
+        if not each.isascii() and any(0xD800 <= ord(char) < 0xE000 for char in each):
+            raise UserError(
+                f"{path}: the name of a class must be text in UTF-8, not {quoted(each)}; rename it"
+            )
     order = list(range(len(names)))
     if all(map(_is_integer, names)):
         order.sort(key=lambda place: int(names[place]))

@@ -19,6 +19,7 @@ __all__ = ["is_sound", "read"]
 
 _LONGEST = 60  # s: longer ones are not what a window of 256 steps can tell apart
 _RATE = 8000  # Hz, at least
+_DAMAGES = (OSError, ValueError, EOFError, ZeroDivisionError, UnboundLocalError, struct.error)
 
 
 def is_sound(file: Path) -> bool:
@@ -51,8 +52,10 @@ def _sound(file: Path) -> tuple[np.ndarray, int]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks of other programs
             rate, samples = wavfile.read(file)
-    except (OSError, ValueError, EOFError, struct.error) as error:
-        reason = str(error).partition("\n")[0]
+    except _DAMAGES as error:
+        # SciPy forgets to check that the format and the data are there
+        forgotten = isinstance(error, UnboundLocalError)
+        reason = "a chunk is missing" if forgotten else str(error).partition("\n")[0]
         raise UserError(
             f"{file}: cannot be read as WAV ({reason}); correct it or move it away"
         ) from None
@@ -62,7 +65,10 @@ def _sound(file: Path) -> tuple[np.ndarray, int]:
         raise UserError(
             f"{file}: lasts {len(samples) / rate:.1f} s, at most {_LONGEST} s are read; cut it"
         )
-    mixed = samples.astype(np.float64).reshape(len(samples), -1).mean(axis=1)
+    if not len(samples):
+        raise UserError(f"{file}: has no samples; record it again, or move it away")
+    with np.errstate(over="ignore"):
+        mixed = samples.astype(np.float64).reshape(len(samples), -1).mean(axis=1)
     if not np.isfinite(mixed).all():
         raise UserError(f"{file}: has samples that are not finite; correct it or move it away")
     return mixed, rate

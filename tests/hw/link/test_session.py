@@ -232,6 +232,15 @@ def test_a_line_that_loses_everything(rng, network):
         list(line.begin(network, name="com7").classify(random_images(rng, network, 1)))
 
 
+def test_a_board_that_is_late_once(rng, network):
+    """A query goes unanswered after a loss, as when a packet of an adapter is lost: the next."""
+    known = protocol.identity(network.sha256, loads=False)
+    script = [DAMAGED, some(), some(), some(1, 1, 1, 1)]
+    talk = Scripted(network, *script, identity=[known, b"", known]).begin(network)
+    assert list(talk.classify(random_images(rng, network, 2))) == [SOME, (1, 1, 1, 1)]
+    assert talk.losses == 2
+
+
 def test_a_board_that_falls_silent(rng, network):
     line = Scripted(network, some(), b"", b"", identity=None)
     replies = line.begin(network, name="com7").classify(random_images(rng, network, 3))

@@ -120,6 +120,7 @@ REFUSED = {
     "half a PNG": (saved(NOISE)[:-200], r"^the PNG file is damaged$"),
     "half a JPEG": (saved(NOISE, "JPEG")[:-200], r"^the JPEG file is damaged$"),
     "a large picture": (png_header(5000, 5000), r"more than 16,777,216 pixels: 5000 × 5000; make"),
+    "a picture that Pillow warns of": (png_header(13_000, 13_000), r"pixels: 13000 × 13000; make"),
     "a bomb": (png_header(60_000, 60_000), r"more than 16,777,216 pixels; make it smaller$"),
     "another shape": (npy(IMAGE.T), r"^the array must be of 6 × 8, not 8 × 6$"),
     "a number": (npy(np.uint8(3)), r"^the array must be of 6 × 8, not a single number$"),

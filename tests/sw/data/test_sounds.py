@@ -112,6 +112,8 @@ def test_24_bits(tmp_path):
         (tone(500, rate=4000), 4000, "has 4,000 samples per second, must be 8,000 at least"),
         (np.zeros(61 * RATE, np.int16), RATE, "lasts 61.0 s, at most 60 s are read; cut it"),
         (np.full(800, np.nan, np.float32), RATE, "has samples that are not finite"),
+        (np.full((800, 2), 1.7e308), RATE, "has samples that are not finite"),
+        (np.zeros(0, np.int16), RATE, "has no samples"),
     ],
 )
 def test_refuses_sounds(tmp_path, samples, rate, message):
@@ -124,7 +126,12 @@ def test_refuses_sounds(tmp_path, samples, rate, message):
 def test_a_sound_that_cannot_be_read(tmp_path):
     path = high_and_low(tmp_path)
     whole = (tmp_path / "low" / "1.wav").read_bytes()
-    for content in (b"", b"no sound", whole[:30], whole[:41]):
+    damaged = (
+        whole.replace(b"fmt ", b"fmu "),
+        whole.replace(b"data", b"dath", 1),
+        whole[:22] + b"\x00\x10" + whole[24:],  # 4,096 channels of 2 bytes in frames of 2 bytes
+    )
+    for content in (b"", b"no sound", whole[:30], whole[:41], *damaged):
         (tmp_path / "low" / "1.wav").write_bytes(content)
         with pytest.raises(UserError, match=r"low/1.wav: cannot be read as WAV \(") as refused:
             own.load(path, PLAIN)
