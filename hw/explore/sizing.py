@@ -22,7 +22,9 @@ from sw.network import PROVENANCE, Layer, Network
 __all__ = ["Sizes", "fit", "largest"]
 
 _UNITS = 8  # hidden units are multiples of it, where they are chosen
-_FILLED = 0.95  # share of the logic cells that a size which is chosen may take, so that it routes
+# Share of the logic cells that a size which is chosen may take: carry chains do not fill a part to
+# the end, and of designs above it nextpnr could not place some.
+_FILLED = 0.8
 
 
 class Sizes(NamedTuple):

@@ -23,6 +23,9 @@ ROUTERS = ("router1", "router2")  # the first is nextpnr's default for every fam
 # routed had at most 3 of router1 in a row, and at most 34 of router2; of others there is no end.
 _PATIENCE = {"router1": 50, "router2": 200}
 _PLACEMENTS = 3
+# A placer that finds no place for a carry chain tries on for hours: cells² / 8 times by default. A
+# larger divisor ends it after seconds, and changes nothing where a place is found before.
+_PLACER = ("--placer-heap-cell-placement-timeout", "100")
 _SHOWN_EVERY = 15  # seconds
 
 
@@ -104,7 +107,7 @@ def place_and_route(
     seeds = range(int(seed), int(seed) + _PLACEMENTS)
     for at, by in ((at, by) for at in seeds for by in routers):
         (folder / "top.tim").unlink(missing_ok=True)
-        line = _with(arguments, "--seed", str(at))
+        line = _with(_with(arguments, "--seed", str(at)), *_PLACER)
         line = line if by == router else _with(line, "--router", by)
         watch = _Watch(f"{tool}, placement {at}", folder / "top.tim", log, check)
         try:
@@ -117,7 +120,7 @@ def place_and_route(
                 raise
             log(str(error))
     raise NotRoutedError(
-        f"{tool} could not route any of {_PLACEMENTS} placements, from --seed {seed} on, with "
+        f"{tool} could not place and route any of {_PLACEMENTS} placements, from --seed {seed} on, with "
         f"either router (its log: {folder / 'top.tim'}); name another --seed, a smaller network "
         "or a larger --board"
     )
