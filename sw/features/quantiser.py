@@ -103,7 +103,8 @@ class Quantiser:
         step = max(1, _CHUNK // features)
         for start in range(0, count, step):
             part = slice(start, start + step)
-            shares = (values[part].astype(np.float64) - low) / span
+            with np.errstate(over="ignore"):  # of a width near 0; infinity is a share like others
+                shares = (values[part].astype(np.float64) - low) / span
             for level in range(self.levels):
                 within = (shares * self.levels - level).clip(0, 1)
                 levels = np.where(high == low, 0, np.floor(within * 255 + 0.5))

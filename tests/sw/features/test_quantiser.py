@@ -127,3 +127,9 @@ def test_refuses_what_is_damaged(change, message):
 def test_refuses_another_number_of_features():
     with pytest.raises(ValueError, match="Features must be 2, not 3"):
         Quantiser(low=(0.0, 0.0), high=(1.0, 1.0)).encode(np.zeros((1, 3)))
+
+
+def test_a_range_of_next_to_no_width():
+    quantiser = Quantiser(low=(0.0,), high=(5e-324,))
+    values = np.array([[-1.0], [0.0], [5e-324], [1e300]])
+    assert quantiser.encode(values).ravel().tolist() == [0, 0, 255, 255]
