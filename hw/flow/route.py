@@ -120,9 +120,9 @@ def place_and_route(
                 raise
             log(str(error))
     raise NotRoutedError(
-        f"{tool} could not place and route any of {_PLACEMENTS} placements, from --seed {seed} on, with "
-        f"either router (its log: {folder / 'top.tim'}); name another --seed, a smaller network "
-        "or a larger --board"
+        f"{tool} could not place and route any of {_PLACEMENTS} placements, from --seed {seed} on, "
+        f"with either router (its log: {folder / 'top.tim'}); name another --seed, a smaller "
+        "network or a larger --board"
     )
 
 
