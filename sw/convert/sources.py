@@ -46,6 +46,10 @@ def convert(args: argparse.Namespace) -> tuple[Converted, Data]:
     if args.source.endswith(".py"):
         raise cli.UserError(f"{args.source}: name what in it is the module: {args.source}:NAME")
     _refuse(args, "is for a module of PyTorch (FILE.py:NAME)", "weights")
+    source = Path(args.source)
+    if source.suffix in (".onnx", ".nir") and source.exists() and not source.is_file():
+        # A pipe would be waited for
+        raise cli.UserError(f"{source}: must be a file, not a folder, a pipe or a device")
     if args.source.endswith(".onnx"):
         return _from_qonnx(args)
     _refuse(args, "is for PyTorch or QONNX", "bipolar", "input_range", "equal_scales")

@@ -1,6 +1,7 @@
 """The command ``python -m sw.convert``."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -242,3 +243,12 @@ def test_as_a_program(folder):
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith("error: missing: cannot be read")
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("suffix", ["nir", "onnx"])
+def test_a_pipe_is_not_waited_for(tmp_path, suffix):
+    source = tmp_path / f"pipe.{suffix}"
+    os.mkfifo(source)
+    with pytest.raises(UserError, match=r"must be a file, not a folder, a pipe or a device"):
+        main([str(source), "--out", str(tmp_path / "n.safetensors"), "--dataset", "digits"])
+    assert list(tmp_path.iterdir()) == [source]
