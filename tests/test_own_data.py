@@ -21,7 +21,9 @@ import sw.report
 import sw.sweep
 import sw.train
 from hw.boards.table import find_board
+from hw.explore.measure import Observation
 from hw.flow.bitstream import build
+from hw.rtl.config import DEFAULT
 from sw.cli import UserError
 from sw.network import Network
 from sw.selection import Selection
@@ -143,11 +145,12 @@ def test_a_build_without_the_data_says_which_flag_would_measure(there, monkeypat
 
 @pytest.mark.deep
 def test_build(there):
+    network = Network.load(there / "wine.safetensors")
     report = build(
-        Network.load(there / "wine.safetensors"),
+        network,
         find_board("icebreaker"),
         build_dir=there / "build",
-        data=Selection(dataset="gone.csv"),
+        observation=Observation(network, Selection(dataset="gone.csv"), DEFAULT),
         log=lambda text: None,
     )
     assert (there / report.bitstream).exists()
