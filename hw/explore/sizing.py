@@ -110,7 +110,8 @@ def fit(network: Network, board: str) -> str:
 def _lacks(network: Network, board: Board, *, resized: bool = True) -> str:
     """What ``network`` needs too much of, and what would fit; unless ``resized``, at its size."""
     needed = resources_of(network)
-    short = " and ".join(shortage(needed, board)) or f"more than {_FILLED:.0%} of the logic cells"
+    cells = f"about {needed.logic_cells(board.family):,} of {board.logic_cells:,} logic cells"
+    short = " and ".join(shortage(needed, board)) or cells
     would = remedies(network, needed, board)
     would = would if resized else [remedy for remedy in would if remedy.startswith("take")]
     return "; ".join(filter(None, [f"{network.structure} needs {short}", ", or ".join(would)]))
