@@ -5,7 +5,7 @@ and the reason. PyTorch, onnx and nir are imported only when they are needed.
 """
 
 from sw.convert.command import main
-from sw.convert.layers import ConversionError
+from sw.convert.errors import ConversionError
 from sw.convert.nir_export import to_nir
 from sw.convert.nir_import import from_nir
 from sw.convert.pytorch import from_torch

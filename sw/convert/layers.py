@@ -10,14 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sw.cli import UserError
+from sw.convert.errors import ConversionError
 from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
 from sw.fold import fold
 from sw.network import Layer, Network
 
 __all__ = [
-    "EVENTS",
-    "ConversionError",
     "Converted",
     "Levels",
     "Stage",
@@ -28,11 +26,7 @@ __all__ = [
 
 # Spikes that a recording of sensor events has at most. An input of it may fire several times, so
 # that the fan-in alone does not bound a potential.
-EVENTS = 1 << 20
-
-
-class ConversionError(UserError):
-    """A source that no network represents. One line: layer, reason, remedy."""
+_EVENTS = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,7 +285,7 @@ def read_out(stage: Stage, *, equal_scales: bool) -> Layer:
 
 def most_spikes(encoder: LatencyEncoder | EventsEncoder) -> int:
     """Spikes that the first layer gets at most."""
-    return EVENTS if isinstance(encoder, EventsEncoder) else encoder.inputs
+    return _EVENTS if isinstance(encoder, EventsEncoder) else encoder.inputs
 
 
 def _is_power(value: Fraction) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sw.convert.layers import ConversionError
+from sw.convert.errors import ConversionError
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sw import limits
-from sw.cli import printable
 from sw.container import parse_json, quoted
-from sw.convert.layers import ConversionError, Converted, Levels, Stage, Target, most_spikes
+from sw.convert.errors import ConversionError, check_file, reason_of
+from sw.convert.layers import Converted, Levels, Stage, Target, most_spikes
 from sw.convert.nir_export import FORMAT
 from sw.convert.nir_run import stepper
 from sw.convert.simulate import simulate
@@ -29,17 +29,12 @@ def read(path: Path) -> nir.NIRGraph:
     """Reads a file. Raises :class:`ConversionError` with the path and the fault in one line."""
     import nir
 
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise ConversionError(f"{path}: cannot be read ({error.strerror}); name a file") from None
+    check_file(path)
     try:
         if (numbers := _numbers(path)) <= 4 * limits.WEIGHTS:
             return nir.read(path)
     except Exception as error:  # whatever HDF5 and the library raise for a damaged file
-        reason = printable(str(error).split("\n")[0] or type(error).__name__, 120)
-        raise ConversionError(f"{path}: is no NIR graph ({reason})") from None
+        raise ConversionError(f"{path}: is no NIR graph ({reason_of(error)})") from None
     raise ConversionError(
         f"{path}: must hold at most {4 * limits.WEIGHTS:,} numbers, not {numbers:,}"
     )

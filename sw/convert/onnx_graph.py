@@ -17,7 +17,7 @@ import numpy as np
 
 from sw import limits
 from sw.cli import printable
-from sw.convert.layers import ConversionError
+from sw.convert.errors import ConversionError, check_file, reason_of
 
 if TYPE_CHECKING:
     import onnx
@@ -81,21 +81,19 @@ class Node:
         try:
             return evaluate(self._evaluator, feeds | {str(self.place): values})
         except Exception as error:  # whatever the library raises for shapes that do not fit
-            reason = printable(str(error).split("\n")[0], 120)
-            raise ConversionError(f"{self.title}: cannot be computed ({reason})") from None
+            raise ConversionError(
+                f"{self.title}: cannot be computed ({reason_of(error)})"
+            ) from None
 
 
 def read(path: Path) -> onnx.ModelProto:
     """Reads a file. Raises :class:`ConversionError` with the path and the fault in one line."""
     import onnx
 
-    try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= _BYTES else b""
-    except OSError as error:
-        raise ConversionError(f"{path}: cannot be read ({error.strerror}); name a file") from None
-    if size > _BYTES:
+    check_file(path)
+    if (size := path.stat().st_size) > _BYTES:
         raise ConversionError(f"{path}: must have at most {_BYTES:,} bytes, not {size:,}")
+    content = path.read_bytes()
     try:
         model = onnx.load_model_from_string(content)
     except Exception:  # of protobuf's own kind
@@ -228,8 +226,7 @@ def _given(model: onnx.ModelProto) -> tuple[dict[str, np.ndarray], str]:
         try:
             value = numpy_helper.to_array(tensor)
         except Exception as error:  # data that do not fill the shape, an unknown type
-            reason = printable(str(error).split("\n")[0], 120)
-            raise ConversionError(f"{name}: is a damaged tensor ({reason})") from None
+            raise ConversionError(f"{name}: is a damaged tensor ({reason_of(error)})") from None
         if value.dtype.kind not in _NUMBERS:
             raise ConversionError(f"{name}: must hold numbers, not {value.dtype}; save float32")
         constants[tensor.name] = value
@@ -271,8 +268,7 @@ def _computed(
             feeds = {name: constants[name] for name in names}
             result = evaluate(evaluator(_alone(node), model), feeds)
     except Exception as error:  # whatever the library raises for a wrong graph
-        reason = printable(str(error).split("\n")[0], 120)
-        return f"{title}: cannot be computed ({reason})"
+        return f"{title}: cannot be computed ({reason_of(error)})"
     if result.dtype.kind not in _NUMBERS:
         return f"{title}: must give numbers, not {result.dtype}"
     return result

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from sw.convert.errors import ConversionError
 from sw.convert.layers import (
-    ConversionError,
     Converted,
     Levels,
     Stage,

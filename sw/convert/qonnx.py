@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sw.cli import printable
-from sw.convert.layers import ConversionError, Converted, Levels, Stage, Target
+from sw.convert.errors import ConversionError, reason_of
+from sw.convert.layers import Converted, Levels, Stage, Target
 from sw.convert.onnx_graph import Node, chain_of, evaluate, evaluator, several_bits
 from sw.convert.signs import Activation, Reading, convert_signs
 from sw.encoder import EventsEncoder, LatencyEncoder
@@ -254,8 +255,7 @@ def _check_chain(
             feeds = {source: values.reshape(1, *shape)}
             whole = evaluate(evaluator(model.graph, model), feeds, blocks[-1].output)
         except Exception as error:  # whatever the library raises for a wrong graph
-            reason = printable(str(error).split("\n")[0], 120)
-            raise ConversionError(f"ONNX graph: cannot be run ({reason})") from None
+            raise ConversionError(f"ONNX graph: cannot be run ({reason_of(error)})") from None
         for step in [front, *(part for block in blocks for part in (block, block.activation))]:
             values = step.run(values) if step else values
         if whole.shape != values.shape or not np.allclose(whole, values, 1e-4, 1e-5):

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from sw.convert.errors import ConversionError
 from sw.convert.layers import (
-    ConversionError,
     Converted,
     Levels,
     Stage,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sw import cli
 from sw.convert import nir_export, nir_import, onnx_graph, pytorch, qonnx
-from sw.convert.layers import ConversionError, Converted, Target
+from sw.convert.errors import ConversionError
+from sw.convert.layers import Converted, Target
 from sw.convert.signs import Reading
 from sw.data import registry
 from sw.data.dataset import Dataset
@@ -46,10 +47,6 @@ def convert(args: argparse.Namespace) -> tuple[Converted, Data]:
     if args.source.endswith(".py"):
         raise cli.UserError(f"{args.source}: name what in it is the module: {args.source}:NAME")
     _refuse(args, "is for a module of PyTorch (FILE.py:NAME)", "weights")
-    source = Path(args.source)
-    if source.suffix in (".onnx", ".nir") and source.exists() and not source.is_file():
-        # A pipe would be waited for
-        raise cli.UserError(f"{source}: must be a file, not a folder, a pipe or a device")
     if args.source.endswith(".onnx"):
         return _from_qonnx(args)
     _refuse(args, "is for PyTorch or QONNX", "bipolar", "input_range", "equal_scales")
@@ -76,8 +73,8 @@ def _from_torch(args: argparse.Namespace, path: Path, attribute: str) -> tuple[C
 
 def _from_qonnx(args: argparse.Namespace) -> tuple[Converted, Data]:
     _refuse(args, "is for spiking neurons", "latched")
-    target, data = _target(args)
     model = onnx_graph.read(Path(args.source))
+    target, data = _target(args)
     return _checked(qonnx.convert_qonnx(model, target, _reading(args))), data
 
 

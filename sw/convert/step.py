@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sw.convert.layers import ConversionError
+from sw.convert.errors import ConversionError
 
 __all__ = ["Elementwise", "Step", "step_of"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sw.convert.layers import ConversionError, Levels
+from sw.convert.errors import ConversionError, reason_of
+from sw.convert.layers import Levels
 from sw.convert.neurons import is_neuron
 from sw.convert.step import Elementwise, step_of
 from sw.encoder import EventsEncoder, LatencyEncoder
@@ -51,7 +52,7 @@ def fresh(module: nn.Module) -> nn.Module:
         module = copy.deepcopy(module).cpu().eval()
     except RuntimeError as error:  # a state that hangs on a graph of gradients
         raise ConversionError(
-            f"{type(module).__name__}: cannot be copied ({str(error).splitlines()[0]}); it must "
+            f"{type(module).__name__}: cannot be copied ({reason_of(error, None)}); it must "
             "have its parameters, and neurons that were reset"
         ) from None
     for part in module.modules():
@@ -266,8 +267,7 @@ def call(name: str, module: nn.Module, values: torch.Tensor) -> torch.Tensor:
     try:
         result = module(values)
     except Exception as error:  # whatever a stranger's module raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConversionError(
-            f"{name}: cannot be run on inputs {list(values.shape)}: {reason}"
+            f"{name}: cannot be run on inputs {list(values.shape)}: {reason_of(error, None)}"
         ) from None
     return result[0] if isinstance(result, tuple) else result
