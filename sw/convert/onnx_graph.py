@@ -255,17 +255,17 @@ def _computed(
     node: onnx.NodeProto, title: str, constants: dict[str, np.ndarray], model: onnx.ModelProto
 ) -> np.ndarray | str:
     """The constant that a node gives, or why it cannot be computed."""
-    values = [constants[name] for name in node.input if name]
+    names = [name for name in node.input if name]
+    values = [constants[name] for name in names]
     if node.op_type == "Quant":
         return f"{title}: {several_bits(values[3] if len(values) > 3 else None)}"
     if node.op_type not in _COMPUTED:
         return f"{title}: constants are not computed by {printable(node.op_type, 60)}"
     if _broadcast(*(value.shape for value in values)) > limits.WEIGHTS:
         return f"{title}: would give more than {limits.WEIGHTS:,} numbers"
-    names = [name for name in node.input if name]
     try:
         with np.errstate(all="ignore"):  # what is not finite is refused where it is used
-            feeds = {name: constants[name] for name in names}
+            feeds = dict(zip(names, values, strict=True))
             result = evaluate(evaluator(_alone(node), model), feeds)
     except Exception as error:  # whatever the library raises for a wrong graph
         return f"{title}: cannot be computed ({reason_of(error)})"

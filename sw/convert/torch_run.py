@@ -38,6 +38,9 @@ def _stepper(blocks: Sequence[Sequence[Part]], levels: Sequence[Levels], latched
     fired: list[Any] = [False] * len(blocks)
     total: Any = 0
     kind = dtype_of(blocks[0][0].module)
+    end = blocks[-1][-1]
+    rise = neuron_of(end.name, end.module).rise if end.kind == "neuron" else 0
+    threshold = np.array(rise, np.float64)
 
     @torch.no_grad()
     def step(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -56,8 +59,6 @@ def _stepper(blocks: Sequence[Sequence[Part]], levels: Sequence[Levels], latched
             values = on & ~fired[index] if latched and index < len(blocks) - 1 else on
             fired[index] = fired[index] | on
             values = values * float(levels[index + 1].high)
-        rise = neuron_of(*block[-1][:2]).rise if neuron else 0
-        margin = total.double().numpy() - np.array(rise, np.float64)
-        return fired[-1].numpy(), margin
+        return fired[-1].numpy(), total.double().numpy() - threshold
 
     return step
