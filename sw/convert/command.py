@@ -122,11 +122,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _show(figures: Comparison) -> None:
-    print(f"  {figures.dataset}, test examples         {figures.examples:>8}")
-    lines = (
-        ("accuracy of the source", figures.source_accuracy),
-        ("accuracy of the result", figures.accuracy),
-    )
-    for text, value in lines:
-        print(f"  {text:<32}{value:>8.2%}")
-    print(f"  {'examples with different classes':<32}{figures.different:>8}")
+    for text, value in (
+        (f"{figures.dataset}, test examples", str(figures.examples)),
+        ("accuracy of the source", f"{figures.source_accuracy:.2%}"),
+        ("accuracy of the result", f"{figures.accuracy:.2%}"),
+        ("examples with different classes", str(figures.different)),
+    ):
+        print(f"  {text:<32}{value:>8}")

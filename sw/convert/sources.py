@@ -85,7 +85,7 @@ def _from_nir(args: argparse.Namespace) -> tuple[Converted, Data]:
         _refuse(args, "the graph says so itself without --dataset", "pool", "silent_below")
         target = nir_import.target_of(graph, steps=args.steps)
         return nir_import.convert_nir(graph, target, latched=args.latched), None
-    data = _data(args)
+    data = _data(args) if args.dataset or args.check else None
     given = {} if data is None else _of_data(args, data)
     name = None if ours else file_name(args.out.stem)
     target = nir_import.target_of(graph, steps=args.steps, name=name, **given)
@@ -105,17 +105,14 @@ def _from_network(args: argparse.Namespace) -> Converted:
     return Converted(network, exported.classify, exported.notes)
 
 
-def _data(args: argparse.Namespace) -> Data:
-    """Those of --dataset, or else of --check."""
-    selection = Selection.of(args)
-    name = args.dataset or args.check
-    return registry.load_selected(replace(selection, dataset=name)) if name else None
+def _data(args: argparse.Namespace) -> Dataset | EventDataset:
+    """The data of --dataset, or else of --check."""
+    return registry.load_selected(replace(Selection.of(args), dataset=args.dataset or args.check))
 
 
 def _target(args: argparse.Namespace) -> tuple[Target, Data]:
     """What a source without metadata does not say."""
-    data = _data(args)
-    if data is None:
+    if not (args.dataset or args.check):
         raise cli.UserError(
             f"{args.source}: does not say what inputs and classes it has; give --dataset or --check"
         )
@@ -124,6 +121,7 @@ def _target(args: argparse.Namespace) -> tuple[Target, Data]:
             f"{args.source}: does not say how many steps a window has; give --steps, 1 for a "
             "source that is evaluated once"
         )
+    data = _data(args)
     name = file_name(args.out.stem)
     return Target(steps=args.steps, name=name, **_of_data(args, data)), data
 

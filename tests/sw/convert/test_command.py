@@ -113,6 +113,7 @@ class Evil:
     [
         (["model.py:model", "--out", "a.safetensors"], "give --dataset or --check"),
         (["model.py:model", "--out", "a.safetensors", "--dataset", "digits"], "give --steps"),
+        (["model.py:model", "--out", "a.safetensors", "--dataset", "no.csv"], "give --steps"),
         (["model.py:nothing"], "model.py:nothing: gives no module of PyTorch; it has ready"),
         (["model.py:nosuch"], "model.py:nosuch: gives no module of PyTorch; it has ready"),
         (["model.py"], r"model\.py: name what in it is the module: model\.py:NAME"),
