@@ -36,9 +36,9 @@ from sw.data import registry
 from sw.encoder import Spikes
 from sw.network import Network, find
 
-__all__ = ["IMPORTERS", "compare", "one_threshold"]
+__all__ = ["compare", "one_threshold"]
 
-IMPORTERS = {
+_IMPORTERS = {
     "norse": ("norse.torch", "from_nir", {}),
     "snntorch": ("snntorch.import_nir", "import_from_nir", {}),
     "spikingjelly": (
@@ -83,7 +83,7 @@ def compare(simulator: str, network: Network, spikes: Spikes) -> dict[str, objec
 
 def _imported(simulator, graph):
     """Modules of the simulator, new ones, with the nodes that they are made of, in order."""
-    module, function, settings = IMPORTERS[simulator]
+    module, function, settings = _IMPORTERS[simulator]
     with redirect_stdout(sys.stderr):  # snnTorch prints what it does
         imported = getattr(importlib.import_module(module), function)(graph, **settings)
     names = list(graph.nodes)[1:-1]
@@ -139,7 +139,7 @@ def _run(network, spikes, nodes, *, start=None, first_only=False):
 
 def main():
     flags = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    flags.add_argument("simulator", choices=IMPORTERS)
+    flags.add_argument("simulator", choices=_IMPORTERS)
     flags.add_argument("network", help="a .safetensors file, or a name in the zoo")
     flags.add_argument("--count", type=int, help="only the first so many test examples")
     flags.add_argument("--one-threshold", action="store_true")
