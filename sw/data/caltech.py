@@ -68,14 +68,7 @@ def photographs(name: str, height: int, width: int, data_dir: Path | None = None
     test = np.zeros(len(labels), bool)
     for label in range(len(_CATEGORIES)):
         test[np.flatnonzero(labels == label)[1::2]] = True
-    return Dataset(
-        name=name,
-        train_images=images[~test],
-        train_labels=labels[~test],
-        test_images=images[test],
-        test_labels=labels[test],
-        labels=("face", "motorbike"),
-    )
+    return Dataset.from_mask(images, labels, test, name=name, labels=("face", "motorbike"))
 
 
 def _archive(data_dir: Path | None) -> Path:

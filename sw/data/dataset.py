@@ -47,6 +47,21 @@ class Dataset:
     train_groups: np.ndarray | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_mask(
+        cls, images: np.ndarray, truth: np.ndarray, test: np.ndarray, **fields: Any
+    ) -> "Dataset":
+        """The data set of ``images`` uint8 [N, height, width] and their labels ``truth`` int64 [N],
+        of which those that ``test`` bool [N] marks are for testing; ``fields`` are the others.
+        """
+        return cls(
+            train_images=images[~test],
+            train_labels=truth[~test],
+            test_images=images[test],
+            test_labels=truth[test],
+            **fields,
+        )
+
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of an image in pixels."""

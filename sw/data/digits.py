@@ -38,11 +38,4 @@ def load(data_dir: Path | None = None) -> Dataset:
     test = np.zeros(len(labels), bool)
     for label in range(10):
         test[np.flatnonzero(labels == label)[4::5]] = True
-    return Dataset(
-        name="digits",
-        train_images=images[~test],
-        train_labels=labels[~test],
-        test_images=images[test],
-        test_labels=labels[test],
-        labels=tuple("0123456789"),
-    )
+    return Dataset.from_mask(images, labels, test, name="digits", labels=tuple("0123456789"))

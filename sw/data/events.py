@@ -143,6 +143,21 @@ class EventDataset:
     train_groups: np.ndarray | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_mask(
+        cls, events: Events, truth: np.ndarray, test: np.ndarray, **fields: Any
+    ) -> "EventDataset":
+        """The data set of the recordings ``events`` and their labels ``truth`` int64 [R], of which
+        those that ``test`` bool [R] marks are for testing; ``fields`` are the others.
+        """
+        return cls(
+            train_events=events[np.flatnonzero(~test)],
+            train_labels=truth[~test],
+            test_events=events[np.flatnonzero(test)],
+            test_labels=truth[test],
+            **fields,
+        )
+
     @property
     def channels(self) -> int:
         """Input units."""

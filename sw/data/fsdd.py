@@ -71,14 +71,7 @@ def load(data_dir: Path | None = None) -> EventDataset:
     )
     labels = np.array(digits, np.int64)
     test = np.array(numbers) < _TESTED
-    return EventDataset(
-        name="fsdd",
-        train_events=events[np.flatnonzero(~test)],
-        train_labels=labels[~test],
-        test_events=events[np.flatnonzero(test)],
-        test_labels=labels[test],
-        labels=tuple("0123456789"),
-    )
+    return EventDataset.from_mask(events, labels, test, name="fsdd", labels=tuple("0123456789"))
 
 
 def _files(origin: object, content: bytes, remedy: str) -> list[tuple[int, int, np.ndarray]]:

@@ -116,12 +116,11 @@ def load(
     if isinstance(raw.inputs, Events):
         events = raw.inputs
         reading |= {"window": events.window, "channels": events.channels}
-        return EventDataset(
+        return EventDataset.from_mask(
+            events,
+            truth,
+            test,
             name=name,
-            train_events=events[np.flatnonzero(~test)],
-            train_labels=truth[~test],
-            test_events=events[np.flatnonzero(test)],
-            test_labels=truth[test],
             labels=names,
             train_groups=_groups(raw, test, selection),
             reading={
@@ -136,12 +135,11 @@ def load(
             f"{path}: names and ranges of {raw.inputs[0].size:,} features do not fit into a "
             "network's file; leave some out, or quantise them to bytes (uint8) in an .npz"
         )
-    return Dataset(
+    return Dataset.from_mask(
+        images,
+        truth,
+        test,
         name=name,
-        train_images=images[~test],
-        train_labels=truth[~test],
-        test_images=images[test],
-        test_labels=truth[test],
         labels=names,
         maps=raw.inputs.shape[1] if raw.kind is Kind.IMAGES else 1,
         train_groups=_groups(raw, test, selection),
