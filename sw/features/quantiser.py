@@ -107,10 +107,10 @@ class Quantiser:
                 shares = (values[part].astype(np.float64) - low) / span
             for level in range(self.levels):
                 within = (shares * self.levels - level).clip(0, 1)
-                levels = np.where(high == low, 0, np.floor(within * 255 + 0.5))
-                result[part, level, 0] = levels
+                row = np.where(high == low, 0, np.floor(within * 255 + 0.5))
+                result[part, level, 0] = row
                 if self.complement:
-                    result[part, level, 1] = 255 - levels
+                    result[part, level, 1] = 255 - row
         return result.reshape(count, -1)
 
     def to_dict(self) -> dict[str, object]:
