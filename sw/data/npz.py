@@ -28,7 +28,7 @@ DAMAGES = (
     OSError,
     EOFError,
     ValueError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile's, of a compression, encryption or version it does not know
     SyntaxError,
     tokenize.TokenError,
     zipfile.BadZipFile,

@@ -122,12 +122,12 @@ def _parquet(path: Path, names: dict[str, str | None]) -> "pd.DataFrame":
             raise UserError(
                 f"{path}: column {quoted(name)} must be numbers, not {kind}; leave it out"
             )
+    if (size := 8 * rows * len(columns)) > npz.LARGEST:
+        raise UserError(
+            f"{path}: declares {rows:,} rows of {len(columns):,} columns, {size:,} bytes, at most "
+            f"{npz.LARGEST:,} are read; keep fewer"
+        )
     with parquet.ParquetFile(path, read_dictionary=texts) as file:
-        if (size := 8 * rows * len(columns)) > npz.LARGEST:
-            raise UserError(
-                f"{path}: declares {rows:,} rows of {len(columns):,} columns, {size:,} bytes, at "
-                f"most {npz.LARGEST:,} are read; keep fewer"
-            )
         return file.read(columns).to_pandas(ignore_metadata=True)
 
 
