@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sw.cli import PICTURES, UserError, check_output
+from sw.selection import TEST_FRACTION
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -163,7 +164,8 @@ def _add_dataset(result: argparse.ArgumentParser, default: str) -> None:
         "--test-fraction",
         metavar="F",
         type=positive_fraction,
-        help="share for testing, where the data do not say it (default: 0.2); 1 is all of them",
+        help=f"share for testing, where the data do not say it (default: {TEST_FRACTION}); 1 is "
+        "all of them",
     )
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TRAINED_ON", "Selection"]
+__all__ = ["TEST_FRACTION", "TRAINED_ON", "Selection"]
+
+TEST_FRACTION = 0.2  # share for testing, where neither data nor flags say it
 
 _READING = ("label_column", "group_column", "size", "grey", "series", "split", "test_fraction")
 

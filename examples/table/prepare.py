@@ -13,8 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sw.data.partition import by_class
-
-TEST = 0.2  # of each class, as the commands have it without --test-fraction
+from sw.selection import TEST_FRACTION
 
 
 def main() -> None:
@@ -28,7 +27,7 @@ def main() -> None:
     print(f"{args.out}: {data.data.shape[0]} rows, {data.data.shape[1]} measurements")
 
     labels = np.unique(names, return_inverse=True)[1]
-    test = by_class(labels, TEST)
+    test = by_class(labels, TEST_FRACTION)
     methods = {
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
         "random forest": RandomForestClassifier(500, random_state=0),

@@ -10,11 +10,10 @@ from sw.cli import UserError
 from sw.container import quoted
 from sw.data.dataset import split
 from sw.data.raw import Raw
-from sw.selection import Selection
+from sw.selection import TEST_FRACTION, Selection
 
 __all__ = ["by_class", "by_group", "hold_out", "test_part"]
 
-_TEST = 0.2  # share for testing, without --test-fraction
 _TRIES = 200
 
 
@@ -38,7 +37,7 @@ def test_part(
     """
     if selection.test_fraction == 1:
         return np.ones(len(raw), bool)
-    fraction = _TEST if selection.test_fraction is None else selection.test_fraction
+    fraction = TEST_FRACTION if selection.test_fraction is None else selection.test_fraction
     how = selection.split
     if raw.test is not None and how in (None, "given"):
         test = raw.test
