@@ -2,7 +2,7 @@
 input, as plain values for JSON.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from sw.answer import Answer
 from sw.cli import UserError, printable
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.data.raw import MADE_OF, Kind
+from sw.data.provenance import MADE_OF, kind_of, reading_of
+from sw.data.raw import Kind
 from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, Spikes
 from sw.network import Network
 
@@ -48,8 +49,8 @@ class Session:
     @property
     def picture(self) -> bool:
         """An input is one grey picture, so that it can be drawn."""
-        grey = self._reading.get("grey") is not False and getattr(self.data, "maps", 1) == 1
-        return self.array and grey and min(self.shape) > 1
+        grey = reading_of(self.network).get("grey") is not False
+        return self.array and grey and getattr(self.data, "maps", 1) == 1 and min(self.shape) > 1
 
     @property
     def array(self) -> bool:
@@ -59,10 +60,7 @@ class Session:
     @property
     def kind(self) -> Kind:
         """What an example was before it became an input."""
-        if isinstance(self.network.encoder, EventsEncoder):
-            return Kind.EVENTS
-        told = self._reading.get("kind")
-        return next((kind for kind in MADE_OF if kind.value == told), Kind.IMAGES)
+        return kind_of(self.network)
 
     @property
     def takes(self) -> str:
@@ -75,7 +73,7 @@ class Session:
     @property
     def inverted(self) -> bool:
         """The network was trained on images that were inverted before: dark on light."""
-        match self._reading.get("quantiser"):
+        match reading_of(self.network).get("quantiser"):
             case {"low": [int() | float() as low], "high": [int() | float() as high]}:
                 return high < low
         return False
@@ -87,12 +85,6 @@ class Session:
         if not self.array or not isinstance(encoder, LatencyEncoder):
             raise UserError(f"this network takes {self.takes}; choose a test example")
         return encoder.shape
-
-    @property
-    def _reading(self) -> Mapping[str, Any]:
-        """How one's own data were read when the network was trained (``sw.data.own``)."""
-        reading = self.network.provenance.get("data")
-        return reading if isinstance(reading, dict) else {}
 
     def describe(self) -> Json:
         """The network, and what one can give it."""

@@ -29,10 +29,6 @@ class Kind(Enum):
     SOUND = "sound"  # events of the cochlea
 
 
-# What becomes bytes by more than scaling, in words
-MADE_OF = {Kind.TABLE: "rows of a table", Kind.SERIES: "time series"}
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Raw:
     """Examples with their labels.

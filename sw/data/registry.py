@@ -15,6 +15,7 @@ from sw.container import quoted
 from sw.data import caltech, caltech_edges, digits, fashion_mnist, fsdd, mnist, own, shd, sources
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
+from sw.data.provenance import reading_of
 from sw.encoder import Spikes
 from sw.network import Network
 from sw.selection import TRAINED_ON, Selection
@@ -123,8 +124,7 @@ def load_dataset_for(network: Network, selection: Selection = TRAINED_ON) -> Dat
     Raises as :func:`load`, :func:`sw.data.own.load` and :func:`check` do.
     """
     name = name_of(network, selection)
-    trained = network.provenance.get("data")
-    reading = trained if isinstance(trained, dict) else {}
+    reading = reading_of(network)
     if name not in DATASETS and (own.is_path(name) or (reading and selection.dataset is None)):
         data = own.load(name, selection, reading, network.labels)
         same = data.reading["sha256"] == reading.get("sha256", data.reading["sha256"])

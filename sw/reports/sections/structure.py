@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sw.cli import printable
-from sw.data.raw import MADE_OF
+from sw.data.provenance import MADE_OF, kind_of
 from sw.encoder import LatencyEncoder
 from sw.network import Network
 from sw.reports.blocks import Block, Facts, Figure, Highlight, Table
@@ -50,12 +50,6 @@ def blocks(network: Network) -> Iterator[Block]:
     yield Facts(rows=list(_facts(network)))
 
 
-def _made_of(reading: object) -> str | None:
-    """What the bytes were made of, if they are no pixels; ``reading`` is of ``sw.data.own``."""
-    told = reading.get("kind") if isinstance(reading, dict) else None
-    return next((words for kind, words in MADE_OF.items() if kind.value == told), None)
-
-
 def _facts(network: Network) -> Iterator[tuple[str, str]]:
     encoder, came = network.encoder, network.provenance
     yield "structure", network.structure
@@ -63,7 +57,7 @@ def _facts(network: Network) -> Iterator[tuple[str, str]]:
     yield "weight bits", f"{network.weight_bits:,}"
     if isinstance(encoder, LatencyEncoder):
         height, width = encoder.shape
-        if (made_of := _made_of(came.get("data"))) is None:
+        if (made_of := MADE_OF.get(kind_of(network))) is None:
             yield "input", f"{encoder.examples}, 8 bits"
             yield "encoder", "latency: the brighter a pixel, the earlier its one spike"
         else:
