@@ -64,7 +64,7 @@ def outcome(network: Network, board: str, path: Path) -> str:
     """Whether the trained ``network``, whose file is ``path``, fits, and what to do then."""
     from hw.explore import sizing
 
-    fit = sizing.fit(network, board)
-    if not fit.startswith("fits"):
-        return fit
-    return f"{fit}; {shlex.join(['python', '-m', 'hw.build', '--board', board, str(path)])}"
+    fits, line = sizing.fit(network, board)
+    if not fits:
+        return line
+    return f"{line}; {shlex.join(['python', '-m', 'hw.build', '--board', board, str(path)])}"

@@ -94,14 +94,16 @@ def largest(
     return Sizes(*result, reason)
 
 
-def fit(network: Network, board: str) -> str:
-    """Whether a trained ``network`` fits ``board``, as text; if not, why not and what would."""
+def fit(network: Network, board: str) -> tuple[bool, str]:
+    """Whether a trained ``network`` fits ``board``, and a line about it; if not, why not and what
+    would.
+    """
     target = find_board(board)
     needed = resources_of(network)
     if shortage(needed, target):
-        return f"does not fit {target.name}: {_lacks(network, target)}"
+        return False, f"does not fit {target.name}: {_lacks(network, target)}"
     cells, memories = needed.logic_cells(target.family), needed.block_rams(target.family)
-    return (
+    return True, (
         f"fits {target.name}: about {cells:,} of {target.logic_cells:,} logic cells, "
         f"{memories} of {target.memories} block RAMs"
     )

@@ -79,9 +79,12 @@ def test_whether_a_trained_network_fits():
         count(BOARDS["icestick"].family) for count in (needed.logic_cells, needed.block_rams)
     )
     assert fit(small, "icestick") == (
-        f"fits icestick: about {cells:,} of 1,280 logic cells, {memories} of 16 block RAMs"
+        True,
+        f"fits icestick: about {cells:,} of 1,280 logic cells, {memories} of 16 block RAMs",
     )
-    assert fit(large, "icebreaker").startswith(
+    fits, line = fit(large, "icebreaker")
+    assert not fits
+    assert line.startswith(
         "does not fit icebreaker: 784-600-10 needs 159 block RAMs of 30 and about "
     )
 
