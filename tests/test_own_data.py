@@ -7,13 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
+from data_commands import each_data_command
 from PIL import Image
 from scipy.io import wavfile
 
-import hw.energy
 import hw.estimate
-import hw.host
-import sim.board
 import sim.raster
 import sim.verify
 import sw.evaluate
@@ -100,19 +98,7 @@ def test_sweep(there):
     assert len(list((there / "build/sweep/hidden").glob("*-s0.json"))) == 2
 
 
-@pytest.mark.parametrize(
-    ("module", "flags"),
-    [
-        (sw.evaluate, ()),
-        (sw.report, ()),
-        (sim.verify, ()),
-        (sim.board, ()),
-        (sim.raster, ("--out", "x.png")),
-        (hw.energy, ()),
-        (hw.host, ("--port", "none")),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
+@each_data_command
 def test_a_path_means_the_same_everywhere(there, module, flags):
     message = r"^gone.csv: cannot be read \(No such file or directory\); name the data with"
     with pytest.raises(UserError, match=message):

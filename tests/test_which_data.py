@@ -4,20 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from data_commands import each_data_command
+from networks import data_of
 
-import hw.energy
-import hw.host
 import hw.table
-import sim.board
-import sim.raster
-import sim.verify
-import sw.evaluate
-import sw.report
 from hw.explore.measure import measure
 from hw.rtl.config import DEFAULT
 from sw.cli import UserError
 from sw.data import registry
-from sw.data.dataset import Dataset
 from sw.network import find
 
 MESSAGE = (
@@ -30,14 +24,8 @@ MESSAGE = (
 def clothes(monkeypatch):
     """Fashion-MNIST: of MNIST's shape, with other classes."""
     images, classes = np.zeros((3, 28, 28), np.uint8), np.arange(3)
-    data = Dataset(
-        name="fashion_mnist",
-        train_images=images,
-        train_labels=classes,
-        test_images=images,
-        test_labels=classes,
-        labels=registry.fashion_mnist.SOURCE.labels,
-    )
+    labels = registry.fashion_mnist.SOURCE.labels
+    data = data_of(images, classes, labels, "fashion_mnist")
     monkeypatch.setattr(registry, "load", lambda name, data_dir: data)
 
 
@@ -48,17 +36,7 @@ def mistaken():
     return replace(network, provenance={**network.provenance, "dataset": "fashion_mnist"})
 
 
-@pytest.mark.parametrize(
-    ("module", "flags"),
-    [
-        (sw.evaluate, ()),
-        (sw.report, ()),
-        (sim.verify, ()),
-        (sim.board, ()),
-        (hw.host, ("--port", "none")),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
+@each_data_command
 def test_data_set_that_is_named(clothes, tmp_path, monkeypatch, module, flags):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as refused:
@@ -67,11 +45,7 @@ def test_data_set_that_is_named(clothes, tmp_path, monkeypatch, module, flags):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("module", "flags"),
-    [(sw.evaluate, ()), (sim.raster, ("--out", "x.png")), (hw.energy, ())],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
+@each_data_command
 def test_data_set_of_the_provenance(clothes, mistaken, tmp_path, monkeypatch, module, flags):
     monkeypatch.chdir(tmp_path)
     mistaken.save("mistaken")

@@ -1,10 +1,11 @@
-"""Random networks, spikes and recordings for tests."""
+"""Random networks, spikes and recordings, and data sets, for tests."""
 
 import itertools
 import json
 
 import numpy as np
 
+from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
 from sw.network import Layer, Network
@@ -82,6 +83,14 @@ def speech(rng, train=120, test=60):
         test_labels=test_labels,
         labels=tuple("012"),
     )
+
+
+def data_of(inputs, truth, labels, name="mine", **fields):
+    """A data set of images or events, where all examples are to learn from and for testing, too."""
+    kind, what = (EventDataset, "events") if isinstance(inputs, Events) else (Dataset, "images")
+    for part in ("train", "test"):
+        fields |= {f"{part}_{what}": inputs, f"{part}_labels": truth}
+    return kind(name=name, labels=labels, **fields)
 
 
 def trained_on(data, dataset):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from cases import VERIFY
-from networks import random_network
+from networks import data_of, random_network
 from pens import DIGITS
 
 from sim import golden
@@ -13,7 +13,7 @@ from sim.demo.drawing import parse, render
 from sim.demo.session import Session
 from sim.verilator.tracer import Tracer
 from sw.cli import UserError
-from sw.data.events import EventDataset, Events
+from sw.data.events import Events
 from sw.encoder import LatencyEncoder
 from sw.features.quantiser import Quantiser
 from sw.network import find
@@ -111,15 +111,7 @@ def test_events(rng):
     network = random_network(rng, (20, 17, 5), 16, -1, 3)
     recordings = [(np.sort(rng.random(40)), rng.integers(0, 20, 40)) for _ in range(3)]
     events = Events.collect(recordings, channels=20, window=1.0)
-    labels = np.array([0, 1, 2])
-    data = EventDataset(
-        name="taps",
-        train_events=events,
-        train_labels=labels,
-        test_events=events,
-        test_labels=labels,
-        labels=network.labels,
-    )
+    data = data_of(events, np.array([0, 1, 2]), network.labels)
     session = Session(tracer=Tracer.build(network, VERIFY), data=data)
     told = session.describe()
     assert (told["picture"], told["array"], told["inputs"]["rows"]) == (False, False, 4)

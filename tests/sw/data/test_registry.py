@@ -4,25 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import PROVENANCE, image_network, random_network, speech
+from networks import PROVENANCE, data_of, image_network, random_network, speech
 
 from sw.cli import UserError
 from sw.data import registry
-from sw.data.dataset import Dataset
 from sw.network import find
 from sw.selection import Selection
 
 
 def images_of(shape, labels, name="pictures"):
-    images, classes = np.zeros((2, *shape), np.uint8), np.zeros(2, np.int64)
-    return Dataset(
-        name=name,
-        train_images=images,
-        train_labels=classes,
-        test_images=images,
-        test_labels=classes,
-        labels=labels,
-    )
+    return data_of(np.zeros((2, *shape), np.uint8), np.zeros(2, np.int64), labels, name)
 
 
 def test_refuses_unknown_names():

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from networks import data_of
 
-from sw.data.dataset import Dataset
-from sw.data.events import EventDataset, Events
+from sw.data.events import Events
 from sw.data.partition import hold_out
 from sw.data.raw import Kind
 from sw.learn import own_recipes
@@ -16,17 +16,9 @@ from sw.learn.trainer import Trainer
 
 
 def images(count, shape=(2, 8), kind="table", classes=2):
-    labels = np.arange(count) % classes
-    pixels = np.broadcast_to(np.uint8(100), (count, *shape))
-    return Dataset(
-        name="my file.csv",
-        train_images=pixels,
-        train_labels=labels,
-        test_images=pixels[:2],
-        test_labels=labels[:2],
-        labels=tuple(map(str, range(classes))),
-        reading={"kind": kind},
-    )
+    pixels, truth = np.broadcast_to(np.uint8(100), (count, *shape)), np.arange(count) % classes
+    labels = tuple(map(str, range(classes)))
+    return data_of(pixels, truth, labels, "my file.csv", reading={"kind": kind})
 
 
 @pytest.mark.parametrize(
@@ -95,15 +87,7 @@ def test_kinds(kind, silent_below, augmentation):
             unit=np.zeros(40, np.int16),
             start=np.arange(41),
         )
-        data = EventDataset(
-            name="my file.npz",
-            train_events=events,
-            train_labels=data.train_labels,
-            test_events=events[np.arange(2)],
-            test_labels=data.test_labels,
-            labels=data.labels,
-            reading={"kind": kind},
-        )
+        data = data_of(events, data.train_labels, data.labels, reading={"kind": kind})
     recipe = recipe_for(data)
     assert (recipe.silent_below, recipe.augmentation) == (silent_below, augmentation)
     assert recipe.events is (kind in ("events", "sound"))
