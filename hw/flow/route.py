@@ -86,9 +86,10 @@ def place_and_route(
     log: Callable[[str], None],
     check: Callable[[str], None] = lambda text: None,
 ) -> tuple[int, str]:
-    """Runs nextpnr, whose log is to be ``top.tim`` in ``folder``, by these ``arguments``; as long
-    as the design is not placed or routed, with the other router and with the next ``--seed``, up
-    to three seeds. ``check`` is given nextpnr's log now and then; what it raises ends it.
+    """Runs nextpnr, whose log is to be ``top.tim`` in ``folder``, by these ``arguments``. If the
+    design is not routed it is tried with the other router, and if it is not placed or not routed by
+    either, with the next ``--seed``, up to three seeds. ``check`` is given nextpnr's log now and
+    then; what it raises ends it.
 
     Returns
     -------
@@ -105,20 +106,24 @@ def place_and_route(
     seed, router = _option(arguments, "--seed", "0"), _option(arguments, "--router", ROUTERS[0])
     routers = (router, *(other for other in ROUTERS if other != router))
     seeds = range(int(seed), int(seed) + _PLACEMENTS)
-    for at, by in ((at, by) for at in seeds for by in routers):
-        (folder / "top.tim").unlink(missing_ok=True)
-        line = _with(_with(arguments, "--seed", str(at)), *_PLACER)
-        line = line if by == router else _with(line, "--router", by)
-        watch = _Watch(f"{tool}, placement {at}", folder / "top.tim", log, check)
-        try:
-            run_tool(tool, line, cwd=folder, log=folder / f"{tool}.log", watch=watch)
-            return at, by
-        except ToolAborted as error:
-            log(str(error))
-        except ToolFailedError as error:
-            if not re.search(r"rout|placement|to place", error.reason, re.IGNORECASE):
-                raise
-            log(str(error))
+    for at in seeds:
+        for by in routers:
+            (folder / "top.tim").unlink(missing_ok=True)
+            line = _with(_with(arguments, "--seed", str(at)), *_PLACER)
+            line = line if by == router else _with(line, "--router", by)
+            watch = _Watch(f"{tool}, placement {at}", folder / "top.tim", log, check)
+            try:
+                run_tool(tool, line, cwd=folder, log=folder / f"{tool}.log", watch=watch)
+                return at, by
+            except ToolAborted as error:
+                log(str(error))
+            except ToolFailedError as error:
+                unplaced = re.search(r"placement|to place", error.reason, re.IGNORECASE)
+                if not unplaced and not re.search("rout", error.reason, re.IGNORECASE):
+                    raise
+                log(str(error))
+                if unplaced:
+                    break  # the other router would be given the same placement
     raise NotRoutedError(
         f"{tool} could not place and route any of {_PLACEMENTS} placements, from --seed {seed} on, "
         f"with either router (its log: {folder / 'top.tim'}); name another --seed, a smaller "

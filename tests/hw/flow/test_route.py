@@ -62,6 +62,9 @@ while [ $# -gt 0 ]; do
 done
 echo "$seed $router" >> "$home/tried"
 if grep -qx "$seed $router" "$home/fails"; then echo "ERROR: Routing failed."; exit 1; fi
+if grep -qx "$seed" "$home/unplaced"; then
+    echo "ERROR: Unable to find a placement location for cell 'accelerator.x'"; exit 1
+fi
 grep -qx "$seed $router" "$home/endless" || { echo routed > top.asc; exit; }
 if [ $router = router1 ]; then
     for i in $(seq 60); do echo "Info: 1000 | 7 992 | 7 992 | 15603| 0.74 0.74|"; done
@@ -76,15 +79,18 @@ SWAPPED = [(seed, router) for seed in (4, 5, 6) for router in ("router2", "route
 
 @pytest.fixture
 def nextpnr(stubs: Stubs, tmp_path):
-    """Runs it, with these pairs of seed and router that do not converge or fail."""
+    """Runs it, with these pairs of seed and router that do not converge or fail, and these seeds
+    that give no placement.
+    """
     stubs.write("nextpnr-ice40", NEXTPNR)
     work = tmp_path / "the work"
     work.mkdir()
 
-    def run(endless=(), fails=(), arguments=()):
+    def run(endless=(), fails=(), unplaced=(), arguments=()):
         for name, pairs in (("endless", endless), ("fails", fails)):
             lines = "".join(f"{seed} {router}\n" for seed, router in pairs)
             (stubs.folder / name).write_text(lines)
+        (stubs.folder / "unplaced").write_text("".join(f"{seed}\n" for seed in unplaced))
         line = ["--seed", "4", "--freq", "24", *arguments]
         return place_and_route("nextpnr-ice40", line, folder=work, log=run.said.append)
 
@@ -115,6 +121,16 @@ def test_other_routers_and_placements(nextpnr, arguments, order, count):
 def test_a_router_that_fails(nextpnr):
     assert nextpnr(fails=ALL[:1]) == ALL[1]
     assert nextpnr.said[0].startswith("nextpnr-ice40 failed: ERROR: Routing failed. (its log: ")
+
+
+def test_what_is_not_placed_is_placed_again(nextpnr):
+    """The other router would not help: it comes after the placement."""
+    assert nextpnr(unplaced=[4, 5]) == (6, "router1")
+    assert nextpnr.tried() == [(seed, "router1") for seed in (4, 5, 6)]
+    assert "Unable to find a placement location" in nextpnr.said[1]
+    with pytest.raises(NotRoutedError):
+        nextpnr(unplaced=[4, 5, 6])
+    assert len(nextpnr.tried()) == 6
 
 
 def test_a_design_that_is_never_routed(nextpnr):
