@@ -9,7 +9,6 @@ import importlib.util
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from importlib import metadata
 
 from hw.boards.programmers import PACKAGES, install_line
 from hw.flow.errors import UnusableToolError
-from hw.flow.tools import TOOLS, find_tool, tool_version
+from hw.flow.tools import TOOLS, find_tool, tool_version, version_text
 from sw import __version__
 from sw.cli import UserError, run, table, write_json
 from sw.commands import COMMANDS
@@ -151,16 +150,9 @@ def _says(program: str) -> str:
     if path is None:
         return ""
     try:
-        result = subprocess.run(
-            [path, "--version"],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except OSError:  # such as a script whose interpreter is missing
+        version = re.search(r"\d+(\.\d+)+", version_text(program, path))
+    except UnusableToolError:
         return ""
-    version = re.search(r"\d+(\.\d+)+", result.stdout)
     return f"{version[0] if version else 'unknown version'} ({path})"
 
 

@@ -19,7 +19,15 @@ from pathlib import Path
 from hw.flow.errors import ToolAborted, ToolFailedError, UnusableToolError
 from sw.cli import UserError, ending
 
-__all__ = ["TOOLS", "find_tool", "run_logged", "run_tool", "scratch_folder", "tool_version"]
+__all__ = [
+    "TOOLS",
+    "find_tool",
+    "run_logged",
+    "run_tool",
+    "scratch_folder",
+    "tool_version",
+    "version_text",
+]
 
 # The pip package that brings each tool; the variable in capitals names another one to use.
 TOOLS = {
@@ -213,7 +221,19 @@ def tool_version(name: str) -> str:
     path = Path(find_tool(name))
     if path == Path(sys.executable).parent / _script(name):
         return f"{TOOLS[name]} {version(TOOLS[name])}"
-    with _startable(name, str(path)):
+    lines = version_text(name, str(path)).splitlines()
+    return lines[0].strip() if lines else "unknown"
+
+
+def version_text(name: str, path: str) -> str:
+    """What the program at ``path`` says when it is asked for its version, by whichever output.
+
+    Raises
+    ------
+    UnusableToolError
+        It cannot be started, such as a script whose interpreter is missing.
+    """
+    with _startable(name, path):
         result = subprocess.run(
             [path, "--version"],
             capture_output=True,
@@ -221,5 +241,4 @@ def tool_version(name: str) -> str:
             errors="replace",
             check=False,
         )
-    lines = (result.stdout + result.stderr).strip().splitlines()
-    return lines[0].strip() if lines else "unknown"
+    return (result.stdout + result.stderr).strip()
