@@ -5,10 +5,9 @@ each part keeps it small: nextpnr's own picture has a rectangle for each site.
 from dataclasses import dataclass
 
 from sw.record import Record
+from sw.reports.svg import SERIES
 
 __all__ = ["Placed", "Placement", "floorplan"]
-
-SERIES = 8  # colours that the page's style has
 
 _FIXED = 'vector-effect="non-scaling-stroke"'
 

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sw.cli import printable
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "Drawing", "drawing", "short"]
+__all__ = ["COLOURS", "SERIES", "Drawing", "drawing"]
+
+SERIES = 8  # colours of the page's style that tell parts and lines apart
 
 # What Matplotlib is given, and the property of the page's style that takes its place. The series
 # are those of Okabe and Ito, told apart by colour-blind readers (jfly.uni-koeln.de/color).
@@ -30,7 +30,7 @@ COLOURS = {
     "accent": "#040404",
     "warn": "#050505",
     "paper": "#060606",
-    **{f"series{number}": f"#0707{number:02x}" for number in range(8)},
+    **{f"series{number}": f"#0707{number:02x}" for number in range(SERIES)},
 }
 _NAMES = {given: colour for colour, given in COLOURS.items()}
 _COLOUR = re.compile("|".join(_NAMES))
@@ -93,11 +93,6 @@ def drawing(height: float, width: float = 5.0) -> Iterator[Drawing]:
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     result.svg = _inlined(text.getvalue())
-
-
-def short(text: str, most: int = 18) -> str:
-    """A label as it stands in a figure."""
-    return printable(text, most)
 
 
 def _inlined(text: str) -> str:

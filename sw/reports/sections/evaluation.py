@@ -20,7 +20,7 @@ from sw.reports.behaviour import (
 from sw.reports.blocks import Block, Facts, Figure, Highlight, Table
 from sw.reports.result import Result, portable
 from sw.reports.sections.base import Section
-from sw.reports.svg import COLOURS, drawing, short
+from sw.reports.svg import COLOURS, drawing
 
 __all__ = ["SECTION", "Evaluation"]
 
@@ -192,7 +192,7 @@ def _confusion(matrix: np.ndarray, labels: Sequence[str]) -> str:
     from matplotlib.patches import Rectangle
 
     classes, errors = len(matrix), matrix - np.diag(np.diag(matrix))
-    names = [short(label, 10) for label in labels]
+    names = [printable(label, 10) for label in labels]
     with drawing(4.3) as picture:
         picture.figure.set_layout_engine("compressed")  # keeps room for labels of square axes
         axes = picture.figure.subplots()

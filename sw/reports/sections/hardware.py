@@ -7,10 +7,10 @@ from sw.network import Network
 from sw.record import Record
 from sw.reports.blocks import Block, Facts, Figure, Highlight, Note, Table
 from sw.reports.distribution import latency
-from sw.reports.floorplan import SERIES, Placement, floorplan
+from sw.reports.floorplan import Placement, floorplan
 from sw.reports.result import Histogram, Result, portable
 from sw.reports.sections.base import Section
-from sw.reports.svg import COLOURS, drawing
+from sw.reports.svg import COLOURS, SERIES, drawing
 
 __all__ = ["SECTION", "Build", "SlowestPath", "Use"]
 

@@ -11,7 +11,7 @@ from sw.reports.behaviour import Example
 from sw.reports.blocks import Block, Figure
 from sw.reports.sections.base import Section
 from sw.reports.sections.evaluation import Evaluation
-from sw.reports.svg import COLOURS, drawing, short
+from sw.reports.svg import COLOURS, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +114,7 @@ def _race(axes: "Axes", labels: Sequence[str], each: Example) -> None:
             color=COLOURS[colour],
             linewidth=1.8 if won or true else 0.7,
             alpha=1.0 if won or true else 0.45,
-            label=f"“{short(labels[output], 12)}”" + (", the class" if true and not won else "")
+            label=f"“{printable(labels[output], 12)}”" + (", the class" if true and not won else "")
             if won or true
             else None,
             zorder=3 if won else 2,

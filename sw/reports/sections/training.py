@@ -9,7 +9,7 @@ from sw.network import Network
 from sw.reports.blocks import Block, Facts, Figure, Note
 from sw.reports.result import Result, made_by, portable
 from sw.reports.sections.base import Section
-from sw.reports.svg import COLOURS, drawing
+from sw.reports.svg import COLOURS, SERIES, drawing
 
 __all__ = ["SECTION", "Training", "flat"]
 
@@ -134,7 +134,7 @@ def _activity(epochs: Sequence[Epoch]) -> str:
         for layer in range(layers):
             name = "output" if layer == layers - 1 else f"hidden {layer + 1}"
             values = [each.spikes_mean[layer] for each in epochs]
-            upper.plot(at, values, label=name, color=COLOURS[f"series{layer % 8}"])
+            upper.plot(at, values, label=name, color=COLOURS[f"series{layer % SERIES}"])
         upper.set(ylabel="spikes")
         upper.set_ylim(bottom=0)
         upper.legend(loc="best", ncols=2)
