@@ -152,6 +152,7 @@ class Engine(ABC):
             Spikes of an inference at most; None where each input fires once at most.
         """
 
+    # Not abstract: an engine whose weights are in the bitstream is never asked for these two.
     def load_layout(self, layer: Layer) -> data.StructLayout:
         """Where :attr:`loaded`: ``address`` and ``data`` of a word of weights."""
         raise NotImplementedError(f"{self.name} has no weights to load")
