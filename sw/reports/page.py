@@ -2,6 +2,7 @@
 left in its folder. It grows with each command, from training to the board.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def publish(network: Network, named: str, folder: Path, results: Sequence[Result
             with atomic_path(folder / result.file_name) as temporary:
                 temporary.write_text(to_json(result) + "\n", encoding="utf-8")
     try:
-        text = _page(network, portable(named), folder)
+        text = _page(network, shlex.quote(portable(named)), folder)
     except ImportError as error:
         return table([("report", f"none: {error.name} is not installed; pip install {error.name}")])
     with atomic_path(folder / PAGE) as temporary:
@@ -74,7 +75,7 @@ def _is_less(result: Result, folder: Path, network: Network) -> bool:
 
 
 def _page(network: Network, named: str, folder: Path) -> str:
-    """The page's text."""
+    """The page's text; ``named`` as it stands in a command."""
     highlights: dict[str, Highlight] = {h.name: h for h in structure.highlights(network)}
     parts = [
         _Part(anchor="network", title="Network", blocks=list(structure.blocks(network))),

@@ -116,10 +116,10 @@ def test_it_grows(case, read, tmp_path):
     """Each section says which command fills it, until that has been run."""
     assert "This command fills" not in read.text
     network = case[0]
-    publish(network, "mine.safetensors", tmp_path, [])
+    publish(network, "of mine.safetensors", tmp_path, [])
     empty = Reader(tmp_path / PAGE).text
     for command in ("sw.report", "sim.verify", "hw.build --board ice40", "hw.energy"):
-        assert f"python -m {command} mine.safetensors" in empty
+        assert f"python -m {command} 'of mine.safetensors'" in empty
     assert empty.count("This command fills") == len(SECTIONS)
     titles = [section.title for section in SECTIONS]
     assert len(titles) == len(set(titles)) == 6
