@@ -62,10 +62,9 @@ def find_ports() -> list[Port]:
     for port in there:
         boards = tuple(name for name, adapter in ADAPTERS.items() if _is_uart(port, adapter, there))
         named = tuple(name for name in boards if _names(port, ADAPTERS[name]))
-        if named or port.manufacturer in _UNNAMED:
-            boards = named or boards
-            if boards:
-                found.append(_port(port, boards))
+        likely = named or (boards if port.manufacturer in _UNNAMED else ())
+        if likely:
+            found.append(_port(port, likely))
     if not found:
         others = ", ".join(port.device for port in there) or "none"
         raise UserError(f"no board is found (serial ports: {others}); {_CHECK}")

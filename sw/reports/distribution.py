@@ -15,8 +15,10 @@ def latency(cycles: Histogram, *, origin: str, clock_mhz: float | None, title: s
     """
     mean, worst = cycles.mean, cycles.values[-1]
     median, most = cycles.quantile(0.5), cycles.quantile(0.99)
-    time = "" if clock_mhz is None else f" At {clock_mhz:g} MHz: mean {mean / clock_mhz:.2f} µs, "
-    time += "" if clock_mhz is None else f"worst {worst / clock_mhz:.2f} µs."
+    time = ""
+    if clock_mhz is not None:
+        time = f" At {clock_mhz:g} MHz: mean {mean / clock_mhz:.2f} µs, "
+        time += f"worst {worst / clock_mhz:.2f} µs."
     return Figure(
         svg=_picture(cycles, clock_mhz),
         title=title,
