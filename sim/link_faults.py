@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -78,6 +79,18 @@ class Case:
     config: Config
     inputs: Inputs
 
+    @cached_property
+    def weights(self) -> bytes | None:
+        """The weight image, where weights are loaded."""
+        words = loaded_words(self.network, self.config)
+        return None if words is None else pack(self.network, words)
+
+    @cached_property
+    def replies(self) -> list[tuple[int, int, int]]:
+        """The right ones: class, step, margin."""
+        answer = golden.run_inputs(self.network, self.inputs)
+        return list(zip(answer.label, answer.step, answer.margin, strict=True))
+
     def converse(self, line: SerialLine) -> tuple[bool, int]:
         """Whether all replies are right, and how often frames were sent again.
 
@@ -87,13 +100,10 @@ class Case:
             The host gives up.
         """
         session = Session(line, self.network, sleep=line.sleep)
-        words = loaded_words(self.network, self.config)
-        if words is not None:
-            session.load(pack(self.network, words))
+        if self.weights is not None:
+            session.load(self.weights)
         got = [(each.label, each.step, each.margin) for each in session.classify(self.inputs)]
-        answer = golden.run_inputs(self.network, self.inputs)
-        right = zip(answer.label, answer.step, answer.margin, strict=True)
-        return got == list(right), session.losses
+        return got == self.replies, session.losses
 
 
 class _Meddler:

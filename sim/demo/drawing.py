@@ -74,6 +74,7 @@ def render(strokes: Strokes, shape: tuple[int, int]) -> np.ndarray:
 def _draw(strokes: Strokes, pen: float, shape: tuple[int, int]) -> np.ndarray:
     """Lines of width ``pen`` with round ends, as coverage of each pixel."""
     distance = np.full([_FINE * n for n in shape], np.inf)
+    y, x = ((np.arange(n) + 0.5) / _FINE for n in distance.shape)
     for stroke in strokes:
         points = _thinned(stroke)
         for begin, end in zip(points, [*points[1:], points[-1]], strict=True):
@@ -82,7 +83,6 @@ def _draw(strokes: Strokes, pen: float, shape: tuple[int, int]) -> np.ndarray:
                 for pair in zip(begin[::-1], end[::-1], strict=True)
             )
             place = distance[near]
-            y, x = ((np.arange(n) + 0.5) / _FINE for n in distance.shape)
             np.minimum(place, _distance(x[near[1]], y[near[0], None], begin, end), out=place)
     covered = (0.5 + _FINE * (pen / 2 - distance)).clip(0, 1)
     height, width = shape

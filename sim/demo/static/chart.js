@@ -1,6 +1,6 @@
 // All steps at once: rasters of the spikes, lines of the outputs' margins, and the decision.
 
-import { colours, prepare } from "./paint.js";
+import { colours, minus, prepare } from "./paint.js";
 
 const LEFT = 44, RIGHT = 8, ROW = 74, LINES = 130, GAP = 22, AXIS = 34;
 
@@ -63,7 +63,7 @@ export function makeChart(canvas, names, sizes, onTime) {
     context.textAlign = "left";
     context.fillText("outputs: V − θ at the end of the step", LEFT, top - 7);
     context.textAlign = "right";
-    for (const value of new Set([high, 0, low])) context.fillText(String(value).replace("-", "−"), LEFT - 6, y(value) + 4);
+    for (const value of new Set([high, 0, low])) context.fillText(minus(value), LEFT - 6, y(value) + 4);
     context.strokeStyle = palette.soft;
     context.beginPath();
     context.moveTo(LEFT, y(0));
@@ -112,7 +112,7 @@ export function makeChart(canvas, names, sizes, onTime) {
     result.step_cycles.forEach((cycle, step) => {
       const at = x(step + 0.5);
       if (cycle === null || step > result.rtl.step || at < free) return;
-      context.fillText(String(cycle).replace("-", "−"), at, height - AXIS + 30);
+      context.fillText(minus(cycle), at, height - AXIS + 30);
       free = at + 34;
     });
     canvas.setAttribute("aria-label", `Spikes and margins over ${steps} steps; decided in step ${result.rtl.step + 1}`);

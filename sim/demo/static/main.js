@@ -3,11 +3,11 @@
 import { makeChart } from "./chart.js";
 import { makePad } from "./draw.js";
 import { makeGrid, square } from "./grid.js";
+import { minus } from "./paint.js";
 import { makePlayer } from "./player.js";
 import { makeRace } from "./race.js";
 
 const at = (id) => document.getElementById(id);
-const minus = (value) => String(value).replace("-", "−");
 let network, views, player, pad, result;
 let newest = 0;
 

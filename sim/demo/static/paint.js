@@ -1,11 +1,14 @@
 // What the canvases share: their resolution and the page's colours.
 
-const NAMES = ["card", "ink", "soft", "line", "wait", "never", "now", "winner"];
+const NAMES = ["ink", "soft", "line", "wait", "never", "now", "winner"];
 
 export function colours() {
   const style = getComputedStyle(document.documentElement);
   return Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue(`--${name}`)]));
 }
+
+// A number as text, with the sign for minus.
+export const minus = (value) => String(value).replace("-", "−");
 
 // A context whose unit is a CSS pixel, on an empty canvas of this size.
 export function prepare(canvas, width, height) {

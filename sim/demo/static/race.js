@@ -1,5 +1,7 @@
 // The outputs as runners on tracks: V − θ from left to right, the threshold is the finish.
 
+import { minus } from "./paint.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 400, LANE = 24, TOP = 18, VALUE = 34;
 const MOST = 24; // lanes; of more classes those that come furthest
@@ -61,7 +63,7 @@ export function makeRace(container, labels) {
     for (const { unit, group, trail, runner, value } of lanes) {
       runner.setAttribute("cx", scale(values[unit]));
       trail.setAttribute("x2", scale(values[unit]));
-      value.textContent = String(values[unit]).replace("-", "−");
+      value.textContent = minus(values[unit]);
       const winner = decided && unit === answer.label;
       group.setAttribute("class", winner ? "winner" : time > answer.step + 1 ? "never" : "");
     }
