@@ -31,6 +31,7 @@
 #include <string>
 
 #include "Dut.h"
+#include "receiver.h"
 #include "verilated.h"
 
 namespace {
@@ -38,7 +39,6 @@ namespace {
 constexpr double kStill = 1.0;  // seconds
 constexpr uint64_t kReset = 4;  // cycles
 constexpr size_t kPiece = 64;   // bytes
-constexpr int kFrame = 10;      // bits: start, data from the lowest bit on, stop
 
 double now() {
     const auto since = std::chrono::steady_clock::now().time_since_epoch();
@@ -73,32 +73,6 @@ class Flash {
     uint64_t address_, count_ = 0;
     uint32_t command_ = 0;
     bool awake_ = false, selected_ = false, clock_ = false, output_ = true;
-};
-
-// The host's receiver: bytes of a line that it looks at in each cycle.
-class Receiver {
-  public:
-    // Whether `byte` has come.
-    bool cycle(bool level, double bit, uint8_t& byte) {
-        if (!busy_) {
-            if (!level) busy_ = true, time_ = 0, count_ = 0, shift_ = 0;
-            return false;
-        }
-        if (++time_ < (count_ + 0.5) * bit) return false;
-        shift_ |= unsigned{level} << count_;
-        if (++count_ < kFrame) return false;
-        busy_ = false;
-        byte = static_cast<uint8_t>(shift_ >> 1);
-        return !(shift_ & 1) && level;
-    }
-
-    bool busy() const { return busy_; }
-
-  private:
-    bool busy_ = false;
-    int count_ = 0;
-    uint64_t time_ = 0;
-    unsigned shift_ = 0;
 };
 
 class Box {
@@ -152,8 +126,8 @@ class Box {
     bool step(double bit) {
         step();
         bool active = receiver_.busy() || !dut_->tx;
-        uint8_t byte;
-        if (receiver_.cycle(dut_->tx, bit, byte)) received_.push_back(static_cast<char>(byte));
+        if (receiver_.cycle(dut_->tx, bit) && receiver_.whole())
+            received_.push_back(static_cast<char>(receiver_.byte()));
 #if FLASH
         active |= dut_->select;
         dut_->cipo = flash_.cycle(dut_->select, dut_->sck, dut_->copi);

@@ -70,9 +70,13 @@ class Box:
             wires = accelerator.flash
             ports |= {"select": wires.select, "sck": wires.clock}
             ports |= {"copi": wires.copi, "cipo": wires.cipo}
-        harness = Path(__file__).with_name("box.cpp").read_text(encoding="utf-8")
+        receiver, harness = (
+            Path(__file__).with_name(name).read_text(encoding="utf-8")
+            for name in ("receiver.h", "box.cpp")
+        )
         sources = {
             "netlist.v": plain_verilog(accelerator, ports, folder, top=_TOP),
+            "receiver.h": receiver,
             "box.cpp": f"#define FLASH {int(reader is not None)}\n{harness}",
         }
         program = compiler.build(sources, top=_TOP, folder=folder)

@@ -17,7 +17,10 @@ from sim.verilator.cache import digest, once
 from sim.verilator.tool import Verilator, find
 from sw.cli import UserError
 
-__all__ = ["build"]
+__all__ = ["RANDOM_START", "build"]
+
+# Options for Verilator: state that is not reset must not matter, so it starts at random.
+RANDOM_START = ("--x-initial", "unique", "--x-assign", "unique")
 
 _FLAGS = ("-std=gnu++17", "-DVERILATOR=1", "-DVM_TRACE=0", "-DVM_COVERAGE=0", "-DVM_SC=0")
 _RUNTIME = ("verilated", "verilated_dpi", "verilated_threads")

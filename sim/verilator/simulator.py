@@ -19,7 +19,16 @@ from sw.cli import UserError
 from sw.encoder import Inputs
 from sw.network import Network
 
-__all__ = ["UNSEEN", "CoreError", "Simulator", "compile_core", "cycle_limit", "record_type"]
+__all__ = [
+    "UNSEEN",
+    "CoreError",
+    "Simulator",
+    "check_status",
+    "compile_core",
+    "cycle_limit",
+    "record_type",
+    "write_input",
+]
 
 UNSEEN = 0xFFFF  # the time of a hidden unit that did not fire until the decision
 
@@ -138,12 +147,8 @@ class Simulator:
         longest = int(np.diff(ends, prepend=0).max(initial=1))
         limit = cycle_limit(self.network, self.config, longest) + (20 * longest if stalls else 0)
         with tempfile.TemporaryDirectory() as name:
-            items_file, ends_file, words_file = (
-                Path(name) / file for file in ("items", "ends", "words")
-            )
-            words = loaded_words(self.network, self.config)
-            words_file.write_bytes(b"" if words is None else words.astype("<u2").tobytes())
-            items_file.write_bytes(items.astype("<u4").tobytes())
+            items_file, words_file = write_input(self.network, self.config, items, Path(name))
+            ends_file = Path(name) / "ends"
             ends_file.write_bytes(ends.astype("<u8").tobytes())
             mode = "alone" if alone else "stream"
             files = [items_file, ends_file, words_file]
@@ -162,10 +167,7 @@ class Simulator:
                     status = process.wait()
                 finally:
                     process.kill()
-        if status in (3, 4):
-            raise CoreError(message)
-        if status:
-            raise UserError(f"{self.program}: exit status {status}; {message or 'remove it'}")
+        check_status(self.program, status, message)
 
 
 def compile_core(
@@ -197,12 +199,32 @@ def compile_core(
             name: (_HERE / name).read_text(encoding="utf-8")
             for name in ("core.h", "input.h", harness)
         },
-        # State that is not reset must not matter: it starts at random.
-        options=["--x-initial", "unique", "--x-assign", "unique"],
+        options=compiler.RANDOM_START,
         # A netlist takes long to compile, and few images are put through it.
         optimise="-O1" if sources is None else "-O0",
         folder=folder,
     )
+
+
+def write_input(
+    network: Network, config: Config, items: np.ndarray, folder: Path
+) -> tuple[Path, Path]:
+    """Files in ``folder`` for a harness: the ``items``, and the weights that are loaded before."""
+    items_file, words_file = folder / "items", folder / "words"
+    words = loaded_words(network, config)
+    items_file.write_bytes(items.astype("<u4").tobytes())
+    words_file.write_bytes(b"" if words is None else words.astype("<u2").tobytes())
+    return items_file, words_file
+
+
+def check_status(program: Path, status: int, message: str) -> None:
+    """Raises an error if a harness ended with another ``status`` than 0; it is a CoreError if the
+    core is to blame.
+    """
+    if status in (3, 4):
+        raise CoreError(message)
+    if status:
+        raise UserError(f"{program}: exit status {status}; {message or 'remove it'}")
 
 
 def cycle_limit(network: Network, config: Config, longest: int) -> int:

@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from hw.rtl.config import DEFAULT, Config
-from hw.rtl.core import loaded_words
 from sim.verilator.probes import trace_probes
-from sim.verilator.simulator import CoreError, compile_core, cycle_limit
-from sw.cli import UserError
+from sim.verilator.simulator import check_status, compile_core, cycle_limit, write_input
 from sw.encoder import Inputs
 from sw.network import Network
 
@@ -89,26 +87,17 @@ class Tracer:
             The core hangs.
         """
         items, _ = self.config.input(self.network).beats(inputs)
-        words = loaded_words(self.network, self.config)
         with tempfile.TemporaryDirectory() as name:
-            items_file, words_file = Path(name) / "items", Path(name) / "words"
-            items_file.write_bytes(items.astype("<u4").tobytes())
-            words_file.write_bytes(b"" if words is None else words.astype("<u2").tobytes())
+            files = write_input(self.network, self.config, items, Path(name))
             limit = cycle_limit(self.network, self.config, len(items))
             result = subprocess.run(
-                [self.program, items_file, words_file, str(limit)],
+                [self.program, *files, str(limit)],
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
                 check=False,
             )
-        message = result.stderr.strip()
-        if result.returncode == 3:
-            raise CoreError(message)
-        if result.returncode:
-            raise UserError(
-                f"{self.program}: exit status {result.returncode}; {message or 'remove it'}"
-            )
+        check_status(self.program, result.returncode, result.stderr.strip())
         return self._read(result.stdout)
 
     def _read(self, text: str) -> Trace:

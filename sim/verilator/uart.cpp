@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "Dut.h"
+#include "receiver.h"
 #include "verilated.h"
 
 namespace {
@@ -27,10 +28,8 @@ class Board {
         dut_ = std::make_unique<Dut>(&context_);
         dut_->rx = 1;
         dut_->rst = 1;
-        for (int count = 0; count < 4; ++count) cycle();
+        for (int count = 0; count < 4; ++count) step();
         dut_->rst = 0;
-        received_.clear();
-        busy_ = false;
     }
     ~Board() { dut_->final(); }
 
@@ -42,34 +41,22 @@ class Board {
     std::vector<uint8_t> take() { return std::exchange(received_, {}); }
 
   private:
-    void cycle() {
+    void step() {
         dut_->clk = 0;
         dut_->eval();
         dut_->clk = 1;
         dut_->eval();
-        listen(dut_->tx);
     }
 
-    // The host's receiver: looks at each bit in its middle.
-    void listen(bool level) {
-        if (!busy_) {
-            if (!level) busy_ = true, time_ = 0, shift_ = 0;
-            return;
-        }
-        ++time_;
-        if (time_ % divisor_ != divisor_ / 2) return;
-        const unsigned index = time_ / divisor_;
-        if (index == 9) {
-            busy_ = false;
-            if (!level) std::fputs("a byte without a stop bit\n", stderr), std::exit(3);
-            received_.push_back(static_cast<uint8_t>(shift_ >> 1));
-        } else {
-            shift_ |= unsigned{level} << index;
-        }
+    void cycle() {
+        step();
+        if (!receiver_.cycle(dut_->tx, divisor_)) return;
+        if (!receiver_.whole()) std::fputs("a byte without a start or stop bit\n", stderr), std::exit(3);
+        received_.push_back(receiver_.byte());
     }
 
-    unsigned divisor_, time_ = 0, shift_ = 0;
-    bool busy_ = false;
+    unsigned divisor_;
+    Receiver receiver_;
     std::vector<uint8_t> received_;
     VerilatedContext context_;
     std::unique_ptr<Dut> dut_;

@@ -40,16 +40,17 @@ class Wired:
             network, divisor=DIVISOR, timeout=DIVISOR * TIMEOUT, config=config
         )
         ports = {"rx": accelerator.rx, "tx": accelerator.tx}
-        harness = Path(__file__).with_name("uart.cpp")
         sources = {
             "netlist.v": plain_verilog(accelerator, ports, folder, top=_TOP),
-            "uart.cpp": harness.read_text(encoding="utf-8"),
+            **{
+                name: Path(__file__).with_name(name).read_text(encoding="utf-8")
+                for name in ("receiver.h", "uart.cpp")
+            },
         }
-        # State that is not reset must not matter: it starts at random.
-        random = ["--x-initial", "unique", "--x-assign", "unique"]
-        return cls(
-            program=compiler.build(sources, top=_TOP, folder=folder, options=random, optimise="-O2")
+        program = compiler.build(
+            sources, top=_TOP, folder=folder, options=compiler.RANDOM_START, optimise="-O2"
         )
+        return cls(program=program)
 
     def connect(self, seed: int = 0) -> "SerialLine":
         """A board that has just been switched on."""
