@@ -116,14 +116,7 @@ def test_a_build_without_the_data_says_which_flag_would_measure(there, monkeypat
             f"not measured: {FLAGS[1]}: cannot be read (No such file or directory); name the data "
             "with --dataset"
         )
-        named = figures(
-            hw.estimate.main,
-            "wine.safetensors",
-            "--board",
-            "icebreaker",
-            "--dataset",
-            "elsewhere.csv",
-        )
+        named = figures(hw.estimate.main, *flags, "--dataset", "elsewhere.csv")
         assert named["accuracy"] == network.provenance["test_accuracy"]
     finally:
         shutil.move("elsewhere.csv", FLAGS[1])

@@ -117,6 +117,8 @@ def by_group(labels: np.ndarray, groups: np.ndarray, fraction: float) -> np.ndar
     groups : int [N]
         0 … G − 1, each at least once.
     """
+    if not groups.any():
+        return None  # there is one only
     table = np.zeros((groups.max() + 1, labels.max() + 1), np.int64)
     np.add.at(table, (groups, labels), 1)
     total = np.maximum(table.sum(axis=0), 1)
@@ -148,7 +150,7 @@ def hold_out(
     """
     if groups is None or not fraction:
         return split(labels, fraction)
-    held_out = by_group(labels, groups, fraction) if groups.any() else None
+    held_out = by_group(labels, groups, fraction)
     if held_out is None:
         return split(labels, 0)
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
