@@ -107,7 +107,7 @@ def _pixels(file: Path, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
     with _opened(file) as image:
         try:
             upright = ImageOps.exif_transpose(image)
-            if upright.mode in _WIDE:
+            if upright.mode in _WIDE:  # which convert() would cut off at 255
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
             elif upright.mode in ("I", "F"):
                 raise ValueError("pixels of 32 bits")
