@@ -25,10 +25,6 @@ class Intake(NamedTuple):
 
     Parameters
     ----------
-    kind : Kind
-        Of its frames.
-    size : int, optional
-        Bytes of its payload, if they are always the same.
     last : value
         This byte is the payload's last.
     end : value
@@ -37,8 +33,6 @@ class Intake(NamedTuple):
         Bytes came faster than they could be taken.
     """
 
-    kind: Kind
-    size: int | None
     last: Any
     end: Any
     overrun: Any
@@ -83,13 +77,11 @@ def intake(
         Drops all.
     """
     if source.port == Pixels.port:
-        return _pixels(m, link, source.load_cycles, taken=taken, left=left, too_early=too_early)
+        return _pixels(m, link, taken=taken, left=left, too_early=too_early)
     return _events(m, link, network, taken=taken, too_early=too_early, restart=restart)
 
 
-def _pixels(
-    m: Module, link, pixels: int, *, taken: Signal, left: Signal, too_early: Signal
-) -> Intake:
+def _pixels(m: Module, link, *, taken: Signal, left: Signal, too_early: Signal) -> Intake:
     """An image: a byte per pixel. The core takes each at once, since at most two are in flight."""
     last, end = left == protocol.CHECKSUM.size + 1, Signal(name="last_pixel")
     m.d.comb += [
@@ -97,7 +89,7 @@ def _pixels(
         link.pixels.valid.eq(taken & ~too_early),
         end.eq(link.pixels.valid & last),
     ]
-    return Intake(kind=Kind.IMAGE, size=pixels, last=last, end=end, overrun=Const(0))
+    return Intake(last=last, end=end, overrun=Const(0))
 
 
 def _events(
@@ -126,4 +118,4 @@ def _events(
         m.d.sync += due.eq(1)
     with m.Elif(restart | (link.result.valid & link.result.ready)):
         m.d.sync += due.eq(0)
-    return Intake(kind=Kind.EVENTS, size=None, last=items.ends, end=end, overrun=items.overrun)
+    return Intake(last=items.ends, end=end, overrun=items.overrun)

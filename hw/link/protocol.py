@@ -39,7 +39,6 @@ __all__ = [
     "character",
     "events",
     "frame",
-    "header",
     "identity",
     "parse",
 ]
@@ -139,14 +138,9 @@ def character(byte: int) -> tuple[int, ...]:
     return (0, *(byte >> bit & 1 for bit in range(8)), 1)
 
 
-def header(kind: Kind, sequence: int) -> int:
-    """The first byte of a frame."""
-    return kind << 4 | sequence % SEQUENCES
-
-
 def frame(command: Command, sequence: int) -> bytes:
     """The bytes of ``command``."""
-    content = bytes([header(command.kind, sequence)]) + command.payload
+    content = bytes([command.kind << 4 | sequence % SEQUENCES]) + command.payload
     return content + CHECKSUM.pack(zlib.crc32(content))
 
 
