@@ -1,5 +1,7 @@
 """Requests to the accelerator, expected answers, and hosts that stop sending."""
 
+import zlib
+
 import numpy as np
 from samples import inferences
 from simulated_line import ask_all
@@ -12,7 +14,6 @@ from sw.encoder import Spikes
 __all__ = [
     "ALL_FIRE",
     "DAMAGED",
-    "LOADING",
     "NOBODY_FIRES",
     "NO_IMAGE",
     "OTHER_NETWORK",
@@ -32,6 +33,7 @@ __all__ = [
     "load_command",
     "meaning",
     "received",
+    "sealed",
     "split",
     "without_cycles",
 ]
@@ -41,15 +43,9 @@ SILENT = {"timeout": 256, "patience": 300}
 NOBODY_FIRES = {"high": 99, "low": 90}  # all items are looked at
 ALL_FIRE = {"high": 0, "low": -9}
 QUERY = Command(Kind.QUERY)
-LOADING, READY, NO_IMAGE, OTHER_NETWORK, DAMAGED = (
+READY, NO_IMAGE, OTHER_NETWORK, DAMAGED = (
     (status, 0, 0, 0)
-    for status in (
-        Status.LOADING,
-        Status.READY,
-        Status.NO_IMAGE,
-        Status.OTHER_NETWORK,
-        Status.DAMAGED,
-    )
+    for status in (Status.READY, Status.NO_IMAGE, Status.OTHER_NETWORK, Status.DAMAGED)
 )
 
 
@@ -135,6 +131,12 @@ def events_of(spikes):
 def leave(line, content):
     """A host that is gone after ``content``: the board reports what is cut when it has noticed."""
     assert kinds(line.converse(content)) == [Kind.DAMAGED]
+
+
+def sealed(sequence, kind, body=b""):
+    """The reply with that body, by an independent reading of docs/protocol.md."""
+    content = bytes([kind << 4 | sequence]) + body.ljust(8, b"\0")
+    return content + zlib.crc32(content).to_bytes(4, "little")
 
 
 def flipped(content, bit):

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from conversations import sealed
 from networks import speech
 from samples import command, events_network, image_network, random_images
 from simulated_line import SimulatedLine
@@ -13,7 +14,7 @@ from terminal import board
 from hw import host
 from hw.host import Session
 from hw.link import protocol, session
-from hw.link.protocol import Command, Kind
+from hw.link.protocol import Kind
 from hw.link.weight_image import pack
 from hw.rtl.config import find_config
 from hw.rtl.core import loaded_words
@@ -39,14 +40,13 @@ def small(rng):
     return image_network(rng, shape=(8, 8), hidden=(3,), classes=10, steps=4, pool=2)
 
 
-def test_a_write_that_the_board_never_takes(tmp_path):
+def test_a_write_that_the_board_never_takes():
     """Ends after --timeout: nobody reads the other end of the line, whose buffer fills up."""
     network = image_network(np.random.default_rng(0), shape=(200, 200), hidden=(3,))
     with board(None) as port:
         line = host.open_port(port, timeout=0.1)
         line.reset_output_buffer = lambda: None
-        query = protocol.frame(Command(Kind.IDENTITY, protocol.identity(network.sha256)), 15)
-        line.read = lambda size: query
+        line.read = lambda size: sealed(15, Kind.IDENTITY, protocol.identity(network.sha256))
         asked = Session(line, network, name="com3")
         begun = time.monotonic()
         with pytest.raises(
@@ -185,13 +185,13 @@ def test_a_port_that_is_not_there():
     refused(result, "port /nonexistent: cannot be opened (No such file or directory); name")
 
 
-def test_a_port_where_nobody_answers(tmp_path):
+def test_a_port_where_nobody_answers():
     with board(None) as port:
         result = command("hw.host", DIGITS, "--timeout", 0.1, "--images", 1, "--port", port)
     refused(result, f"{port}: no answer; check that the bitstream is loaded")
 
 
-def test_a_port_that_is_none(tmp_path, monkeypatch):
+def test_a_port_that_is_none():
     with pytest.raises(UserError, match=r"^port /dev/null: cannot be opened \(.*\); name another"):
         host.open_port("/dev/null")
 

@@ -6,6 +6,7 @@ from conversations import (
     DAMAGED,
     NO_IMAGE,
     NOBODY_FIRES,
+    OTHER_NETWORK,
     QUERY,
     READY,
     SILENT,
@@ -52,9 +53,6 @@ class TestLoadedAccelerator:
         how = {"timeout": 256, "patience": 400, **how}
         return SimulatedLine(network, config=self.config, flash=flash, **how)
 
-    def answers(self, line, images):
-        return classes(line, images)
-
     def take_a_break(self, line):
         line.send_break(0.01)
         assert kinds(line.converse(b"")) == [Kind.DAMAGED]
@@ -63,7 +61,7 @@ class TestLoadedAccelerator:
         return split(line.converse(line.frames(load_command(weights)))) == [READY]
 
     def right(self, line, network, images):
-        return without_cycles(self.answers(line, images)) == meaning(network, images)
+        return without_cycles(classes(line, images)) == meaning(network, images)
 
     def test_from_the_flash(self, rng, network, weights):
         line = self.line(network, weights, watch=True)
@@ -94,7 +92,7 @@ class TestLoadedAccelerator:
         line = self.line(network, flash(weights) if callable(flash) else flash)
         images = random_images(rng, network, 3)
         assert identified(line, network, loads=True)
-        assert self.answers(line, images) == [(status, 0, 0, 0)] * 3
+        assert classes(line, images) == [(status, 0, 0, 0)] * 3
         assert self.load(line, weights)
         assert self.right(line, network, images)
 
@@ -103,7 +101,7 @@ class TestLoadedAccelerator:
         line = self.line(network, pack(other, loaded_words(other, self.config)))
         images = random_images(rng, network, 2)
         assert identified(line, network, loads=True)
-        assert self.answers(line, images) == [(Status.OTHER_NETWORK, 0, 0, 0)] * 2
+        assert classes(line, images) == [OTHER_NETWORK] * 2
         assert self.load(line, weights)
         assert self.right(line, network, images)
 
@@ -114,7 +112,7 @@ class TestLoadedAccelerator:
         line = self.line(network, pack(network, words))
         assert identified(line, network, loads=True)
         images = random_images(rng, network, 1)
-        assert self.answers(line, images) == [(Status.OTHER_NETWORK, 0, 0, 0)]
+        assert classes(line, images) == [OTHER_NETWORK]
 
     def test_a_break_keeps_the_weights_that_the_host_brought(self, rng, network, weights):
         line = self.line(network, 1)
@@ -128,7 +126,7 @@ class TestLoadedAccelerator:
         line = self.line(network, flipped(weights, 200))
         images = random_images(rng, network, 2)
         assert identified(line, network, loads=True)
-        assert self.answers(line, images[:1]) == [DAMAGED]
+        assert classes(line, images[:1]) == [DAMAGED]
         line.flash.content = line.flash.content[:WEIGHTS_AT] + weights
         self.take_a_break(line)
         assert identified(line, network, loads=True)
@@ -157,7 +155,7 @@ class TestLoadedAccelerator:
         assert line.no_class == (not flash)
         images = random_images(rng, network, 2)
         if not flash:
-            assert self.answers(line, images) == [(Status.NO_IMAGE, 0, 0, 0)] * 2
+            assert classes(line, images) == [NO_IMAGE] * 2
             assert self.load(line, weights)
         assert self.right(line, network, images)
         assert line.no_class == 0
@@ -182,7 +180,7 @@ class TestLoadedAccelerator:
     def test_without_a_flash(self, rng, network, weights):
         line = self.line(network, None)
         images = random_images(rng, network, 2)
-        assert self.answers(line, images) == [(Status.NO_IMAGE, 0, 0, 0)] * 2
+        assert classes(line, images) == [NO_IMAGE] * 2
         assert self.load(line, weights)
         assert self.right(line, network, images)
 
@@ -201,7 +199,7 @@ class TestLoadedAccelerator:
         assert identified(line, network, loads=True)
         damaged = load_command(flipped(weights, 300))  # before it was put into a frame
         assert split(line.converse(line.frames(damaged))) == [DAMAGED]
-        assert self.answers(line, images) == [(Status.DAMAGED, 0, 0, 0)] * 2
+        assert classes(line, images) == [DAMAGED] * 2
         assert self.load(line, weights)
         assert self.right(line, network, images)
 
@@ -269,7 +267,7 @@ class TestLoadedEvents:
         weights = pack(network, loaded_words(network, self.config))
         line = SimulatedLine(network, config=self.config)
         spikes = random_spikes(rng, network, 3)
-        assert ask_all(line, event_commands(spikes)) == [(Status.NO_IMAGE, 0, 0, 0)] * 3
+        assert ask_all(line, event_commands(spikes)) == [NO_IMAGE] * 3
         empty = line.frames(*[event_command([])] * 2)
         assert split(line.converse(empty)) == [NO_IMAGE] * 2
         assert split(line.converse(line.frames(load_command(weights)))) == [READY]

@@ -4,9 +4,8 @@ import pytest
 from amaranth.sim import Simulator
 from conversations import flipped
 
-from hw.link import protocol
 from hw.link.frames import Frames
-from hw.link.protocol import Command, Kind
+from hw.link.protocol import Command, Kind, frame
 
 SIZES = {Kind.QUERY: 0, Kind.IMAGE: 3, Kind.LOAD: None}
 QUERY, IMAGE = Command(Kind.QUERY), Command(Kind.IMAGE, b"abc")
@@ -67,10 +66,6 @@ def log(script, *, last=()):
     simulator.add_testbench(testbench)
     simulator.run()
     return seen
-
-
-def frame(command, sequence):
-    return protocol.frame(command, sequence)
 
 
 ABC = [*b"abc", "accepted"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from amaranth.lib import data
 from amaranth.sim import Simulator
+from conversations import flipped
 from samples import deep, image_network
 
 from hw.link import weight_image
@@ -69,12 +70,6 @@ class Bench:
     def state(self, ctx):
         """(status, reading)."""
         return ctx.get(self.dut.host.status), ctx.get(self.dut.reading)
-
-
-def flipped(content, bit):
-    content = bytearray(content)
-    content[bit // 8] ^= 1 << bit % 8
-    return bytes(content)
 
 
 @pytest.mark.parametrize("idle", [0.6, *deep(0)])

@@ -1,10 +1,9 @@
 """The sender: replies as frames on the line, level by level."""
 
-import zlib
-
 import pytest
 from amaranth.hdl import Module
 from amaranth.sim import Simulator
+from conversations import sealed
 from samples import deep
 from simulated_line import CYCLE
 
@@ -49,11 +48,6 @@ def levels(replies, *, divisor, margin, pause=1):
     return result
 
 
-def frame(sequence, kind, body):
-    content = bytes([kind << 4 | sequence]) + body
-    return content + zlib.crc32(content).to_bytes(4, "little")
-
-
 def on_the_line(content, divisor):
     return [
         level
@@ -71,7 +65,7 @@ def test_a_class(divisor, margin, value):
     width = max(IDENTITY.bit_length() + 1, 32 + margin)
     held = int.from_bytes(body, "little") & (1 << width) - 1
     seen = levels([(11, Kind.CLASS, held)], divisor=divisor, margin=margin)
-    bits = on_the_line(frame(11, Kind.CLASS, body), divisor)
+    bits = on_the_line(sealed(11, Kind.CLASS, body), divisor)
     start = seen.index(0)
     assert seen[:start] == [1] * start
     assert seen[start : start + len(bits)] == bits
@@ -83,7 +77,7 @@ def test_an_identity_and_a_status():
     """One after the other, without a gap."""
     body = protocol.identity("0123456789abcdef" * 4)
     seen = levels([(0, Kind.IDENTITY, IDENTITY), (15, Kind.STATUS, 4)], divisor=4, margin=9)
-    content = frame(0, Kind.IDENTITY, body) + frame(15, Kind.STATUS, b"\4".ljust(8, b"\0"))
+    content = sealed(0, Kind.IDENTITY, body) + sealed(15, Kind.STATUS, b"\4")
     bits = on_the_line(content, 4)
     start = seen.index(0)
     assert seen[start : start + len(bits)] == bits
@@ -93,9 +87,7 @@ def test_an_identity_and_a_status():
 def test_whole_bits_whenever_a_reply_comes(pause):
     replies = [(1, Kind.STATUS, 1), (2, Kind.STATUS, 2)]
     seen = levels(replies, divisor=4, margin=9, pause=pause)
-    first, second = (
-        on_the_line(frame(k, Kind.STATUS, bytes([k]).ljust(8, b"\0")), 4) for k in (1, 2)
-    )
+    first, second = (on_the_line(sealed(k, Kind.STATUS, bytes([k])), 4) for k in (1, 2))
     start = seen.index(0)
     assert seen[start : start + 520] == first
     start = seen.index(0, start + 520)

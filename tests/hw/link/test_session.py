@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from conversations import event_command
+from conversations import event_command, sealed
 from samples import deep, events_network, image_network, random_images, random_spikes
 from simulated_line import SimulatedLine
 
@@ -23,11 +23,6 @@ LOADED = find_config("folded-16-spram,event")
 SOME = (1, 2, 3, 4)
 
 
-def sealed(kind, sequence, body):
-    content = bytes([kind << 4 | sequence]) + body.ljust(8, b"\0")
-    return content + zlib.crc32(content).to_bytes(4, "little")
-
-
 class Scripted:
     """A board that answers each frame by the next of its script, and queries by its identity.
 
@@ -35,7 +30,8 @@ class Scripted:
     """
 
     def __init__(self, network, *script, identity=None, loads=False):
-        self.identity = identity or protocol.identity(network.sha256, loads=loads)
+        right = protocol.identity(network.sha256, loads=loads)
+        self.identity = right if identity is None else identity
         self.script = list(script)
         self.asked = []  # (kind, sequence number, payload)
         self.log = ""
@@ -58,13 +54,13 @@ class Scripted:
             if isinstance(answer, list):
                 answer = answer.pop(0)
             if len(answer) == 8:
-                answer = sealed(Kind.IDENTITY, sequence, answer)
+                answer = sealed(sequence, Kind.IDENTITY, answer)
         else:
             answer = self.script.pop(0)
             if callable(answer):
                 answer = answer(sequence)
             if isinstance(answer, tuple):
-                answer = sealed(answer[0], sequence, answer[1])
+                answer = sealed(sequence, *answer)
         self._received += answer
 
     def read(self, size):
@@ -184,7 +180,7 @@ DAMAGED = (Kind.DAMAGED, b"")
 
 
 def flip(reply):
-    return lambda sequence: bytes([*sealed(reply[0], sequence, reply[1])[:-1], 0])
+    return lambda sequence: bytes([*sealed(sequence, *reply)[:-1], 0])
 
 
 @pytest.mark.parametrize(
@@ -194,9 +190,9 @@ def flip(reply):
         b"",  # nothing comes
         b"\x80\x01",
         flip(some(1, 1, 9, 9)),
-        lambda sequence: sealed(*some(2, 2, 2, 2)[:1], sequence ^ 1, some(2, 2, 2, 2)[1]),
-        lambda sequence: b"\x55" + sealed(Kind.CLASS, sequence, some()[1]),  # a byte too many
-        lambda sequence: sealed(Kind.IDENTITY, sequence, b""),
+        lambda sequence: sealed(sequence ^ 1, *some(2, 2, 2, 2)),
+        lambda sequence: b"\x55" + sealed(sequence, *some()),  # a byte too many
+        lambda sequence: sealed(sequence, Kind.IDENTITY),
         (Kind.REFUSED, bytes([Status.NO_IMAGE])),
     ],
 )
@@ -218,7 +214,7 @@ def test_what_is_lost_is_sent_again(rng, network, loss):
 
 def test_bytes_after_the_last_reply(rng, network):
     """Are looked into, and change no class."""
-    line = Scripted(network, lambda sequence: sealed(Kind.CLASS, sequence, some()[1]) + b"\x80")
+    line = Scripted(network, lambda sequence: sealed(sequence, *some()) + b"\x80")
     talk = line.begin(network)
     assert list(talk.classify(random_images(rng, network, 1))) == [SOME]
     assert talk.losses == 1
@@ -242,7 +238,7 @@ def test_a_board_that_is_late_once(rng, network):
 
 
 def test_a_board_that_falls_silent(rng, network):
-    line = Scripted(network, some(), b"", b"", identity=None)
+    line = Scripted(network, some(), b"", b"")
     replies = line.begin(network, name="com7").classify(random_images(rng, network, 3))
     assert next(replies) == SOME
     line.identity = b""
@@ -269,19 +265,19 @@ def test_a_board_that_falls_silent(rng, network):
             r"^port: the board holds network deadbeef…, not random \([0-9a-f]",
         ),
         (
-            sealed(*DAMAGED[:1], 0, b""),
+            sealed(0, *DAMAGED),
             r"^port: the board received no query undamaged; check the c",
         ),
     ],
 )
 def test_identification(network, answer, message):
     with pytest.raises(UserError, match=message):
-        Scripted(network, identity=answer or [b""]).begin(network)
+        Scripted(network, identity=answer).begin(network)
 
 
 def test_a_query_that_is_lost(network):
     right = protocol.identity(network.sha256)
-    for lost in (b"\x01\x02", sealed(Kind.DAMAGED, 3, b""), sealed(Kind.IDENTITY, 9, right)):
+    for lost in (b"\x01\x02", sealed(3, *DAMAGED), sealed(9, Kind.IDENTITY, right)):
         line = Scripted(network, identity=[lost, right])
         assert line.begin(network).losses == 1
         assert [sequence for _, sequence, _ in line.asked] == [15, 0]

@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+from conversations import flipped
 from samples import image_network
 
 from hw.link import weight_image
@@ -51,12 +52,6 @@ def test_reads_what_was_written(network, tmp_path):
     content = weight_image.pack(network, WORDS)
     (tmp_path / "image").write_bytes(content)
     assert weight_image.read_image(tmp_path / "image", network) == content
-
-
-def flipped(content, bit):
-    content = bytearray(content)
-    content[bit // 8] ^= 1 << bit % 8
-    return bytes(content)
 
 
 DAMAGED = r"is damaged, its checksum or length is wrong; name the one that hw.build wrote beside"
