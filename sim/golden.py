@@ -4,6 +4,7 @@ NumPy and integers only. It computes every spike of the whole window, without ea
 only the Network.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 from sw.answer import Answer
 from sw.encoder import Inputs, LatencyEncoder, Spikes
 from sw.network import Layer, Network
+from sw.structure import Conv, Dense, First, Map
 
 __all__ = ["margins", "run", "run_images", "run_inputs"]
 
@@ -20,7 +22,7 @@ _CHUNK = 16  # images at a time, so that the working set stays in the processor'
 
 
 def run_images(network: Network, images: np.ndarray) -> Answer:
-    """The answer to ``images`` uint8 [B, height, width], encoded by the network's own encoder."""
+    """The answer to ``images``, as the network's own encoder takes them."""
     if not isinstance(network.encoder, LatencyEncoder):
         raise ValueError(f"Network must take images, not {network.encoder!r}")
 
@@ -56,18 +58,33 @@ def margins(layer: Layer, spikes: Spikes, steps: int) -> np.ndarray:
 
 
 class _Table(NamedTuple):
-    """A layer, ready to be looked up. Both of one integer type that no potential leaves."""
+    """A layer with weights, ready to be looked up. Rows and thresholds are of one integer type that
+    no potential leaves.
+    """
 
-    rows: np.ndarray  # [N_in, N_out], weights −1 or +1
-    threshold: np.ndarray  # [N_out]
+    rows: np.ndarray  # [N_in or C_in · kh · kw, C_out], weights −1 or +1
+    threshold: np.ndarray  # [C_out]
+    kind: Conv | Dense
+    inputs: Map
+    output: Map
+
+
+class _Pooling(NamedTuple):
+    """A layer of first-spike pooling."""
+
+    kind: First
+    inputs: Map
 
 
 def _run(network: Network, part: Callable[[int], Spikes], *, count: int, most: int) -> Answer:
     """The answer to ``count`` inputs that come in parts; no input has more than ``most`` spikes."""
-    tables = []
-    for layer in network.layers:
-        tables.append(_table(layer, most))
-        most = layer.outputs  # hidden units fire once at most
+    tables: list[_Table | _Pooling] = []
+    for layer, inputs, output in zip(network.layers, network.maps, network.maps[1:], strict=False):
+        if isinstance(layer.kind, First):
+            tables.append(_Pooling(layer.kind, inputs))
+        else:
+            tables.append(_table(layer, layer.kind, inputs, output, most))
+        most = math.prod(output)  # hidden units fire once at most
     with ThreadPoolExecutor() as pool:  # NumPy releases the interpreter's lock
         starts = range(0, max(count, 1), _CHUNK)
         parts = list(pool.map(lambda start: _answer(tables, part(start), network.steps), starts))
@@ -81,41 +98,101 @@ def _run(network: Network, part: Callable[[int], Spikes], *, count: int, most: i
     )
 
 
-def _table(layer: Layer, most: int) -> _Table:
+def _table(layer: Layer, kind: Conv | Dense, inputs: Map, output: Map, most: int) -> _Table:
     reach = most + int(np.abs(layer.threshold.astype(np.int64)).max())
-    kind = np.int16 if reach < 2**15 else np.int32 if reach < 2**31 else np.int64
-    rows = np.ascontiguousarray(np.where(layer.weight.T, 1, -1).astype(kind))
-    return _Table(rows, layer.threshold.astype(kind))
+    integer = np.int16 if reach < 2**15 else np.int32 if reach < 2**31 else np.int64
+    rows = np.ascontiguousarray(np.where(layer.weight.T, 1, -1).astype(integer))
+    return _Table(rows, layer.threshold.astype(integer), kind, inputs, output)
 
 
 def _answer(
-    tables: Sequence[_Table], spikes: Spikes, steps: int
+    tables: Sequence[_Table | _Pooling], spikes: Spikes, steps: int
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
     """Times of all layers, label, decision step and margin."""
-    times = []
+    times: list[np.ndarray] = []
     for table in tables:
-        margins = _margins(table, spikes, steps)
-        fired = margins >= 0
-        first = np.where(fired.any(axis=1), fired.argmax(axis=1), steps)
-        times.append(first.astype(np.int16))
+        if isinstance(table, _Pooling):
+            times.append(_pooled(table, times[-1] if times else _times(spikes, table, steps)))
+        else:
+            margins = _margins(table, spikes, steps)
+            fired = margins >= 0
+            first = np.where(fired.any(axis=1), fired.argmax(axis=1), steps)
+            # Units are numbered channel by channel, places within
+            by_channel = first.swapaxes(1, 2).reshape(len(first), math.prod(table.output))
+            times.append(by_channel.astype(np.int16))
         # No layer delay: a unit that fires in step t is an input of the next layer in the same
         # step (rule 4).
         spikes = Spikes.from_times(times[-1], steps)
-    return times, *_decide(margins, times[-1])
+    return times, *_decide(margins[:, :, 0], times[-1])
 
 
 def _margins(table: _Table, spikes: Spikes, steps: int) -> np.ndarray:
-    """``V_j(t) − θ_j`` at the end of every step, integer [B, T, N_out] (rules 2 and 3)."""
-    rows, threshold = table
-    margins = np.zeros((spikes.count, steps, len(threshold)), rows.dtype)
+    """``V_j(t) − θ_j`` at the end of every step, integer [B, T, places, C_out] (rules 2 and 3)."""
+    rows, threshold = table.rows, table.threshold
+    places = math.prod(table.output[1:])
+    margins = np.zeros((spikes.count, steps, places, len(threshold)), rows.dtype)
     margins[:, 0] -= threshold
-    if len(spikes.unit):
-        # Spikes are sorted by image and step: those of one step of one image are one run of rows.
-        slot = spikes.image.astype(np.int64) * steps + spikes.step
+    slot = spikes.image.astype(np.int64) * steps + spikes.step
+    row = spikes.unit
+    if isinstance(table.kind, Conv):
+        slot, row = _spread(table.kind, table, slot, spikes.unit)
+    if len(row):
+        # Sums of one slot, a step of a place of an image, are sums of one run of rows
         start = np.flatnonzero(np.diff(slot, prepend=-1))
         flat = margins.reshape(-1, len(threshold))
-        flat[slot[start]] += np.add.reduceat(rows[spikes.unit], start, axis=0)
+        flat[slot[start]] += np.add.reduceat(rows[row], start, axis=0)
     return margins.cumsum(axis=1, dtype=rows.dtype, out=margins)
+
+
+def _spread(
+    kind: Conv, table: _Table, slot: np.ndarray, unit: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every place that each spike reaches: slot · places + place, ascending, and the row of weights
+    that it adds there.
+
+    Parameters
+    ----------
+    slot, unit : int [E]
+        Image · T + step, and the unit of the input map, of each spike.
+    """
+    _, height, width = table.inputs
+    _, rows, columns = table.output
+    channel, place = np.divmod(unit, height * width)
+    y, x = np.divmod(place, width)
+    slots, weights = [], []
+    for ky in range(kind.kernel[0]):
+        for kx in range(kind.kernel[1]):
+            # The input (y, x) is read through (ky, kx) by the output (down / sh, across / sw)
+            down, across = y + kind.padding[0] - ky, x + kind.padding[2] - kx
+            (oy, below), (ox, beside) = (
+                np.divmod(down, kind.stride[0]),
+                np.divmod(across, kind.stride[1]),
+            )
+            reached = (below == 0) & (beside == 0)
+            reached &= (oy >= 0) & (oy < rows) & (ox >= 0) & (ox < columns)
+            at = (slot * rows + oy) * columns + ox
+            weight = (channel * kind.kernel[0] + ky) * kind.kernel[1] + kx
+            slots.append(at[reached])
+            weights.append(weight[reached])
+    every_slot, every_weight = np.concatenate(slots), np.concatenate(weights)
+    order = np.argsort(every_slot, kind="stable")
+    return every_slot[order], every_weight[order]
+
+
+def _pooled(table: _Pooling, times: np.ndarray) -> np.ndarray:
+    """The earliest time of each window, int16 [B, units]."""
+    (down, across), (channels, height, width) = table.kind.kernel, table.inputs
+    rows, columns = height // down, width // across
+    whole = times.reshape(-1, channels, height, width)[:, :, : rows * down, : columns * across]
+    windows = whole.reshape(len(whole), channels, rows, down, columns, across)
+    return windows.min(axis=(3, 5)).reshape(len(whole), channels * rows * columns)
+
+
+def _times(spikes: Spikes, table: _Pooling, steps: int) -> np.ndarray:
+    """First times int16 [B, N] of input ``spikes``, where pooling is the first layer."""
+    times = np.full((spikes.count, math.prod(table.inputs)), steps, np.int16)
+    np.minimum.at(times, (spikes.image, spikes.unit), spikes.step.astype(np.int16))
+    return times
 
 
 def _decide(margins: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

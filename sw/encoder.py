@@ -4,6 +4,7 @@ NumPy only. The trainer and the golden model both call this; the hardware's enco
 it.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -11,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from sw import limits
+from sw.structure import Map
 
 __all__ = ["Encoder", "EventsEncoder", "Inputs", "LatencyEncoder", "Spikes"]
 
@@ -73,8 +75,8 @@ class Spikes:
 
 
 Inputs = np.ndarray | Spikes
-"""A batch as a network takes it: images uint8 [B, height, width], or spikes. Either has a length,
-and a run of it is a slice.
+"""A batch as a network takes it: images uint8 [B, height, width] or [B, height, width, channels],
+or spikes. Either has a length, and a run of it is a slice.
 """
 
 
@@ -84,6 +86,10 @@ class Encoder(Protocol):
     @property
     def inputs(self) -> int:
         """Number of input units, N_in."""
+
+    @property
+    def map(self) -> Map:
+        """Channels, height and width of the input units."""
 
     @property
     def examples(self) -> str:
@@ -104,15 +110,15 @@ class LatencyEncoder:
 
     Parameters
     ----------
-    shape : (int, int)
-        Height and width of the image in pixels.
+    shape : (int, int) or (int, int, int)
+        Height and width of the image in pixels; channels before them, where it has several.
     pool : 1, 2 or 4
         Edge of the square that is averaged to one pixel, ``(sum + pool²/2) // pool²``.
     silent_below : int, 0 … 256
         A pooled pixel below this never fires.
     select : tuple of int, or None
-        Indices into the pooled image, row-major, that are input units, in this order; None means
-        all.
+        Indices into the pooled image, as units of its map (``sw.structure``), that are input units,
+        in this order; None means all.
 
     Raises
     ------
@@ -120,19 +126,19 @@ class LatencyEncoder:
         A parameter is out of its range.
     """
 
-    shape: tuple[int, int]
+    shape: tuple[int, int] | Map
     pool: int = 1
     silent_below: int = 0
     select: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 2 or not all(_is_int(n) and n >= 1 for n in self.shape):
-            raise ValueError(f"Shape must be two positive integers, not {self.shape!r}")
+        if len(self.shape) not in (2, 3) or not all(_is_int(n) and n >= 1 for n in self.shape):
+            raise ValueError(f"Shape must be two or three positive integers, not {self.shape!r}")
         if self.pixels > limits.UNITS:
             raise ValueError(f"Pixels must be at most {limits.UNITS:,}, not {self.pixels:,}")
         if not _is_int(self.pool) or self.pool not in (1, 2, 4):
             raise ValueError(f"Pool must be 1, 2 or 4, not {self.pool!r}")
-        if any(n % self.pool for n in self.shape):
+        if any(n % self.pool for n in self.shape[-2:]):
             raise ValueError(f"Shape must be divisible by the pool {self.pool}, not {self.shape!r}")
         if not _is_int(self.silent_below) or not 0 <= self.silent_below <= 256:
             raise ValueError(f"Silent_below must be in 0 … 256, not {self.silent_below!r}")
@@ -142,14 +148,26 @@ class LatencyEncoder:
                 raise ValueError(f"Select index must be in 0 … {self.pooled - 1}, not {index!r}")
 
     @property
+    def channels(self) -> int:
+        """Of a pixel; 1 if the image is grey."""
+        return self.shape[0] if len(self.shape) == 3 else 1
+
+    @property
     def pixels(self) -> int:
-        """Pixels of an image before pooling."""
-        return self.shape[0] * self.shape[1]
+        """Values of an image before pooling: of each pixel, one per channel."""
+        return math.prod(self.shape)
 
     @property
     def pooled(self) -> int:
-        """Pixels of an image after pooling."""
+        """Values of an image after pooling."""
         return self.pixels // self.pool**2
+
+    @property
+    def map(self) -> Map:
+        if self.select is not None:
+            return len(self.select), 1, 1
+        height, width = (n // self.pool for n in self.shape[-2:])
+        return self.channels, height, width
 
     @property
     def inputs(self) -> int:
@@ -157,7 +175,9 @@ class LatencyEncoder:
 
     @property
     def examples(self) -> str:
-        return f"images of {self.shape[0]} × {self.shape[1]} pixels"
+        height, width = self.shape[-2:]
+        colour = f" and {self.channels} channels" if len(self.shape) == 3 else ""
+        return f"images of {height} × {width} pixels{colour}"
 
     @property
     def strictly_increasing(self) -> bool:
@@ -166,28 +186,29 @@ class LatencyEncoder:
 
     def values(self, images: Inputs) -> np.ndarray:
         """Pooled and selected pixels int32 [B, inputs], 0 … 255, of ``images`` uint8
-        [B, height, width].
+        [B, height, width], or [B, height, width, channels] where ``shape`` has channels.
         """
         if isinstance(images, Spikes):
             raise ValueError("Images must be uint8, not Spikes")
         values = np.asarray(images)
-        if values.dtype != np.uint8 or values.shape[1:] != self.shape:
+        wanted = (*self.shape[-2:], *self.shape[:-2])
+        if values.dtype != np.uint8 or values.shape[1:] != wanted:
             raise ValueError(
-                f"Images must be uint8 [B, {self.shape[0]}, {self.shape[1]}], "
+                f"Images must be uint8 [B, {', '.join(map(str, wanted))}], "
                 f"not {values.dtype} {list(values.shape)}"
             )
+        count, (height, width) = len(values), self.shape[-2:]
+        values = np.moveaxis(values.reshape(count, height, width, self.channels), 3, 1)
         if self.pool > 1:
-            area, (height, width) = self.pool**2, self.shape
-            blocks = values.reshape(
-                -1, height // self.pool, self.pool, width // self.pool, self.pool
-            )
-            values = (blocks.sum(axis=(2, 4), dtype=np.int32) + area // 2) // area
-        pixels = values.reshape(len(values), self.pooled).astype(np.int32)
+            area, pool = self.pool**2, self.pool
+            blocks = values.reshape(count, self.channels, height // pool, pool, width // pool, pool)
+            values = (blocks.sum(axis=(3, 5), dtype=np.int32) + area // 2) // area
+        pixels = values.reshape(count, self.pooled).astype(np.int32)
         return pixels if self.select is None else pixels[:, list(self.select)]
 
     def times(self, images: Inputs, steps: int) -> np.ndarray:
-        """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width]; ``steps`` means
-        never.
+        """Firing steps int16 [B, inputs] of ``images`` as :meth:`values` takes them; ``steps``
+        means never.
         """
         pixels = self.values(images)
         fired_at = ((255 - pixels) * steps) >> 8
@@ -206,15 +227,43 @@ class LatencyEncoder:
 class EventsEncoder:
     """Sensor events (audio, event cameras), which are spikes already: each channel is an input unit
     and may fire more than once.
+
+    Parameters
+    ----------
+    channels : int
+        Input units; left out where ``shape`` tells.
+    shape : Map, or None
+        The map that they are; None means ``(channels, 1, 1)``.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
     """
 
-    channels: int
+    channels: int = 0
+    shape: Map | None = None
 
     def __post_init__(self) -> None:
+        if self.shape is not None:
+            if (
+                not isinstance(self.shape, tuple)
+                or len(self.shape) != 3
+                or not all(_is_int(n) and n >= 1 for n in self.shape)
+            ):
+                raise ValueError(f"Shape must be three positive integers, not {self.shape!r}")
+            units = math.prod(self.shape)
+            if self.channels not in (0, units):
+                raise ValueError(f"Channels must be {units}, as the shape, not {self.channels!r}")
+            object.__setattr__(self, "channels", units)
         if not _is_int(self.channels) or self.channels < 1:
             raise ValueError(f"Channels must be a positive integer, not {self.channels!r}")
         if self.channels > limits.UNITS:
             raise ValueError(f"Channels must be at most {limits.UNITS:,}, not {self.channels:,}")
+
+    @property
+    def map(self) -> Map:
+        return self.shape or (self.channels, 1, 1)
 
     @property
     def inputs(self) -> int:

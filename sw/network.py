@@ -4,11 +4,12 @@ Needs NumPy and safetensors only.
 """
 
 import hashlib
+import math
 import os
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from sw import limits
 from sw.cli import UserError, atomic_path, printable
 from sw.container import quoted
 from sw.encoder import EventsEncoder, LatencyEncoder
-from sw.network_file import FORMAT, Parts, decode, describe, encode
+from sw.network_file import Parts, decode, describe, encode
+from sw.structure import Dense, First, Kind, Map, maps, write
 
 __all__ = [
-    "FORMAT",
     "PROVENANCE",
     "ZOO",
     "Layer",
@@ -53,36 +54,44 @@ class NetworkError(UserError):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
-    """One fully connected layer of integrate-and-fire units.
+    """One layer of integrate-and-fire units, or a pooling of spikes.
 
     Parameters
     ----------
-    weight : bool [N_out, N_in]
-        True for +1, False for −1.
-    threshold : int32 [N_out]
-        A unit fires when its potential is >= its threshold.
+    weight : bool [rows, columns]
+        True for +1, False for −1. Dense: [N_out, N_in]; convolution: [C_out, C_in · kh · kw], see
+        :class:`sw.structure.Conv`; empty for pooling.
+    threshold : int32 [rows]
+        A unit fires when its potential is >= its threshold; of a convolution, one per channel.
+    kind : Dense, Conv or First
+        Dense if it is left out.
     """
 
-    weight: np.ndarray
-    threshold: np.ndarray
+    weight: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
+    threshold: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    kind: Kind = None  # type: ignore[assignment]  # known when the weight is
 
     def __post_init__(self) -> None:
-        if self.weight.dtype != bool or self.weight.ndim != 2 or 0 in self.weight.shape:
-            raise NetworkError(
-                f"Layer weight must be bool [N_out, N_in], not {describe(self.weight)}"
-            )
+        pooling, shape = isinstance(self.kind, First), self.weight.shape
+        if self.weight.dtype != bool or len(shape) != 2 or (0 in shape) != pooling:
+            wanted = "empty" if pooling else "bool [N_out, N_in]"
+            raise NetworkError(f"Layer weight must be {wanted}, not {describe(self.weight)}")
         if self.threshold.dtype != np.int32 or self.threshold.shape != (len(self.weight),):
             raise NetworkError(
                 f"Layer threshold must be int32 [{len(self.weight)}], "
                 f"not {describe(self.threshold)}"
             )
+        if self.kind is None:
+            object.__setattr__(self, "kind", Dense(units=len(self.weight)))
 
     @property
     def inputs(self) -> int:
+        """Weights of each row: of a dense layer, the units before it."""
         return self.weight.shape[1]
 
     @property
     def outputs(self) -> int:
+        """Rows of weights: of a dense layer, its units."""
         return self.weight.shape[0]
 
 
@@ -126,21 +135,17 @@ class Network:
                 raise NetworkError(
                     f"{what} must have at most {limits.TEXT} characters, not {quoted(text)}"
                 )
-        if not self.layers:
-            raise NetworkError("Layers must be at least one, not none")
-        if fault := limits.sizes_fault(self.sizes):
-            raise NetworkError(fault)
-        if self.layers[0].inputs != self.encoder.inputs:
-            raise NetworkError(
-                f"Layer sizes must chain: the encoder gives {self.encoder.inputs} inputs, "
-                f"layer 0 takes {self.layers[0].inputs}"
-            )
-        for index, (before, after) in enumerate(pairwise(self.layers)):
-            if before.outputs != after.inputs:
+        for index, (layer, before) in enumerate(zip(self.layers, self.maps, strict=False)):
+            wanted = layer.kind.weights(before) or (0, 0)
+            if layer.weight.shape != wanted:
                 raise NetworkError(
-                    f"Layer sizes must chain: layer {index} has {before.outputs} outputs, "
-                    f"layer {index + 1} takes {after.inputs}"
+                    f"Layer sizes must chain: {_source(index, before)}, "
+                    f"{_taken(index, layer, wanted)}"
                 )
+        first = self.layers[0].kind
+        selected = isinstance(self.encoder, LatencyEncoder) and self.encoder.select is not None
+        if selected and not isinstance(first, Dense):
+            raise NetworkError(f"Select must not be given before a layer on maps, {first}")
         if len(self.labels) != self.layers[-1].outputs:
             raise NetworkError(
                 f"Labels must be one per output unit ({self.layers[-1].outputs}), "
@@ -155,15 +160,28 @@ class Network:
         """The name for display: shortened, on one line, with all that is not printable escaped."""
         return printable(self.name, 60)
 
+    @cached_property
+    def maps(self) -> list[Map]:
+        """Channels, height and width of the inputs and of each layer."""
+        try:
+            return maps(self.encoder.map, [layer.kind for layer in self.layers])
+        except ValueError as error:
+            raise NetworkError(str(error)) from None
+
+    @property
+    def dense(self) -> bool:
+        """Every layer is fully connected."""
+        return all(isinstance(layer.kind, Dense) for layer in self.layers)
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """Units per layer, from the inputs to the outputs, such as (784, 600, 10)."""
-        return (self.encoder.inputs, *(layer.outputs for layer in self.layers))
+        return tuple(map(math.prod, self.maps))
 
     @property
     def structure(self) -> str:
-        """The sizes as text, such as "784-600-10"."""
-        return "-".join(map(str, self.sizes))
+        """The structure as text, such as "784-600-10" (:func:`sw.structure.write`)."""
+        return write(self.encoder.map, [layer.kind for layer in self.layers])
 
     @property
     def file_name(self) -> str:
@@ -183,7 +201,7 @@ class Network:
             name=self.name,
             steps=self.steps,
             encoder=self.encoder,
-            layers=[(layer.weight, layer.threshold) for layer in self.layers],
+            layers=[(layer.kind, layer.weight, layer.threshold) for layer in self.layers],
             labels=self.labels,
             provenance=self.provenance,
         )
@@ -213,7 +231,10 @@ class Network:
             parts = decode(content)
         except ValueError as error:
             raise NetworkError(str(error)) from None
-        layers = (Layer(weight=weight, threshold=threshold) for weight, threshold in parts.layers)
+        layers = (
+            Layer(weight=weight, threshold=threshold, kind=kind)
+            for kind, weight, threshold in parts.layers
+        )
         return cls(**{**parts._asdict(), "layers": tuple(layers)})
 
     @classmethod
@@ -231,6 +252,21 @@ class Network:
             return cls.from_bytes(content)
         except NetworkError as error:
             raise NetworkError(f"{path}: {error}") from None
+
+
+def _source(index: int, before: Map) -> str:
+    """What a layer is given, for a message."""
+    units = str(math.prod(before)) if before[1:] == (1, 1) else " × ".join(map(str, before))
+    return (
+        f"layer {index - 1} has {units} outputs" if index else f"the encoder gives {units} inputs"
+    )
+
+
+def _taken(index: int, layer: Layer, wanted: tuple[int, int]) -> str:
+    """What a layer takes instead, for a message."""
+    if isinstance(layer.kind, Dense):
+        return f"layer {index} takes {layer.inputs}"
+    return f"layer {index} ({layer.kind}) must have weights {wanted}, not {layer.weight.shape}"
 
 
 def file_name(name: str, otherwise: str = "network") -> str:

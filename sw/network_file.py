@@ -7,8 +7,7 @@ in messages. Needs NumPy and safetensors only.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -18,10 +17,13 @@ from sw import limits
 from sw.cli import printable
 from sw.container import parse_json, quoted, read, whole_number
 from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.structure import Dense, First, Kind, Map, attributes_of, kind_of, maps, write
 
-__all__ = ["FORMAT", "Parts", "decode", "describe", "encode"]
+__all__ = ["FORMATS", "Parts", "decode", "describe", "encode"]
 
-FORMAT = "ttfs-1bit/1"
+FORMATS = ("ttfs-1bit/1", "ttfs-1bit/2")
+"""Dense layers alone, and layers on maps. A network that format 1 can hold is written in it."""
+
 _Kind = TypeVar("_Kind")
 _METADATA = ("format", "name", "layers", "steps", "encoder", "labels", "provenance")
 
@@ -31,14 +33,14 @@ class Parts(NamedTuple):
 
     Parameters
     ----------
-    layers : sequence of (bool [N_out, N_in], int32 [N_out])
-        Weights, True for +1, and thresholds.
+    layers : sequence of (Kind, bool [rows, columns], int32 [rows])
+        Kinds, weights, True for +1, and thresholds.
     """
 
     name: str
     steps: int
     encoder: LatencyEncoder | EventsEncoder
-    layers: Sequence[tuple[np.ndarray, np.ndarray]]
+    layers: Sequence[tuple[Kind, np.ndarray, np.ndarray]]
     labels: tuple[str, ...]
     provenance: Mapping[str, Any]
 
@@ -52,27 +54,23 @@ def encode(parts: Parts) -> bytes:
         A text cannot be written, or would be refused when it is read.
     """
     tensors = {}
-    for index, (weight, threshold) in enumerate(parts.layers):
+    for index, (_, weight, threshold) in enumerate(parts.layers):
+        if not weight.size:
+            continue
         tensors[f"layer.{index}.weight"] = np.packbits(weight, axis=1, bitorder="little")
         tensors[f"layer.{index}.threshold"] = threshold
-    if isinstance(parts.encoder, LatencyEncoder):
-        encoder = {
-            "kind": "latency",
-            "shape": list(parts.encoder.shape),
-            "pool": parts.encoder.pool,
-            "silent_below": parts.encoder.silent_below,
-        }
-        if parts.encoder.select is not None:
-            tensors["encoder.select"] = np.array(parts.encoder.select, np.int32)
-    else:
-        encoder = {"kind": "events", "channels": parts.encoder.channels}
-    sizes = (parts.encoder.inputs, *(len(threshold) for _, threshold in parts.layers))
+    select = parts.encoder.select if isinstance(parts.encoder, LatencyEncoder) else None
+    if select is not None:
+        tensors["encoder.select"] = np.array(select, np.int32)
+    kinds = [kind for kind, _, _ in parts.layers]
+    flat = _is_flat(parts.encoder) and all(isinstance(kind, Dense) for kind in kinds)
+    sizes = (parts.encoder.inputs, *(len(threshold) for _, _, threshold in parts.layers))
     metadata = {
-        "format": FORMAT,
+        "format": FORMATS[0] if flat else FORMATS[1],
         "name": parts.name,
-        "layers": "-".join(map(str, sizes)),
+        "layers": "-".join(map(str, sizes)) if flat else json.dumps([*map(attributes_of, kinds)]),
         "steps": str(parts.steps),
-        "encoder": json.dumps(encoder),
+        "encoder": json.dumps(_encoder_fields(parts.encoder)),
         "labels": _text("labels", list(parts.labels)),
         "provenance": _text("provenance", parts.provenance),
     }
@@ -99,16 +97,26 @@ def decode(content: bytes) -> Parts:
     shows.
     """
     tensors, metadata = read(content)
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"format must be {FORMAT!r}, not {quoted(metadata.get('format'))}")
+    version = metadata.get("format")
+    if version not in FORMATS:
+        raise ValueError(f"format must be {' or '.join(map(repr, FORMATS))}, not {quoted(version)}")
     for key in _METADATA:
         if key not in metadata:
             raise ValueError(f"metadata {key!r} is missing")
-    sizes, steps = _sizes(metadata["layers"]), _steps(metadata["steps"])
-    _check_names(set(tensors), len(sizes) - 1, metadata["layers"])
+    if version == FORMATS[0]:
+        first, *units = _sizes(metadata["layers"])
+        inputs: Map = (first, 1, 1)
+        kinds: list[Kind] = [Dense(units=n) for n in units]
+    else:
+        kinds = _kinds(metadata)
+        inputs = _encoder(tensors, metadata, version).map
+    steps = _steps(metadata["steps"])
+    shapes = maps(inputs, kinds)
+    weighted = [index for index, kind in enumerate(kinds) if not isinstance(kind, First)]
+    _check_names(set(tensors), weighted, write(inputs, kinds))
     layers = [
-        _layer(tensors, index, inputs, outputs)
-        for index, (inputs, outputs) in enumerate(pairwise(sizes))
+        (kind, *_layer(tensors, index, kind.weights(before)))
+        for index, (kind, before) in enumerate(zip(kinds, shapes, strict=False))
     ]
     labels = _json(metadata, "labels", list)
     if not all(isinstance(label, str) for label in labels):
@@ -118,7 +126,7 @@ def decode(content: bytes) -> Parts:
     return Parts(
         name=metadata["name"],
         steps=steps,
-        encoder=_encoder(tensors, metadata),
+        encoder=_encoder(tensors, metadata, version),
         layers=layers,
         labels=tuple(labels),
         provenance=_json(metadata, "provenance", dict),
@@ -141,9 +149,9 @@ def _text(what: str, value: object) -> str:
     return text
 
 
-def _check_names(names: set[str], layers: int, structure: str) -> None:
+def _check_names(names: set[str], layers: Iterable[int], structure: str) -> None:
     """Raises ValueError if a tensor is missing or one too many."""
-    expected = {f"layer.{i}.{part}" for i in range(layers) for part in ("weight", "threshold")}
+    expected = {f"layer.{i}.{part}" for i in layers for part in ("weight", "threshold")}
     for name in sorted(expected - names):
         raise ValueError(f"tensor {name!r} is missing")
     for name in sorted(names - expected - {"encoder.select"}):
@@ -153,9 +161,12 @@ def _check_names(names: set[str], layers: int, structure: str) -> None:
 
 
 def _layer(
-    tensors: dict[str, np.ndarray], index: int, inputs: int, outputs: int
+    tensors: dict[str, np.ndarray], index: int, shape: tuple[int, int] | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and thresholds."""
+    """Weights and thresholds; empty without a shape of weights."""
+    outputs, inputs = shape or (0, 0)
+    if not outputs:
+        return np.zeros((0, 0), bool), np.zeros(0, np.int32)
     packed = _tensor(tensors, f"layer.{index}.weight", np.uint8, (outputs, -(-inputs // 8)))
     threshold = _tensor(tensors, f"layer.{index}.threshold", np.int32, (outputs,))
     if inputs % 8 and (packed[:, -1] >> inputs % 8).any():
@@ -179,6 +190,21 @@ def _sizes(text: str) -> list[int]:
         f"metadata 'layers' must be sizes such as '784-600-10', of at most {limits.LAYERS} layers, "
         f"not {quoted(text)}"
     )
+
+
+def _kinds(metadata: dict[str, str]) -> list[Kind]:
+    """Layers of format 2."""
+    entries = _json(metadata, "layers", list)
+    kinds = []
+    for index, entry in enumerate(entries):
+        try:
+            kinds.append(kind_of(entry))
+        except ValueError as error:
+            raise ValueError(
+                f"metadata 'layers': layer {index}: {printable(str(error), 200)}, "
+                f"not {quoted(json.dumps(entry))}"
+            ) from None
+    return kinds
 
 
 def _steps(text: str) -> int:
@@ -214,32 +240,56 @@ def _json(metadata: dict[str, str], key: str, kind: type[_Kind]) -> _Kind:
     return value
 
 
+def _is_flat(encoder: LatencyEncoder | EventsEncoder) -> bool:
+    """Format 1 can hold it."""
+    if isinstance(encoder, LatencyEncoder):
+        return len(encoder.shape) == 2
+    return encoder.shape is None
+
+
+def _encoder_fields(encoder: LatencyEncoder | EventsEncoder) -> dict[str, Any]:
+    if isinstance(encoder, LatencyEncoder):
+        return {
+            "kind": "latency",
+            "shape": list(encoder.shape),
+            "pool": encoder.pool,
+            "silent_below": encoder.silent_below,
+        }
+    if encoder.shape is not None:
+        return {"kind": "events", "shape": list(encoder.shape)}
+    return {"kind": "events", "channels": encoder.channels}
+
+
 def _encoder(
-    tensors: dict[str, np.ndarray], metadata: dict[str, str]
+    tensors: dict[str, np.ndarray], metadata: dict[str, str], version: str
 ) -> LatencyEncoder | EventsEncoder:
     fields = _json(metadata, "encoder", dict)
     select = None
     if "encoder.select" in tensors:
         count = min(tensors["encoder.select"].size, limits.UNITS)
         select = tuple(_tensor(tensors, "encoder.select", np.int32, (count,)).tolist())
-    keys = {"latency": {"kind", "shape", "pool", "silent_below"}, "events": {"kind", "channels"}}
-    kind = fields.get("kind")
-    if not isinstance(kind, str) or set(fields) != keys.get(kind):
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if k != "kind"}
+    try:
+        encoder = _build_encoder(fields.get("kind"), values, select)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"encoder: {printable(str(error), 200)}") from None
+    if encoder is None or (version == FORMATS[0] and not _is_flat(encoder)):
         raise ValueError(
             f"metadata 'encoder' must be a latency or an events encoder, "
             f"not {quoted(metadata['encoder'])}"
         )
-    try:
-        if kind == "latency":
-            shape = fields["shape"]
-            return LatencyEncoder(
-                shape=tuple(shape) if isinstance(shape, list) else shape,
-                pool=fields["pool"],
-                silent_below=fields["silent_below"],
-                select=select,
-            )
-        if select is not None:
-            raise ValueError("Select must not be given with an events encoder")
-        return EventsEncoder(channels=fields["channels"])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"encoder: {printable(str(error), 200)}") from None
+    return encoder
+
+
+def _build_encoder(
+    kind: object, values: dict[str, Any], select: tuple[int, ...] | None
+) -> LatencyEncoder | EventsEncoder | None:
+    """None if ``values`` are not those of this kind. Raises what the encoders do."""
+    names = set(values)
+    if kind == "latency" and names == {"shape", "pool", "silent_below"}:
+        return LatencyEncoder(**values, select=select)
+    if kind != "events" or names not in ({"channels"}, {"shape"}):
+        return None
+    if select is not None:
+        raise ValueError("Select must not be given with an events encoder")
+    return EventsEncoder(**values)

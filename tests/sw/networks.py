@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+from sw import structure
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
@@ -37,6 +38,32 @@ def random_network(rng, sizes, steps, low=-2, high=6, encoder=None):
         encoder=encoder or EventsEncoder(channels=sizes[0]),
         layers=layers,
         labels=tuple(str(k) for k in range(sizes[-1])),
+        provenance=PROVENANCE,
+    )
+
+
+def map_network(rng, text, steps, encoder, low=-1, high=3):
+    """A network of the structure ``text``, without the inputs, with random signs and thresholds."""
+    kinds = structure.parse(text)
+    layers = []
+    for kind, before in zip(kinds, structure.maps(encoder.map, kinds), strict=False):
+        if isinstance(kind, structure.First):
+            layers.append(Layer(kind=kind))
+            continue
+        rows, columns = kind.weights(before)
+        layers.append(
+            Layer(
+                weight=rng.random((rows, columns)) < 0.5,
+                threshold=rng.integers(low, high + 1, rows).astype(np.int32),
+                kind=kind,
+            )
+        )
+    return Network(
+        name="random",
+        steps=steps,
+        encoder=encoder,
+        layers=tuple(layers),
+        labels=tuple(map(str, range(len(layers[-1].threshold)))),
         provenance=PROVENANCE,
     )
 

@@ -64,8 +64,8 @@ def test_unsorted_spikes_are_refused():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"shape": (8,)}, r"Shape must be two positive integers, not \(8,\)"),
-        ({"shape": (8, 0)}, "Shape must be two positive integers"),
+        ({"shape": (8,)}, r"Shape must be two or three positive integers, not \(8,\)"),
+        ({"shape": (8, 0)}, "Shape must be two or three positive integers"),
         ({"pool": 3}, "Pool must be 1, 2 or 4, not 3"),
         ({"pool": True}, "Pool must be 1, 2 or 4, not True"),
         ({"shape": (8, 6), "pool": 4}, "Shape must be divisible by the pool 4"),

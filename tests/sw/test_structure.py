@@ -1,0 +1,126 @@
+"""Structures: how they are written and read, their maps, and what is refused."""
+
+import pytest
+
+from sw.structure import Conv, Dense, First, attributes_of, kind_of, maps, parse, write
+
+WRITTEN = {
+    "600": Dense(units=600),
+    "f2": First(kernel=(2, 2)),
+    "f1x3": First(kernel=(1, 3)),
+    "16c3": Conv(channels=16, kernel=(3, 3)),
+    "16c3p1": Conv(channels=16, kernel=(3, 3), padding=(1, 1, 1, 1)),
+    "8c5s2": Conv(channels=8, kernel=(5, 5), stride=(2, 2)),
+    "32c3x1": Conv(channels=32, kernel=(3, 1)),
+    "8c1x5s1x2p0x2": Conv(channels=8, kernel=(1, 5), stride=(1, 2), padding=(0, 0, 2, 2)),
+    "8c4p1.2.1.2": Conv(channels=8, kernel=(4, 4), padding=(1, 2, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_written_and_read(text):
+    kind = WRITTEN[text]
+    assert parse(text) == (kind,)
+    assert str(kind) == text
+    assert kind_of(attributes_of(kind)) == kind
+
+
+def test_attributes_are_the_contract():
+    assert attributes_of(WRITTEN["16c3p1"]) == {
+        "kind": "conv",
+        "channels": 16,
+        "kernel": [3, 3],
+        "stride": [1, 1],
+        "padding": [1, 1, 1, 1],
+    }
+    assert attributes_of(WRITTEN["f2"]) == {"kind": "first", "kernel": [2, 2]}
+    assert attributes_of(WRITTEN["600"]) == {"kind": "dense", "units": 600}
+
+
+@pytest.mark.smoke
+def test_maps_and_weights_by_hand():
+    kinds = parse("16c3p1,f2,32c3p1,f2,10")
+    shapes = maps((1, 28, 28), kinds)
+    assert shapes == [
+        (1, 28, 28), (16, 28, 28), (16, 14, 14), (32, 14, 14), (32, 7, 7), (10, 1, 1),
+    ]  # fmt: skip
+    # 16 · 9 + 32 · 16 · 9 + 10 · 32 · 49
+    matrices = [kind.weights(shape) for kind, shape in zip(kinds, shapes, strict=False)]
+    assert matrices == [(16, 9), None, (32, 144), None, (10, 1568)]
+    assert write((1, 28, 28), kinds) == "1x28x28-16c3p1-f2-32c3p1-f2-10"
+    assert write((1, 28, 28), parse("600-10")) == "784-600-10"
+
+
+@pytest.mark.parametrize(
+    ("shape", "text", "expected"),
+    [
+        ((1, 7, 7), "2c3s2-1", (2, 3, 3)),  # (7 − 3) // 2 + 1
+        ((1, 8, 7), "2c3s2-1", (2, 3, 3)),  # a rest of one row is not read
+        ((1, 4, 4), "2c5s3p1-1", (2, 1, 1)),  # (4 + 2 − 5) // 3 + 1
+        ((3, 5, 7), "f2-1", (3, 2, 3)),  # a rest at the border is dropped
+        ((2, 1, 128), "4c1x5s1x2p0x2-1", (4, 1, 64)),
+    ],
+)
+def test_sizes(shape, text, expected):
+    assert maps(shape, parse(text))[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "text", "message"),
+    [
+        (
+            (1, 4, 4),
+            "2c5-1",
+            r"Layer 0: Kernel of 2c5 must not be larger than the padded map, 4 × 4",
+        ),
+        ((1, 4, 4), "2c3-f3-1", r"Layer 1: Window of f3 must not be larger than the map, 2 × 2"),
+        ((1, 4, 4), "2c3", "The last layer must be dense, not 2c3"),
+        ((1, 4, 4), "9-2c1-1", "Layer 1, 2c1, must stand before the dense layers"),
+        ((1, 4, 4), "9-f1-1", "Layer 1, f1, must stand before the dense layers"),
+        ((1, 1000, 1100), "1c1-1", "Units of a layer must be at most 1,048,576, not 1,100,000"),
+        ((1, 1024, 1024), "64-1", "Weights must be at most 33,554,432, not 67,108,928"),
+    ],
+)
+def test_refuses_what_does_not_chain(shape, text, message):
+    with pytest.raises(ValueError, match=message):
+        maps(shape, parse(text))
+
+
+@pytest.mark.parametrize("text", ["", "c3", "16c", "16c3q1", "f", "-5", "16c3p1.2", "1e3", "２c3"])
+def test_refuses_text(text):
+    with pytest.raises(ValueError, match="must be a number of units, a convolution such as"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0", "Units must be an integer in 1 …"),
+        ("0c3", "Channels must be an integer in 1"),
+        ("2c0", "Kernel must be 2 integers in 1"),
+        ("2c3s0", "Stride must be 2 integers in 1"),
+        ("f0", "Kernel must be 2 integers in 1"),
+    ],
+)
+def test_refuses_zeros(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        (5, "must be a JSON object with its kind"),
+        ({"kind": 5}, "must be a JSON object with its kind"),
+        ({"kind": "max", "kernel": [2, 2]}, "unknown kind of layer; known are dense, conv, first"),
+        ({"kind": "first"}, "a layer 'first' must have kernel"),
+        ({"kind": "first", "kernel": [2, 2], "stride": [2, 2]}, "a layer 'first' must have kernel"),
+        ({"kind": "first", "kernel": 2}, "Kernel must be 2 integers"),
+        ({"kind": "first", "kernel": [2, True]}, "Kernel must be 2 integers"),
+        ({"kind": "dense", "units": 3.0}, "Units must be an integer"),
+        ({"kind": "dense", "units": [3]}, "Units must be an integer"),
+    ],
+)
+def test_refuses_attributes(attributes, message):
+    with pytest.raises(ValueError, match=message):
+        kind_of(attributes)
