@@ -50,11 +50,13 @@ def run_inputs(network: Network, inputs: Inputs) -> Answer:
 
 
 def margins(layer: Layer, spikes: Spikes, steps: int) -> np.ndarray:
-    """``V − θ`` of each unit of ``layer`` at the end of each step, integer [B, T, N_out], if its
-    inputs are ``spikes``.
+    """``V − θ`` of each unit of ``layer``, a dense one, at the end of each step, integer
+    [B, T, N_out], if its inputs are ``spikes``.
     """
     most = int(np.bincount(spikes.image, minlength=1).max())
-    return _margins(_table(layer, most), spikes, steps)
+    kind = Dense(units=layer.outputs)
+    inputs, output = (layer.inputs, 1, 1), (layer.outputs, 1, 1)
+    return _margins(_table(layer, kind, inputs, output, most), spikes, steps)[:, :, 0]
 
 
 class _Table(NamedTuple):

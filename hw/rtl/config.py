@@ -72,6 +72,10 @@ class Config:
     def check(self, network: Network) -> None:
         """Raises :class:`UserError` if ``network`` cannot be made in this way."""
         count = len(network.layers)
+        if not network.dense:
+            raise UserError(
+                f"network {network.name!r}: no engine makes layers on maps ({network.structure})"
+            )
         if len(self.engines) > count:
             raise UserError(
                 f"network {network.name!r} has {count} layers, the config has engines for "

@@ -182,7 +182,8 @@ class LatencyEncoder(wiring.Component):
         m = Module()
         pixels = self.pixels
         if self._encoder.pool > 1:
-            m.submodules.pool = pool = MeanPool(shape=self._encoder.shape, pool=self._encoder.pool)
+            shape = self._encoder.shape[-2:]
+            m.submodules.pool = pool = MeanPool(shape=shape, pool=self._encoder.pool)
             wiring.connect(m, wiring.flipped(self.pixels), pool.pixels)
             pixels = pool.pooled
 

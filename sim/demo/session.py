@@ -84,7 +84,8 @@ class Session:
         encoder = self.network.encoder
         if not self.array or not isinstance(encoder, LatencyEncoder):
             raise UserError(f"this network takes {self.takes}; choose a test example")
-        return encoder.shape
+        height, width = encoder.shape[-2:]
+        return height, width
 
     def describe(self) -> Json:
         """The network, and what one can give it."""

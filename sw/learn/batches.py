@@ -256,14 +256,16 @@ def encode_events(time: Tensor, unit: Tensor, valid: Tensor, form: Events, steps
 
 
 def encode(images: Tensor, encoder: LatencyEncoder, select: Tensor | None, steps: int) -> Tensor:
-    """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width]; T means never. Equals
-    ``encoder.times``; ``select`` is ``encoder.select`` as a tensor on the device of the images.
+    """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width] or [B, height, width,
+    channels]; T means never. Equals ``encoder.times``; ``select`` is ``encoder.select`` as a tensor
+    on the device of the images.
     """
-    pixels = images.int()
+    height, width = encoder.shape[-2:]
+    pixels = images.int().reshape(-1, height, width, encoder.channels).movedim(3, 1)
     if encoder.pool > 1:
-        pool, (height, width) = encoder.pool, encoder.shape
-        blocks = pixels.reshape(-1, height // pool, pool, width // pool, pool)
-        pixels = (blocks.sum(dim=(2, 4)) + pool**2 // 2) // pool**2
+        pool = encoder.pool
+        blocks = pixels.reshape(*pixels.shape[:2], height // pool, pool, width // pool, pool)
+        pixels = (blocks.sum(dim=(3, 5)) + pool**2 // 2) // pool**2
     pixels = pixels.flatten(1)
     if select is not None:
         pixels = pixels[:, select]

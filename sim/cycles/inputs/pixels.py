@@ -41,7 +41,7 @@ def start(source: Pixels, first: Engine) -> int:
 
 def _arrivals(encoder: LatencyEncoder, images: np.ndarray, steps: int) -> np.ndarray:
     """Bool [B, pixels]: with the pixel an input spike of step 0 is complete."""
-    height, width = encoder.shape
+    height, width = encoder.shape[-2:]
     spikes = encoder.times(images, steps).reshape(len(images), -1) == 0
     pixels: np.ndarray = np.arange(height * width).reshape(height, width)
     pixels = pixels[encoder.pool - 1 :: encoder.pool, encoder.pool - 1 :: encoder.pool].reshape(-1)

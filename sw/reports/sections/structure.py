@@ -56,7 +56,7 @@ def _facts(network: Network) -> Iterator[tuple[str, str]]:
     yield "steps of the window", str(network.steps)
     yield "weight bits", f"{network.weight_bits:,}"
     if isinstance(encoder, LatencyEncoder):
-        height, width = encoder.shape
+        height, width = encoder.shape[-2:]
         if (made_of := MADE_OF.get(kind_of(network))) is None:
             yield "input", f"{encoder.examples}, 8 bits"
             yield "encoder", "latency: the brighter a pixel, the earlier its one spike"
