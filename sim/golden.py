@@ -18,7 +18,9 @@ from sw.structure import Conv, Dense, First, Map
 
 __all__ = ["margins", "run", "run_images", "run_inputs"]
 
-_CHUNK = 16  # images at a time, so that the working set stays in the processor's cache
+# Images at a time, and potentials of one layer in all steps, so that the working set stays in the
+# processor's cache
+_IMAGES, _POTENTIALS = 16, 1 << 21
 
 
 def run_images(network: Network, images: np.ndarray) -> Answer:
@@ -32,8 +34,8 @@ def run_images(network: Network, images: np.ndarray) -> Answer:
 def run(network: Network, spikes: Spikes) -> Answer:
     """The answer to input ``spikes``."""
 
-    def part(start: int) -> Spikes:
-        return spikes[start : start + _CHUNK]
+    def part(images: slice) -> Spikes:
+        return spikes[images]
 
     most = int(np.bincount(spikes.image, minlength=1).max())
     return _run(network, part, count=spikes.count, most=most)
@@ -43,8 +45,8 @@ def run_inputs(network: Network, inputs: Inputs) -> Answer:
     """The answer to ``inputs`` as the network takes them: images or spikes."""
     encoder = network.encoder
 
-    def part(start: int) -> Spikes:
-        return encoder.encode(inputs[start : start + _CHUNK], network.steps)
+    def part(images: slice) -> Spikes:
+        return encoder.encode(inputs[images], network.steps)
 
     return _run(network, part, count=len(inputs), most=encoder.most_spikes(inputs))
 
@@ -78,7 +80,7 @@ class _Pooling(NamedTuple):
     inputs: Map
 
 
-def _run(network: Network, part: Callable[[int], Spikes], *, count: int, most: int) -> Answer:
+def _run(network: Network, part: Callable[[slice], Spikes], *, count: int, most: int) -> Answer:
     """The answer to ``count`` inputs that come in parts; no input has more than ``most`` spikes."""
     tables: list[_Table | _Pooling] = []
     for layer, inputs, output in zip(network.layers, network.maps, network.maps[1:], strict=False):
@@ -87,9 +89,10 @@ def _run(network: Network, part: Callable[[int], Spikes], *, count: int, most: i
         else:
             tables.append(_table(layer, layer.kind, inputs, output, most))
         most = math.prod(output)  # hidden units fire once at most
+    at_once = min(_IMAGES, max(1, _POTENTIALS // (network.steps * max(network.sizes[1:]))))
     with ThreadPoolExecutor() as pool:  # NumPy releases the interpreter's lock
-        starts = range(0, max(count, 1), _CHUNK)
-        parts = list(pool.map(lambda start: _answer(tables, part(start), network.steps), starts))
+        runs = [slice(start, start + at_once) for start in range(0, max(count, 1), at_once)]
+        parts = list(pool.map(lambda images: _answer(tables, part(images), network.steps), runs))
     times, label, step, margin = zip(*parts, strict=True)
     return Answer(
         steps=network.steps,
@@ -117,11 +120,7 @@ def _answer(
             times.append(_pooled(table, times[-1] if times else _times(spikes, table, steps)))
         else:
             margins = _margins(table, spikes, steps)
-            fired = margins >= 0
-            first = np.where(fired.any(axis=1), fired.argmax(axis=1), steps)
-            # Units are numbered channel by channel, places within
-            by_channel = first.swapaxes(1, 2).reshape(len(first), math.prod(table.output))
-            times.append(by_channel.astype(np.int16))
+            times.append(_first(margins))
         # No layer delay: a unit that fires in step t is an input of the next layer in the same
         # step (rule 4).
         spikes = Spikes.from_times(times[-1], steps)
@@ -130,55 +129,67 @@ def _answer(
 
 def _margins(table: _Table, spikes: Spikes, steps: int) -> np.ndarray:
     """``V_j(t) − θ_j`` at the end of every step, integer [B, T, places, C_out] (rules 2 and 3)."""
-    rows, threshold = table.rows, table.threshold
-    places = math.prod(table.output[1:])
-    margins = np.zeros((spikes.count, steps, places, len(threshold)), rows.dtype)
-    margins[:, 0] -= threshold
-    slot = spikes.image.astype(np.int64) * steps + spikes.step
-    row = spikes.unit
-    if isinstance(table.kind, Conv):
-        slot, row = _spread(table.kind, table, slot, spikes.unit)
-    if len(row):
-        # Sums of one slot, a step of a place of an image, are sums of one run of rows
-        start = np.flatnonzero(np.diff(slot, prepend=-1))
-        flat = margins.reshape(-1, len(threshold))
-        flat[slot[start]] += np.add.reduceat(rows[row], start, axis=0)
-    return margins.cumsum(axis=1, dtype=rows.dtype, out=margins)
+    shape = (spikes.count, steps, math.prod(table.output[1:]), len(table.threshold))
+    margins = np.zeros(shape, table.rows.dtype)
+    if len(spikes.unit):
+        if isinstance(table.kind, Conv):
+            _convolve(table, table.kind, spikes, margins.reshape(-1, *table.output[1:], shape[-1]))
+        else:
+            frame = spikes.image.astype(np.int64) * steps + spikes.step
+            start = np.flatnonzero(np.diff(frame, prepend=-1))
+            sums = np.add.reduceat(table.rows[spikes.unit], start, axis=0)
+            margins.reshape(-1, shape[-1])[frame[start]] = sums
+    margins[:, 0] -= table.threshold
+    for step in range(1, steps):
+        margins[:, step] += margins[:, step - 1]
+    return margins
 
 
-def _spread(
-    kind: Conv, table: _Table, slot: np.ndarray, unit: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Every place that each spike reaches: slot · places + place, ascending, and the row of weights
-    that it adds there.
-
-    Parameters
-    ----------
-    slot, unit : int [E]
-        Image · T + step, and the unit of the input map, of each spike.
-    """
-    _, height, width = table.inputs
-    _, rows, columns = table.output
-    channel, place = np.divmod(unit, height * width)
+def _convolve(table: _Table, kind: Conv, spikes: Spikes, sums: np.ndarray) -> None:
+    """Adds to ``sums``, integer [B · T, H, W, C_out], what the spikes of each step add to V."""
+    (_, height, width), (_, rows, columns) = table.inputs, table.output
+    (kernel_height, kernel_width), (down, across), (top, _, left, _) = (
+        kind.kernel,
+        kind.stride,
+        kind.padding,
+    )
+    steps = len(sums) // spikes.count
+    channel, place = np.divmod(spikes.unit, height * width)
+    source = (spikes.image.astype(np.int64) * steps + spikes.step) * (height * width) + place
+    order = np.argsort(source, kind="stable")
+    source, channel = source[order], channel[order]
+    # All spikes of a source, a place of the input in one step, reach the same places of the output:
+    # their patches of weights are summed first.
+    start = np.flatnonzero(np.diff(source, prepend=-1))
+    count = np.diff(start, append=len(source))
+    weights = table.rows.reshape(-1, kernel_height * kernel_width * kind.channels)
+    patches = weights[channel[start]]
+    for rank in range(1, int(count.max())):
+        more = np.flatnonzero(count > rank)
+        patches[more] += weights[channel[start[more] + rank]]
+    patches = patches.reshape(-1, kernel_height, kernel_width, kind.channels)
+    frame, place = np.divmod(source[start], height * width)
     y, x = np.divmod(place, width)
-    slots, weights = [], []
-    for ky in range(kind.kernel[0]):
-        for kx in range(kind.kernel[1]):
-            # The input (y, x) is read through (ky, kx) by the output (down / sh, across / sw)
-            down, across = y + kind.padding[0] - ky, x + kind.padding[2] - kx
-            (oy, below), (ox, beside) = (
-                np.divmod(down, kind.stride[0]),
-                np.divmod(across, kind.stride[1]),
-            )
-            reached = (below == 0) & (beside == 0)
-            reached &= (oy >= 0) & (oy < rows) & (ox >= 0) & (ox < columns)
-            at = (slot * rows + oy) * columns + ox
-            weight = (channel * kind.kernel[0] + ky) * kind.kernel[1] + kx
-            slots.append(at[reached])
-            weights.append(weight[reached])
-    every_slot, every_weight = np.concatenate(slots), np.concatenate(weights)
-    order = np.argsort(every_slot, kind="stable")
-    return every_slot[order], every_weight[order]
+    for ky, kx in np.ndindex(kind.kernel):
+        # The output (oy, ox) reads the input (oy · down + ky − top, ox · across + kx − left)
+        (oy, below), (ox, beside) = (
+            np.divmod(y + top - ky, down),
+            np.divmod(x + left - kx, across),
+        )
+        reached = (below == 0) & (beside == 0)
+        reached &= (oy >= 0) & (oy < rows) & (ox >= 0) & (ox < columns)
+        # No two sources reach the same place through the same weight of the kernel
+        sums[frame[reached], oy[reached], ox[reached]] += patches[reached, ky, kx]
+
+
+def _first(margins: np.ndarray) -> np.ndarray:
+    """The first step with a margin >= 0, int16 [B, C_out · places]; T if there is none."""
+    images, steps, places, channels = margins.shape
+    times = np.full((images, places, channels), steps, np.int16)
+    for step in reversed(range(steps)):
+        times[margins[:, step] >= 0] = step
+    # Units are numbered channel by channel, places within
+    return times.swapaxes(1, 2).reshape(images, channels * places)
 
 
 def _pooled(table: _Pooling, times: np.ndarray) -> np.ndarray:
@@ -186,8 +197,10 @@ def _pooled(table: _Pooling, times: np.ndarray) -> np.ndarray:
     (down, across), (channels, height, width) = table.kind.kernel, table.inputs
     rows, columns = height // down, width // across
     whole = times.reshape(-1, channels, height, width)[:, :, : rows * down, : columns * across]
-    windows = whole.reshape(len(whole), channels, rows, down, columns, across)
-    return windows.min(axis=(3, 5)).reshape(len(whole), channels * rows * columns)
+    earliest = np.minimum.reduce(
+        [whole[:, :, y::down, x::across] for y, x in np.ndindex(table.kind.kernel)]
+    )
+    return earliest.reshape(len(whole), channels * rows * columns)
 
 
 def _times(spikes: Spikes, table: _Pooling, steps: int) -> np.ndarray:

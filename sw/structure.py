@@ -21,6 +21,7 @@ __all__ = [
     "First",
     "Kind",
     "Map",
+    "Pair",
     "attributes_of",
     "kind_of",
     "maps",
