@@ -19,8 +19,8 @@ from sw import limits
 from sw.cli import UserError, atomic_path, printable
 from sw.container import quoted
 from sw.encoder import EventsEncoder, LatencyEncoder
-from sw.network_file import Parts, decode, describe, encode
-from sw.structure import Dense, First, Kind, Map, maps, write
+from sw.network_file import Parts, decode, describe, encode, maps_of
+from sw.structure import Dense, First, Kind, Map, write
 
 __all__ = [
     "PROVENANCE",
@@ -142,10 +142,6 @@ class Network:
                     f"Layer sizes must chain: {_source(index, before)}, "
                     f"{_taken(index, layer, wanted)}"
                 )
-        first = self.layers[0].kind
-        selected = isinstance(self.encoder, LatencyEncoder) and self.encoder.select is not None
-        if selected and not isinstance(first, Dense):
-            raise NetworkError(f"Select must not be given before a layer on maps, {first}")
         if len(self.labels) != self.layers[-1].outputs:
             raise NetworkError(
                 f"Labels must be one per output unit ({self.layers[-1].outputs}), "
@@ -164,7 +160,7 @@ class Network:
     def maps(self) -> list[Map]:
         """Channels, height and width of the inputs and of each layer."""
         try:
-            return maps(self.encoder.map, [layer.kind for layer in self.layers])
+            return maps_of(self.encoder, [layer.kind for layer in self.layers])
         except ValueError as error:
             raise NetworkError(str(error)) from None
 

@@ -19,7 +19,7 @@ from sw.container import parse_json, quoted, read, whole_number
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.structure import Dense, First, Kind, Map, attributes_of, kind_of, maps, write
 
-__all__ = ["FORMATS", "Parts", "decode", "describe", "encode"]
+__all__ = ["FORMATS", "Parts", "decode", "describe", "encode", "maps_of"]
 
 FORMATS = ("ttfs-1bit/1", "ttfs-1bit/2")
 """Dense layers alone, and layers on maps. A network that format 1 can hold is written in it."""
@@ -105,15 +105,14 @@ def decode(content: bytes) -> Parts:
             raise ValueError(f"metadata {key!r} is missing")
     if version == FORMATS[0]:
         first, *units = _sizes(metadata["layers"])
-        inputs: Map = (first, 1, 1)
         kinds: list[Kind] = [Dense(units=n) for n in units]
+        shapes = maps((first, 1, 1), kinds)
     else:
         kinds = _kinds(metadata)
-        inputs = _encoder(tensors, metadata, version).map
+        shapes = maps_of(_encoder(tensors, metadata, version), kinds)
     steps = _steps(metadata["steps"])
-    shapes = maps(inputs, kinds)
     weighted = [index for index, kind in enumerate(kinds) if not isinstance(kind, First)]
-    _check_names(set(tensors), weighted, write(inputs, kinds))
+    _check_names(set(tensors), weighted, write(shapes[0], kinds))
     layers = [
         (kind, *_layer(tensors, index, kind.weights(before)))
         for index, (kind, before) in enumerate(zip(kinds, shapes, strict=False))
@@ -131,6 +130,14 @@ def decode(content: bytes) -> Parts:
         labels=tuple(labels),
         provenance=_json(metadata, "provenance", dict),
     )
+
+
+def maps_of(encoder: LatencyEncoder | EventsEncoder, kinds: Sequence[Kind]) -> list[Map]:
+    """The map of the inputs and of each layer. Raises ValueError for what does not chain."""
+    selected = isinstance(encoder, LatencyEncoder) and encoder.select is not None
+    if selected and kinds and not isinstance(kinds[0], Dense):
+        raise ValueError(f"Select must not be given before a layer on maps, {kinds[0]}")
+    return maps(encoder.map, kinds)
 
 
 def describe(array: np.ndarray) -> str:

@@ -99,6 +99,7 @@ STRUCTURES = {
     "4c1x3s1x2p0.0.2.1-f1x2-3": (2, 1, 9),  # one dimension
     "2c3x1s2x1p1.0.0.0-3c2s3-2": (3, 6, 5),  # a stride beyond the kernel
     "f3x1-2": (1, 4, 2),
+    "3c1x7s1x2p0x3-f1x2-2c1x3-3": (1, 1, 40),
 }
 
 
@@ -172,11 +173,55 @@ def test_colour_images(rng):
         assert [int(v[image]) for v in (answer.label, answer.step, answer.margin)] == decision
 
 
-def test_parts_of_a_batch_agree(rng):
+@pytest.mark.parametrize("text", STRUCTURES)
+def test_pytorch(rng, text):
+    """Another reading of "cross-correlation" and of pooling: PyTorch's."""
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    shape, steps = STRUCTURES[text], 4
+    network = map_network(rng, text, steps, EventsEncoder(shape=shape))
+    spikes = random_spikes(rng, 5, network.encoder.channels, steps, rate=0.7)
+    counts = torch.zeros((steps, 5, *shape), dtype=torch.float64)
+    flat = counts.view(steps, 5, -1)
+    for image, step, unit in zip(spikes.image, spikes.step, spikes.unit, strict=True):
+        flat[step, image, unit] += 1
+    read = counts.cumsum(0)  # spikes of each unit until the end of each step
+    answer = golden.run(network, spikes)
+    for layer, before, times in zip(network.layers, network.maps, answer.times, strict=False):
+        weight = torch.from_numpy(np.where(layer.weight, 1.0, -1.0))
+        kind = layer.kind
+        by_step = []
+        for now in read:
+            if isinstance(kind, First):
+                by_step.append(functional.max_pool2d(now, kind.kernel).clamp(max=1))
+            elif isinstance(kind, Conv):
+                top, bottom, left, right = kind.padding
+                potential = functional.conv2d(
+                    functional.pad(now, (left, right, top, bottom)),
+                    weight.view(kind.channels, before[0], *kind.kernel),
+                    stride=kind.stride,
+                )
+                by_step.append(potential - torch.from_numpy(layer.threshold).view(-1, 1, 1))
+            else:
+                by_step.append(now.flatten(1) @ weight.T - torch.from_numpy(layer.threshold))
+        margins = torch.stack(by_step)
+        # Step of the first margin >= 0 (of pooling: of the first spike), and of all that follow
+        fired = (margins > 0 if isinstance(kind, First) else margins >= 0).cummax(0).values
+        expected = steps - fired.flatten(2).sum(0)
+        np.testing.assert_array_equal(times, expected.numpy())
+        read = fired.double()
+
+
+@pytest.mark.parametrize("potentials", [1, 4 * 4 * 36 * 5])
+def test_parts_of_a_batch_agree(rng, monkeypatch, potentials):
+    """One image at a time, or five."""
     encoder = LatencyEncoder(shape=(8, 8))
     network = map_network(rng, "4c3p1-f2-3", 4, encoder)
     images = rng.integers(0, 256, (35, 8, 8), np.uint8)
     whole = golden.run_images(network, images)
+    monkeypatch.setattr(golden, "_POTENTIALS", potentials)
+    parts = golden.run_images(network, images)
+    np.testing.assert_array_equal(parts.margin, whole.margin)
     for index in (0, 15, 16, 34):
         one = golden.run_images(network, images[index : index + 1])
         for layer, own in zip(whole.times, one.times, strict=True):

@@ -13,6 +13,8 @@ WRITTEN = {
     "8c5s2": Conv(channels=8, kernel=(5, 5), stride=(2, 2)),
     "32c3x1": Conv(channels=32, kernel=(3, 1)),
     "8c1x5s1x2p0x2": Conv(channels=8, kernel=(1, 5), stride=(1, 2), padding=(0, 0, 2, 2)),
+    "3c2p2.1.2.1": Conv(channels=3, kernel=(2, 2), padding=(2, 1, 2, 1)),
+    "3c2p0.0.0.1": Conv(channels=3, kernel=(2, 2), padding=(0, 0, 0, 1)),
     "8c4p1.2.1.2": Conv(channels=8, kernel=(4, 4), padding=(1, 2, 1, 2)),
 }
 
@@ -56,6 +58,7 @@ def test_maps_and_weights_by_hand():
     [
         ((1, 7, 7), "2c3s2-1", (2, 3, 3)),  # (7 − 3) // 2 + 1
         ((1, 8, 7), "2c3s2-1", (2, 3, 3)),  # a rest of one row is not read
+        ((1, 4, 4), "2c3p2.0.0.1-1", (2, 4, 3)),  # above, below, left, right
         ((1, 4, 4), "2c5s3p1-1", (2, 1, 1)),  # (4 + 2 − 5) // 3 + 1
         ((3, 5, 7), "f2-1", (3, 2, 3)),  # a rest at the border is dropped
         ((2, 1, 128), "4c1x5s1x2p0x2-1", (4, 1, 64)),
