@@ -176,7 +176,7 @@ MEMORY = {
     "long labels": (lambda: file_of((9, 3), labels=json.dumps(["x" * 900_000] * 3)), "header must"),
     "one long label": (lambda: file_of((9, 1), labels=json.dumps(["x" * 256])), "Label must have"),
     "long name": (lambda: file_of((9, 3), name="\n" * 300_000), "Name must have at most 255 ch"),
-    "many layers on maps": (lambda: maps_of(*[conv(1, 1)] * 64, DENSE), "Layers must be at most 64"),
+    "many maps": (lambda: maps_of(*[conv(1, 1)] * 64, DENSE), "Layers must be at most 64, not 65"),
     "wide map": (
         lambda: maps_of(conv(2, 6, padding=513), conv(1, 3), DENSE),
         "Units of a layer must be at most 1,048,576, not 2,101,250",
