@@ -42,13 +42,16 @@ def fitted(
 
     if not RULES[recipe.rule].binary:
         raise UserError(f"--board: rule {recipe.rule!r} has real weights, which no board takes")
+    hidden = [units for units in recipe.hidden if isinstance(units, int)]
+    if len(hidden) < len(recipe.hidden):
+        raise UserError("--board: sizes dense layers only; leave it out, or name --layers of units")
     encoder = encoder_of(recipe, data)
     if recipe.inputs is not None and isinstance(encoder, LatencyEncoder):
         encoder = replace(encoder, select=tuple(range(min(recipe.inputs, encoder.inputs))))
     found = sizing.largest(
         board,
         encoder,
-        recipe.hidden,
+        hidden,
         len(data.labels),
         recipe.steps,
         fewer_inputs=fewer_inputs,

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from sw import limits
@@ -22,6 +23,7 @@ __all__ = [
     "Kind",
     "Map",
     "Pair",
+    "Structure",
     "attributes_of",
     "kind_of",
     "maps",
@@ -213,6 +215,53 @@ def write(inputs: Map, kinds: Sequence[Kind]) -> str:
     else:
         first = "x".join(map(str, inputs))
     return "-".join([first, *map(str, kinds)])
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The map of a network's inputs and its layers.
+
+    Parameters
+    ----------
+    inputs : Map
+    kinds : tuple of Dense, Conv or First
+
+    Raises
+    ------
+    ValueError
+        As :func:`maps`.
+    """
+
+    inputs: Map
+    kinds: tuple[Kind, ...]
+
+    def __post_init__(self) -> None:
+        maps(self.inputs, self.kinds)
+
+    @classmethod
+    def of(cls, sizes: "Structure | Sequence[int]") -> "Structure":
+        """The dense network with these units per layer, the inputs first; a structure as it is."""
+        if isinstance(sizes, Structure):
+            return sizes
+        return cls((sizes[0], 1, 1), tuple(Dense(units=units) for units in sizes[1:]))
+
+    @cached_property
+    def maps(self) -> list[Map]:
+        """Of the inputs and of each layer."""
+        return maps(self.inputs, self.kinds)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of the inputs and of each layer."""
+        return tuple(map(math.prod, self.maps))
+
+    @property
+    def dense(self) -> bool:
+        """Every layer is fully connected."""
+        return all(isinstance(kind, Dense) for kind in self.kinds)
+
+    def __str__(self) -> str:
+        return write(self.inputs, self.kinds)
 
 
 def parse(text: str) -> tuple[Kind, ...]:

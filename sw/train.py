@@ -42,6 +42,7 @@ from sw.reports.sections.training import Training
 from sw.rules import RULES
 from sw.rules.settings import listing, settings_of
 from sw.selection import Selection
+from sw.structure import Conv, Dense, First, parse
 
 __all__ = ["arguments", "main", "prepared", "train"]
 
@@ -72,11 +73,14 @@ def arguments() -> argparse.ArgumentParser:
     add = flags.add_argument
     add("--rule", choices=tuple(RULES), help="learning rule")
     add(
+        "--layers",
         "--hidden",
-        metavar="N[,N…]",
-        type=_sizes,
+        dest="hidden",
+        metavar="L[,L…]",
+        type=_layers,
         action="extend",
-        help="units of the hidden layers, first to last; may be given once per layer",
+        help="the hidden layers, first to last: units of a dense layer, a convolution such as "
+        "16c3p1 or 8c5s2, or a pooling such as f2 (docs/spec.md); may be given once per layer",
     )
     add(
         "--steps",
@@ -185,11 +189,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         trainer = Trainer(recipe, data, device)
         if recipe.batch * recipe.steps * max(trainer.rule.sizes) < _SMALL:
             torch.set_num_threads(1)  # several would wait for one another longer than they work
-        sizes = "-".join(map(str, trainer.rule.sizes))
+        structure = str(trainer.rule.structure)
         name = args.name or (
             file_name(args.out.stem)
             if args.out
-            else f"{file_name(Path(args.dataset).stem)}-{sizes}-t{recipe.steps}"
+            else f"{file_name(Path(args.dataset).stem)}-{structure}-t{recipe.steps}"
         )
         folder = args.build_dir / "train" / name
         out = args.out or args.build_dir / f"{name}.safetensors"
@@ -211,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             cli.write_json(args.json, figures)
         (folder / "checkpoint.pt").unlink()
     made = out if network else f"{name} (no file: {recipe.rule} has real weights)"
-    log(f"{made}: {sizes}, {recipe.steps} steps, {figures.accuracy:.2%} strict")
+    log(f"{made}: {structure}, {recipe.steps} steps, {figures.accuracy:.2%} strict")
     if args.board and network is not None:
         log(fitting.outcome(network, args.board, out))
     if network is not None and not args.no_report:
@@ -289,10 +293,9 @@ def train(
 def _plan(trainer: Trainer) -> str:
     """What will be done, and how to have it otherwise."""
     recipe = trainer.recipe
-    sizes = "-".join(map(str, trainer.rule.sizes))
     device = devices.name_of(trainer.device)
     line = (
-        f"{recipe.dataset}: {sizes}, {recipe.steps} steps, rule {recipe.rule}; "
+        f"{recipe.dataset}: {trainer.rule.structure}, {recipe.steps} steps, rule {recipe.rule}; "
         f"{recipe.epochs} epochs of {trainer.batches} batches of {recipe.batch} on {device}"
     )
     longer = PRESETS.get(f"{recipe.dataset}-augmented")
@@ -330,13 +333,11 @@ def _logger(quiet: bool) -> Callable[[str], None]:
     return log
 
 
-def _sizes(text: str) -> list[int]:
+def _layers(text: str) -> list[int | Conv | First]:
     try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be sizes such as 600 or 600,200, not {text!r}"
-        ) from None
+        return [kind.units if isinstance(kind, Dense) else kind for kind in parse(text)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _name(text: str) -> str:

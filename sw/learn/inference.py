@@ -1,22 +1,27 @@
 """The trainer's integer mode: what a network answers, by PyTorch, every step at once.
 
 Because the membrane neither leaks nor resets, ``V(t) = b · S(t)`` for the cumulative spike counts
-S, so one matrix product gives all steps. Sums of integers are exact in float32 (below 2²⁴). A GPU
-may round the factors to TF32 (11 bits), so larger counts are multiplied in two parts. Thus this
-equals the golden model bit for bit.
+S, so one matrix product, or one convolution, gives all steps. Sums of integers are exact in float32
+(below 2²⁴). A GPU may round the factors to TF32 (11 bits), so larger counts are multiplied in two
+parts; a convolution may be computed by a transform, so its result is rounded to the integer that it
+is. Thus this equals the golden model bit for bit.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from sw.answer import Answer
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder, Spikes
 from sw.network import Network
-from sw.rules.neuron import fire, spiked
+from sw.rules.neuron import convolved, fire, spiked
+from sw.structure import Conv, First, Map, Structure
 
 __all__ = [
     "answer",
@@ -35,7 +40,7 @@ _FACTOR = 2**11  # counts below it are exact in TF32
 
 
 def run_images(network: Network, images: np.ndarray, device: str | torch.device = "cpu") -> Answer:
-    """The answer to ``images`` uint8 [B, height, width], encoded by the network's own encoder."""
+    """The answer to ``images`` uint8, encoded by the network's own encoder."""
     if not isinstance(network.encoder, LatencyEncoder):
         raise ValueError(f"Network must take images, not {network.encoder!r}")
     times = network.encoder.times(images, network.steps)
@@ -111,72 +116,105 @@ def decide(potentials: Tensor, threshold: Tensor, times: Tensor) -> tuple[Tensor
 
 
 def answer(
-    layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor
+    layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor, structure: Structure | None = None
 ) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
     """Spike times of every layer (int64 [B, N] each), then what :func:`decide` gives.
 
     Parameters
     ----------
-    layers : sequence of (float32 [N_out, N_in], int32 [N_out])
-        Signs, −1 or +1, and thresholds.
+    layers : sequence of (float32 [rows, columns], int32 [rows])
+        Signs, −1 or +1, and thresholds, of each layer with weights.
     fired : float32 [B, T, N_in]
         How often each input has fired by the end of each step.
+    structure : Structure
+        Dense if it is left out.
     """
-    times = []
-    for sign, threshold in layers:
-        potentials = _potentials(fired, sign)
-        # As float32 a threshold beyond 2**24 is rounded, but stays beyond every potential
-        times.append(fire(potentials, threshold.float()))
-        fired = spiked(times[-1], fired.shape[1])
+    structure = structure or Structure.of((fired.shape[2], *(len(row) for row, _ in layers)))
+    count, steps, _ = fired.shape
+    weights = iter(layers)
+    times: list[Tensor] = []
+    for kind, inputs, output in zip(
+        structure.kinds, structure.maps, structure.maps[1:], strict=False
+    ):
+        if isinstance(kind, First):
+            times.append(_pooled(times[-1] if times else fire(fired, 1), kind, inputs))
+        else:
+            sign, threshold = next(weights)
+            if isinstance(kind, Conv):
+                spikes = fired.reshape(count * steps, *inputs)
+                maps = _exact(spikes, partial(convolved, weight=sign, kind=kind)).round()
+                potentials = maps.reshape(count, steps, math.prod(output))
+            else:
+                potentials = _potentials(fired, sign)
+            # As float32 a threshold beyond 2**24 is rounded, but stays beyond every potential
+            each = threshold.float().repeat_interleave(math.prod(output[1:]))
+            times.append(fire(potentials, each))
+        fired = spiked(times[-1], steps)
     return times, *decide(potentials, threshold, times[-1])
 
 
+def _pooled(times: Tensor, kind: First, inputs: Map) -> Tensor:
+    """The earliest time of each window, int64 [B, units], of ``times`` int64 [B, units]."""
+    maps = -times.float().view(len(times), *inputs)
+    return -max_pool2d(maps, kind.kernel).flatten(1).long()
+
+
 def _potentials(fired: Tensor, sign: Tensor) -> Tensor:
-    """The product of ``fired`` float32 [B, T, N_in] and ``sign`` [N_out, N_in], exact also in TF32:
-    [B, T, N_out].
-    """
+    """The product of ``fired`` float32 [B, T, N_in] and ``sign`` [N_out, N_in]: [B, T, N_out]."""
+    return _exact(fired, lambda counts: counts @ sign.T)
+
+
+def _exact(fired: Tensor, multiply: Callable[[Tensor], Tensor]) -> Tensor:
+    """``multiply``, which is linear, of ``fired``; exact also in TF32."""
     if not fired.numel() or fired.max() < _FACTOR:
-        return fired @ sign.T
+        return multiply(fired)
     low = fired % _FACTOR
-    return low @ sign.T + (fired - low) @ sign.T
+    return multiply(low) + multiply(fired - low)
 
 
 def tensors(network: Network, device: str | torch.device) -> list[tuple[Tensor, Tensor]]:
-    """Signs and thresholds per layer, as :func:`answer` takes them."""
+    """Signs and thresholds per layer with weights, as :func:`answer` takes them."""
     return [
         (
             torch.from_numpy(np.where(layer.weight, 1, -1).astype(np.float32)).to(device),
             torch.from_numpy(layer.threshold).to(device),
         )
         for layer in network.layers
+        if not isinstance(layer.kind, First)
     ]
 
 
-def run_layers(layers: Sequence[tuple[Tensor, Tensor]], inputs: Tensor, steps: int) -> Answer:
-    """The answer of ``layers``, as :func:`answer` takes them, to ``inputs``, as
+def run_layers(
+    layers: Sequence[tuple[Tensor, Tensor]],
+    inputs: Tensor,
+    steps: int,
+    structure: Structure | None = None,
+) -> Answer:
+    """The answer of ``layers`` of a ``structure``, as :func:`answer` takes them, to ``inputs``, as
     :func:`sw.rules.neuron.spiked` takes them.
     """
-    widest = max(inputs.shape[-1], *(len(weight) for weight, _ in layers))
-    size = max(1, _CHUNK // (steps * widest))
+    structure = structure or Structure.of((inputs.shape[-1], *(len(row) for row, _ in layers)))
+    size = max(1, _CHUNK // (steps * max(structure.sizes)))
     return _join(
         steps,
-        [_answer(layers, spiked(part, steps)) for part in inputs.split(size)],
+        [_answer(layers, spiked(part, steps), structure) for part in inputs.split(size)],
     )
 
 
 def _run(network: Network, fired: Tensor) -> Answer:
     """The answer to one chunk, from cumulative input counts float32 [B, T, N_in]."""
-    return _answer(tensors(network, fired.device), fired)
+    structure = Structure(network.encoder.map, tuple(layer.kind for layer in network.layers))
+    return _answer(tensors(network, fired.device), fired, structure)
 
 
-def _answer(layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor) -> Answer:
+def _answer(layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor, structure: Structure) -> Answer:
     """What :func:`answer` gives, as arrays. Raises UserError for more than 2²⁴ − 1 input spikes of
     an example, which float32 cannot count.
     """
     most = int(fired[:, -1].double().sum(dim=1).max()) if fired.numel() else 0
     if most > _MOST:
         raise UserError(f"Input spikes must be at most {_MOST:,} per example, not {most:,}")
-    times, label, step, margin = answer(layers, fired)
+    times, label, step, margin = answer(layers, fired, structure)
     return Answer(
         steps=fired.shape[1],
         times=tuple(layer.cpu().numpy().astype(np.int16) for layer in times),

@@ -51,7 +51,9 @@ def recipe_for(data: Dataset | EventDataset) -> Recipe:
     batch = min(_power_of_two(count // 32, *_BATCH), learnt)
     epochs = min(max(_UPDATES * batch // learnt, _EPOCHS[0]), _EPOCHS[1])
     inputs = data.channels if isinstance(data, EventDataset) else data.train_images[0].size
-    hidden = min(base.hidden[0], _power_of_two(_WEIGHTS // inputs, 64, 1024))
+    usual = base.hidden[0]
+    assert isinstance(usual, int)
+    hidden = min(usual, _power_of_two(_WEIGHTS // inputs, 64, 1024))
     if base is _FEATURES:
         hidden = min(hidden, _power_of_two(min(count, 8 * inputs), *_UNITS))
     return replace(

@@ -16,6 +16,7 @@ from sw.data.registry import DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.rules import RULES
 from sw.rules.settings import Value, check, settings_of
+from sw.structure import Conv, Dense, First, Kind
 
 __all__ = ["PRESETS", "Recipe", "preset"]
 
@@ -31,8 +32,8 @@ class Recipe:
     ----------
     dataset : str
         A name, or the path of one's own data.
-    hidden : tuple of int
-        Units of each hidden layer.
+    hidden : tuple of int, Conv or First
+        The hidden layers; a number is a dense layer of so many units.
     steps : int, 1 … 256
         T; a power of two where the data set holds images.
     rule : str
@@ -63,7 +64,7 @@ class Recipe:
     """
 
     dataset: str
-    hidden: tuple[int, ...]
+    hidden: tuple[int | Conv | First, ...]
     steps: int
     epochs: int
     rate: float
@@ -81,11 +82,20 @@ class Recipe:
     def __post_init__(self) -> None:
         _member("Rule", self.rule, tuple(RULES))
         RULES[self.rule].check(self.settings)
-        for width in self.hidden:
-            _least("Hidden", width, 1)
+        dense = [units for units in self.hidden if isinstance(units, int)]
+        maps = [kind for kind in self.hidden if not isinstance(kind, int)]
+        for units in dense:
+            _least("Hidden", units, 1)
+        if maps and not RULES[self.rule].maps:
+            able = ", ".join(name for name, rule in RULES.items() if rule.maps)
+            raise UserError(
+                f"Rule {self.rule!r} learns dense layers only, not {maps[0]}; take --rule {able}"
+            )
+        if maps and self.inputs is not None:
+            raise UserError(f"--inputs: layers on maps, such as {maps[0]}, take the whole image")
         if fault := limits.steps_fault(self.steps, pixels=not self.events):
             raise UserError(fault)
-        if fault := limits.sizes_fault((1, *self.hidden, 1)):
+        if not maps and (fault := limits.sizes_fault((1, *dense, 1))):
             raise UserError(fault)
         _least("Epochs", self.epochs, 1)
         _least("Batch", self.batch, 1)
@@ -95,9 +105,15 @@ class Recipe:
         if not 0 <= self.validation < 1:
             raise UserError(f"Validation must be in 0 … below 1, not {self.validation!r}")
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The hidden layers."""
+        return tuple(Dense(units=each) if isinstance(each, int) else each for each in self.hidden)
+
     def to_dict(self) -> dict[str, object]:
-        """As plain values, for JSON."""
-        return asdict(self)
+        """As plain values, for JSON; layers on maps as text."""
+        hidden = tuple(each if isinstance(each, int) else str(each) for each in self.hidden)
+        return {**asdict(self), "hidden": hidden}
 
 
 def _member(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sw import limits
 from sw.answer import Answer
 from sw.cli import UserError, atomic_path, from_json
 from sw.data.dataset import Dataset
@@ -35,6 +34,7 @@ from sw.learn.step import captured, learn
 from sw.network import Layer, Network
 from sw.rules import RULES, Rule
 from sw.rules.neuron import spiked
+from sw.structure import Dense, First, Structure
 
 __all__ = ["Trainer", "encoder_of"]
 
@@ -83,17 +83,20 @@ class Trainer:
         self._probe = self._on_device(data.train_inputs, data.train_labels, probe)
 
         self._seed(0)
-        sizes = (self.encoder.inputs, *recipe.hidden, len(data.labels))
-        if fault := limits.sizes_fault(sizes):
-            raise UserError(fault)
-        rule = RULES[recipe.rule](sizes, recipe.steps, **recipe.settings)
+        output = Dense(units=len(data.labels))
+        try:
+            structure = Structure(self.encoder.map, (*recipe.kinds, output))
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        kind = RULES[recipe.rule]
+        rule = kind(structure if kind.maps else structure.sizes, recipe.steps, **recipe.settings)
         if distributed.count() > 1 and (recipe.batch % distributed.count() or not rule.averages):
             raise UserError(
                 f"{distributed.count()} processes: batch {recipe.batch} must be divisible by them, "
                 f"and rule {recipe.rule!r} learn from each image by itself"
             )
         self.rule: Rule = rule.to(self.device)
-        count = max(recipe.batch, min(4096, _VALUES // (recipe.steps * max(sizes))))
+        count = max(recipe.batch, min(4096, _VALUES // (recipe.steps * max(structure.sizes))))
         sample = torch.randperm(len(learn))[:count].to(self.device)
         self.rule.start(self._learn[0].take(sample))
         self._optimizer = self._optimizer_for(self.rule)
@@ -140,12 +143,19 @@ class Trainer:
 
     def network(self, name: str, provenance: dict[str, object]) -> Network:
         """The network as it is now."""
-        layers = tuple(Layer(weight=w, threshold=t) for w, t in self.rule.export())
+        weights = iter(self.rule.export())
+        layers = []
+        for kind in self.rule.structure.kinds:
+            if isinstance(kind, First):
+                layers.append(Layer(kind=kind))
+            else:
+                weight, threshold = next(weights)
+                layers.append(Layer(weight=weight, threshold=threshold, kind=kind))
         return Network(
             name=name,
             steps=self.recipe.steps,
             encoder=self.encoder,
-            layers=layers,
+            layers=tuple(layers),
             labels=self.labels,
             provenance=provenance,
         )
@@ -156,7 +166,7 @@ class Trainer:
         """
         inputs = self._inputs(data.test_inputs)
         everything = inputs.take(torch.arange(len(inputs), device=self.device))
-        return run_layers(self.rule.layers(), everything, self.recipe.steps)
+        return run_layers(self.rule.layers(), everything, self.recipe.steps, self.rule.structure)
 
     @property
     def batches(self) -> int:
@@ -236,10 +246,10 @@ class Trainer:
         inputs, labels = self._probe
         layers = self.rule.layers()
         size = max(1, _VALUES // (self.recipe.steps * max(self.rule.sizes)))
-        correct, steps, spikes = 0, 0, [0] * len(layers)
+        correct, steps, spikes = 0, 0, [0] * len(self.rule.structure.kinds)
         for part in torch.arange(len(labels), device=self.device).split(size):
             fired = spiked(inputs.take(part), self.recipe.steps)
-            times, label, step, _ = answer(layers, fired)
+            times, label, step, _ = answer(layers, fired, self.rule.structure)
             correct += int((label == labels[part]).sum())
             steps += int((step + 1).sum())
             for index, layer in enumerate(times):

@@ -2,8 +2,11 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["fire", "sign", "spiked"]
+from sw.structure import Conv
+
+__all__ = ["convolved", "fire", "sign", "spiked"]
 
 
 def sign(weight: Tensor) -> Tensor:
@@ -37,3 +40,18 @@ def fire(potentials: Tensor, threshold: Tensor | float) -> Tensor:
     steps = potentials.shape[1]
     step = torch.arange(steps, device=potentials.device, dtype=torch.float32)[:, None]
     return torch.where(potentials >= threshold, step, float(steps)).amin(dim=1).long()
+
+
+def convolved(spikes: Tensor, weight: Tensor, kind: Conv) -> Tensor:
+    """The potentials that ``spikes`` give, both of one floating type: [B, C_out, rows, columns].
+
+    Parameters
+    ----------
+    spikes : [B, C_in, H, W]
+    weight : [C_out, C_in · kh · kw]
+    """
+    top, bottom, left, right = kind.padding
+    if (top, left) != (bottom, right):
+        spikes, top, left = functional.pad(spikes, (left, right, top, bottom)), 0, 0
+    filters = weight.view(len(weight), spikes.shape[1], *kind.kernel)
+    return functional.conv2d(spikes, filters, stride=kind.stride, padding=(top, left))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sw.cli import UserError
 from sw.rules.settings import Setting, check, settings_of
+from sw.structure import Structure
 
 __all__ = ["Group", "Rule"]
 
@@ -20,27 +21,37 @@ class Rule(nn.Module, ABC):
     """A network while it learns: latent weights and thresholds, and how an error changes them.
 
     A subclass sets ``name`` (what ``--rule`` takes), ``rate`` (a learning rate that works) and,
-    with real weights, ``binary = False``, and ``averages = False`` if the gradient of a batch is
-    not the mean of those of its parts; it has its own settings as further keyword arguments,
-    with a default and an entry in its docstring (``sw/rules/settings.py``).
+    with real weights, ``binary = False``; ``averages = False`` if the gradient of a batch is not
+    the mean of those of its parts; ``maps = True`` if it knows layers on maps, else it is given
+    dense ones only. It has its own settings as further keyword arguments, with a default and an
+    entry in its docstring (``sw/rules/settings.py``).
     Its parameters and buffers are all of its state, so a checkpoint is complete.
 
     Parameters
     ----------
-    sizes : sequence of int
-        Units per layer, inputs first, such as (784, 600, 10).
+    structure : Structure or sequence of int
+        The units per layer of a dense network, inputs first, such as (784, 600, 10), stand for its
+        structure.
     steps : int
         T.
+
+    Attributes
+    ----------
+    structure : Structure
+    sizes : tuple of int
+        Units of the inputs and of each layer.
     """
 
     name: str
     rate: float
     binary: bool = True
     averages: bool = True
+    maps: bool = False
 
-    def __init__(self, sizes: Sequence[int], steps: int) -> None:
+    def __init__(self, structure: Structure | Sequence[int], steps: int) -> None:
         super().__init__()
-        self.sizes = tuple(sizes)
+        self.structure = Structure.of(structure)
+        self.sizes = self.structure.sizes
         self.steps = steps
 
     @classmethod
@@ -88,12 +99,13 @@ class Rule(nn.Module, ABC):
 
     @abstractmethod
     def layers(self) -> list[tuple[Tensor, Tensor]]:
-        """What it answers with, per layer: weight float32 [N_out, N_in], −1 or +1 if the rule is
-        binary, and threshold [N_out], int32 if it is binary, else float32.
+        """What it answers with, per layer with weights: weight float32 [rows, columns] as
+        ``sw.structure`` has them, −1 or +1 if the rule is binary, and threshold [rows], int32 if it
+        is binary, else float32.
         """
 
     def export(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The same as a Network has it: weight bool [N_out, N_in], threshold int32 [N_out].
+        """The same as a Network has it: weight bool [rows, columns], threshold int32 [rows].
 
         Raises
         ------

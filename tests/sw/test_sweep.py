@@ -102,7 +102,7 @@ def test_values_of_like_names_are_told_apart(tmp_path, monkeypatch):
 def test_what_failed_at_the_start_is_in_nobodys_way(tmp_path):
     """Nor is a value of the flag tried before all of them are known to be possible."""
     begin = ["--build-dir", str(tmp_path), "--seeds", "1", "-q", "--vary"]
-    with pytest.raises(UserError, match=r"^--hidden must be sizes"):
+    with pytest.raises(UserError, match=r"^--layers/--hidden: a layer must be a number"):
         sweep.main([*begin, "hidden=8,x", *FLAGS])
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match="Batch must be at most"):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from networks import image_network, random_network, random_spikes
+from networks import image_network, map_network, random_network, random_spikes
 
 from sim import golden
 from sw.cli import UserError
-from sw.encoder import Spikes
+from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
 from sw.learn import inference
 from sw.network import find, zoo_names
 
@@ -26,6 +26,42 @@ def same(mine, theirs):
 def test_equals_golden(rng, sizes, steps):
     network = random_network(rng, sizes, steps)
     spikes = random_spikes(rng, 25, sizes[0], steps)
+    same(inference.run(network, spikes), golden.run(network, spikes))
+
+
+MAPS = {
+    "4c3p1-f2-6c3-5": (1, 8, 8),
+    "3c5s2-4c2s1x3p0.1.2.0-f2x1-7-4": (2, 11, 9),
+    "f2-4c3-f3-2": (3, 14, 14),
+    "4c1x3p0x1-f1x2-4c1x5-f1x3-3": (1, 1, 30),
+    "3": (2, 3, 3),
+}
+
+
+@pytest.mark.parametrize("text", MAPS)
+def test_maps_equal_golden(rng, text):
+    """Also where a unit of the inputs fires several times, and where rests are dropped."""
+    encoder = EventsEncoder(shape=MAPS[text])
+    for steps in (1, 4, 9):
+        network = map_network(rng, text, steps, encoder)
+        spikes = random_spikes(rng, 13, encoder.channels, steps)
+        same(inference.run(network, spikes), golden.run(network, spikes))
+
+
+def test_maps_of_images_in_chunks(rng, monkeypatch):
+    monkeypatch.setattr(inference, "_CHUNK", 4 * 16 * 64 * 7)  # seven images at a time
+    encoder = LatencyEncoder(shape=(3, 16, 16), pool=2, silent_below=30)
+    network = map_network(rng, "16c3p1-f2-8c3-10", 4, encoder, low=1, high=6)
+    images = rng.integers(0, 256, (30, 16, 16, 3)).astype(np.uint8)
+    same(inference.run_images(network, images), golden.run_images(network, images))
+
+
+def test_a_convolution_that_is_computed_by_a_transform_is_exact(rng, monkeypatch):
+    """cuDNN may take one whose results are off by a little."""
+    network = map_network(rng, "4c3p1-f2-6c3-5", 4, EventsEncoder(shape=(1, 8, 8)))
+    exact = inference.convolved
+    monkeypatch.setattr(inference, "convolved", lambda *a, **k: exact(*a, **k) - 0.01)
+    spikes = random_spikes(rng, 13, 64, 4)
     same(inference.run(network, spikes), golden.run(network, spikes))
 
 
