@@ -100,6 +100,7 @@ def _run(network: Network, part: Callable[[slice], Spikes], *, count: int, most:
         label=np.concatenate(label),
         step=np.concatenate(step),
         margin=np.concatenate(margin),
+        pooling=network.pooling,
     )
 
 

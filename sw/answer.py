@@ -5,7 +5,7 @@ equal.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,10 +29,13 @@ class Figures(Record):
     decision_step_mean : float, steps
         Steps taken until the decision; a decision in the first step counts 1.
     hidden_spikes_mean : float
-        Hidden spikes per image if the window runs to its end.
+        Hidden spikes per image if the window runs to its end. A pooling passes spikes on and has
+        none of its own.
     hidden_spikes_before_decision_mean : float
         Hidden spikes per image up to and including the decision step: those the answer may depend
         on.
+    layer_spikes_mean, layer_spikes_before_decision_mean : tuple of float
+        The same of each layer, the first one first, poolings (what they pass on) and outputs, too.
     tie_share : float, 0 … 1
         Share of images where several output units fire in the decision step.
     silent_share : float, 0 … 1
@@ -47,6 +50,8 @@ class Figures(Record):
     hidden_spikes_before_decision_mean: float
     tie_share: float
     silent_share: float
+    layer_spikes_mean: tuple[float, ...] = ()
+    layer_spikes_before_decision_mean: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +90,8 @@ class Answer:
         Decision step, 0 … T−1.
     margin : int [B]
         ``V − θ`` of the winning unit at the end of the decision step.
+    pooling : frozenset of int
+        Indices of the layers that are poolings.
     """
 
     steps: int
@@ -92,6 +99,17 @@ class Answer:
     label: np.ndarray
     step: np.ndarray
     margin: np.ndarray
+    pooling: frozenset[int] = frozenset()
+
+    def __getitem__(self, images: slice) -> "Answer":
+        """The answer to a run of the inputs."""
+        return replace(
+            self,
+            times=tuple(times[images] for times in self.times),
+            label=self.label[images],
+            step=self.step[images],
+            margin=self.margin[images],
+        )
 
     def figures(self, labels: np.ndarray) -> Figures:
         """Figures of this answer against the true ``labels`` int [B]."""
@@ -101,18 +119,20 @@ class Answer:
         first = (outputs == self.step[:, None]) & (outputs < self.steps)
         silent = ~first.any(axis=1)
         correct = self.label == labels
-        hidden = self.times[:-1]
+        spikes = [int((times < self.steps).sum()) for times in self.times]
+        early = [int((times <= self.step[:, None]).sum()) for times in self.times]
+        hidden = [layer for layer in range(len(spikes) - 1) if layer not in self.pooling]
         return Figures(
             images=len(labels),
             accuracy=float(correct.mean()),
             lenient_accuracy=float(np.where(silent, correct, first[rows, labels]).mean()),
             decision_step_mean=float((self.step + 1).mean()),
-            hidden_spikes_mean=float(sum((t < self.steps).sum() for t in hidden) / len(labels)),
-            hidden_spikes_before_decision_mean=float(
-                sum((t <= self.step[:, None]).sum() for t in hidden) / len(labels)
-            ),
+            hidden_spikes_mean=sum(spikes[layer] for layer in hidden) / len(labels),
+            hidden_spikes_before_decision_mean=sum(early[layer] for layer in hidden) / len(labels),
             tie_share=float((first.sum(axis=1) > 1).mean()),
             silent_share=float(silent.mean()),
+            layer_spikes_mean=tuple(count / len(labels) for count in spikes),
+            layer_spikes_before_decision_mean=tuple(count / len(labels) for count in early),
         )
 
     def classes(self, labels: np.ndarray, names: Sequence[str]) -> dict[str, ClassFigures]:

@@ -75,11 +75,28 @@ def main(argv: Sequence[str] | None = None) -> None:
         cli.write_json(args.json, figures.to_dict() | ({"classes": of_classes} if classes else {}))
     if not args.quiet:
         print(f"{network.title}: {network.structure}, {network.steps} steps, {data.name}")
-        for key, value in figures.to_dict().items():
+        for key in _TEXT:
+            value = getattr(figures, key)
             shown = f"{value:.2%}" if key.endswith(("accuracy", "share")) else f"{value:.6g}"
             print(f"  {_TEXT[key]:<42}{shown:>8}")
+        if not network.dense:
+            _print_layers(network, figures)
         if classes:
             _print_classes(classes)
+
+
+def _print_layers(network: Network, figures: Figures) -> None:
+    """Spikes of each layer; of a pooling those that it passes on."""
+    print(f"  {'layer':<24}{'map':>14}{'spikes per example':>20}{'to the decision':>17}")
+    for layer, output, spikes, early in zip(
+        network.layers,
+        network.maps[1:],
+        figures.layer_spikes_mean,
+        figures.layer_spikes_before_decision_mean,
+        strict=True,
+    ):
+        size = "x".join(map(str, output))
+        print(f"  {layer.kind!s:<24}{size:>14}{spikes:>20.1f}{early:>17.1f}")
 
 
 def _print_classes(classes: Mapping[str, ClassFigures]) -> None:

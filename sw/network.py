@@ -170,6 +170,12 @@ class Network:
         return all(isinstance(layer.kind, Dense) for layer in self.layers)
 
     @property
+    def pooling(self) -> frozenset[int]:
+        """Indices of the layers that are poolings."""
+        kinds = (layer.kind for layer in self.layers)
+        return frozenset(index for index, kind in enumerate(kinds) if isinstance(kind, First))
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Units per layer, from the inputs to the outputs, such as (784, 600, 10)."""
         return tuple(map(math.prod, self.maps))

@@ -137,7 +137,7 @@ def compare(
         for records, how in ((alone, {"alone": True}), (stream, {"stalls": stalls})):
             for start, piece in _pieces(simulator, inputs, count, workers, {**how, "seed": seed}):
                 part = slice(start, start + len(piece))
-                wrong = np.flatnonzero(differs(_part(answer, part), piece))
+                wrong = np.flatnonzero(differs(answer[part], piece))
                 if len(wrong):
                     raise _explain(answer, piece[wrong[0]], int(start + wrong[0]), how)
                 records[part] = piece
@@ -195,16 +195,6 @@ def _pieces(
             task.result()
 
 
-def _part(answer: Answer, part: slice) -> Answer:
-    return Answer(
-        steps=answer.steps,
-        times=tuple(times[part] for times in answer.times),
-        label=answer.label[part],
-        step=answer.step[part],
-        margin=answer.margin[part],
-    )
-
-
 def _explain(
     answer: Answer, record: np.ndarray, image: int, how: Mapping[str, Any]
 ) -> MismatchError:
@@ -219,7 +209,7 @@ def _explain(
         f"  {'got':10}{got[0]:>8}{got[1]:>8}{got[2]:>14}",
     ]
     if record["times"].size:
-        one = _part(answer, slice(image, image + 1))
+        one = answer[slice(image, image + 1)]
         units = np.flatnonzero(_spikes_differ(one, record.reshape(1))[0])
         times = np.concatenate(one.times[:-1], axis=1)[0]
         first = [0, *np.cumsum([layer.shape[1] for layer in one.times[:-1]])]

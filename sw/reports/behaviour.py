@@ -101,13 +101,7 @@ def example(
 ) -> Example:
     """That of ``index`` out of a batch of ``inputs`` with ``answer``."""
     one = slice(index, index + 1)
-    own = Answer(
-        steps=answer.steps,
-        times=tuple(times[one] for times in answer.times),
-        label=answer.label[one],
-        step=answer.step[one],
-        margin=answer.margin[one],
-    )
+    own = answer[one]
     spikes = network.encoder.encode(inputs[one], network.steps)
     image = None
     if not isinstance(inputs, Spikes):

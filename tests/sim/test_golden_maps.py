@@ -153,6 +153,12 @@ def test_by_hand():
     np.testing.assert_array_equal(times, [[1, 2, 2], [2, 2, 2], [2, 2, 1]])
 
 
+def test_poolings_are_told_apart(rng):
+    network = map_network(rng, "3c3p1-f2-2c2-f1x2-3", 2, LatencyEncoder(shape=(8, 8)))
+    images = rng.integers(0, 256, (1, 8, 8), np.uint8)
+    assert golden.run_images(network, images).pooling == {1, 3}
+
+
 def test_colour_images(rng):
     """Bytes are (y, x, c), units (c, y, x)."""
     encoder = LatencyEncoder(shape=(3, 4, 6), pool=2, silent_below=40)

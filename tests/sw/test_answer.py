@@ -1,5 +1,7 @@
 """Figures of a hand-made answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,8 @@ def test_figures():
         "hidden_spikes_before_decision_mean": pytest.approx((2 + 3 + 1 + 2) / 4),
         "tie_share": 0.25,
         "silent_share": 0.25,
+        "layer_spikes_mean": [9 / 4, 5 / 4],
+        "layer_spikes_before_decision_mean": [8 / 4, 4 / 4],
     }
 
 
@@ -39,3 +43,15 @@ def test_two_hidden_layers_are_added():
     one = np.array([0])
     answer = Answer(steps=4, times=times, label=one, step=one + 1, margin=one)
     assert answer.figures(one).hidden_spikes_mean == 3
+    # A pooling has no spikes of its own
+    figures = replace(answer, pooling=frozenset([1])).figures(one)
+    assert figures.hidden_spikes_mean == figures.hidden_spikes_before_decision_mean == 1
+    assert figures.layer_spikes_mean == (1, 2, 1)
+
+
+def test_a_run_of_the_inputs():
+    column = np.arange(5)
+    answer = Answer(steps=6, times=(column[:, None],), label=column, step=column, margin=-column)
+    part = answer[1:3]
+    assert [*part.label, *part.step, *part.margin] == [1, 2, 1, 2, -1, -2]
+    np.testing.assert_array_equal(part.times[0], [[1], [2]])

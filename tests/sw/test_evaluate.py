@@ -6,11 +6,12 @@ import sys
 from dataclasses import replace
 
 import pytest
-from networks import image_network, random_network, speech
+from networks import image_network, map_network, random_network, speech
 
 from sim import golden
 from sw import evaluate
 from sw.cli import UserError
+from sw.encoder import LatencyEncoder
 from sw.network import find
 
 NAMES = {
@@ -61,6 +62,23 @@ def test_figures_of_classes(saved, tmp_path, capsys, digits):
         predictivity = f"{right / answers:.2%}" if answers else "none"
         words = [name, str(examples), f"{right / examples:.2%}", predictivity]
         assert words in [line.split() for line in out.splitlines()]
+
+
+def test_spikes_of_layers(rng, tmp_path, capsys, digits):
+    """Of a network with maps, one line each."""
+    network = map_network(rng, "3c3p1-f2-10", 4, LatencyEncoder(shape=(8, 8)))
+    network.save(tmp_path / "maps")
+    evaluate.main([str(tmp_path / "maps")])
+    *_, header, conv, pooled, output = capsys.readouterr().out.splitlines()
+    assert header.split() == ["layer", "map", "spikes", "per", "example", "to", "the", "decision"]
+    answer = golden.run_images(network, digits.test_images)
+    for line, name, size, times in zip(
+        (conv, pooled, output), ("3c3p1", "f2", "10"), ("3x8x8", "3x4x4", "10x1x1"), answer.times,
+        strict=True,
+    ):  # fmt: skip
+        spikes = sum(int(t < 4) for row in times for t in row) / len(times)
+        early = sum(int(t <= s) for row, s in zip(times, answer.step, strict=True) for t in row)
+        assert line.split() == [name, size, f"{spikes:.1f}", f"{early / len(times):.1f}"]
 
 
 def test_a_name_forges_no_line(rng, tmp_path, capsys):
