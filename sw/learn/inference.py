@@ -221,6 +221,7 @@ def _answer(layers: Sequence[tuple[Tensor, Tensor]], fired: Tensor, structure: S
         label=label.cpu().numpy(),
         step=step.cpu().numpy(),
         margin=margin.cpu().numpy(),
+        pooling=frozenset(i for i, kind in enumerate(structure.kinds) if isinstance(kind, First)),
     )
 
 
@@ -235,4 +236,5 @@ def _join(steps: int, parts: Sequence[Answer]) -> Answer:
         label=np.concatenate([part.label for part in parts]),
         step=np.concatenate([part.step for part in parts]),
         margin=np.concatenate([part.margin for part in parts]),
+        pooling=parts[0].pooling,
     )

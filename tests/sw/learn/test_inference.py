@@ -18,7 +18,7 @@ def same(mine, theirs):
         np.testing.assert_array_equal(own, other)
     for field in ("label", "step", "margin"):
         np.testing.assert_array_equal(getattr(mine, field), getattr(theirs, field))
-    assert mine.steps == theirs.steps
+    assert (mine.steps, mine.pooling) == (theirs.steps, theirs.pooling)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 16, 100, 256])
