@@ -17,13 +17,16 @@ from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder, Spikes
 from sw.flags import natural, parser, picture_file
 from sw.network import Network, find
+from sw.reports.maps import visible
 from sw.selection import Selection
 
 __all__ = ["draw"]
 
 
 def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
-    """Draws the answer of ``network`` to ``image`` uint8 [height, width] into a picture."""
+    """Draws the answer of ``network`` to ``image`` uint8 [height, width], or [height, width,
+    channels], into a picture.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -39,10 +42,14 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
     margins = golden.margins(network.layers[-1], before, steps)[0].T
 
     rows = [inputs, *hidden]
-    figure = plt.figure(figsize=(10, 7), layout="constrained")
+    names = ["input unit", *(f"hidden unit, layer {row}" for row in range(1, len(rows)))]
+    if not network.dense:
+        names[1:] = [str(layer.kind) for layer in network.layers[:-1]]
+    late = "never computed" if network.dense else "after it"  # engines for maps go layer by layer
+    figure = plt.figure(figsize=(10, max(7, 1.6 * len(rows))), layout="constrained")
     grid = figure.add_gridspec(len(rows) + 1, 2, width_ratios=(1, 3))
     picture = figure.add_subplot(grid[:, 0])
-    picture.imshow(image, cmap="gray_r")
+    picture.imshow(visible(image), cmap="gray_r")
     picture.set_axis_off()
     picture.set_title(
         f"test image of a “{network.labels[label]}”\n"
@@ -56,9 +63,9 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
         early = times[units] <= decision
         axes.scatter(times[units][early], units[early], s=6, color="black")
         axes.scatter(times[units][~early], units[~early], s=6, color="silver")
-        axes.set_ylabel("input unit" if row == 0 else f"hidden unit, layer {row}")
+        axes.set_ylabel(names[row])
         axes.set_title(
-            f"{early.sum()} spikes to the decision, {(~early).sum()} never computed",
+            f"{early.sum()} spikes to the decision, {(~early).sum()} {late}",
             fontsize=9,
             loc="left",
         )

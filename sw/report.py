@@ -51,15 +51,18 @@ class Report:
 
 def examples(network: Network, data: Dataset) -> np.ndarray:
     """Firing steps of the first test image of each class, where its inputs lie in the image: int
-    [C, maps, height, width] after pooling, T for never and for pixels that are no inputs.
+    [C, maps, height, width] after pooling, T for never and for pixels that are no inputs. Channels
+    are maps, too.
     """
-    encoder, (height, width) = _latency(network), data.shape
+    encoder = _latency(network)
+    height, width = encoder.shape[-2:]
     first = [int((data.test_labels == label).argmax()) for label in range(len(data.labels))]
     times = np.full((len(first), encoder.pooled), network.steps)
     chosen = slice(None) if encoder.select is None else list(encoder.select)
     times[:, chosen] = encoder.times(data.test_images[first], network.steps)
     rows, columns = height // encoder.pool, width // encoder.pool
-    return times.reshape(len(first), data.maps, rows // data.maps, columns)
+    maps = encoder.channels * data.maps
+    return times.reshape(len(first), maps, encoder.channels * rows // maps, columns)
 
 
 def _latency(network: Network) -> LatencyEncoder:

@@ -2,6 +2,7 @@
 so that it is there for each command, whatever it computes answers with.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -76,7 +77,10 @@ class Example(Record):
     step, margin : int
         Of the decision.
     image : tuple of tuple of int, or None
-        Pixels, where images are the input.
+        Rows of pixels, where images are the input; of several channels, each pixel's stand
+        together.
+    channels : int
+        Of a pixel.
     inputs : tuple of tuple of int
         For each step, the input units that fire.
     hidden : tuple of tuple of int
@@ -94,6 +98,7 @@ class Example(Record):
     inputs: tuple[tuple[int, ...], ...]
     hidden: tuple[tuple[int, ...], ...]
     margins: tuple[tuple[int, ...], ...]
+    channels: int = 1
 
 
 def example(
@@ -103,9 +108,11 @@ def example(
     one = slice(index, index + 1)
     own = answer[one]
     spikes = network.encoder.encode(inputs[one], network.steps)
-    image = None
+    image, channels = None, 1
     if not isinstance(inputs, Spikes):
-        image = tuple(tuple(map(int, row)) for row in inputs[one][0])
+        rows = inputs[index].reshape(inputs.shape[1], -1)
+        image = tuple(tuple(map(int, row)) for row in rows)
+        channels = inputs[index].size // math.prod(inputs.shape[1:3])
     final = np.stack(list(margins(network, inputs[one], own)))[:, 0].T
     return Example(
         index=index,
@@ -119,4 +126,5 @@ def example(
         ),
         hidden=tuple(tuple(map(int, times[0])) for times in own.times[:-1]),
         margins=tuple(tuple(map(int, line)) for line in final),
+        channels=channels,
     )

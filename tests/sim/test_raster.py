@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from networks import map_network
 
-from sim import raster
+from sim import golden, raster
 from sw.cli import UserError
 from sw.data.registry import load
 from sw.encoder import EventsEncoder, LatencyEncoder
@@ -21,6 +23,15 @@ def test_draws_the_golden_answer(tmp_path):
     again = tmp_path / "again.png"
     raster.draw(network, data.test_images[3], int(data.test_labels[3]), again)
     assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (2, 8, 6), (3, 8, 6)])
+def test_draws_maps(rng, tmp_path, shape):
+    network = map_network(rng, "3c3p1-f2-4-3", 4, LatencyEncoder(shape=shape))
+    image = rng.integers(0, 256, (8, 6, *shape[:-2])).astype(np.uint8)
+    answer = raster.draw(network, image, 1, tmp_path / "raster.png")
+    assert (tmp_path / "raster.png").read_bytes()[:4] == b"\x89PNG"
+    assert answer.label[0] == golden.run_images(network, image[None]).label[0]
 
 
 def test_refuses_an_image_that_is_not_there(tmp_path):

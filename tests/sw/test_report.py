@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import image_network, random_network, speech
+from networks import image_network, map_network, random_network, speech
 
 from sim import golden
 from sw import report
@@ -80,6 +80,19 @@ def test_examples_lie_where_their_pixels_do(rng, digits):
     first = digits.test_images[digits.test_labels == 3][0]
     at = encoder.times(first[None], 8)[0]
     assert shown[3].tolist() == [[[8, at[0], at[1], 8], [8] * 4], [[8] * 4, [8, at[2], 8, 8]]]
+
+
+def test_examples_of_colours(rng, digits):
+    """Channels are maps, side by side."""
+    encoder = LatencyEncoder(shape=(3, 8, 8), pool=2)
+    network = map_network(rng, "2c3-10", 8, encoder)
+    colours = rng.integers(0, 256, (*digits.test_images.shape, 3)).astype(np.uint8)
+    shown = report.examples(network, replace(digits, test_images=colours))
+    assert shown.shape == (10, 3, 4, 4)
+    first = colours[digits.test_labels == 3][:1]
+    for channel in range(3):
+        grey = LatencyEncoder(shape=(8, 8), pool=2).times(first[..., channel], 8)
+        np.testing.assert_array_equal(shown[3, channel].ravel(), grey[0])
 
 
 def test_command(rng, tmp_path, capsys, digits):

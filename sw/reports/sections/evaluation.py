@@ -141,6 +141,21 @@ def _blocks(network: Network, result: Evaluation) -> Iterator[Block]:
             ("no output fires", f"{figures.silent_share:.2%}"),
         ]
     )
+    if not network.dense and figures.layer_spikes_mean:
+        yield Table(
+            caption="Spikes per example",
+            head=("layer", "in the whole window", "of its units", "to the decision"),
+            rows=[
+                (str(layer.kind), f"{spikes:.1f}", f"{spikes / units:.1%}", f"{early:.1f}")
+                for layer, units, spikes, early in zip(
+                    network.layers,
+                    network.sizes[1:],
+                    figures.layer_spikes_mean,
+                    figures.layer_spikes_before_decision_mean,
+                    strict=True,
+                )
+            ],
+        )
     yield Table(
         caption="Classes" if len(matrix) <= _LISTED else f"Classes, the first {_LISTED}",
         head=("class", "examples", "sensitivity", "positive predictivity", "most taken for"),

@@ -9,6 +9,7 @@ from sw.cli import printable
 from sw.network import Network
 from sw.reports.behaviour import Example
 from sw.reports.blocks import Block, Figure
+from sw.reports.maps import draw_times, visible
 from sw.reports.sections.base import Section
 from sw.reports.sections.evaluation import Evaluation
 from sw.reports.svg import COLOURS, drawing
@@ -20,7 +21,10 @@ __all__ = ["SECTION"]
 
 _DRAWN = 2000  # spikes of a layer
 _PIXELS = 96  # along an edge of the image
-_OUTPUTS = 12  # lines that are named
+# What is after the decision; engines for maps work layer by layer, and may have computed it
+_AFTER = {True: "hardware never computes it", False: "it cannot change the answer"}
+_CHANNELS = 32  # of a map that are drawn
+_WIDTH, _LEAST_COLUMNS = 5.0, 8  # inches, and channels that have room across them
 
 
 def _blocks(network: Network, result: Evaluation) -> Iterator[Block]:
@@ -35,7 +39,7 @@ def _blocks(network: Network, result: Evaluation) -> Iterator[Block]:
             title=f"{'Right' if right else 'Wrong'}: a “{label}”, answered “{answer}”",
             caption=f"Test example {each.index} of {result.dataset}, decided in step "
             f"{each.step + 1} of {network.steps} with a margin of {margin}. "
-            "What comes after the decision is grey: hardware never computes it.",
+            f"What comes after the decision is grey: {_AFTER[network.dense]}.",
             description=f"Raster of the inference: {early:,} of {inputs:,} input spikes and "
             + ", ".join(
                 f"{sum(step <= each.step for step in times):,} of "
@@ -44,26 +48,45 @@ def _blocks(network: Network, result: Evaluation) -> Iterator[Block]:
             )
             + f" come up to the decision in step {each.step + 1}, then output “{answer}” wins.",
         )
+        if not network.dense:
+            yield Figure(
+                svg=_maps(network, each),
+                title=f"Its maps, “{label}” answered “{answer}”",
+                caption="When the units of each channel fire: the earlier the darker. What comes "
+                f"after the decision is grey{_cut(network)}.",
+                description=f"Firing times of {', '.join(_named(network, each))}.",
+            )
+
+
+def _cut(network: Network) -> str:
+    most = max(channels for channels, *edges in network.maps if edges != [1, 1])
+    return f"; of a layer the first {_CHANNELS} channels are drawn" if most > _CHANNELS else ""
 
 
 def _picture(network: Network, each: Example) -> str:
     from matplotlib.ticker import MaxNLocator
 
     above = [] if each.image is None else [0.75]
-    heights = [*above, 1.2, *[0.9] * len(each.hidden), 1.2]
+    hidden = [  # layers on maps have a picture of their own
+        (number, np.array(times))
+        for number, times in enumerate(each.hidden, 1)
+        if not _is_map(network, number)
+    ]
+    heights = [*above, 1.2, *[0.9] * len(hidden), 1.2]
     with drawing(sum(heights) + 0.8) as picture:
         grid = picture.figure.add_gridspec(len(heights), height_ratios=heights)
         rows = [picture.figure.add_subplot(grid[row]) for row in range(len(heights))]
         if each.image is not None:
-            _image(rows.pop(0), np.array(each.image))
+            _image(rows.pop(0), each)
         step = np.repeat(np.arange(network.steps), [len(units) for units in each.inputs])
         unit = np.array([unit for units in each.inputs for unit in units], int)
         _spikes(rows[0], step, unit, network.sizes[0], each.step, "inputs")
-        for number, times in enumerate(each.hidden, 1):
-            at = np.array(times)
-            units = np.flatnonzero(at < network.steps)
-            name = "hidden" if len(each.hidden) == 1 else f"hidden {number}"
-            _spikes(rows[number], at[units], units, len(at), each.step, name)
+        for axes, (number, times) in zip(rows[1:], hidden, strict=False):
+            units = np.flatnonzero(times < network.steps)
+            name = f"hidden {number}" if len(each.hidden) > 1 else "hidden"
+            if not network.dense:
+                name = f"hidden, {network.layers[number - 1].kind}"
+            _spikes(axes, times[units], units, len(times), each.step, name)
         _race(rows[-1], network.labels, each)
         for axes in rows:
             axes.axvline(each.step + 1.5, color=COLOURS["warn"], linewidth=1, linestyle="--")
@@ -73,6 +96,69 @@ def _picture(network: Network, each: Example) -> str:
         rows[-1].set_xlabel("step")
         picture.figure.legend(loc="outside lower center", ncols=2)
     return picture.svg
+
+
+def _is_map(network: Network, number: int) -> bool:
+    """Whether the units of a layer, 0 the inputs, have places."""
+    return network.maps[number][1:] != (1, 1)
+
+
+def _named(network: Network, each: Example) -> Iterator[str]:
+    """The layers on maps and their spikes, as text."""
+    for number, times in enumerate(_times(network, each)):
+        if _is_map(network, number):
+            early, all_ = (times <= each.step).sum(), (times < network.steps).sum()
+            name = str(network.layers[number - 1].kind) if number else "inputs"
+            yield f"{name}: {early:,} spikes to the decision, {all_ - early:,} after it"
+
+
+def _times(network: Network, each: Example) -> list[np.ndarray]:
+    """First times int [C, H, W] of the inputs and of each hidden layer."""
+    inputs = np.full(network.sizes[0], network.steps)
+    for step in reversed(range(network.steps)):
+        inputs[list(each.inputs[step])] = step
+    return [
+        np.array(times).reshape(size)
+        for times, size in zip((inputs, *each.hidden), network.maps, strict=False)
+    ]
+
+
+def _maps(network: Network, each: Example) -> str:
+    """Firing times of inputs and layers on maps: a row of channels for each, the first ones."""
+    layers = [
+        times[:_CHANNELS]
+        for number, times in enumerate(_times(network, each))
+        if _is_map(network, number)
+    ]
+    columns = [_columns(times) for times in layers]
+    heights = [
+        _WIDTH * (-(-len(times) // across)) * (times.shape[1] + 1) / _span(times, across) + 0.25
+        for times, across in zip(layers, columns, strict=True)
+    ]
+    with drawing(sum(heights) + 0.1) as picture:
+        grid = picture.figure.add_gridspec(len(heights), height_ratios=heights)
+        for row, (times, across, name) in enumerate(
+            zip(layers, columns, _named(network, each), strict=True)
+        ):
+            axes = picture.figure.add_subplot(grid[row])
+            draw_times(axes, times, steps=network.steps, decision=each.step, columns=across)
+            axes.set_xlim(-0.5, _span(times, across) - 1.5)
+            axes.set_anchor("W")
+            axes.set_title(name, loc="left", size=10)
+    return picture.svg
+
+
+def _columns(times: np.ndarray) -> int:
+    """Channels in a row, so that all together are about as wide as eight rows are high."""
+    channels, height, width = times.shape
+    across = min(channels, max(1, round((8 * channels * height / width) ** 0.5)))
+    rows = -(-channels // across)
+    return -(-channels // rows)  # as many in the last row, if they can
+
+
+def _span(times: np.ndarray, columns: int) -> int:
+    """Pixels across: a few channels are not drawn larger than many."""
+    return max(columns * (times.shape[2] + 1), _LEAST_COLUMNS * (times.shape[2] + 1))
 
 
 def _spikes(
@@ -126,9 +212,12 @@ def _race(axes: "Axes", labels: Sequence[str], each: Example) -> None:
     axes.set_ylabel("V − θ")
 
 
-def _image(axes: "Axes", image: np.ndarray) -> None:
+def _image(axes: "Axes", each: Example) -> None:
     """The input."""
-    every = max(1, -(-max(image.shape) // _PIXELS))
+    image = np.array(each.image, np.uint8)
+    if each.channels > 1:
+        image = visible(image.reshape(len(image), -1, each.channels))
+    every = max(1, -(-max(image.shape[:2]) // _PIXELS))
     axes.imshow(image[::every, ::every], cmap="gray", vmin=0, vmax=255, interpolation="none")
     axes.set_axis_off()
 

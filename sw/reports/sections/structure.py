@@ -7,14 +7,19 @@ import numpy as np
 from sw.cli import printable
 from sw.data.provenance import MADE_OF, kind_of
 from sw.encoder import LatencyEncoder
-from sw.network import Network
+from sw.network import Layer, Network
 from sw.reports.blocks import Block, Facts, Figure, Highlight, Table
+from sw.reports.maps import draw_kernels
 from sw.reports.result import portable
 from sw.reports.svg import COLOURS, drawing
+from sw.structure import Conv, Map
 
 __all__ = ["blocks", "highlights"]
 
 _DRAWN = 12  # layers
+_CONVOLUTIONS = 4  # of which kernels are drawn
+_FILTERS = 64  # channels of a convolution, each way
+_WIDTH, _LEAST = 5.0, 64  # inches, and weights with their gaps across them at least
 
 
 def highlights(network: Network) -> Iterator[Highlight]:
@@ -26,28 +31,99 @@ def highlights(network: Network) -> Iterator[Highlight]:
 
 def blocks(network: Network) -> Iterator[Block]:
     """What stands in the section."""
+    sizes = ", ".join(f"{size:,}" for size in network.sizes)
     yield Figure(
         svg=_picture(network),
         title="Layers",
-        caption="Heights are by the square root of the number of units.",
-        description=f"Units per layer: {', '.join(f'{size:,}' for size in network.sizes)}.",
+        caption="Heights are by the square root of the number of units. Above each arrow stands "
+        "the number of weights, of 1 bit each.",
+        description=f"Units per layer: {sizes}.",
     )
-    yield Table(
+    yield _table(network) if network.dense else _table_of_maps(network)
+    convolutions = [
+        (index, layer.kind, layer)
+        for index, layer in enumerate(network.layers)
+        if isinstance(layer.kind, Conv)
+    ]
+    for index, kind, layer in convolutions[:_CONVOLUTIONS]:
+        yield _filters(index, kind, layer, network.maps[index][0])
+    yield Facts(rows=list(_facts(network)))
+
+
+def _table(network: Network) -> Table:
+    return Table(
         caption="Layers",
         head=("layer", "units", "weight bits", "of them +1", "thresholds", "median"),
         rows=[
             (
                 "output" if index == len(network.layers) else f"hidden {index}",
                 f"{layer.outputs:,}",
-                f"{layer.weight.size:,}",
-                f"{layer.weight.mean():.1%}",
-                f"{layer.threshold.min():,} … {layer.threshold.max():,}".replace("-", "−"),
-                f"{np.median(layer.threshold):g}".replace("-", "−"),
+                *_weights(layer),
             )
             for index, layer in enumerate(network.layers, 1)
         ],
     )
-    yield Facts(rows=list(_facts(network)))
+
+
+def _table_of_maps(network: Network) -> Table:
+    return Table(
+        caption="Layers",
+        head=("layer", "map", "weight bits", "of them +1", "thresholds", "median"),
+        rows=[
+            (
+                str(layer.kind),
+                _size(output),
+                *(_weights(layer) if layer.weight.size else ["–"] * 4),
+            )
+            for layer, output in zip(network.layers, network.maps[1:], strict=True)
+        ],
+    )
+
+
+def _weights(layer: Layer) -> tuple[str, ...]:
+    """Weight bits, of them +1, thresholds and their median."""
+    return (
+        f"{layer.weight.size:,}",
+        f"{layer.weight.mean():.1%}",
+        f"{layer.threshold.min():,} … {layer.threshold.max():,}".replace("-", "−"),
+        f"{np.median(layer.threshold):g}".replace("-", "−"),
+    )
+
+
+def _filters(index: int, kind: Conv, layer: Layer, channels: int) -> Figure:
+    """The kernels of a convolution: a column for each of its channels, a row for each channel that
+    it reads; those of one channel in rows of many.
+    """
+    kernels = layer.weight.reshape(kind.channels, channels, *kind.kernel)
+    shown = kernels[:_FILTERS, :_FILTERS]
+    outputs, inputs = shown.shape[:2]
+    columns = min(outputs, 16) if inputs == 1 else outputs
+    rows = -(-outputs // columns) * inputs
+    edges = kind.kernel[0] + 1, kind.kernel[1] + 1
+    height = _WIDTH * rows * edges[0] / max(columns * edges[1], _LEAST)
+    with drawing(max(0.4, min(6.0, height))) as picture:
+        axes = picture.figure.subplots()
+        draw_kernels(axes, shown.swapaxes(0, 1).reshape(-1, *kind.kernel), columns)
+        # Of a few kernels each stays as small as those of many
+        axes.set_xlim(-0.5, max(columns * edges[1], _LEAST) - 1.5)
+        axes.set_anchor("W")
+    layout = (
+        "A kernel for each channel."
+        if inputs == 1
+        else "A column for each channel, a row for each channel that it reads."
+    )
+    cut = (
+        f" The first {outputs} of {kind.channels} channels and {inputs} of {channels} are drawn."
+        if shown.size < kernels.size
+        else ""
+    )
+    return Figure(
+        svg=picture.svg,
+        title=f"Kernels of layer {index + 1}, {kind}",
+        caption=f"{layout} Blue is +1, grey −1.{cut}",
+        description=f"{kind.channels} × {channels} kernels of {kind.kernel[0]} × {kind.kernel[1]} "
+        f"weights, of which {layer.weight.mean():.1%} are +1.",
+    )
 
 
 def _facts(network: Network) -> Iterator[tuple[str, str]]:
@@ -70,7 +146,8 @@ def _facts(network: Network) -> Iterator[tuple[str, str]]:
         if encoder.select is not None:
             yield "selected inputs", f"{encoder.inputs:,} of {encoder.pooled:,} pixels"
     else:
-        yield "input", f"sensor events of {encoder.inputs:,} channels"
+        of = "" if encoder.shape is None else f", a map of {' × '.join(map(str, encoder.shape))}"
+        yield "input", f"sensor events of {encoder.inputs:,} channels{of}"
         yield "encoder", "none: events are spikes"
     yield "classes", _classes(network.labels)
     for key in ("dataset", "rule", "seed", "epochs"):
@@ -86,6 +163,21 @@ def _classes(labels: tuple[str, ...]) -> str:
     return f"{len(labels)}: {names}" + (", …" if len(labels) > 20 else "")
 
 
+def _size(output: Map) -> str:
+    """Channels, height and width; of what has no places, units."""
+    return f"{output[0]:,}" if output[1:] == (1, 1) else "×".join(map(str, output))
+
+
+def _names(network: Network, index: int) -> tuple[str, str]:
+    """Of a layer, 0 the inputs: its name, and its units or its map."""
+    units = _size(network.maps[index])
+    if not index:
+        return "inputs", units
+    if network.dense:
+        return ("output" if index == len(network.layers) else f"hidden {index}"), units
+    return str(network.layers[index - 1].kind), units
+
+
 def _picture(network: Network) -> str:
     """A bar for each layer, with the weights between them."""
     sizes = network.sizes
@@ -93,6 +185,7 @@ def _picture(network: Network) -> str:
     if len(sizes) > _DRAWN:
         shown = [*range(_DRAWN // 2), *range(len(sizes) - _DRAWN // 2, len(sizes))]
     highest = max(sizes) ** 0.5
+    text = 10 if network.dense else min(10, 51 / len(shown))
     with drawing(2.3) as picture:
         axes = picture.figure.subplots()
         for place, index in enumerate(shown):
@@ -100,12 +193,13 @@ def _picture(network: Network) -> str:
             ends = index == 0, index == len(sizes) - 1
             colour = COLOURS["muted"] if ends[0] else COLOURS["accent"]
             axes.bar(place, height, 0.22, bottom=-height / 2, color=colour)
-            name = "inputs" if ends[0] else "output" if ends[1] else f"hidden {index}"
-            axes.text(place, -0.6, f"{sizes[index]:,}", ha="center", va="top", weight="bold")
-            axes.text(place, -0.72, name, ha="center", va="top", size=10, color=COLOURS["muted"])
+            name, size = _names(network, index)
+            axes.text(place, -0.6, size, ha="center", va="top", weight="bold", size=text)
+            axes.text(place, -0.72, name, ha="center", va="top", size=text, color=COLOURS["muted"])
             if place:
                 skipped = index - shown[place - 1] > 1
-                bits = f"{sizes[index - 1] * sizes[index]:,} bit"
+                weights = network.layers[index - 1].weight.size
+                bits = f"{weights:,}" if weights else "pooled"
                 axes.annotate(
                     "",
                     (place - 0.16, 0),
@@ -118,7 +212,7 @@ def _picture(network: Network) -> str:
                     "…" if skipped else bits,
                     ha="center",
                     va="bottom",
-                    size=10 if len(shown) < 5 else 7,
+                    size=min(text, 10 if len(shown) < 5 else 8),
                 )
         axes.set(xlim=(-0.5, len(shown) - 0.5), ylim=(-0.9, 0.55))
         axes.set_axis_off()

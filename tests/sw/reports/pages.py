@@ -1,7 +1,7 @@
 """Results of every kind about random networks, for tests of the report page."""
 
 import numpy as np
-from networks import random_network, random_spikes
+from networks import map_network, random_network, random_spikes
 
 from sim import golden
 from sw.encoder import EventsEncoder, LatencyEncoder
@@ -39,6 +39,14 @@ def events(rng, hidden=(), classes=3, steps=200, count=40):
         rng, (700, *hidden, classes), steps, 0, 400, EventsEncoder(channels=700)
     )
     return labelled(rng, network, random_spikes(rng, count, 700, steps, rate=3))
+
+
+def maps(rng, text="3c3p1-f2-2c2x1-5-3", shape=(8, 6), steps=4, count=30):
+    """The same with layers on maps, for images of this ``shape``."""
+    encoder = LatencyEncoder(shape=shape, silent_below=16)
+    network = renamed(map_network(rng, text, steps, encoder), name="maps")
+    size = (count, *shape[-2:], *shape[:-2])
+    return labelled(rng, network, rng.integers(0, 256, size).astype(np.uint8))
 
 
 def labelled(rng, network, inputs):

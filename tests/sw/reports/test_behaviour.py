@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pages import events, images
+from pages import events, images, maps
 
 from sim import golden
 from sw.encoder import Spikes
@@ -46,6 +46,18 @@ def test_an_example_by_hand(rng, make):
         assert (shown.step, shown.margin) == (answer.step[index], answer.margin[index])
         assert (shown.image is None) == isinstance(inputs, Spikes)
         assert type(shown).from_dict(shown.to_dict()) == shown
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (3, 8, 6)])
+def test_an_example_on_maps(rng, shape):
+    network, inputs, labels, answer = maps(rng, shape=shape)
+    shown = example(network, inputs, answer, labels, 2)
+    channels = shape[0] if len(shape) == 3 else 1
+    assert shown.channels == channels
+    pixels = np.array(shown.image).reshape(8, 6, channels)
+    np.testing.assert_array_equal(pixels, inputs[2].reshape(8, 6, channels))
+    assert list(map(list, shown.hidden)) == [times[2].tolist() for times in answer.times[:-1]]
+    assert type(shown).from_dict(shown.to_dict()) == shown
 
 
 @pytest.mark.parametrize("hidden", [(), (9,)])

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from networks import random_network
-from pages import CLASSES, HOSTILE, evaluation, events, images, others, renamed
+from pages import CLASSES, HOSTILE, evaluation, events, images, maps, others, renamed
 
 from sw.cli import printable
 from sw.encoder import EventsEncoder
@@ -240,13 +240,51 @@ def test_commands_are_portable(monkeypatch, tmp_path):
     assert portable("1/2, a/b/c and ./d/e") == "1/2, a/b/c and ./d/e"
 
 
+@pytest.mark.parametrize(
+    ("shape", "takes"),
+    [
+        ((8, 6), "images of 8 × 6 pixels, 8 bits"),
+        ((3, 8, 6), "images of 8 × 6 pixels and 3 channels, 8 bits"),
+        ((2, 8, 6), "images of 8 × 6 pixels and 2 channels, 8 bits"),
+    ],
+)
+def test_maps_by_hand(rng, tmp_path, shape, takes):
+    case = maps(rng, shape=shape)
+    network, _, _, answer = case
+    publish(network, "x", tmp_path, [evaluation(*case)])
+    read = Reader(tmp_path / PAGE)
+    assert read.facts["input"] == takes
+    channels = shape[0] if len(shape) == 3 else 1
+    sizes = [27 * channels, 0, 2 * 3 * 2, 5 * 2 * 3 * 3, 15]
+    rows = read.tables["Layers"][1:]
+    assert [row[:3] for row in rows] == [
+        [name, size, f"{bits:,}" if bits else "–"]
+        for name, size, bits in zip(
+            ("3c3p1", "f2", "2c2x1", "5", "3"), ("3×8×6", "3×4×3", "2×3×3", "5", "3"), sizes,
+            strict=True,
+        )
+    ]  # fmt: skip
+    for row, times in zip(read.tables["Spikes per example"][1:], answer.times, strict=True):
+        spikes = int((times < 4).sum())
+        early = sum(int(t <= s) for each, s in zip(times, answer.step, strict=True) for t in each)
+        share = spikes / times.size
+        assert row[1:] == [f"{spikes / 30:.1f}", f"{share:.1%}", f"{early / 30:.1f}"]
+    for title in ("Kernels of layer 1, 3c3p1", "Kernels of layer 3, 2c2x1"):
+        assert title in read.text
+    assert read.text.count("Its maps,") == 2
+    assert "hardware never computes it" not in read.text  # engines for maps go layer by layer
+
+
 EDGES = {
+    "maps of colours": lambda rng: maps(rng, "40c3p1-f2-70c3-9-3", (3, 12, 10)),
+    "one dimension": lambda rng: maps(rng, "8c1x7p0x3-f1x2-12c1x5s1x2-10", (1, 90)),
     "events, one layer": lambda rng: events(rng),
     "many layers": lambda rng: images(rng, hidden=(3,) * 13, steps=2),
     "many classes": lambda rng: images(rng, labels=tuple(f"class {k}, a name" for k in range(90))),
 }
 MORE_EDGES = {
     "events, three layers": lambda rng: events(rng, hidden=(40, 30), classes=2, steps=16),
+    "many maps": lambda rng: maps(rng, "-".join(["4c3p1"] * 13) + "-3", (2, 8, 6)),
     "one class": lambda rng: images(rng, labels=("only",), steps=1),
     "one image": lambda rng: images(rng, count=1),
 }
