@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sw.cli import atomic_path
+from sw.convert.errors import ConversionError
 from sw.convert.layers import most_spikes
 from sw.encoder import EventsEncoder
 from sw.network import Layer, Network
@@ -36,9 +37,15 @@ _FLOAT32 = 1 << 22  # up to here float32 has the halves
 
 
 def to_nir(network: Network) -> nir.NIRGraph:
-    """The graph of ``network``."""
+    """The graph of ``network``. Raises ConversionError for layers on maps."""
     import nir
 
+    if not network.dense:
+        raise ConversionError(
+            f"network {network.name!r}: layers on maps are not written as NIR "
+            f"({network.structure}); name a dense network, or keep its file, which docs/spec.md "
+            "describes"
+        )
     nodes: dict[str, Any] = {"input": nir.Input(input_type=np.array([network.encoder.inputs]))}
     most = most_spikes(network.encoder)
     for index, layer in enumerate(network.layers):

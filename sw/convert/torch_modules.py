@@ -229,7 +229,7 @@ def check_forward(
             expected = call(part.name, part.module, expected)
         flattens = any(type(each).__name__ == "Flatten" for each in module.modules())
         if flattens and isinstance(encoder, LatencyEncoder) and encoder.inputs == encoder.pixels:
-            flat = flat.reshape(_TRIALS, 1, *encoder.shape)
+            flat = flat.reshape(_TRIALS, encoder.channels, *encoder.shape[-2:])
         got = call(type(module).__name__, module, flat)
     if got.shape != expected.shape or not torch.allclose(
         got, expected, rtol=1e-4, atol=1e-5, equal_nan=True

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from networks import image_network, random_network, random_spikes
+from networks import image_network, map_network, random_network, random_spikes
 
 from sim import golden
 from sw.convert import ConversionError, from_nir, nir_export, nir_import, to_nir
@@ -102,6 +102,21 @@ def test_random_networks(rng):
 def test_thresholds_that_float32_would_round(rng, theta):
     network = random_network(rng, (5, 4, 3), 4)
     network.layers[0].threshold[2] = theta
+    assert from_nir(to_nir(network)).to_bytes() == network.to_bytes()
+
+
+def test_refuses_maps(rng, tmp_path):
+    network = map_network(rng, "3c3p1-f2-4", 4, LatencyEncoder(shape=(8, 8)))
+    with pytest.raises(ConversionError, match=r"are not written as NIR \(1x8x8-3c3p1-f2-4\); name"):
+        nir_export.write(tmp_path / "x.nir", network)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "encoder", [LatencyEncoder(shape=(3, 4, 6), pool=2), EventsEncoder(shape=(2, 3, 3))]
+)
+def test_maps_of_inputs(rng, encoder):
+    network = map_network(rng, "5-4", 4, encoder)
     assert from_nir(to_nir(network)).to_bytes() == network.to_bytes()
 
 
