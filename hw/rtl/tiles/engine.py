@@ -1,83 +1,27 @@
 """The tiles engine: all layers of a network, one after another, on one set of adders."""
 
-from amaranth.hdl import Module
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.encoder import ArrivalLayout
-from hw.rtl.spram import COLUMN
 from hw.rtl.streams import MarginsLayout, SpikeBeat
-from hw.rtl.tiles.plan import TilesPlan
+from hw.rtl.tiles.emit import Emit
+from hw.rtl.tiles.grid import Grid
+from hw.rtl.tiles.layouts import EmittedLayout, FiredLayout, LoadLayout
+from hw.rtl.tiles.lists import ListMemory, SegmentTable
 from hw.rtl.tiles.planner import plan_network
+from hw.rtl.tiles.raster import Raster
+from hw.rtl.tiles.reader import Reader
+from hw.rtl.tiles.scatter import Scatter
+from hw.rtl.tiles.sequencer import Sequencer
+from hw.rtl.tiles.sort import Sort
+from hw.rtl.tiles.sweep import Sweep
+from hw.rtl.tiles.weights import Weights
 from sw.encoder import LatencyEncoder
 from sw.network import Network
 
-__all__ = ["EmittedLayout", "FiredLayout", "TilesEngine", "TilesLoadLayout"]
-
-
-class FiredLayout(data.StructLayout):
-    """Units that fire at the end of a step: of one row of all banks, before pooling.
-
-    Members
-    -------
-    valid : 1
-    layer : range(layers)
-        Of those of the plan.
-    tile, step
-    down, across
-        The row of the banks.
-    units : B_h · B_w · P
-        Bit (i · B_w + j) · P + p is lane p of bank (i, j).
-    """
-
-    def __init__(self, plan: TilesPlan):
-        down, across = plan.row_bits
-        super().__init__(
-            {
-                "valid": 1,
-                "layer": range(len(plan.layers)),
-                "tile": range(max(layer.tiles for layer in plan.layers)),
-                "step": range(plan.steps),
-                "down": down,
-                "across": across,
-                "units": plan.banks * plan.lanes,
-            }
-        )
-
-
-class EmittedLayout(data.StructLayout):
-    """An entry of a layer's list: the units of one place and tile that fire, after pooling.
-
-    Members
-    -------
-    valid : 1
-    layer, tile, step
-        As in :class:`FiredLayout`.
-    y, x
-        The place in the layer's ``outputs``.
-    mask : P
-    """
-
-    def __init__(self, plan: TilesPlan):
-        y, x = plan.coordinate_bits
-        super().__init__(
-            {
-                "valid": 1,
-                "layer": range(len(plan.layers)),
-                "tile": range(max(layer.tiles for layer in plan.layers)),
-                "step": range(plan.steps),
-                "y": y,
-                "x": x,
-                "mask": plan.lanes,
-            }
-        )
-
-
-class TilesLoadLayout(data.StructLayout):
-    """A word of weights on its way into the memory: ``plan.load_words`` in ascending order."""
-
-    def __init__(self, plan: TilesPlan):
-        super().__init__({"address": range(plan.load_rows * plan.load_columns), "data": COLUMN})
+__all__ = ["TilesEngine"]
 
 
 class TilesEngine(wiring.Component):
@@ -104,7 +48,7 @@ class TilesEngine(wiring.Component):
         Of the output layer, after each step in which they can change, the first and the final one.
     restart : 1
         The inference is decided: the rest of it is dropped, and the next input is taken.
-    load : stream of TilesLoadLayout
+    load : stream of LoadLayout
         Only where ``loaded``.
     fault : 1
         Only where ``plan.can_overflow``: there are more spikes than the lists can hold, and the
@@ -126,13 +70,14 @@ class TilesEngine(wiring.Component):
             raise ValueError(f"Lanes must be a power of two, not {lanes!r}")
         self.plan = plan_network(network, lanes, most_events)
         self._loaded = loaded
+        self._pixels = isinstance(network.encoder, LatencyEncoder)
         layer, steps = network.layers[-1], network.steps
         most_spikes = most_events if len(self.plan.layers) == 1 else None
-        if isinstance(network.encoder, LatencyEncoder):
+        if self._pixels:
             source = {"arrivals": In(stream.Signature(ArrivalLayout(network.sizes[0], steps)))}
         else:
             source = {"beats": In(stream.Signature(SpikeBeat(network.sizes[0], steps)))}
-        load = TilesLoadLayout(self.plan)
+        load = LoadLayout(self.plan)
         super().__init__(
             {
                 **source,
@@ -146,4 +91,136 @@ class TilesEngine(wiring.Component):
         )
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+        plan = self.plan
+        m.submodules.sequencer = sequencer = Sequencer(plan)
+        m.submodules.sort = sort = Sort(plan)
+        m.submodules.reader = reader = Reader(plan)
+        m.submodules.scatter = scatter = Scatter(plan)
+        m.submodules.weights = weights = Weights(plan, loaded=self._loaded)
+        m.submodules.grid = grid = Grid(plan)
+        m.submodules.sweep = sweep = Sweep(plan)
+        m.submodules.emit = emit = Emit(plan)
+        self._take_input(m, sort)
+        self._keep_lists(m, sequencer, sort, reader, emit)
+        if self._loaded:
+            wiring.connect(m, wiring.flipped(self.load), weights.load)
+
+        # Spikes to the banks
+        wiring.connect(m, reader.entries, scatter.entries)
+        m.d.comb += [
+            reader.start.eq(sequencer.read_step),
+            reader.next_tile.eq(sequencer.next_tile),
+            reader.step.eq(sequencer.step),
+            weights.row.eq(scatter.weight),
+            weights.read.eq(scatter.read),
+            grid.minus.eq(weights.minus),
+            sequencer.added.eq(scatter.read),
+            sequencer.adding.eq(reader.busy | scatter.busy),
+        ]
+        # Rows of the banks to entries
+        m.d.comb += [
+            sweep.start.eq(sequencer.sweep),
+            sweep.preset.eq(sequencer.preset),
+            grid.access.eq(Mux(scatter.access.valid, scatter.access, sweep.access)),
+            grid.start.eq(sweep.word),
+            grid.advance.eq(emit.advance),
+            sweep.advance.eq(emit.advance),
+            *(
+                getattr(emit, name).eq(getattr(grid, name))
+                for name in ("swept", "down", "across", "fires")
+            ),
+            emit.clear.eq(sequencer.clear_tile),
+            emit.clear_count.eq(sequencer.clear_list),
+            sequencer.sweeping.eq(sweep.busy | grid.swept),
+            sequencer.emitting.eq(emit.busy),
+        ]
+        for each in (reader, scatter, sweep, emit):
+            m.d.comb += each.layer.eq(sequencer.layer)
+        self._offer(m, sequencer, sweep, grid)
+        self._watch(m, sequencer, grid, emit)
+        return ResetInserter(self.restart)(m)
+
+    def _take_input(self, m, sort):
+        """Input units with their places. None is taken in the cycle of a restart."""
+        if self._pixels:
+            m.submodules.raster = source = Raster(self.plan)
+            into, port = source.arrivals, self.arrivals
+        m.d.comb += [
+            into.payload.eq(port.payload),
+            into.valid.eq(port.valid & ~self.restart),
+            port.ready.eq(into.ready & ~self.restart),
+        ]
+        wiring.connect(m, source.placed, sort.placed)
+
+    def _keep_lists(self, m, sequencer, sort, reader, emit):
+        """The memories of spikes: first sorting has them, then the reader and those that emit."""
+        plan = self.plan
+        m.submodules.lists = lists = ListMemory(plan)
+        m.submodules.table = table = SegmentTable(plan)
+        odd = Signal()  # a layer reads the list of its own parity and writes the other
+        m.d.comb += [
+            odd.eq(sequencer.layer),
+            sequencer.loaded.eq(sort.done),
+            *(each.eq(table.data) for each in (sort.found, reader.found)),
+            *(each.eq(lists.data) for each in (sort.data, reader.word)),
+        ]
+        with m.If(~sort.done):
+            m.d.comb += [
+                lists.odd.eq(sort.odd),
+                lists.index.eq(sort.index),
+                lists.read.eq(sort.read),
+                lists.write.eq(sort.write),
+                lists.word.eq(sort.word),
+                table.read_segment.eq(sort.segment),
+                table.read.eq(sort.lookup),
+                table.write_segment.eq(sort.segment),
+                table.write.eq(sort.write_segment),
+                table.word.eq(sort.position),
+            ]
+        with m.Else():
+            m.d.comb += [
+                lists.odd.eq(Mux(emit.write, ~odd, odd)),
+                lists.index.eq(Mux(emit.write, emit.count, reader.index)),
+                lists.read.eq(reader.read),
+                lists.write.eq(emit.write),
+                lists.word.eq(Cat(emit.mask, emit.x, emit.y)),
+                table.read_odd.eq(odd),
+                table.read_segment.eq(reader.segment),
+                table.read.eq(reader.lookup),
+                table.write_odd.eq(~odd),
+                table.write_segment.eq(sequencer.segment),
+                table.write.eq(sequencer.write_segment),
+                table.word.eq(emit.count),
+            ]
+        if plan.can_overflow:
+            with m.If(sequencer.clear_list):
+                m.d.sync += emit.taken.eq(Mux(sequencer.layer == 0, sort.count, emit.count))
+            m.d.comb += self.fault.eq(emit.fault)
+
+    def _offer(self, m, sequencer, sweep, grid):
+        """The margins of the output layer, as its thresholds are: the plan has moved some."""
+        margins, moved = self.potentials.payload.margin, self.plan.layers[-1].moved.tolist()
+        m.d.comb += [
+            sweep.show.eq(sequencer.show),
+            self.potentials.valid.eq(sequencer.offer),
+            sequencer.accepted.eq(self.potentials.ready),
+            self.potentials.payload.step.eq(sequencer.step),
+            *(margins[k].eq(grid.margins[k] + by) for k, by in enumerate(moved)),
+        ]
+
+    def _watch(self, m, sequencer, grid, emit):
+        for watched in (self.fired, self.emitted):
+            m.d.comb += [
+                watched[name].eq(getattr(sequencer, name)) for name in ("layer", "tile", "step")
+            ]
+        m.d.comb += [
+            self.fired.valid.eq(grid.swept & emit.advance),
+            self.fired.down.eq(grid.down),
+            self.fired.across.eq(grid.across),
+            self.fired.units.eq(grid.fires),
+            self.emitted.valid.eq(emit.write),
+            self.emitted.y.eq(emit.y),
+            self.emitted.x.eq(emit.x),
+            self.emitted.mask.eq(emit.mask),
+        ]

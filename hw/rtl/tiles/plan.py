@@ -143,6 +143,8 @@ class TilesPlan:
         P.
     steps : int
         T.
+    shape : (int, int, int)
+        Channels, height and width of the network's inputs.
     grid : (int, int)
         B_h and B_w.
     layers : tuple of TiledLayer
@@ -150,6 +152,7 @@ class TilesPlan:
 
     lanes: int
     steps: int
+    shape: tuple[int, int, int]
     grid: tuple[int, int]
     layers: tuple[TiledLayer, ...]
 

@@ -47,7 +47,13 @@ def plan_network(network: Network, lanes: int, most_events: int | None = None) -
             most = None if layers else most_events
             layers.append(_layer(network, index, inputs, lanes, grid, most))
             inputs = layers[-1].outputs
-    return TilesPlan(lanes=lanes, steps=network.steps, grid=grid, layers=tuple(layers))
+    return TilesPlan(
+        lanes=lanes,
+        steps=network.steps,
+        shape=network.maps[0],
+        grid=grid,
+        layers=tuple(layers),
+    )
 
 
 def _refuse(network: Network, reason: str) -> NoReturn:
