@@ -31,7 +31,7 @@ from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.inference import run_inputs
 from sw.learn.own_recipes import recipe_for
-from sw.learn.recipes import PRESETS, Recipe, preset
+from sw.learn.recipes import PRESETS, Recipe, hidden_layers, preset
 from sw.learn.trainer import Trainer
 from sw.network import Network, file_name
 from sw.reports import pictures
@@ -42,7 +42,7 @@ from sw.reports.sections.training import Training
 from sw.rules import RULES
 from sw.rules.settings import listing, settings_of
 from sw.selection import Selection
-from sw.structure import Conv, Dense, First, parse
+from sw.structure import Conv, First
 
 __all__ = ["arguments", "main", "prepared", "train"]
 
@@ -333,9 +333,9 @@ def _logger(quiet: bool) -> Callable[[str], None]:
     return log
 
 
-def _layers(text: str) -> list[int | Conv | First]:
+def _layers(text: str) -> tuple[int | Conv | First, ...]:
     try:
-        return [kind.units if isinstance(kind, Dense) else kind for kind in parse(text)]
+        return hidden_layers(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

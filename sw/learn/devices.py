@@ -9,7 +9,8 @@ __all__ = ["find", "name_of"]
 
 def find(name: str) -> torch.device:
     """The device ``name``, or with ``auto`` a GPU if there is one. On a GPU matrix products may use
-    TF32: spikes and signs stay exact. Raises UserError for one that cannot be used.
+    TF32: spikes and signs stay exact; convolutions give the same in each run. Raises UserError for
+    one that cannot be used.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -21,6 +22,7 @@ def find(name: str) -> torch.device:
         raise UserError(f"Device {name!r} cannot be used ({reason}); name --device cpu") from None
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.deterministic = True
     return device
 
 

@@ -16,9 +16,9 @@ from sw.data.registry import DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.rules import RULES
 from sw.rules.settings import Value, check, settings_of
-from sw.structure import Conv, Dense, First, Kind
+from sw.structure import Conv, Dense, First, Kind, parse
 
-__all__ = ["PRESETS", "Recipe", "preset"]
+__all__ = ["PRESETS", "Recipe", "hidden_layers", "preset"]
 
 _IMAGES_ONLY = {"pool", "inputs", "silent_below"}
 
@@ -193,6 +193,52 @@ PRESETS["caltech_edges"] = replace(
     epochs=300,
     augmentation=Augmentation(degrees=5.0, shift=2.0, flip=True, light=0.2),
 )
+
+
+def hidden_layers(text: str) -> tuple[int | Conv | First, ...]:
+    """What ``Recipe.hidden`` has for ``text``, such as "16c3p1-f2-128". Raises ValueError as
+    :func:`sw.structure.parse`.
+    """
+    return tuple(kind.units if isinstance(kind, Dense) else kind for kind in parse(text))
+
+
+_MAPS: dict[str, Value] = {
+    "gain": 0.0,
+    "margin_gain": 1.0,
+    "later_gain": 1.0,
+    "end_gain": 1.0,
+    "margin_scale": 4.0,
+    "gap": 0.02,
+    "momentum": 0.02,
+    "calibration": 40,
+    "start_bias": -1.0,
+    "start_weight": 0.5,
+    "integer": True,
+    "shared_deviation": True,
+    "anneal_share": 0.7,
+}
+
+
+def _on_maps(recipe: Recipe) -> Recipe:
+    """``recipe`` with the rule that learns maps best, and its settings for them."""
+    return replace(recipe, rule="surrogate", rate=0.01, settings=_MAPS)
+
+
+PRESETS["mnist-maps"] = replace(
+    _on_maps(PRESETS["mnist-augmented"]),
+    hidden=hidden_layers("16c3p1-f2-32c3p1-f2"),
+    steps=4,
+    epochs=100,
+)
+PRESETS["fashion_mnist-maps"] = replace(
+    _on_maps(PRESETS["fashion_mnist"]),
+    hidden=hidden_layers("32c3p1-f2-64c3p1-f2-128"),
+    steps=4,
+    augmentation=Augmentation(degrees=0.0, scale=0.0, shift=0.0, flip=True),
+)
+PRESETS["digits-maps"] = replace(
+    _on_maps(PRESETS["digits"]), hidden=hidden_layers("8c3p1-f2-16c3p1-f2"), steps=4, epochs=100
+)
 PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 
 
@@ -204,8 +250,8 @@ def preset(
 
     With ``augment``, the data are augmented: by the data set's preset for it, and with the fields
     of Augmentation (or EventAugmentation) that ``augment`` may name. A preset that augments anyway
-    does so without it too. Rate and settings of a preset go with its rule: another rule starts from
-    its own.
+    does so without it too. Layers on maps have presets, or at least a rule, of their own. Rate and
+    settings of a preset go with its rule: another rule starts from its own.
     """
     if isinstance(start, Recipe):
         recipe = start
@@ -214,6 +260,8 @@ def preset(
         recipe = PRESETS[start]
     dataset = recipe.dataset
     kind = EventAugmentation if recipe.events else Augmentation
+    if not all(isinstance(each, int) for each in changes.get("hidden") or ()):
+        recipe = PRESETS.get(f"{dataset}-maps") or _on_maps(recipe)
     if augment is not False and recipe.augmentation is None:
         augmented = replace(recipe, augmentation=kind())
         recipe = PRESETS.get(f"{dataset}-augmented", augmented)

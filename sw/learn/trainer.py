@@ -96,8 +96,9 @@ class Trainer:
                 f"and rule {recipe.rule!r} learn from each image by itself"
             )
         self.rule: Rule = rule.to(self.device)
-        count = max(recipe.batch, min(4096, _VALUES // (recipe.steps * max(structure.sizes))))
-        sample = torch.randperm(len(learn))[:count].to(self.device)
+        most = min(4096, _VALUES // (recipe.steps * max(structure.sizes)))
+        self._sample = min(len(learn), max(recipe.batch, most))
+        sample = torch.randperm(len(learn))[: self._sample].to(self.device)
         self.rule.start(self._learn[0].take(sample))
         self._optimizer = self._optimizer_for(self.rule)
         self.epoch = 0
@@ -129,12 +130,15 @@ class Trainer:
             self._seed(self.epoch + 1)
             order = torch.randperm(len(self._learn[1])).to(self.device)
             rate = self._set_rate()
+            self.rule.progress(self.epoch / self.recipe.epochs)
             for batch in range(self.batches):
                 index.copy_(distributed.part(order[batch * size : (batch + 1) * size]))
                 step()
                 if watch:
                     watch(self.epoch, batch + 1)
             self.epoch += 1
+            if self.epoch == self.recipe.epochs:
+                self._calibrate()
             self.history.append(self._validate(rate))
             if checkpoint is not None and distributed.first():
                 self._save(checkpoint)
@@ -235,6 +239,14 @@ class Trainer:
             return train
         spare = copy.deepcopy(self.rule)  # warming up must not train
         return captured(train, partial(step, spare, self._optimizer_for(spare)))
+
+    def _calibrate(self) -> None:
+        """Has the rule measure once more what it answers with, on data as it learnt from."""
+        self.rule.progress(1.0)
+        inputs, _ = self._learn
+        for done in range(self.rule.calibration):
+            sample = torch.randperm(len(inputs))[: self._sample].to(self.device)
+            self.rule.calibrate(inputs.take(sample, self.recipe.augmentation), 1 / (done + 1))
 
     def _validate(self, rate: float) -> Epoch:
         """The epoch's figures; refuses to go on with a network that is broken."""

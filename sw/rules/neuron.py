@@ -8,6 +8,8 @@ from sw.structure import Conv
 
 __all__ = ["convolved", "fire", "sign", "spiked"]
 
+_CHANNELS = 8  # multiples of it are what tensor cores take in half precision
+
 
 def sign(weight: Tensor) -> Tensor:
     """−1 or +1, float32: the 1-bit weight of a latent one. 0 counts as +1, −0 too."""
@@ -54,4 +56,10 @@ def convolved(spikes: Tensor, weight: Tensor, kind: Conv) -> Tensor:
     if (top, left) != (bottom, right):
         spikes, top, left = functional.pad(spikes, (left, right, top, bottom)), 0, 0
     filters = weight.view(len(weight), spikes.shape[1], *kind.kernel)
+    if spikes.dtype == torch.float16:
+        spare = -spikes.shape[1] % _CHANNELS
+        spikes, filters = (
+            functional.pad(maps, (0, 0, 0, 0, 0, spare)) for maps in (spikes, filters)
+        )
+        spikes = spikes.contiguous(memory_format=torch.channels_last)
     return functional.conv2d(spikes, filters, stride=kind.stride, padding=(top, left))

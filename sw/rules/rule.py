@@ -47,6 +47,7 @@ class Rule(nn.Module, ABC):
     binary: bool = True
     averages: bool = True
     maps: bool = False
+    calibration: int = 0  # batches that :meth:`calibrate` wants after the last epoch
 
     def __init__(self, structure: Structure | Sequence[int], steps: int) -> None:
         super().__init__()
@@ -81,6 +82,14 @@ class Rule(nn.Module, ABC):
             As ``sw.rules.neuron.spiked`` takes them.
         labels : int64 [B], or float [B, N_out]
             The class, or a share for each class.
+        """
+
+    def progress(self, share: float) -> None:
+        """Told before each epoch which share of all is done, and 1 after the last."""
+
+    def calibrate(self, inputs: Tensor, share: float) -> None:
+        """Measures once more, on ``inputs`` as :meth:`start` takes them, what it answers with: the
+        first time with a ``share`` of 1, then 1/2, 1/3, ….
         """
 
     @abstractmethod

@@ -60,6 +60,20 @@ def test_writes_the_network_and_its_log(tmp_path, digits, capsys):
     assert f"{figures['accuracy']:.2%} strict" in out
 
 
+def test_layers_on_maps(tmp_path, digits, capsys):
+    layers = ["--layers", "4c3p1,f2", "--layers", "6c3-12"]
+    train.main([*QUICK[2:], *layers, "--json", "figures.json"])
+    name = "digits-1x8x8-4c3p1-f2-6c3-12-10-t4"
+    network = Network.load(tmp_path / "build" / f"{name}.safetensors")
+    assert (network.name, network.provenance["rule"]) == (name, "surrogate")
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    figures.pop("validation_accuracy")
+    assert evaluate(network, digits).to_dict() == figures
+    log = json.loads((tmp_path / "build" / "train" / name / "log.json").read_text())
+    assert log["recipe"]["hidden"] == ["4c3p1", "f2", "6c3", 12]
+    assert "digits: 1x8x8-4c3p1-f2-6c3-12-10, 4 steps, rule surrogate;" in capsys.readouterr().out
+
+
 def test_the_report_page(tmp_path, capsys):
     """The same seed gives the same page; what it shows is what the log and the figures say."""
     pages = []
@@ -130,6 +144,10 @@ def test_a_board_and_what_is_named(tmp_path, capsys):
     ("flags", "message"),
     [
         (["--hidden", "500", "--inputs", "64"], "^--board icestick: no such network fits; 64-500-"),
+        (
+            ["--layers", "4c3"],
+            "^--board: sizes dense layers only; leave it out, or name --layers of",
+        ),
         (["--rule", "stdg"], "^--board: rule 'stdg' has real weights, which no board takes$"),
     ],
 )

@@ -8,8 +8,9 @@ import pytest
 from sw.cli import UserError
 from sw.data.registry import DATASETS, EVENT_DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
-from sw.learn.recipes import PRESETS, preset
+from sw.learn.recipes import PRESETS, hidden_layers, preset
 from sw.rules import RULES
+from sw.structure import Conv, First
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -77,6 +78,14 @@ def test_changes():
     ("changes", "message"),
     [
         ({"rule": "hebb"}, r"Rule must be one of bstdg, .*, not 'hebb'"),
+        (
+            {"hidden": hidden_layers("4c3-5"), "rule": "s4nn"},
+            r"^Rule 's4nn' learns dense layers only, not 4c3; take --rule .*surrogate",
+        ),
+        (
+            {"hidden": hidden_layers("f2-5"), "inputs": 9},
+            "^--inputs: layers on maps, such as f2, take the whole image$",
+        ),
         ({"hidden": (5, 0)}, "Hidden must be at least 1, not 0"),
         ({"steps": 12}, "Steps must be a power of two where pixels are encoded, not 12"),
         ({"steps": 512}, "Steps must be in 1 … 256, not 512"),
@@ -94,6 +103,20 @@ def test_changes():
 def test_refusals(changes, message):
     with pytest.raises(UserError, match=message):
         preset("digits", **changes)
+
+
+def test_layers_on_maps_have_a_recipe_of_their_own():
+    hidden = hidden_layers("4c3p1-f2-20")
+    conv = Conv(channels=4, kernel=(3, 3), padding=(1, 1, 1, 1))
+    assert hidden == (conv, First(kernel=(2, 2)), 20)
+    for dataset in ("mnist", "caltech"):
+        recipe = preset(dataset, hidden=hidden)
+        assert (recipe.dataset, recipe.rule) == (dataset, "surrogate")
+        assert recipe.settings["integer"]
+        assert recipe.to_dict()["hidden"] == ("4c3p1", "f2", 20)
+    assert preset("mnist", hidden=hidden).steps == PRESETS["mnist-maps"].steps
+    changed = preset("mnist", hidden=hidden, settings={"gain": 3.0}).settings
+    assert changed == {**PRESETS["mnist-maps"].settings, "gain": 3.0}
 
 
 def test_another_rule_starts_from_its_own_rate_and_settings():

@@ -7,12 +7,13 @@ import pytest
 import torch
 from networks import PROVENANCE, speech
 
+from sim import golden
 from sw.cli import UserError
 from sw.data.dataset import split
 from sw.encoder import EventsEncoder
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.inference import run, run_images, run_inputs
-from sw.learn.recipes import preset
+from sw.learn.recipes import hidden_layers, preset
 from sw.learn.trainer import Trainer
 from sw.rules import RULES
 
@@ -115,6 +116,52 @@ def test_rules_that_take_events_learn_them(words, rule):
     figures = trainer.answer(words).figures(words.test_labels)
     assert figures.images == 60
     assert figures.accuracy > 0.6  # chance is 0.33
+
+
+def small_maps(**changes):
+    fields = {"hidden": hidden_layers("4c3p1-f2-6c3-12"), "epochs": 6, "batch": 32, "rate": 0.02}
+    return preset("digits", **fields | {"settings": {"calibration": 3}} | changes)
+
+
+def test_maps_learn_and_answer_as_the_golden_model(digits):
+    trainer = Trainer(small_maps(), digits)
+    trainer.fit()
+    last = trainer.history[-1]
+    assert last.validation_accuracy > 0.25  # chance is 0.1
+    network = trainer.network("x", PROVENANCE)
+    assert network.structure == "1x8x8-4c3p1-f2-6c3-12-10"
+    assert len(last.spikes_mean) == len(network.layers)
+    answered = golden.run_images(network, digits.test_images)
+    own = trainer.answer(digits)
+    np.testing.assert_array_equal(own.label, answered.label)
+    np.testing.assert_array_equal(own.margin, answered.margin)
+    for mine, theirs in zip(own.times, answered.times, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_maps_resume_with_the_same_bits(digits, tmp_path):
+    whole = Trainer(small_maps(epochs=2), digits)
+    whole.fit()
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KilledError):
+        Trainer(small_maps(epochs=2), digits).fit(path, _kill_at(1, 1))
+    again = Trainer(small_maps(epochs=2), digits)
+    again.fit(path)
+    for one, other in zip(state(whole), state(again), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "message"),
+    [
+        ("4c9", r"^Layer 0: Kernel of 4c9 must not be larger than the padded map, 8 × 8$"),
+        ("4c3p1-f2-f8", r"^Layer 2: Window of f8 must not be larger than the map, 4 × 4$"),
+        ("12-4c3", r"^Layer 1, 4c3, must stand before the dense layers$"),
+    ],
+)
+def test_maps_that_do_not_chain_are_refused(digits, hidden, message):
+    with pytest.raises(UserError, match=message):
+        Trainer(small_maps(hidden=hidden_layers(hidden)), digits)
 
 
 def test_events_validation_is_what_the_network_does(words):

@@ -1,0 +1,123 @@
+"""Functions with a derivative of their own: signs, the spike that is latched, the normalisation of
+maps. What learns through a surrogate shares them.
+
+Gradients of a step may be half precision on a GPU; sums over many places are float32.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.autograd.function import BackwardCFunction, FunctionCtx, once_differentiable
+
+from sw.rules.neuron import sign
+
+__all__ = ["annealed_sign", "latched", "normalised", "straight_sign"]
+
+_Gradients: TypeAlias = tuple[Any, ...]
+_PLACES = (0, 2, 3)  # of a map, all but the channel
+
+
+class _StraightSign(torch.autograd.Function):
+    @staticmethod
+    def forward(context: object, weight: Tensor) -> Tensor:
+        return sign(weight)
+
+    @staticmethod
+    def backward(context: object, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class _AnnealedSign(torch.autograd.Function):
+    @staticmethod
+    def forward(context: object, weight: Tensor, sharpness: Tensor) -> Tensor:
+        return torch.where(sharpness > 0, torch.tanh(sharpness * weight), sign(weight))
+
+    @staticmethod
+    def backward(context: object, gradient: Tensor) -> _Gradients:
+        return gradient, None
+
+
+class _Latched(torch.autograd.Function):
+    @staticmethod
+    def forward(context: FunctionCtx, potential: Tensor) -> Tensor:
+        best, rises = torch.empty_like(potential), torch.empty_like(potential, dtype=torch.bool)
+        best[:, 0] = potential[:, 0]
+        for step in range(1, potential.shape[1]):
+            now, before = potential[:, step], best[:, step - 1]
+            torch.gt(now, before, out=rises[:, step])
+            torch.maximum(now, before, out=best[:, step])
+        context.save_for_backward(best, rises)
+        return (best >= 0).to(potential.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: BackwardCFunction, gradient: Tensor) -> Tensor:
+        best, rises = tuple(context.saved_tensors)
+        gradient = gradient * (1 - best.abs()).clamp_(min=0)
+        result = torch.empty_like(gradient)
+        later = gradient[:, -1]
+        for step in range(best.shape[1] - 1, 0, -1):
+            torch.mul(later, rises[:, step], out=result[:, step])
+            later = gradient[:, step - 1] + (later - result[:, step])
+        result[:, 0] = later
+        return result
+
+
+class _Normalised(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        context: FunctionCtx,
+        potential: Tensor,
+        bias: Tensor,
+        mean: Tensor,
+        deviation: Tensor,
+        threshold: Tensor,
+        scale: Tensor,
+    ) -> Tensor:
+        context.save_for_backward(potential, mean, deviation)
+        return _affine(potential, 1 / scale, -threshold / scale, potential)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: BackwardCFunction, gradient: Tensor) -> _Gradients:
+        potential, mean, deviation = tuple(context.saved_tensors)
+        count = gradient.numel() // gradient.shape[1]
+        total = gradient.sum(_PLACES, dtype=torch.float32)
+        # Σ g · (V − μ) / σ
+        slope = (gradient.float() * potential).sum(_PLACES) - mean * total
+        slope = slope / deviation
+        # (g − mean of g − (V − μ) / σ · mean of g · (V − μ) / σ) / σ
+        factor = -slope / (count * deviation**2)
+        rest = _affine(potential, factor, -total / (count * deviation) - mean * factor)
+        return _affine(gradient, 1 / deviation, rest, potential), total, None, None, None, None
+
+
+def _affine(values: Tensor, factor: Tensor, offset: Tensor, like: Tensor | None = None) -> Tensor:
+    """``values · factor + offset`` in float32, of a map [N, C, H, W] and a factor of each channel;
+    the result of the type and in the memory format of ``like``.
+    """
+    result = torch.empty_like(values, dtype=torch.float32 if like is None else like.dtype)
+    offset = offset if offset.dim() == 4 else offset[:, None, None]
+    return torch.addcmul(offset, values, factor[:, None, None], out=result)
+
+
+straight_sign: Callable[[Tensor], Tensor] = _StraightSign.apply
+"""The sign of a latent weight; the gradient passes as it is."""
+
+annealed_sign: Callable[[Tensor, Tensor], Tensor] = _AnnealedSign.apply
+"""``tanh(sharpness · w)``, or with a sharpness of 0 the sign; the gradient passes as it is."""
+
+latched: Callable[[Tensor], Tensor] = _Latched.apply
+"""1 once ``u`` [B, T, …] has reached 0 in this step or an earlier one, else 0. The derivative is a
+triangle of half width 1 about 0, at the step of the largest ``u`` so far; of equal ones the first
+counts, in an order that is always the same.
+"""
+
+normalised: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] = _Normalised.apply
+"""``(V − threshold) / scale`` of a map V [N, C, H, W], with the gradient of a batch norm.
+
+The further arguments are float32 [C]: bias β; mean μ and deviation σ of V over all places;
+threshold; scale. The gradient is that of ``(V − μ) / σ + β``, also through μ and σ.
+"""
