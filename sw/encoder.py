@@ -176,7 +176,7 @@ class LatencyEncoder:
     @property
     def examples(self) -> str:
         height, width = self.shape[-2:]
-        colour = f" and {self.channels} channels" if len(self.shape) == 3 else ""
+        colour = f" and {self.channels} channels" if self.channels > 1 else ""
         return f"images of {height} × {width} pixels{colour}"
 
     @property
@@ -271,7 +271,8 @@ class EventsEncoder:
 
     @property
     def examples(self) -> str:
-        return f"events of {self.channels} channels"
+        on_map = f" ({' × '.join(map(str, self.shape))})" if self.shape else ""
+        return f"events of {self.channels} channels{on_map}"
 
     def encode(self, events: Inputs, steps: int) -> Spikes:
         """``events`` as they are. Raises :class:`ValueError` for images."""

@@ -149,6 +149,12 @@ def _add_dataset(result: argparse.ArgumentParser, default: str) -> None:
         help="read images as grey (default: colours as three channels)",
     )
     add(
+        "--off-channel",
+        action="store_true",
+        default=None,
+        help="images get a second channel, 255 - x, for each channel x: dark spikes early, too",
+    )
+    add(
         "--series",
         action="store_true",
         default=None,

@@ -55,14 +55,12 @@ def examples(network: Network, data: Dataset) -> np.ndarray:
     are maps, too.
     """
     encoder = _latency(network)
-    height, width = encoder.shape[-2:]
     first = [int((data.test_labels == label).argmax()) for label in range(len(data.labels))]
     times = np.full((len(first), encoder.pooled), network.steps)
     chosen = slice(None) if encoder.select is None else list(encoder.select)
     times[:, chosen] = encoder.times(data.test_images[first], network.steps)
-    rows, columns = height // encoder.pool, width // encoder.pool
-    maps = encoder.channels * data.maps
-    return times.reshape(len(first), maps, encoder.channels * rows // maps, columns)
+    height, width = (edge // encoder.pool for edge in data.map_size)
+    return times.reshape(len(first), -1, height, width)
 
 
 def _latency(network: Network) -> LatencyEncoder:

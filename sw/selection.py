@@ -10,7 +10,10 @@ __all__ = ["TEST_FRACTION", "TRAINED_ON", "Selection"]
 
 TEST_FRACTION = 0.2  # share for testing, where neither data nor flags say it
 
-_READING = ("label_column", "group_column", "size", "grey", "series", "split", "test_fraction")
+_READING = (
+    *("label_column", "group_column", "size", "grey", "off_channel", "series"),
+    *("split", "test_fraction"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,8 @@ class Selection:
         Height and width that images are scaled to.
     grey : bool, or None
         Whether images are read as grey; None keeps what colours there are.
+    off_channel : bool, or None
+        Whether each channel x of an image gets another one, 255 − x.
     series : bool, or None
         Whether arrays and rows of a table are time series.
     split : str, or None
@@ -45,6 +50,7 @@ class Selection:
     group_column: str | None = None
     size: tuple[int, int] | None = None
     grey: bool | None = None
+    off_channel: bool | None = None
     series: bool | None = None
     split: str | None = None
     test_fraction: float | None = None

@@ -172,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     args = arguments().parse_args(argv)
     recipe, data = prepared(args)
-    data = data or load_selected(Selection.of(args))
+    data = recipe.arranged(data or load_selected(Selection.of(args)))
     command = shlex.join(["python", "-m", "sw.train", *argv])
     log = _logger(args.quiet)
     with ExitStack() as held:

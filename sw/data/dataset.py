@@ -1,12 +1,13 @@
 """Data sets of images: what they hold, and how a part is held out for validation. NumPy only."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from sw.encoder import Encoder, LatencyEncoder
+from sw.structure import Map
 
 __all__ = ["Dataset", "split"]
 
@@ -15,18 +16,25 @@ __all__ = ["Dataset", "split"]
 class Dataset:
     """Images with their labels, in two parts.
 
+    An image of several maps has two forms of the same bytes: its maps one below the other, for
+    dense layers, or as channels of each pixel, for layers on maps. :meth:`stacked` and
+    :meth:`on_maps` give one of the other.
+
     Parameters
     ----------
     name : str
-    train_images, test_images : uint8 [N, height, width]
+    train_images, test_images : uint8 [N, height, width] or [N, height, width, channels]
         0 is background, 255 the brightest.
     train_labels, test_labels : int64 [N]
         Index into ``labels``.
     labels : tuple of str
         Names of the classes.
     maps : int
-        An image is so many maps of the same height, one below the other: of brightness (1), of
-        colours (3), or of orientations.
+        An image is so many maps of the same height: of brightness (1), of colours (3), or of
+        orientations.
+    series : bool
+        An image is a time series, one row per channel: a network with layers on maps sees each row
+        as a map of height 1.
     oriented : bool
         The maps are orientations that divide 180° evenly, from the upright one on
         (``sw.features.edges``).
@@ -43,6 +51,7 @@ class Dataset:
     test_labels: np.ndarray
     labels: tuple[str, ...]
     maps: int = 1
+    series: bool = False
     oriented: bool = False
     train_groups: np.ndarray | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
@@ -51,8 +60,8 @@ class Dataset:
     def from_mask(
         cls, images: np.ndarray, truth: np.ndarray, test: np.ndarray, **fields: Any
     ) -> "Dataset":
-        """The data set of ``images`` uint8 [N, height, width] and their labels ``truth`` int64 [N],
-        of which those that ``test`` bool [N] marks are for testing; ``fields`` are the others.
+        """The data set of ``images`` uint8 [N, …] and their labels ``truth`` int64 [N], of which
+        those that ``test`` bool [N] marks are for testing; ``fields`` are the others.
         """
         return cls(
             train_images=images[~test],
@@ -63,14 +72,72 @@ class Dataset:
         )
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of an image in pixels."""
-        return self.train_images.shape[1:]
+    def shape(self) -> tuple[int, int] | Map:
+        """Height and width of an image in pixels, channels before them where each pixel has some;
+        as an encoder has it.
+        """
+        height, width, *channels = self.train_images.shape[1:]
+        return (*channels, height, width)
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """Height and width of a map in pixels."""
+        maps = self.maps if len(self.shape) == 2 else 1
+        return self.shape[-2] // maps, self.shape[-1]
+
+    def on_maps(self) -> "Dataset":
+        """With the maps of an image as channels [N, height, width, channels]; one map stays
+        [N, height, width].
+        """
+        maps = self.shape[0] if self.series else self.maps
+        if len(self.shape) == 3 or maps == 1:
+            return self
+
+        def channels(images: np.ndarray) -> np.ndarray:
+            count, rows, width = images.shape
+            return np.moveaxis(images.reshape(count, maps, rows // maps, width), 1, 3).copy()
+
+        return self._with(channels)
+
+    def stacked(self) -> "Dataset":
+        """With the maps of an image one below the other [N, height, width]."""
+        if len(self.shape) == 2:
+            return self
+
+        def rows(images: np.ndarray) -> np.ndarray:
+            return np.moveaxis(images, 3, 1).reshape(len(images), -1, images.shape[2])
+
+        return self._with(rows)
+
+    def like(self, encoder: Encoder) -> "Dataset":
+        """In the form that ``encoder`` takes."""
+        if not isinstance(encoder, LatencyEncoder) or len(encoder.shape) == 2:
+            return self.stacked()
+        data = self.on_maps()
+        return data if len(data.shape) == 3 else data._with(lambda images: images[..., None])
+
+    def with_off_channel(self) -> "Dataset":
+        """With a second map 255 − x for each map, after all of them."""
+        data = self.stacked()
+
+        def both(images: np.ndarray) -> np.ndarray:
+            return np.concatenate([images, 255 - images], axis=1)
+
+        return replace(
+            data._with(both), maps=2 * self.maps, reading={**self.reading, "off_channel": True}
+        )
+
+    def _with(self, change: Callable[[np.ndarray], np.ndarray]) -> "Dataset":
+        """With both parts changed."""
+        return replace(
+            self, train_images=change(self.train_images), test_images=change(self.test_images)
+        )
 
     @property
     def examples(self) -> str:
         """What it holds, as text; as ``examples`` of an encoder says what it takes."""
-        return LatencyEncoder(shape=self.shape).examples
+        shape = self.map_size if self.maps == 1 else (self.maps, *self.map_size)
+        return LatencyEncoder(shape=shape).examples
 
     @property
     def train_inputs(self) -> np.ndarray:

@@ -10,13 +10,15 @@ time t falls into step ``floor(t · T / window)``, in float32. Later events are 
 counts, also several of one unit in one step.
 """
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from sw.encoder import Encoder, EventsEncoder, Spikes
+from sw.structure import Map
 
 __all__ = ["EventDataset", "Events"]
 
@@ -38,6 +40,9 @@ class Events:
         Recording r is events start[r] … start[r + 1] − 1.
     stride : int
         Units this far apart are neighbours in pitch: 2 where units of two kinds alternate.
+    shape : Map, or None
+        The map that the units are (``sw.structure``): polarities, height and width of a camera.
+        None where nobody says it.
 
     Raises
     ------
@@ -51,12 +56,15 @@ class Events:
     unit: np.ndarray
     start: np.ndarray
     stride: int = 1
+    shape: Map | None = None
 
     def __post_init__(self) -> None:
         if not self.window > 0:
             raise ValueError(f"Window must be above 0 s, not {self.window!r}")
         if self.channels % self.stride:
             raise ValueError(f"Channels must be divisible by {self.stride}, not {self.channels!r}")
+        if self.shape is not None and math.prod(self.shape) != self.channels:
+            raise ValueError(f"Shape must have {self.channels} units, not {self.shape!r}")
         if self.start[-1] != len(self.time) or len(self.unit) != len(self.time):
             raise ValueError(
                 f"Events must be one time and one unit each, not {len(self.time)}, "
@@ -94,13 +102,19 @@ class Events:
     def __getitem__(self, index: np.ndarray) -> "Events":
         """The recordings ``index`` int [P], in this order."""
         rows = [slice(self.start[r], self.start[r + 1]) for r in index]
-        return Events(
-            channels=self.channels,
-            window=self.window,
+        return replace(
+            self,
             time=np.concatenate([self.time[row] for row in rows] or [self.time[:0]]),
             unit=np.concatenate([self.unit[row] for row in rows] or [self.unit[:0]]),
             start=np.cumsum([0, *(row.stop - row.start for row in rows)]),
-            stride=self.stride,
+        )
+
+    def placed_on(self, shape: Map) -> "Events":
+        """The same places on a map that is no smaller."""
+        assert self.shape is not None
+        unit = np.ravel_multi_index(np.unravel_index(self.unit, self.shape), shape)
+        return replace(
+            self, channels=math.prod(shape), shape=shape, unit=unit.astype(self.unit.dtype)
         )
 
     def spikes(self, steps: int) -> Spikes:
@@ -164,6 +178,30 @@ class EventDataset:
         return self.train_events.channels
 
     @property
+    def shape(self) -> Map | None:
+        """The map that the units are, None where nobody says it."""
+        return self.train_events.shape
+
+    def on_maps(self) -> "EventDataset":
+        """As it is: units on a map are one anyway."""
+        return self
+
+    def stacked(self) -> "EventDataset":
+        """Without a map, as dense layers take the units."""
+        if self.shape is None:
+            return self
+        return replace(
+            self,
+            train_events=replace(self.train_events, shape=None),
+            test_events=replace(self.test_events, shape=None),
+        )
+
+    def like(self, encoder: Encoder) -> "EventDataset":
+        """In the form that ``encoder`` takes."""
+        on_map = isinstance(encoder, EventsEncoder) and encoder.shape is not None
+        return self.on_maps() if on_map else self.stacked()
+
+    @property
     def train_inputs(self) -> Events:
         """``train_events``, by the name that data sets of both kinds have."""
         return self.train_events
@@ -176,11 +214,17 @@ class EventDataset:
     @property
     def examples(self) -> str:
         """What it holds, as text; as ``examples`` of an encoder says what it takes."""
-        return EventsEncoder(channels=self.channels).examples
+        return EventsEncoder(channels=self.channels, shape=self.shape).examples
 
     def fits(self, encoder: Encoder) -> bool:
-        """Whether ``encoder`` takes these recordings."""
-        return encoder == EventsEncoder(channels=self.channels)
+        """Whether ``encoder`` takes these recordings: units of its number, on its map where both
+        say which.
+        """
+        return (
+            isinstance(encoder, EventsEncoder)
+            and encoder.channels == self.channels
+            and (self.shape is None or encoder.shape in (None, self.shape))
+        )
 
     def test_part(self, steps: int, count: int | None = None) -> Spikes:
         """The first ``count`` test recordings (all without it) as spikes of ``steps`` steps."""

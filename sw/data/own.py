@@ -22,7 +22,7 @@ import numpy as np
 from sw import limits
 from sw.cli import UserError
 from sw.container import quoted
-from sw.data import arrays, folders, npz, recordings, tables
+from sw.data import arrays, folders, recordings, tables
 from sw.data.classes import classes
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
@@ -49,24 +49,23 @@ class _Reader(NamedTuple):
 
 _SPLIT = ("split", "test_fraction")
 _KINDS = (
-    _Reader(Path.is_dir, folders.read, ("size", "grey")),
+    _Reader(Path.is_dir, folders.read, ("size", "grey", "off_channel")),
     _Reader(
         lambda path: _ends(path, tables.SUFFIXES),
         tables.read,
         ("label_column", "group_column", "series"),
     ),
     _Reader(lambda path: _ends(path, recordings.HDF5), recordings.read_hdf5),
-    _Reader(lambda path: _ends(path, recordings.NPZ) and _has_events(path), recordings.read_npz),
-    _Reader(lambda path: _ends(path, arrays.SUFFIXES), arrays.read, ("series",)),
+    _Reader(
+        lambda path: _ends(path, recordings.NPZ) and recordings.is_events(path),
+        recordings.read_npz,
+    ),
+    _Reader(lambda path: _ends(path, arrays.SUFFIXES), arrays.read, ("series", "off_channel")),
 )
 
 
 def _ends(path: Path, suffixes: tuple[str, ...]) -> bool:
     return path.suffix.lower() in suffixes
-
-
-def _has_events(path: Path) -> bool:
-    return set(recordings.ARRAYS) <= set(npz.names(path))
 
 
 def is_path(name: str) -> bool:
@@ -106,8 +105,11 @@ def load(
     for field in selection.reading():
         if field not in (*reader.fields, *_SPLIT):
             raise UserError(f"--{field.replace('_', '-')}: says nothing of {path}; leave it out")
+    off_channel = selection.off_channel
     selection = selection.completed(trained or {})
     raw = _like_trained(path, _read(path, reader, selection), trained or {})
+    if off_channel and raw.kind is not Kind.IMAGES:
+        raise UserError(f"--off-channel: is for images, and {path} has none; leave it out")
     if not len(raw):
         raise UserError(f"{path}: has no examples; add some")
     names, truth = classes(path, raw.labels, labels)
@@ -116,6 +118,8 @@ def load(
     if isinstance(raw.inputs, Events):
         events = raw.inputs
         reading |= {"window": events.window, "channels": events.channels}
+        if events.shape is not None:
+            reading["shape"] = list(events.shape)
         return EventDataset.from_mask(
             events,
             truth,
@@ -128,7 +132,7 @@ def load(
                 "sha256": _digest(truth, test, events.time, events.unit, events.start),
             },
         )
-    images, about = _bytes(path, raw, test, trained)
+    images, about = _bytes(path, raw, test, selection, trained)
     reading |= about
     if trained is None and len(json.dumps(reading)) > limits.HEADER * 3 // 4:
         raise UserError(
@@ -141,7 +145,10 @@ def load(
         test,
         name=name,
         labels=names,
-        maps=raw.inputs.shape[1] if raw.kind is Kind.IMAGES else 1,
+        maps=raw.inputs.shape[1] * (1 + bool(selection.off_channel))
+        if raw.kind is Kind.IMAGES
+        else 1,
+        series=raw.kind is Kind.SERIES,
         train_groups=_groups(raw, test, selection),
         reading={**reading, "sha256": _digest(truth, test, images)},
     )
@@ -180,15 +187,11 @@ def _read(path: Path, reader: _Reader, selection: Selection) -> Raw:
 
 
 def _like_trained(path: Path, raw: Raw, trained: Mapping[str, Any]) -> Raw:
-    """The columns in the order that the network was trained on; channels and window of its
-    recordings.
+    """The columns in the order that the network was trained on; channels, map and window of its
+    recordings. What does not fit stays as it is, and whoever checks says so.
     """
     if isinstance(raw.inputs, Events):
-        window = trained.get("window", raw.inputs.window)
-        channels = trained.get("channels", raw.inputs.channels)
-        if channels < raw.inputs.channels:
-            return raw  # does not fit, and whoever checks says so
-        return replace(raw, inputs=replace(raw.inputs, window=window, channels=channels))
+        return replace(raw, inputs=_events_like_trained(path, raw.inputs, trained))
     columns = trained.get("columns")
     if not columns or not raw.columns:
         return raw
@@ -198,6 +201,29 @@ def _like_trained(path: Path, raw: Raw, trained: Mapping[str, Any]) -> Raw:
                 f"{path}: has no column {quoted(name)}, which the network takes; add it"
             )
     return raw.in_order(tuple(columns))
+
+
+def _events_like_trained(path: Path, events: Events, trained: Mapping[str, Any]) -> Events:
+    channels, shape = trained.get("channels", events.channels), trained.get("shape")
+    try:
+        like = Events(
+            channels=channels,
+            window=trained.get("window", events.window),
+            time=np.zeros(0, np.float32),
+            unit=np.zeros(0, np.int16),
+            start=np.zeros(1, np.int64),
+            shape=None if shape is None else tuple(shape),
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: the network's provenance is damaged: {error}") from None
+    if like.channels < events.channels:
+        return events
+    if like.shape is None or events.shape is None:
+        shape = like.shape or (events.shape if like.channels == events.channels else None)
+        return replace(events, channels=like.channels, shape=shape, window=like.window)
+    if any(size > most for size, most in zip(events.shape, like.shape, strict=True)):
+        return events
+    return replace(events.placed_on(like.shape), window=like.window)
 
 
 def _groups(raw: Raw, test: np.ndarray, selection: Selection) -> np.ndarray | None:
@@ -220,7 +246,11 @@ def _digest(*values: np.ndarray) -> str:
 
 
 def _bytes(
-    path: Path, raw: Raw, test: np.ndarray, trained: Mapping[str, Any] | None
+    path: Path,
+    raw: Raw,
+    test: np.ndarray,
+    selection: Selection,
+    trained: Mapping[str, Any] | None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Images uint8 [N, height, width], and how they came about."""
     values = raw.inputs
@@ -238,9 +268,12 @@ def _bytes(
     if raw.kind is Kind.IMAGES:
         about["grey"] = values.shape[1] == 1
     if trained is None:
-        quantiser = _fitted(raw.kind, flat[~test], values.shape[1])
+        complement = raw.kind is not Kind.IMAGES or bool(selection.off_channel)
+        quantiser = _fitted(raw.kind, flat[~test], values.shape[1], complement)
     else:
         quantiser = _kept(path, flat, trained)
+        if selection.off_channel:
+            quantiser = replace(quantiser or Quantiser.of_bytes(), complement=True)
     if quantiser is not None:
         about["quantiser"] = quantiser.to_dict()
         try:
@@ -262,12 +295,11 @@ def _check_finite(path: Path, flat: np.ndarray) -> None:
             )
 
 
-def _fitted(kind: Kind, train: np.ndarray, channels: int) -> Quantiser | None:
+def _fitted(kind: Kind, train: np.ndarray, channels: int, complement: bool) -> Quantiser | None:
     """What is learnt from the training part, uint8 or real [N, features]; None leaves bytes
     alone.
     """
     features = train.shape[1]
-    complement = kind is not Kind.IMAGES
     levels = _levels(features) if kind is Kind.TABLE else 1
     if train.dtype == np.uint8:
         invert = kind is Kind.IMAGES and bool(np.median(train) > _BRIGHT)
@@ -280,7 +312,7 @@ def _fitted(kind: Kind, train: np.ndarray, channels: int) -> Quantiser | None:
         levels=levels,
         complement=complement,
     )
-    bright = kind is Kind.IMAGES and np.median(quantiser.encode(train)) > _BRIGHT
+    bright = kind is Kind.IMAGES and np.median(quantiser.encode(train)[:, :features]) > _BRIGHT
     return quantiser.inverted() if bright else quantiser
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ __all__ = ["FEATURES", "Kind", "Raw", "usual_window", "watched"]
 FEATURES = 65_535  # of an example, at most
 
 _IN_WINDOW = 0.99  # share of the events
+_File = TypeVar("_File")
 
 
 class Kind(Enum):
@@ -77,7 +78,7 @@ def usual_window(times: np.ndarray) -> float:
     return float(f"{(math.floor(reached / unit) + 1) * unit:.3g}")
 
 
-def watched(files: Sequence[Path]) -> Iterable[Path]:
+def watched(files: Sequence[_File]) -> Iterable[_File]:
     """The ``files``, with their progress on a terminal if they take more than two seconds."""
     from tqdm import tqdm
 

@@ -6,6 +6,11 @@ An ``.npz`` has ``times`` [E] in seconds and ``units`` [E], of all recordings on
 ``test`` may be there, as for arrays; ``channels`` (how many units there are) and ``window`` (s, how
 long the part is that counts), too, as single numbers.
 
+Units of a camera lie on a map. In place of ``units`` there may be ``x`` and ``y`` [E], and ``p``
+[E], the polarity; and ``shape`` [3], polarities, height and width, which are those of the greatest
+values where the file does not say it. Unit (p, y, x) is p · height · width + y · width + x.
+With ``units``, ``shape`` says which map they are.
+
 An HDF5 file has ``spikes/times`` and ``spikes/units``, one array per recording, and ``labels``;
 ``extra/speaker`` may be there and says groups. Labels that are indices are so named.
 
@@ -13,6 +18,7 @@ There are as many units as the highest one says, and the window ends when 99 % o
 come, where the file does not say it.
 """
 
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,25 +30,47 @@ from sw.data import npz
 from sw.data.events import Events
 from sw.data.raw import Kind, Raw, usual_window
 from sw.selection import Selection
+from sw.structure import Map
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["ARRAYS", "HDF5", "NPZ", "read_hdf5", "read_npz"]
+__all__ = ["HDF5", "NPZ", "is_events", "read_hdf5", "read_npz"]
 
 NPZ = (".npz",)
 HDF5 = (".h5", ".hdf5")
-ARRAYS = ("times", "units", "offsets", "labels")
+_ARRAYS = ("times", "offsets", "labels")
+_PLACES = ("p", "y", "x")
 _NUMBERS = ("channels", "window")
 _UNITS = 1 << 15  # of the type that holds a unit
 _SHORTEST, _LONGEST = 1e-9, 1e9  # s
 _CHUNK = 256  # recordings of an HDF5 file that are read at a time
 
 
+def is_events(path: Path) -> bool:
+    """Whether an ``.npz`` has the arrays of recordings."""
+    names = set(npz.names(path))
+    return set(_ARRAYS) <= names and ("units" in names or {"x", "y"} <= names)
+
+
 def read_npz(path: Path, selection: Selection) -> Raw:
     """The recordings. Raises UserError for arrays that are damaged or contradict one another."""
-    arrays = npz.read(path, (*ARRAYS, *npz.BESIDE, *_NUMBERS))
-    times, units, offsets = (arrays[name] for name in ("times", "units", "offsets"))
+    arrays = npz.read(path, (*_ARRAYS, "units", *_PLACES, "shape", *npz.BESIDE, *_NUMBERS))
+    times, offsets = arrays["times"], arrays["offsets"]
+    shape = _shape(path, arrays)
+    if "units" in arrays:
+        units = arrays["units"]
+        if both := {"x", "y"} & set(arrays):
+            raise UserError(f"{path}: has units and also {min(both)!r}; keep one or the other")
+    else:
+        units, shape = _placed(path, arrays, times.size, shape)
+    channels = _number(path, arrays, "channels")
+    if shape is not None:
+        if channels not in (None, math.prod(shape)):
+            raise UserError(
+                f"{path}: channels must be {math.prod(shape):,}, as shape says, not {channels:g}"
+            )
+        channels = math.prod(shape)
     if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or not _bounds(offsets, times.size):
         raise UserError(
             f"{path}: offsets must be integers that ascend from 0 to the number of times, "
@@ -56,8 +84,9 @@ def read_npz(path: Path, selection: Selection) -> Raw:
             times,
             units,
             offsets.astype(np.int64),
-            channels=_number(path, arrays, "channels"),
+            channels=channels,
             window=_number(path, arrays, "window"),
+            shape=shape,
         ),
         labels=npz.vector(path, arrays, "labels", recordings),
         **npz.beside(path, arrays, recordings),
@@ -102,6 +131,7 @@ def _events(
     *,
     channels: float | None = None,
     window: float | None = None,
+    shape: Map | None = None,
 ) -> Events:
     """The events, checked; ``offsets`` int64 [R + 1] are right already."""
     if units.shape != times.shape or units.dtype.kind not in "iu":
@@ -134,7 +164,41 @@ def _events(
         time=seconds,
         unit=units.astype(np.int16),
         start=offsets,
+        shape=shape,
     )
+
+
+def _shape(path: Path, arrays: dict[str, np.ndarray]) -> Map | None:
+    """Polarities, height and width, None if the file does not say it."""
+    value = arrays.get("shape")
+    if value is None:
+        return None
+    if value.shape != (3,) or value.dtype.kind not in "iu" or not (value >= 1).all():
+        raise UserError(
+            f"{path}: shape must be three integers of 1 at least: polarities, height and width"
+        )
+    return tuple(map(int, value))  # type: ignore[return-value]  # three
+
+
+def _placed(
+    path: Path, arrays: dict[str, np.ndarray], count: int, shape: Map | None
+) -> tuple[np.ndarray, Map]:
+    """Units int64 [E] of events that have places, and the map that they are on."""
+    places = [arrays.get(name, np.zeros(count, np.uint8)) for name in _PLACES]
+    for name, each in zip(_PLACES, places, strict=True):
+        if each.shape != (count,) or each.dtype.kind not in "biu":
+            raise UserError(
+                f"{path}: {name} must be integers [{count}], one per time, not {each.dtype} "
+                f"{list(each.shape)}"
+            )
+    polarities, height, width = shape or (int(each.max(initial=0)) + 1 for each in places)
+    for name, each, size in zip(_PLACES, places, (polarities, height, width), strict=True):
+        if count and not 0 <= each.min() <= each.max() < size:
+            raise UserError(
+                f"{path}: {name} must be in 0 … {size - 1}, not {each.min()} … {each.max()}"
+            )
+    polarity, down, across = (each.astype(np.int64) for each in places)
+    return (polarity * height + down) * width + across, (polarities, height, width)
 
 
 def _bounds(offsets: np.ndarray, count: int) -> bool:

@@ -5,18 +5,30 @@ and one line below. Files and folders of one's own are ``sw.data.own``'s.
 NumPy only; what a single data set needs beside it is imported when that one is loaded.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from sw.cli import UserError, warn
 from sw.container import quoted
-from sw.data import caltech, caltech_edges, digits, fashion_mnist, fsdd, mnist, own, shd, sources
+from sw.data import (
+    caltech,
+    caltech_edges,
+    cifar10,
+    digits,
+    fashion_mnist,
+    fsdd,
+    mnist,
+    own,
+    shd,
+    sources,
+)
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.provenance import reading_of
-from sw.encoder import Spikes
+from sw.encoder import LatencyEncoder, Spikes
 from sw.network import Network
 from sw.selection import TRAINED_ON, Selection
 
@@ -44,6 +56,7 @@ _IMAGES: dict[str, _Module] = {
     "fashion_mnist": fashion_mnist,
     "caltech": caltech,
     "caltech_edges": caltech_edges,
+    "cifar10": cifar10,
 }
 _EVENTS: dict[str, _Module] = {
     "fsdd": fsdd,
@@ -85,8 +98,7 @@ def load_selected(selection: Selection) -> Dataset | EventDataset:
     name = str(selection.dataset)
     if name not in DATASETS and own.is_path(name):
         return own.load(name, selection)
-    _check_named(name, selection)
-    return load(name, selection.data_dir)
+    return _load_named(name, selection)
 
 
 def load_for(
@@ -124,7 +136,7 @@ def load_dataset_for(network: Network, selection: Selection = TRAINED_ON) -> Dat
     Raises as :func:`load`, :func:`sw.data.own.load` and :func:`check` do.
     """
     name = name_of(network, selection)
-    reading = reading_of(network)
+    reading = _reading_for(network)
     if name not in DATASETS and (own.is_path(name) or (reading and selection.dataset is None)):
         data = own.load(name, selection, reading, network.labels)
         same = data.reading["sha256"] == reading.get("sha256", data.reading["sha256"])
@@ -134,8 +146,8 @@ def load_dataset_for(network: Network, selection: Selection = TRAINED_ON) -> Dat
                 f"{network.name!r} was trained: it may have learnt some that are tested"
             )
     else:
-        _check_named(name, selection)
-        data = load(name, selection.data_dir)
+        data = _load_named(name, selection, off_channel=bool(reading.get("off_channel")))
+    data = data.like(network.encoder)
     check(network, data)
     return data
 
@@ -145,13 +157,35 @@ def name_of(network: Network, selection: Selection) -> str:
     return selection.dataset or str(network.provenance["dataset"])
 
 
-def _check_named(name: str, selection: Selection) -> None:
-    """Raises UserError for flags that say how to read a file, where there is none."""
+def _reading_for(network: Network) -> Mapping[str, Any]:
+    """How data of one's own are read for ``network``: as they were, and in colour if it takes
+    three channels.
+    """
+    reading, encoder = reading_of(network), network.encoder
+    channels = encoder.channels if isinstance(encoder, LatencyEncoder) else 1
+    if channels == (6 if reading.get("off_channel") else 3):
+        return {"grey": False, **reading}
+    return reading
+
+
+def _load_named(
+    name: str, selection: Selection, *, off_channel: bool = False
+) -> Dataset | EventDataset:
+    """The data set ``name``; with ``off_channel`` as a network was trained. Raises as :func:`load`
+    does, and for flags that say how to read a file, where there is none.
+    """
     for flag in selection.reading():
-        raise UserError(
-            f"--{flag.replace('_', '-')}: is for data of your own, and {quoted(name)} has a name; "
-            "leave it out"
-        )
+        if flag != "off_channel":
+            raise UserError(
+                f"--{flag.replace('_', '-')}: is for data of your own, and {quoted(name)} has a "
+                "name; leave it out"
+            )
+    data = load(name, selection.data_dir)
+    if isinstance(data, Dataset) and not data.oriented:
+        return data.with_off_channel() if off_channel or selection.off_channel else data
+    if selection.off_channel:
+        raise UserError(f"--off-channel: is for images, which {name} has not; leave it out")
+    return data
 
 
 def check(network: Network, data: Dataset | EventDataset) -> None:
@@ -166,7 +200,12 @@ def check(network: Network, data: Dataset | EventDataset) -> None:
         fault = f"its classes are not those of {data.name}"
     else:
         return
-    raise UserError(
-        f"network {network.name!r}: {fault}; name the data set that it was trained on, with "
-        "--dataset or in its provenance"
-    )
+    remedy = "name the data set that it was trained on, with --dataset or in its provenance"
+    if (
+        isinstance(data, Dataset)
+        and isinstance(encoder, LatencyEncoder)
+        and (data.maps, data.reading.get("grey")) == (3, False)
+        and encoder.shape in (data.map_size, (1, *data.map_size))
+    ):
+        remedy = "give grey ones; --grey reads the images of a folder as grey"
+    raise UserError(f"network {network.name!r}: {fault}; {remedy}")

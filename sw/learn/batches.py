@@ -47,6 +47,11 @@ class Augmentation:
         this deviation, and the image between them smoothly with it (after Simard et al. 2003).
     flip : bool
         Mirrored left to right, half of the images.
+    crop : int, pixels, at least 0
+        Moved by up to so many whole pixels, either way, down and across: a random crop of the image
+        with so wide a border.
+    cutout : int, pixels, at least 0
+        A square with this edge around a random pixel is 0 (DeVries and Taylor 2017).
     light : float, 0 … 1
         Contrast, about the middle grey, changed by up to this share, and brightness by up to this
         share of half the range, either way.
@@ -57,20 +62,25 @@ class Augmentation:
     shift: float = 0.7
     elastic: float = 0.0
     flip: bool = False
+    crop: int = 0
+    cutout: int = 0
     light: float = 0.0
 
     def __post_init__(self) -> None:
         check("Augmentation", settings_of(type(self)), asdict(self))
 
     def __call__(self, images: Tensor, maps: int = 1, oriented: bool = False) -> Tensor:
-        """Changed ``images``, uint8 [B, height, width] in and out; what comes in from outside is 0.
-        ``maps`` and ``oriented`` as :class:`Dataset` has them: all maps of an image change alike.
-        Random numbers come from the default generator.
+        """Changed ``images``, uint8 [B, height, width] or [B, height, width, channels] in and out;
+        what comes in from outside is 0. ``maps`` and ``oriented`` as :class:`Dataset` has them: all
+        maps of an image change alike. Random numbers come from the default generator.
         """
-        stacked = images.unflatten(1, (maps, -1))
+        channels_last = images.ndim == 4
+        stacked = images.movedim(3, 1) if channels_last else images.unflatten(1, (maps, -1))
         count, _, height, width = stacked.shape
         drawn = draw(lambda n: torch.rand(n, 4, device=images.device), count)
         angle, scale, down, across = (2 * drawn - 1).T
+        level = float(height > 1)  # a single row stays in its row
+        angle, down = level * angle, level * down
         angle = angle * (self.degrees * torch.pi / 180)
         scale = 1 + self.scale * scale
         cosine, sine = angle.cos() * scale, angle.sin() * scale
@@ -84,7 +94,7 @@ class Augmentation:
             points = [1 + -(-edge // _CONTROL) for edge in (height, width)]
             noise = draw(lambda n: torch.randn(n, 2, *points, device=images.device), count)
             bend = interpolate(noise, (height, width), mode="bicubic", align_corners=True)
-            across, down = (2 * self.elastic / edge for edge in (width, height))
+            across, down = 2 * self.elastic / width, level * 2 * self.elastic / height
             grid = grid + torch.stack([bend[:, 0] * across, bend[:, 1] * down], dim=3)
         if self.flip:
             drawn = draw(lambda n: torch.rand(n, 1, 1, device=images.device), count)
@@ -93,12 +103,26 @@ class Augmentation:
             if oriented:  # the mirror image of o is −o: the first stays, the others change places
                 mirrored = stacked.flip(1).roll(1, dims=1)
                 stacked = torch.where(flipped[..., None], mirrored, stacked)
+        if self.crop:
+            drawn = draw(lambda n: torch.rand(n, 2, 1, 1, device=images.device), count)
+            moves = ((2 * self.crop + 1) * drawn).floor() - self.crop
+            right, below = moves[:, 0] * (2 / width), moves[:, 1] * (level * 2 / height)
+            grid = grid + torch.stack([right, below], dim=3)
         moved = grid_sample(stacked.float(), grid, align_corners=False)
         if self.light:
             drawn = draw(lambda n: torch.rand(n, 2, 1, 1, device=images.device), count)
             contrast, brightness = (self.light * (2 * drawn - 1)).unbind(dim=1)
             moved = 128 + (1 + contrast[:, None]) * (moved - 128) + 128 * brightness[:, None]
-        return moved.flatten(1, 2).round().clamp(0, 255).to(torch.uint8)
+        if self.cutout:
+            drawn = draw(lambda n: torch.rand(n, 2, 1, 1, device=images.device), count)
+            line = torch.arange(height, device=images.device)[:, None]
+            column = torch.arange(width, device=images.device)
+            down = line - (drawn[:, :1] * height).floor() + self.cutout // 2
+            across = column - (drawn[:, 1:] * width).floor() + self.cutout // 2
+            hidden = (down >= 0) & (down < self.cutout) & (across >= 0) & (across < self.cutout)
+            moved = moved.masked_fill(hidden, 0)
+        moved = moved.round().clamp(0, 255).to(torch.uint8)
+        return moved.movedim(1, 3) if channels_last else moved.flatten(1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +181,7 @@ class ImageInputs:
 
     Parameters
     ----------
-    images : uint8 [R, height, width]
+    images : uint8 [R, height, width] or [R, height, width, channels]
     encoder : LatencyEncoder
     steps : int
         T.

@@ -12,6 +12,8 @@ from typing import Any
 
 from sw import limits
 from sw.cli import UserError
+from sw.data.dataset import Dataset
+from sw.data.events import EventDataset
 from sw.data.registry import DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.rules import RULES
@@ -110,6 +112,13 @@ class Recipe:
         """The hidden layers."""
         return tuple(Dense(units=each) if isinstance(each, int) else each for each in self.hidden)
 
+    def arranged(self, data: Dataset | EventDataset) -> Dataset | EventDataset:
+        """``data`` in the form that the first layer takes: maps as channels, or one below the other
+        for a dense one.
+        """
+        dense = not self.hidden or isinstance(self.hidden[0], int)
+        return data.stacked() if dense else data.on_maps()
+
     def to_dict(self) -> dict[str, object]:
         """As plain values, for JSON; layers on maps as text."""
         hidden = tuple(each if isinstance(each, int) else str(each) for each in self.hidden)
@@ -166,6 +175,16 @@ PRESETS: dict[str, Recipe] = {
         rate=0.01,
         silent_below=1,
         settings={"output_noise": 3.0, "later_gain": 4.0, "later_from_start": True},
+    ),
+    "cifar10": Recipe(
+        dataset="cifar10",
+        hidden=(1000,),
+        steps=8,
+        epochs=100,
+        rate=0.007,
+        silent_below=1,
+        settings={"output_noise": 3.0, "later_gain": 4.0, "later_from_start": True},
+        augmentation=Augmentation(degrees=0.0, scale=0.0, shift=0.0, crop=4, flip=True),
     ),
     "fsdd": Recipe(
         dataset="fsdd",

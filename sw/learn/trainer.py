@@ -326,14 +326,14 @@ def encoder_of(recipe: Recipe, data: Dataset | EventDataset) -> LatencyEncoder |
     such images.
     """
     if isinstance(data, EventDataset):
-        return EventsEncoder(channels=data.channels)
+        return EventsEncoder(channels=data.channels, shape=data.shape)
     try:
         encoder = LatencyEncoder(
             shape=data.shape, pool=recipe.pool, silent_below=recipe.silent_below
         )
     except ValueError as error:
         raise UserError(str(error)) from None
-    if (height := data.shape[0] // data.maps) % encoder.pool:
+    if (height := data.map_size[0]) % encoder.pool:
         raise UserError(f"Pool must divide the height of a map, {height}, not {encoder.pool}")
     return encoder
 

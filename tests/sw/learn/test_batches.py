@@ -233,3 +233,53 @@ def test_no_event_augmentation_changes_nothing(rng):
     inputs = EventInputs(random_events(rng, 9, 5), 8, CPU)
     index = torch.arange(9)
     assert torch.equal(inputs.take(index, EventAugmentation(**STILL)), inputs.take(index))
+
+
+EDGE = {"degrees": 0, "scale": 0, "shift": 0}
+
+
+def test_channels_change_as_maps_do(rng):
+    """The same draws, the same pixels, in either form."""
+    images = torch.from_numpy(rng.integers(0, 256, (40, 27, 12)).astype(np.uint8))
+    augment = Augmentation(shift=2, elastic=0.5, light=0.2, flip=True, crop=3, cutout=4)
+    torch.manual_seed(0)
+    stacked = augment(images, 3)
+    torch.manual_seed(0)
+    channels = augment(images.unflatten(1, (3, 9)).movedim(1, 3), 3)
+    assert channels.shape == (40, 9, 12, 3)
+    assert torch.equal(channels.movedim(3, 1).flatten(1, 2), stacked)
+
+
+def test_crop_moves_by_whole_pixels(rng):
+    """Each image is one of the 7 × 7 crops of itself with a border of 3, and all occur."""
+    image = torch.from_numpy(rng.integers(1, 256, (12, 10, 3)).astype(np.uint8))
+    torch.manual_seed(0)
+    out = Augmentation(**EDGE, crop=3)(image.expand(1500, -1, -1, -1))
+    wide = torch.nn.functional.pad(image.movedim(2, 0), (3, 3, 3, 3)).movedim(0, 2)
+    crops = {wide[y : y + 12, x : x + 10].numpy().tobytes() for y in range(7) for x in range(7)}
+    assert {each.numpy().tobytes() for each in out} == crops
+
+
+def test_cutout_hides_a_square(rng):
+    image = torch.full((300, 8, 9), 200, dtype=torch.uint8)
+    torch.manual_seed(0)
+    hidden = Augmentation(**EDGE, cutout=4)(image) == 0
+    squares = set()
+    for y in range(8):
+        for x in range(9):
+            square = np.zeros((8, 9), bool)
+            square[max(y - 2, 0) : y + 2, max(x - 2, 0) : x + 2] = True
+            squares.add(square.tobytes())
+    found = {each.numpy().tobytes() for each in hidden}
+    assert found <= squares
+    assert len(found) > 60
+
+
+def test_a_single_row_stays_in_its_row(rng):
+    """A series of four channels: it moves in time, and none of it goes elsewhere."""
+    torch.manual_seed(0)
+    images = torch.full((50, 1, 30, 4), 200, dtype=torch.uint8)
+    augment = Augmentation(degrees=90, scale=0.0, shift=2.0, elastic=1.0, crop=2)
+    changed = augment(images)
+    assert (changed[:, :, 10:20] == 200).all()
+    assert (changed[:, 0, :3] < 200).any()
