@@ -7,6 +7,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.tiles.layouts import AccessLayout
+from hw.rtl.tiles.memories import rom_style
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = ["Grid"]
@@ -166,6 +167,7 @@ class Grid(wiring.Component):
             shape=data.ArrayLayout(signed(plan.margin_bits), plan.lanes),
             depth=len(plan.starts),
             init=plan.starts.tolist(),
+            attrs=rom_style(len(plan.starts)),
         )
         port = starts.read_port()
         m.d.comb += [port.addr.eq(self.start), port.en.eq(self.access.valid & self.advance)]

@@ -9,6 +9,7 @@ from amaranth.utils import exact_log2
 
 from hw.rtl.priority import LowestBit
 from hw.rtl.tiles.layouts import AccessLayout, EntryLayout
+from hw.rtl.tiles.memories import rom_style
 from hw.rtl.tiles.plan import Axis, TilesPlan
 
 __all__ = ["Scatter"]
@@ -104,7 +105,7 @@ class Scatter(wiring.Component):
             ]
             init += [{}] * (-len(init) % depth)
         m.submodules[f"{name}_rows"] = table = memory.Memory(
-            shape=layout, depth=len(init), init=init
+            shape=layout, depth=len(init), init=init, attrs=rom_style(len(init))
         )
         port = table.read_port()
         m.d.comb += port.addr.eq(Cat(coordinate, self.layer))

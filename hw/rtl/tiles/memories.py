@@ -1,0 +1,75 @@
+"""The memories of the tiles engine: what they are made of, as the RTL says it and as the estimate
+of resources counts it.
+"""
+
+from collections.abc import Sequence
+
+from hw.rtl.memories import BlockMemory, SinglePortBlocks
+from hw.rtl.spram import COLUMN
+from hw.rtl.tiles.plan import TilesPlan
+
+__all__ = ["block_memories", "rom_style", "single_port_memories", "weight_memory"]
+
+_LOGIC = 128  # words of a table of constants that logic holds: block RAM is scarcer
+
+
+def rom_style(depth: int) -> dict[str, str]:
+    """The attribute that says what a table of constants of so many words is made of."""
+    return {"ram_style": "block" if depth > _LOGIC else "logic"}
+
+
+def block_memories(plan: TilesPlan, *, loaded: bool, spram: bool) -> Sequence[BlockMemory]:
+    """Those in block RAM.
+
+    Parameters
+    ----------
+    loaded : bool
+        Weights are loaded.
+    spram : bool
+        The part has SPRAM, which holds the memories of :func:`single_port_memories`.
+    """
+    margins = plan.lanes * plan.margin_bits
+    result = [
+        BlockMemory(plan.bank_rows, margins, count=plan.banks),
+        BlockMemory(2 << plan.segment_bits, (plan.list_words - 1).bit_length()),
+    ]
+    if any(plan.windows):
+        windows = [(size - 1).bit_length() for size in plan.windows]
+        result.append(BlockMemory(1 << sum(windows), plan.lanes))
+    if not (spram and plan.entry_bits <= COLUMN):
+        result.append(BlockMemory(plan.list_words, plan.entry_bits))
+    if not loaded:
+        result.append(weight_memory(plan))
+    elif not spram:
+        result.append(BlockMemory(plan.weight_rows, COLUMN, parts=plan.weight_columns))
+    tables = [(len(plan.starts), margins), _table(plan, 0), _table(plan, 1)]
+    result += [BlockMemory(*each) for each in tables if rom_style(each[0])["ram_style"] == "block"]
+    return result
+
+
+def single_port_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[SinglePortBlocks]:
+    """Those in SPRAM, where the part has some."""
+    result = []
+    if plan.entry_bits <= COLUMN:
+        result.append(SinglePortBlocks(plan.list_words, 1))
+    if loaded:
+        result.append(SinglePortBlocks(plan.weight_rows, plan.weight_columns))
+    return result
+
+
+def weight_memory(plan: TilesPlan) -> BlockMemory:
+    """That of weights in block RAM. Synthesis leaves out bits that are the same in all rows, such
+    as those of places that no kernel reaches.
+    """
+    rows = plan.weights
+    return BlockMemory(len(rows), int((rows.any(axis=0) & ~rows.all(axis=0)).sum()))
+
+
+def _table(plan: TilesPlan, way: int) -> tuple[int, int]:
+    """Depth and width of the table of what a spike reaches down (0) or across (1)."""
+    axes = [(layer.down, layer.across)[way] for layer in plan.layers]
+    fields = (
+        max(max(getattr(axis, name)) for axis in axes)
+        for name in ("row", "bank", "enable", "position")
+    )
+    return len(axes) << plan.coordinate_bits[way], sum(most.bit_length() for most in fields)
