@@ -17,7 +17,7 @@ from hw.flow.loading import weight_paths
 from hw.flow.plan import commands, plan
 from hw.flow.programming import find_programmer, program
 from hw.flow.result import results
-from hw.rtl.config import Config, engine_names, find_config
+from hw.rtl.config import Config, config_for, engine_names
 from sw.cli import UserError, check_output, run, table, write_json
 from sw.flags import megahertz, parser
 from sw.network import Network, find
@@ -45,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=megahertz,
         help="clock of the accelerator (default: the fastest that place and route reaches)",
     )
-    options.add_argument(
-        "--engine", default="event", help=f"auto (design-space exploration), or {engine_names()}"
-    )
+    options.add_argument("--engine", help=f"auto (design-space exploration), or {engine_names()}")
     search.add_flags(options)
     options.add_argument(
         "--program", action="store_true", help="then write it onto the board that is connected"
@@ -67,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         designs = [(each.network, each.config) for each in candidates]
         log(f"{designs[0][0].title} with {designs[0][1].name}")
     else:
-        designs = [(find(args.network or board.network), find_config(args.engine))]
+        network = find(args.network or board.network)
+        designs = [(network, config_for(network, args.engine))]
     if args.program and not args.dry_run and find_programmer(board) is None:
         tool = board.programmers[0].program
         log(f"{tool} is not installed, and --program needs it: {install_line(tool)}")

@@ -10,7 +10,7 @@ from hw.explore import search
 from hw.explore.measure import Measurement, measure
 from hw.explore.resources import ERROR, remedies, resources_of, shortage
 from hw.explore.routed import is_routed, read_routed
-from hw.rtl.config import DEFAULT, Config, engine_names, find_config
+from hw.rtl.config import DEFAULT, Config, config_for, engine_names
 from sw.cli import UserError, run, table, write_json
 from sw.flags import parser, picture_file
 from sw.network import Network, find
@@ -111,9 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
     options.add_argument("--board", help=f"{board_names()} (default of a search: all)")
-    options.add_argument(
-        "--engine", default="event", help=f"auto (design-space exploration), or {engine_names()}"
-    )
+    options.add_argument("--engine", help=f"auto (design-space exploration), or {engine_names()}")
     search.add_flags(options)
     options.add_argument(
         "--picture", metavar="FILE", type=picture_file, help="plot the result of a search"
@@ -128,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if board is None:
         raise UserError(f"--board is missing; name one of {board_names()}")
     network = find(args.network or board.network)
-    report = estimate(network, board, Selection.of(args), find_config(args.engine))
+    report = estimate(network, board, Selection.of(args), config_for(network, args.engine))
     if args.json:
         write_json(args.json, report)
     if args.quiet:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hw.flow.verilog import TOP, export, export_folder, manifest
-from hw.rtl.config import engine_names, find_config
+from hw.rtl.config import config_for, engine_names
 from sw.cli import exclusive, run, write_json
 from sw.flags import parser
 from sw.network import find
@@ -17,9 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         out="export/<name>, with another engine <name>-<engine>",
     )
     options.add_argument("network", help="path of a network file, or a name in the zoo")
-    options.add_argument("--engine", default="event", help=engine_names())
+    options.add_argument("--engine", help=engine_names())
     args = options.parse_args(arguments)
-    network, config = find(args.network), find_config(args.engine)
+    network = find(args.network)
+    config = config_for(network, args.engine)
     folder = args.out or export_folder(network, config, args.build_dir)
     with exclusive(folder):
         path = export(network, folder, config)

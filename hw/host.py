@@ -168,7 +168,7 @@ def _mismatches(network: Network, inputs: Inputs, replies: Sequence[protocol.Rep
 def _raw_image(path: Path, network: Network) -> np.ndarray:
     if not isinstance(network.encoder, LatencyEncoder):
         raise UserError(f"network {network.name!r} takes events; leave out --image")
-    shape, pixels = network.encoder.shape, network.encoder.pixels
+    shape, pixels = network.encoder.image_shape, network.encoder.pixels
     try:
         with path.open("rb") as file:
             content = file.read(pixels + 1)  # no more, whatever it is
@@ -177,7 +177,8 @@ def _raw_image(path: Path, network: Network) -> np.ndarray:
     if len(content) != pixels:
         found = "more" if len(content) > pixels else len(content)
         raise UserError(
-            f"{path}: must be {shape[0]} × {shape[1]} bytes, one per pixel, not {found}"
+            f"{path}: must be {' × '.join(map(str, shape))} bytes, one per pixel"
+            f"{' and channel' if len(shape) == 3 else ''}, not {found}"
         )
     return np.frombuffer(content, np.uint8).reshape(1, *shape)
 

@@ -17,7 +17,7 @@ from hw.boards.clock import check_clock
 from hw.link import protocol
 from hw.link.sending import commands
 from hw.link.weight_image import pack
-from hw.rtl.config import Config, engine_names, find_config
+from hw.rtl.config import Config, config_for, engine_names
 from hw.rtl.core import loaded_words
 from sim import golden
 from sim.cocotb_bench.board import COMMANDS, FLASH, REPLIES
@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=positive_int,
         help=f"test images or recordings (default: {_IMAGES})",
     )
-    options.add_argument("--engine", default="event", help=engine_names())
+    options.add_argument("--engine", help=engine_names())
     options.add_argument(
         "--clock",
         metavar="MHZ",
@@ -142,7 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = options.parse_args(arguments)
     if args.port and not args.pty:
         raise UserError("--port: is a link to the port of --pty; leave it out, or add --pty")
-    network, config = find(args.network), find_config(args.engine)
+    network = find(args.network)
+    config = config_for(network, args.engine)
     if args.pty:
         _serve(network, config, args)
         return 0

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hw.rtl.config import engine_names, find_config
+from hw.rtl.config import config_for, engine_names
 from hw.rtl.inputs.registry import find_input
 from sim.verilator import tool
 from sim.verilator.compare import Compared, Measured, MismatchError, compare
@@ -139,12 +139,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--netlist", action="store_true", help="test the netlist synthesised for iCE40 instead"
     )
-    options.add_argument("--engine", default="event", help=engine_names())
+    options.add_argument("--engine", help=engine_names())
     arguments = sys.argv[1:] if arguments is None else arguments
     args = options.parse_args(arguments)
     check_output(args.build_dir / "verify", folder=True)
     begun = time.monotonic()
-    network, config = find(args.network), find_config(args.engine)
+    network = find(args.network)
+    config = config_for(network, args.engine)
     if not args.no_report:
         check_output(folder_of(network, args.build_dir), folder=True)
     selection = Selection.of(args)
@@ -155,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         network_sha256=network.sha256,
         dataset=registry.name_of(network, selection),
         target="netlist" if args.netlist else "rtl",
-        engine=args.engine,
+        engine=config.name,
         images=len(labels),
         stalls=args.stalls,
         seed=args.seed,

@@ -153,6 +153,11 @@ class LatencyEncoder:
         return self.shape[0] if len(self.shape) == 3 else 1
 
     @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Of an image's array: height, width and, where ``shape`` has them, channels."""
+        return *self.shape[-2:], *self.shape[:-2]
+
+    @property
     def pixels(self) -> int:
         """Values of an image before pooling: of each pixel, one per channel."""
         return math.prod(self.shape)
@@ -191,10 +196,9 @@ class LatencyEncoder:
         if isinstance(images, Spikes):
             raise ValueError("Images must be uint8, not Spikes")
         values = np.asarray(images)
-        wanted = (*self.shape[-2:], *self.shape[:-2])
-        if values.dtype != np.uint8 or values.shape[1:] != wanted:
+        if values.dtype != np.uint8 or values.shape[1:] != self.image_shape:
             raise ValueError(
-                f"Images must be uint8 [B, {', '.join(map(str, wanted))}], "
+                f"Images must be uint8 [B, {', '.join(map(str, self.image_shape))}], "
                 f"not {values.dtype} {list(values.shape)}"
             )
         count, (height, width) = len(values), self.shape[-2:]

@@ -21,7 +21,7 @@ class BoardTop(Elaboratable):
         self._board = board
         self._clock = clock
         flash = None
-        if board.weights_at is not None and config.loaded_layer(network) is not None:
+        if board.weights_at is not None and config.loads(network):
             flash = FlashReader(address=board.weights_at, clock=clock)
         self._accelerator = Accelerator(
             network,

@@ -9,14 +9,13 @@ usual one.
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 from hw.boards.table import BOARDS, Board
 from hw.explore.measure import measure
 from hw.explore.resources import resources_of, shortage
 from hw.explore.routed import is_routed, read_routed
-from hw.rtl.config import Config, find_config, whole_configs
+from hw.rtl.config import Config, config_for, whole_configs
 from sw.cli import UserError, save_picture
 from sw.flags import fraction, positive_float, positive_int
 from sw.network import Network, find, zoo_names
@@ -132,11 +131,11 @@ def search(
     networks: Iterable[Network],
     boards: Iterable[Board],
     *,
-    configs: Iterable[Config] = tuple(whole_configs()),
+    configs: Callable[[Network], Iterable[Config]] = lambda network: whole_configs(),
     data: Selection = TRAINED_ON,
     log: Callable[[str], None] = print,
 ) -> list[Candidate]:
-    """Every network with every config that supports it on every board that it fits.
+    """Every network with each of its ``configs`` that supports it on every board that it fits.
 
     Raises
     ------
@@ -146,7 +145,7 @@ def search(
     result = []
     boards = list(boards)
     known = read_routed()
-    for network, config in product(networks, configs):
+    for network, config in ((one, each) for one in networks for each in configs(one)):
         try:
             needed = resources_of(network, config)
         except UserError:
@@ -269,7 +268,9 @@ def from_flags(
     found = search(
         _networks(args.network, board),
         [board] if board else BOARDS.values(),
-        configs=whole_configs() if args.engine == "auto" else [find_config(args.engine)],
+        configs=lambda network: (
+            whole_configs() if args.engine == "auto" else [config_for(network, args.engine)]
+        ),
         data=Selection.of(args),
         log=log,
     )

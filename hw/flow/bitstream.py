@@ -22,7 +22,7 @@ from hw.flow.implement import (
 )
 from hw.flow.loading import Loading, write_weights
 from hw.flow.plan import plan
-from hw.rtl.config import DEFAULT, Config
+from hw.rtl.config import DEFAULT, Config, default_config
 from sw.cli import UserError, atomic_path, exclusive, read_json, write_json
 from sw.network import Network
 from sw.record import INLINE, Record
@@ -113,7 +113,7 @@ class BuildReport(Record):
 def bitstream_path(network: Network, board: Board, config: Config, build_dir: Path) -> Path:
     """Where :func:`build` puts the bitstream; the report lies beside it."""
     name = network.file_name
-    folder = name if config == DEFAULT else f"{name}-{config.name}"
+    folder = name if config == default_config(network) else f"{name}-{config.name}"
     return build_dir / board.name / folder / f"{name}.{board.family.suffix}"
 
 

@@ -47,7 +47,7 @@ def weight_paths(
     network: Network, board: Board, config: Config, bitstream: Path
 ) -> dict[str, Path]:
     """The files of :func:`write_weights`, by their names."""
-    names = ["weights"] if config.loaded_layer(network) is not None else []
+    names = ["weights"] if config.loads(network) else []
     names += ["flash"] if names and board.weights_at is not None else []
     return {name: bitstream.with_suffix(f".{name}") for name in names}
 

@@ -19,7 +19,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.flow.tools import run_tool, scratch_folder, tool_version
-from hw.rtl.config import DEFAULT, Config
+from hw.rtl.config import DEFAULT, Config, default_config
 from hw.rtl.core import Core, loaded_words, place
 from hw.rtl.inputs.base import Place
 from sw import __version__
@@ -50,24 +50,27 @@ class FlatCore(wiring.Component):
     -------
     pixel_data : 8 · config.pixels
     pixel_valid, pixel_ready : 1
-        Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set.
+        Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set; of an
+        image with several channels one value of it.
     event_unit, event_step, event_end : range(inputs + 1), range(steps), 1
     event_valid, event_ready : 1
         In place of the pixels where inputs are sensor events: spikes in time order, then the end
         mark. An out-of-range unit is a fault.
     load_address, load_data, load_valid
-        Where the config has a loaded layer: words of its weights, in the order of the engine's
-        ``load_words``, one in each cycle in which valid is set, before the first image.
+        Where weights are loaded: words of them, in the order of the config's ``load_words``, one in
+        each cycle in which valid is set, before the first image.
     result_label, result_step, result_margin
         Index of the class, decision step, and ``V − θ`` of the winner (signed).
     result_valid, result_ready : 1
         Valid/ready stream of results.
     result_fault : 1
         Where inputs are sensor events: they were invalid (hw/rtl/bypass.py), and so is this result.
+        Where an engine cannot hold the spikes of any input: it had too many.
     """
 
     def __init__(self, core: Core, *, place: Place = place):
         self._core = core
+        self._can_fault = core.config.can_fault(core.network)
         self._place = place
         source, load, result = self._flat(core)
         super().__init__(
@@ -91,7 +94,7 @@ class FlatCore(wiring.Component):
             "result_label": (Out, result.payload.label),
             "result_step": (Out, result.payload.step),
             "result_margin": (Out, result.payload.margin),
-            **({"result_fault": (Out, result.payload.fault)} if source.can_fault else {}),
+            **({"result_fault": (Out, result.payload.fault)} if self._can_fault else {}),
             "result_valid": (Out, result.valid),
             "result_ready": (In, result.ready),
         }
@@ -220,7 +223,11 @@ def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
 def export_folder(network: Network, config: Config, build_dir: Path) -> Path:
     """Where :func:`export` writes by default: a folder for each network and engine."""
     name = network.file_name
-    return build_dir / "export" / (name if config == DEFAULT else f"{name}-{config.name}")
+    return (
+        build_dir
+        / "export"
+        / (name if config == default_config(network) else f"{name}-{config.name}")
+    )
 
 
 def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:

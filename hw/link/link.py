@@ -60,6 +60,7 @@ class Link(wiring.Component):
                 f"32 bits, not {len(network.labels)} and {result['margin'].shape.width}"
             )
         self._network = network
+        self._can_fault = "fault" in dict(result)
         self._input = find_input(network.encoder)
         check_units(network, self._input)
         self._kind = kind_of(self._input)
@@ -119,7 +120,7 @@ class Link(wiring.Component):
         ]
 
         result = self.result.payload
-        fault = result.fault if self._input.can_fault else Const(0)
+        fault = result.fault if self._can_fault else Const(0)
         reply, body, sends = self.reply.payload, Signal(CLASS), Signal()
         # What is due: a report of a damaged frame, or the reply to the oldest frame that has none.
         report_due, identity_due = Signal(), Signal()

@@ -19,7 +19,8 @@ _REMEDY = "name the data set it was trained on"
 
 
 def commands(network: Network, inputs: Inputs) -> Iterator[Command]:
-    """What is sent for each of ``inputs``: images uint8 [B, height, width], or spikes.
+    """What is sent for each of ``inputs``: images uint8 [B, height, width], channels behind if any,
+    or spikes.
 
     Raises
     ------
@@ -32,9 +33,9 @@ def commands(network: Network, inputs: Inputs) -> Iterator[Command]:
 def _images(network: Network, encoder: LatencyEncoder, images: Inputs) -> Iterator[Command]:
     if isinstance(images, Spikes):
         raise UserError(f"{network.name} takes images, not events; {_REMEDY}")
-    if images.dtype != np.uint8 or images.shape[1:] != encoder.shape:
+    if images.dtype != np.uint8 or images.shape[1:] != encoder.image_shape:
         raise UserError(
-            f"{network.name} takes uint8 images {encoder.shape}, not {images.dtype} "
+            f"{network.name} takes uint8 images {encoder.image_shape}, not {images.dtype} "
             f"{images.shape[1:]}; {_REMEDY}"
         )
     return (Command(Kind.IMAGE, image.tobytes()) for image in images)

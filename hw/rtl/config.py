@@ -1,16 +1,28 @@
-"""The config: how a network becomes hardware, layer by layer."""
+"""The config: how a network becomes hardware, layer by layer or as a whole."""
 
 from dataclasses import dataclass
 
-from hw.rtl.engines.base import Engine
+import numpy as np
+from amaranth.lib import data
+
+from hw.rtl.engines.base import Engine, NetworkEngine
 from hw.rtl.engines.event_driven import EventDriven
-from hw.rtl.engines.registry import PRESETS
+from hw.rtl.engines.registry import NETWORK_PRESETS, PRESETS
+from hw.rtl.engines.tiles import Tiles
 from hw.rtl.inputs.base import MOST_EVENTS, Input
 from hw.rtl.inputs.registry import find_input
 from sw.cli import UserError
 from sw.network import Network
 
-__all__ = ["DEFAULT", "Config", "engine_names", "find_config", "whole_configs"]
+__all__ = [
+    "DEFAULT",
+    "Config",
+    "config_for",
+    "default_config",
+    "engine_names",
+    "find_config",
+    "whole_configs",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,15 +31,16 @@ class Config:
 
     Parameters
     ----------
-    engines : tuple of Engine
-        The engine of each layer; the last one holds for all layers after it.
+    engines : tuple of Engine, or of one NetworkEngine
+        The engine of each layer; the last one holds for all layers after it. Or the one engine that
+        makes the whole network.
     pixels : 1, 2 or 4
         Pixel lanes: pixels per cycle; no more than the first layer has banks.
     most_events : int
         Where inputs are sensor events: the most of an inference, which the potentials can hold.
     """
 
-    engines: tuple[Engine, ...] = (EventDriven(),)
+    engines: tuple[Engine | NetworkEngine, ...] = (EventDriven(),)
     pixels: int = 1
     most_events: int = MOST_EVENTS
 
@@ -38,10 +51,16 @@ class Config:
             raise UserError(f"Pixels must be 1, 2 or 4, not {self.pixels!r}")
         if self.most_events < 1:
             raise UserError(f"Most_events must be at least 1, not {self.most_events!r}")
-        if self.pixels > self.engines[0].banks:
+        whole = [each for each in self.engines if isinstance(each, NetworkEngine)]
+        if whole:
+            if len(self.engines) > 1:
+                raise UserError(f"{whole[0].name} makes the whole network; name it alone")
+            if self.pixels > 1:
+                raise UserError(f"{whole[0].name} takes one pixel per cycle, not {self.pixels}")
+        elif self.pixels > self.engine(0).banks:
             raise UserError(
                 f"{self.pixels} pixels per cycle need as many banks in the first layer, which has "
-                f"{self.engines[0].banks}"
+                f"{self.engine(0).banks}"
             )
 
     @property
@@ -49,9 +68,17 @@ class Config:
         """As :func:`find_config` takes it; it does not tell of ``pixels``."""
         return ",".join(engine.name for engine in self.engines)
 
+    @property
+    def whole(self) -> NetworkEngine | None:
+        """The engine that makes the whole network, if there is one."""
+        first = self.engines[0]
+        return first if isinstance(first, NetworkEngine) else None
+
     def engine(self, layer: int) -> Engine:
-        """The engine of layer ``layer``, counted from 0."""
-        return self.engines[min(layer, len(self.engines) - 1)]
+        """The engine of layer ``layer``, counted from 0, unless one makes the whole network."""
+        engine = self.engines[min(layer, len(self.engines) - 1)]
+        assert isinstance(engine, Engine)
+        return engine
 
     def input(self, network: Network) -> Input:
         """What ``network`` takes."""
@@ -62,19 +89,58 @@ class Config:
         # Inputs that fire more than once reach the first layer only.
         return [self.input(network).most_spikes] + [None] * (len(network.layers) - 1)
 
-    def loaded_layer(self, network: Network) -> int | None:
-        """The layer whose weights are loaded at start-up, if there is one."""
-        return next(iter(self._loaded_layers(network)), None)
+    def can_fault(self, network: Network) -> bool:
+        """An input may be invalid, or have too many spikes; its result then is a fault."""
+        source = self.input(network)
+        return source.can_fault or (
+            self.whole is not None and self.whole.can_fault(network, source.most_spikes)
+        )
+
+    def loads(self, network: Network) -> bool:
+        """Weights of ``network`` are loaded at start-up."""
+        return self.whole.loaded if self.whole else bool(self._loaded_layers(network))
+
+    def loads_layer(self, network: Network, layer: int) -> bool:
+        """Those of layer ``layer`` are, where each layer has an engine."""
+        return layer in self._loaded_layers(network)[:1]
+
+    def load_layout(self, network: Network) -> data.StructLayout:
+        """Where weights are loaded: ``address`` and ``data`` of a word of them."""
+        if self.whole:
+            return self.whole.load_layout(network)
+        index = self._loaded_layers(network)[0]
+        return self.engine(index).load_layout(network.layers[index])
+
+    def load_words(self, network: Network) -> np.ndarray:
+        """Where weights are loaded: the words, uint16 in ascending order of addresses."""
+        if self.whole:
+            return self.whole.load_words(network)
+        index = self._loaded_layers(network)[0]
+        return self.engine(index).load_words(network.layers[index])
+
+    def most_cycles(self, network: Network) -> int:
+        """The most cycles of an inference without back-pressure, if each input fires once."""
+        if self.whole:
+            return self.whole.most_cycles(network, self.input(network).most_spikes)
+        return sum(
+            self.engine(index).most_cycles(layer.inputs, layer.outputs, network.steps)
+            for index, layer in enumerate(network.layers)
+        )
 
     def _loaded_layers(self, network: Network) -> list[int]:
         return [index for index in range(len(network.layers)) if self.engine(index).loaded]
 
     def check(self, network: Network) -> None:
         """Raises :class:`UserError` if ``network`` cannot be made in this way."""
+        if self.whole:
+            self.input(network).check(network, None)
+            self.whole.check(network, self.input(network).most_spikes)
+            return
         count = len(network.layers)
         if not network.dense:
             raise UserError(
-                f"network {network.name!r}: no engine makes layers on maps ({network.structure})"
+                f"network {network.name!r}: {self.name} makes dense layers only, not "
+                f"{network.structure}; take {_DEFAULT_OF_MAPS.name}"
             )
         if len(self.engines) > count:
             raise UserError(
@@ -94,16 +160,32 @@ class Config:
 
 
 DEFAULT = Config()
+_DEFAULT_OF_MAPS = Config(engines=(Tiles(lanes=4),))
+
+
+def default_config(network: Network) -> Config:
+    """How ``network`` is made unless told otherwise."""
+    return DEFAULT if network.dense else _DEFAULT_OF_MAPS
+
+
+def config_for(network: Network, names: str | None) -> Config:
+    """The config of the engines ``names`` as :func:`find_config` takes them; None means the
+    default of ``network``.
+    """
+    return default_config(network) if names is None else find_config(names)
 
 
 def find_config(names: str) -> Config:
     """The config of the engines ``names``, one per layer with commas between; the last one stands
-    for all that follow. Raises :class:`UserError` for an unknown one.
+    for all that follow. Or of the one that makes the whole network. Raises :class:`UserError` for
+    an unknown one.
     """
-    unknown = [name for name in names.split(",") if name not in PRESETS]
+    listed = names.split(",")
+    known: dict[str, Engine | NetworkEngine] = {**PRESETS, **NETWORK_PRESETS}
+    unknown = [name for name in listed if name not in known]
     if unknown:
-        raise UserError(f"engine {unknown[0]!r} is not known; choose of {', '.join(PRESETS)}")
-    return Config(engines=tuple(PRESETS[name] for name in names.split(",")))
+        raise UserError(f"engine {unknown[0]!r} is not known; choose of {', '.join(known)}")
+    return Config(engines=tuple(known[name] for name in listed))
 
 
 def whole_configs() -> list[Config]:
@@ -115,4 +197,8 @@ def whole_configs() -> list[Config]:
 
 def engine_names() -> str:
     """What ``--engine`` takes, as human-readable text."""
-    return f"{', '.join(PRESETS)}; with commas between, one per layer (default: %(default)s)"
+    return (
+        f"{', '.join(PRESETS)}; with commas between, one per layer; or one for the whole network: "
+        f"{', '.join(NETWORK_PRESETS)} (default: {DEFAULT.name}, of a network with maps "
+        f"{_DEFAULT_OF_MAPS.name})"
+    )

@@ -18,10 +18,7 @@ def loaded_words(network: Network, config: Config = DEFAULT) -> np.ndarray | Non
     """What is to be written by the core's ``load``, uint16 in ascending order of addresses; None if
     no weights are loaded.
     """
-    index = config.loaded_layer(network)
-    if index is None:
-        return None
-    return config.engine(index).load_words(network.layers[index])
+    return config.load_words(network) if config.loads(network) else None
 
 
 def place(m: Module, name: str, component: wiring.Component) -> wiring.PureInterface:
@@ -39,6 +36,9 @@ class Core(wiring.Component):
     The next image is encoded and ordered while this one is computed. The decision ends an
     inference at once, and the next one begins in the following cycle if its image has come.
 
+    Or one engine makes the whole network: it takes the encoder's arrivals, or the events, and gives
+    the margins of the output layer.
+
     Parameters
     ----------
     network : sw.network.Network
@@ -50,13 +50,13 @@ class Core(wiring.Component):
     Members
     -------
     pixels : stream of 8 · config.pixels
-        Consecutive images, row-major, without a gap or a mark.
+        Consecutive images, row-major, of each pixel channel by channel, without a gap or a mark.
     source : stream of SourceLayout
         In place of ``pixels`` where inputs are events: inferences, each with its end mark.
     load : stream of the engine's load layout
-        Where the config has a loaded layer: its weights, before the first image.
+        Where weights are loaded: all of them, before the first image.
     result : stream of ResultLayout
-        One per image, in the order of the images; with ``fault`` where inputs are sensor events.
+        One per image, in the order of the images; with ``fault`` where ``config.can_fault``.
 
     Raises
     ------
@@ -71,16 +71,16 @@ class Core(wiring.Component):
         self._place = place
         self._input = config.input(network)
         self._most_spikes = config.most_spikes(network)
-        self._loaded = config.loaded_layer(network)
+        self._can_fault = config.can_fault(network)
         source = stream.Signature(self._input.stream_shape(network.steps))
         members = {self._input.port: In(source)}
-        if self._loaded is not None:
-            layout = config.engine(self._loaded).load_layout(network.layers[self._loaded])
+        if self.loads:
+            layout = config.load_layout(network)
             members["load"] = In(stream.Signature(layout, always_ready=True))
         result = ResultLayout(
             network.layers[-1],
             network.steps,
-            can_fault=self._input.can_fault,
+            can_fault=self._can_fault,
             most_spikes=self._most_spikes[-1],
         )
         super().__init__({**members, "result": Out(stream.Signature(result))})
@@ -88,7 +88,7 @@ class Core(wiring.Component):
     @property
     def loads(self) -> bool:
         """It has the member ``load``."""
-        return self._loaded is not None
+        return self.config.loads(self.network)
 
     def elaborate(self, platform):
         m = Module()
@@ -96,21 +96,55 @@ class Core(wiring.Component):
         decide = Decide(
             layer=network.layers[-1],
             steps=steps,
-            can_fault=self._input.can_fault,
+            can_fault=self._can_fault,
             most_spikes=self._most_spikes[-1],
         )
         decide = self._place(m, "decide", decide)
         port = getattr(self, self._input.port)
-        banks = self.config.engine(0).banks
-        source = self._input.source(m, self._place, port, steps=steps, banks=banks)
-        if self._input.can_fault:
-            m.d.comb += decide.fault.eq(source.fault)
+        if self.config.whole:
+            self._whole(m, self.config.whole, decide, port)
+        else:
+            self._layers(m, decide, port)
+        wiring.connect(m, decide.result, wiring.flipped(self.result))
+        return m
 
-        # Potentials and weights are not reset state: the first cycle after reset presets them.
+    def _restart(self, m, decide):
+        """A new inference begins. Potentials and weights are not reset state: the first cycle after
+        reset presets them.
+        """
         started = Signal()
         restart = Signal()
         m.d.sync += started.eq(1)
-        m.d.comb += [restart.eq(decide.decided | ~started), source.finish.eq(decide.decided)]
+        m.d.comb += restart.eq(decide.decided | ~started)
+        return restart
+
+    def _whole(self, m, engine, decide, port):
+        """One engine for all layers."""
+        network, source = self.network, self._input
+        front = source.front(m, self._place, port, steps=network.steps)
+        block = engine.component(network, source.most_spikes)
+        block = self._place(m, engine.block, block)
+        wiring.connect(m, getattr(front, source.brings), getattr(block, source.brings))
+        m.d.comb += block.restart.eq(self._restart(m, decide))
+        if source.can_fault:
+            m.d.comb += front.finish.eq(decide.decided)
+        if self._can_fault:
+            of_front = front.fault if source.can_fault else 0
+            of_engine = block.fault if engine.can_fault(network, source.most_spikes) else 0
+            m.d.comb += decide.fault.eq(of_front | of_engine)
+        if self.loads:
+            wiring.connect(m, wiring.flipped(self.load), block.load)
+        wiring.connect(m, block.potentials, decide.potentials)
+
+    def _layers(self, m, decide, port):
+        """An engine for each layer."""
+        network, steps = self.network, self.network.steps
+        banks = self.config.engine(0).banks
+        source = self._input.source(m, self._place, port, steps=steps, banks=banks)
+        if self._can_fault:
+            m.d.comb += decide.fault.eq(source.fault)
+        restart = self._restart(m, decide)
+        m.d.comb += source.finish.eq(decide.decided)
 
         beats = source.beats
         for index, layer in enumerate(network.layers):
@@ -124,7 +158,7 @@ class Core(wiring.Component):
             if index == 0:
                 can_accept = 1 if engine.always_accepts else block.can_accept
                 m.d.comb += self._input.accept_when(source, can_accept)
-            if index == self._loaded:
+            if self.config.loads_layer(network, index):
                 wiring.connect(m, wiring.flipped(self.load), block.load)
             if engine.fires:
                 beats = block.spikes
@@ -135,5 +169,3 @@ class Core(wiring.Component):
                 m.d.comb += fire.restart.eq(restart)
                 beats = fire.spikes
         wiring.connect(m, block.potentials, decide.potentials)
-        wiring.connect(m, decide.result, wiring.flipped(self.result))
-        return m

@@ -1,5 +1,7 @@
 """Latency encoder: 8-bit pixels in, the step in which each input unit fires out."""
 
+from bisect import bisect_left
+
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -50,31 +52,35 @@ class ArrivalLayout(data.StructLayout):
 
 
 class MeanPool(wiring.Component):
-    """Averages squares of ``pool`` × ``pool`` pixels, ``(sum + pool²/2) // pool²``.
+    """Averages squares of ``pool`` × ``pool`` pixels, ``(sum + pool²/2) // pool²``, each channel
+    for itself.
 
-    Latency: a pooled pixel is offered in the cycle after its last pixel was accepted.
-    Throughput: one pixel per cycle.
+    Latency: a pooled value is offered in the cycle after its last value was accepted.
+    Throughput: one value per cycle.
 
     Parameters
     ----------
     shape : (int, int)
         Height and width of the image in pixels, divisible by ``pool``.
     pool : 2 or 4
+    channels : int
+        Values of a pixel, C.
 
     Members
     -------
     pixels : stream of 8
-        Row-major.
+        Row-major; of each pixel channel by channel.
     pooled : stream of 8
-        Row-major.
+        In the same order.
     """
 
-    def __init__(self, *, shape: tuple[int, int], pool: int):
+    def __init__(self, *, shape: tuple[int, int], pool: int, channels: int = 1):
         if pool not in (2, 4):
             raise ValueError(f"Pool must be 2 or 4, not {pool!r}")
         if any(size % pool for size in shape):
             raise ValueError(f"Shape must be divisible by the pool {pool}, not {shape!r}")
-        self._columns = shape[1] // pool
+        self._columns = shape[1] // pool * channels
+        self._channels = channels
         self._pool = pool
         super().__init__({"pixels": In(stream.Signature(8)), "pooled": Out(stream.Signature(8))})
 
@@ -82,14 +88,18 @@ class MeanPool(wiring.Component):
         m = Module()
         area = self._pool**2
 
-        column = Signal(range(self._columns))
+        column = Signal(range(self._columns))  # of the squares, channel by channel
         next_column = Signal.like(column)
         x, y = Signal(range(self._pool)), Signal(range(self._pool))
-        run = Signal(range(255 * area + 1))  # sum of this row of the square so far
+        # Sum of this row of the square so far; those of the channels go round, the next one first.
+        run, *others = (
+            Signal(range(255 * area + 1), name=f"run_{k}" if k else "run")
+            for k in range(self._channels)
+        )
         total = Signal(range(255 * area + area // 2 + 1))  # with area/2 for rounding
 
-        # One partial sum per column of squares. It is read while the column's previous pixel
-        # comes in, so the memory needs no bypass: writes to one column are `pool` pixels apart.
+        # One partial sum per column of squares. It is read while the value before comes in, so the
+        # memory needs no bypass: writes to one column are `pool` pixels apart.
         m.submodules.sums = sums = memory.Memory(
             shape=total.shape(), depth=self._columns, init=[], attrs={"ram_style": "block"}
         )
@@ -112,10 +122,12 @@ class MeanPool(wiring.Component):
         ]
         with m.If(self.pooled.ready):
             m.d.sync += self.pooled.valid.eq(0)
+        *waiting, last = run, *others
         with m.If(accept):
-            m.d.sync += [x.eq(x + 1), run.eq(run + self.pixels.payload)]
+            m.d.sync += [x.eq(x + 1), last.eq(run + self.pixels.payload)]
+            m.d.sync += [into.eq(value) for into, value in zip(waiting, others, strict=True)]
             with m.If(end_of_square_row):
-                m.d.sync += [x.eq(0), run.eq(0), column.eq(next_column)]
+                m.d.sync += [x.eq(0), last.eq(0), column.eq(next_column)]
                 with m.If(end_of_line):
                     m.d.sync += y.eq(y + 1)  # wraps: the pool is a power of two
                 with m.If(y == self._pool - 1):
@@ -123,6 +135,13 @@ class MeanPool(wiring.Component):
                         self.pooled.payload.eq(total >> exact_log2(area)),
                         self.pooled.valid.eq(1),
                     ]
+            if self._channels > 1:  # x counts with the last one
+                channel = Signal(range(self._channels))
+                m.d.sync += channel.eq(channel + 1)
+                with m.If(channel == self._channels - 1):
+                    m.d.sync += channel.eq(0)
+                with m.Else():
+                    m.d.sync += x.eq(x)
         return m
 
 
@@ -132,7 +151,7 @@ class LatencyEncoder(wiring.Component):
     ``t = ((255 − x) · T) >> 8`` with T a power of two is the upper bits of the inverted pixel.
 
     Latency: ``latency`` = 1 cycle from a pixel to its arrival, with a pool 2.
-    Throughput: one pixel of each lane per cycle.
+    Throughput: one pixel of each lane per cycle; of an image of several channels one value.
 
     Parameters
     ----------
@@ -143,12 +162,13 @@ class LatencyEncoder(wiring.Component):
         T.
     lanes : int
         Pixel lanes: pixels that come in one cycle; they divide those of an image. More than one
-        only without a pool.
+        only of grey images without a pool.
 
     Members
     -------
     pixels : stream of 8 · lanes
-        Row-major, the first in the lowest bits; images without a gap or a mark.
+        Row-major, of each pixel channel by channel, the first in the lowest bits; images without a
+        gap or a mark.
     arrivals : stream of ArrivalLayout
         Of the selected pixels, and in any case of the image's last.
     """
@@ -159,9 +179,9 @@ class LatencyEncoder(wiring.Component):
             raise ValueError(fault)
         if not encoder.strictly_increasing:
             raise ValueError("Select must be strictly increasing")
-        if encoder.pixels % lanes or (lanes > 1 and encoder.pool > 1):
+        if encoder.pixels % lanes or (lanes > 1 and (encoder.pool > 1 or encoder.channels > 1)):
             raise ValueError(
-                f"Pixel lanes must divide the pixels and exclude a pool, not {lanes!r}"
+                f"Pixel lanes must divide the pixels and exclude a pool and colours, not {lanes!r}"
             )
         self._encoder = encoder
         self._step_bits = exact_log2(steps)
@@ -183,20 +203,27 @@ class LatencyEncoder(wiring.Component):
         pixels = self.pixels
         if self._encoder.pool > 1:
             shape = self._encoder.shape[-2:]
-            m.submodules.pool = pool = MeanPool(shape=shape, pool=self._encoder.pool)
+            m.submodules.pool = pool = MeanPool(
+                shape=shape, pool=self._encoder.pool, channels=self._encoder.channels
+            )
             wiring.connect(m, wiring.flipped(self.pixels), pool.pixels)
             pixels = pool.pooled
 
         beats = self._encoder.pooled // self._lanes
         position = Signal(range(beats))
-        unit = Signal(range(self._encoder.inputs))
+        # Units are numbered channel by channel: each has its own next one, and they go round.
+        starts = self._first_units()
+        unit, *others = units = [
+            Signal(range(self._encoder.inputs), init=start, name=f"unit_{k}" if k else "unit")
+            for k, start in enumerate(starts)
+        ]
         selected = Signal(self._lanes)
         end_of_image = position == beats - 1
         if self._encoder.select is None:
             m.d.comb += selected.eq(-1)
         else:
             # A constant table in logic: 784 pixels take about 70 LUT4, cheaper than a block RAM.
-            chosen = set(self._encoder.select)
+            chosen = {self._position(each) for each in self._encoder.select}
             table = Array(
                 sum((beat * self._lanes + lane in chosen) << lane for lane in range(self._lanes))
                 for beat in range(beats)
@@ -212,7 +239,12 @@ class LatencyEncoder(wiring.Component):
                 position.eq(Mux(end_of_image, 0, position + 1)),
                 self.arrivals.valid.eq(selected.any() | end_of_image),
                 arrivals.last.eq(end_of_image),
-                unit.eq(Mux(end_of_image, 0, unit + sum(selected))),
+                *(
+                    into.eq(Mux(end_of_image, start, value))
+                    for into, start, value in zip(
+                        units, starts, [*others, unit + sum(selected)], strict=True
+                    )
+                ),
             ]
             for lane in range(self._lanes):
                 pixel = pixels.payload[8 * lane : 8 * (lane + 1)]
@@ -222,3 +254,16 @@ class LatencyEncoder(wiring.Component):
                     arrivals.spike[lane].eq(selected[lane] & (pixel >= self._encoder.silent_below)),
                 ]
         return m
+
+    def _position(self, index):
+        """When the value comes that has this index in the map of an image."""
+        channel, place = divmod(index, self._encoder.pooled // self._encoder.channels)
+        return place * self._encoder.channels + channel
+
+    def _first_units(self):
+        """The first unit of each channel, which need not have one."""
+        places = self._encoder.pooled // self._encoder.channels
+        select = self._encoder.select
+        kept = range(self._encoder.pooled) if select is None else select
+        starts = [bisect_left(kept, k * places) for k in range(self._encoder.channels)]
+        return [min(start, self._encoder.inputs - 1) for start in starts]

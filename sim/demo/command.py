@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from waitress.server import create_server
 
-from hw.rtl.config import engine_names, find_config
+from hw.rtl.config import config_for, engine_names
 from sim.demo.server import ADDRESS, LIMIT, create_app
 from sim.demo.session import Session
 from sim.verilator.tracer import Tracer
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=_NETWORK,
         help="path of a network file, or a name in the zoo (default: %(default)s)",
     )
-    options.add_argument("--engine", default="event", help=engine_names())
+    options.add_argument("--engine", help=engine_names())
     options.add_argument(
         "--port",
         metavar="N",
@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--no-browser", action="store_true", help="do not open a browser")
     args = options.parse_args(arguments)
     check_output(args.build_dir / "verify", folder=True)
-    network, config = find(args.network), find_config(args.engine)
+    network = find(args.network)
+    config = config_for(network, args.engine)
     config.check(network)
     with _listener(args.port) as listener:
         url = f"http://{ADDRESS}:{listener.getsockname()[1]}/"

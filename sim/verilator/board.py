@@ -85,5 +85,5 @@ def board_sources(
     )
     ours = r"^module (SB_IO|SB_GB_IO|SB_PLL40_PAD) .*?^endmodule"
     cells = re.sub(ours, "", cell_models(), flags=re.MULTILINE | re.DOTALL)
-    flash = "" if config.loaded_layer(network) is None else "`define FLASH\n"
+    flash = "`define FLASH\n" if config.loads(network) else ""
     return {"board.v": flash + _PINS, "cells.v": cells, "netlist.v": netlist}

@@ -2,10 +2,10 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -25,7 +25,7 @@ from sw.progress import elapsed
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["Compared", "Measured", "MismatchError", "compare", "differs"]
+__all__ = ["Compared", "Measured", "MismatchError", "compare", "differs", "watched"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +98,11 @@ def differs(answer: Answer, records: np.ndarray) -> np.ndarray:
     return wrong
 
 
+def watched(answer: Answer, layers: Sequence[int]) -> Answer:
+    """``answer`` with the spike times of these hidden layers only, and of the output layer."""
+    return replace(answer, times=(*(answer.times[index] for index in layers), answer.times[-1]))
+
+
 def _spikes_differ(answer: Answer, records: np.ndarray) -> np.ndarray:
     """Bool [B, hidden units]. A spike after the decision need not come, but not at another time."""
     expected = np.concatenate(answer.times[:-1], axis=1)
@@ -116,7 +121,7 @@ def compare(
     config: Config = DEFAULT,
     progress: bool = False,
 ) -> Compared:
-    """Compares hardware and golden model on ``inputs``: images uint8 [B, height, width], or events.
+    """Compares hardware and golden model on ``inputs``, images or events as the network takes them.
 
     Raises
     ------
@@ -132,14 +137,16 @@ def compare(
         building = pool.submit(_simulator, network, folder, netlist, config)
         computing = pool.submit(golden.run_inputs, network, inputs)
         simulator, answer = building.result(), computing.result()
+    seen = watched(answer, simulator.layers)
     alone, stream = (np.zeros(count, record_type(simulator.hidden)) for _ in range(2))
     with _bar(2 * count, progress) as bar:
         for records, how in ((alone, {"alone": True}), (stream, {"stalls": stalls})):
             for start, piece in _pieces(simulator, inputs, count, workers, {**how, "seed": seed}):
                 part = slice(start, start + len(piece))
-                wrong = np.flatnonzero(differs(answer[part], piece))
+                wrong = np.flatnonzero(differs(seen[part], piece))
                 if len(wrong):
-                    raise _explain(answer, piece[wrong[0]], int(start + wrong[0]), how)
+                    layers, image = simulator.layers, int(start + wrong[0])
+                    raise _explain(seen, layers, piece[wrong[0]], image, how)
                 records[part] = piece
                 bar.update(len(piece))
     cycles = (alone["valid"] - alone["accepted"]).astype(np.int64)
@@ -196,9 +203,13 @@ def _pieces(
 
 
 def _explain(
-    answer: Answer, record: np.ndarray, image: int, how: Mapping[str, Any]
+    answer: Answer,
+    layers: Sequence[int],
+    record: np.ndarray,
+    image: int,
+    how: Mapping[str, Any],
 ) -> MismatchError:
-    """The difference as human-readable text."""
+    """The difference as human-readable text; ``answer`` has the times of these hidden layers."""
     expected = [int(answer.label[image]), int(answer.step[image]), int(answer.margin[image])]
     got = [int(record["label"]), int(record["step"]), int(record["margin"])]
     manner = "offered to an idle core" if how.get("alone") else "offered back to back"
@@ -214,9 +225,9 @@ def _explain(
         times = np.concatenate(one.times[:-1], axis=1)[0]
         first = [0, *np.cumsum([layer.shape[1] for layer in one.times[:-1]])]
         for unit in units[:4]:
-            layer = int(np.searchsorted(first, unit, side="right")) - 1
+            place = int(np.searchsorted(first, unit, side="right")) - 1
             lines.append(
-                f"  hidden unit {unit - first[layer]} of layer {layer}: expected "
+                f"  hidden unit {unit - first[place]} of layer {layers[place]}: expected "
                 f"{_step(int(times[unit]), one.steps)}, got "
                 f"{_step(int(record['times'][unit]), one.steps)}"
             )

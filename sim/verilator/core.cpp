@@ -1,5 +1,5 @@
 // The design's ports behind the interface that the harness uses. Compiled with each design;
-// MARGIN_BITS, EVENTS and LOADED say what its ports are.
+// MARGIN_BITS, EVENTS, FAULTS and LOADED say what its ports are.
 
 #include "Dut.h"
 #include "core.h"
@@ -26,9 +26,9 @@ class Compiled : public Core {
     void offer(bool valid, uint32_t item) override {
 #if EVENTS
         dut_->event_valid = valid;
-        dut_->event_unit = item & 0xffff;
-        dut_->event_step = item >> 16 & 0xff;
-        dut_->event_end = item >> 24 & 1;
+        dut_->event_unit = item & 0xfffff;
+        dut_->event_step = item >> 20 & 0xff;
+        dut_->event_end = item >> 28 & 1;
 #else
         dut_->pixel_valid = valid;
         dut_->pixel_data = item;
@@ -46,7 +46,7 @@ class Compiled : public Core {
     Result result() const override {
         const uint64_t sign = uint64_t{1} << (MARGIN_BITS - 1);
         const auto margin = static_cast<int64_t>((dut_->result_margin ^ sign) - sign);
-#if EVENTS
+#if FAULTS
         const bool fault = dut_->result_fault;
 #else
         const bool fault = false;

@@ -3,7 +3,7 @@
 // pixels, a spike or an end mark; an image is all items of one input.
 //
 // program ITEMS ENDS WORDS HIDDEN MODE STALLS SEED RESET LIMIT
-//   ITEMS   file of 4 bytes each: pixels, the first in the lowest byte, or unit | step << 16 | end << 24
+//   ITEMS   file of 4 bytes each: pixels, the first in the lowest byte, or unit | step << 20 | end << 28
 //   ENDS    file of 8 bytes per image: the index after its last item
 //   WORDS   file of 2 bytes each: weights that are loaded before the first image
 //   HIDDEN  hidden units that probes watch, 0 without probes

@@ -3,20 +3,36 @@ happens inside.
 """
 
 from collections.abc import Iterator
+from importlib import import_module
+from itertools import pairwise
 
 from amaranth.utils import exact_log2
 
 from hw.flow.verilog import TOP
 from hw.rtl.config import Config
 from hw.rtl.streams import MarginsLayout, SpikeBeat
+from sim.verilator.fields import bits
 from sw.network import Network
+from sw.structure import First
 
-__all__ = ["hidden_probes", "trace_probes"]
+__all__ = ["hidden_probes", "probed_layers", "trace_probes"]
+
+
+def probed_layers(network: Network, config: Config) -> tuple[int, ...]:
+    """Hidden layers whose spikes can be seen: of poolings behind each other, which one engine makes
+    at once, the last.
+    """
+    kinds = [layer.kind for layer in network.layers]
+    return tuple(
+        index
+        for index, pair in enumerate(pairwise(kinds))
+        if not (config.whole and all(isinstance(kind, First) for kind in pair))
+    )
 
 
 def hidden_probes(network: Network, config: Config) -> str:
-    """Tells of every hidden spike, the units of all layers in one row, and of the inference's
-    end.
+    """Tells of every spike of :func:`probed_layers`, the units of all of them in one row, and of
+    the inference's end.
     """
     text = [
         "module probe_decide (input clk, rst, decided);",
@@ -25,16 +41,23 @@ def hidden_probes(network: Network, config: Config) -> str:
         "endmodule",
         f"bind {TOP}_decide probe_decide probe (.clk(clk), .rst(rst), .decided(decided));",
     ]
+    firsts: list[int | None] = [None] * len(network.layers)
     offset = 0
+    for index in probed_layers(network, config):
+        firsts[index], offset = offset, offset + network.sizes[index + 1]
+    if config.whole:
+        _, _, name = type(config.whole).__module__.rpartition(".")
+        own = import_module(f"sim.verilator.engines.{name}")
+        text += own.probes(network, config.whole, config.most_spikes(network)[0], firsts)
+        return "\n".join(text) + "\n"
     for index, units in enumerate(network.sizes[1:-1]):
         text += _beats(
             f"probe_fire_{index}",
             f"{config.engine(index).firing_block}_{index}.spikes",
             SpikeBeat(units, network.steps, config.engine(index + 1).banks),
             "hidden_spike(int unit, int step)",
-            f"hidden_spike({offset} + {{unit}}, {{step}})",
+            f"hidden_spike({firsts[index]} + {{unit}}, {{step}})",
         )
-        offset += units
     return "\n".join(text) + "\n"
 
 
@@ -65,7 +88,7 @@ def trace_probes(network: Network, config: Config) -> str:
         '  import "DPI-C" function void margin(int unit, int step, longint value);',
         "  always @(posedge clk) if (valid && ready && !decided && !rst) begin",
         *(
-            f"    margin({unit}, {_bits('payload', step.offset, step.width)}, "
+            f"    margin({unit}, {bits('payload', step)}, "
             f"longint'($signed(payload[{margin.offset + unit * width} +: {width}])));"
             for unit in range(network.sizes[-1])
         ),
@@ -81,14 +104,14 @@ def _beats(name: str, sender: str, layout: SpikeBeat, function: str, call: str) 
     """A probe on the stream ``block.stream`` of spike beats; ``call`` is made for each spike."""
     block, stream = sender.split(".")
     banks = layout["spike"].width
-    spike, row_width = layout["spike"].offset, layout["row"].width // banks
-    step = _bits("payload", layout["step"].offset, layout["step"].width)
+    spike = layout["spike"].offset
+    step = bits("payload", layout["step"])
     yield f"module {name} ("
     yield f"    input clk, rst, restart, valid, ready, input [{layout.size - 1}:0] payload);"
     yield f'  import "DPI-C" function void {function};'
     yield "  always @(posedge clk) if (valid && ready && !restart && !rst) begin"
     for bank in range(banks):
-        row = _bits("payload", bank * row_width, row_width)
+        row = bits("payload", layout["row"], bank, banks)
         unit = f"{bank} + ({row} << {exact_log2(banks)})"  # as banks.unit_at
         yield f"    if (payload[{spike + bank}]) {call.format(unit=unit, step=step)};"
     yield "  end"
@@ -96,8 +119,3 @@ def _beats(name: str, sender: str, layout: SpikeBeat, function: str, call: str) 
     yield f"bind {TOP}_{block} {name} {stream}_probe (.clk(clk), .rst(rst),"
     yield f"    .restart(restart), .valid({stream}__valid), .ready({stream}__ready),"
     yield f"    .payload({stream}__payload));"
-
-
-def _bits(name: str, offset: int, width: int) -> str:
-    """Part of a vector as an integer, in SystemVerilog."""
-    return f"int'({name}[{offset + width - 1}:{offset}])" if width else "0"

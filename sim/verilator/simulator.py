@@ -14,7 +14,7 @@ from hw.flow.verilog import TOP, to_verilog
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words
 from sim.verilator import compiler
-from sim.verilator.probes import hidden_probes
+from sim.verilator.probes import hidden_probes, probed_layers
 from sw.cli import UserError
 from sw.encoder import Inputs
 from sw.network import Network
@@ -45,8 +45,8 @@ def record_type(hidden: int) -> np.dtype:
 
     ``accepted`` is the cycle in which the image's last pixel was accepted (of events: the first
     item), ``valid`` the first cycle in which its result was valid. ``times`` are the steps in which
-    the hidden units fired, layer after layer; :data:`UNSEEN` is not until the decision, 65534 more
-    than once.
+    the hidden units that probes watch fired, layer after layer; :data:`UNSEEN` is not until the
+    decision, 65534 more than once.
     """
     return np.dtype(
         [
@@ -92,7 +92,7 @@ class Simulator:
         """Compiles the core into ``folder``: what ``hw.export`` writes, with probes, or other
         ``sources`` with its top module and ports.
         """
-        probed = sources is None and len(network.layers) > 1
+        probed = sources is None and bool(probed_layers(network, config))
         program = compile_core(
             network,
             folder,
@@ -103,9 +103,14 @@ class Simulator:
         return cls(network=network, program=program, probed=probed, config=config)
 
     @property
+    def layers(self) -> tuple[int, ...]:
+        """Hidden layers that the probes watch."""
+        return probed_layers(self.network, self.config) if self.probed else ()
+
+    @property
     def hidden(self) -> int:
         """Hidden units that the probes watch."""
-        return sum(self.network.sizes[1:-1]) if self.probed else 0
+        return sum(self.network.sizes[index + 1] for index in self.layers)
 
     def run(self, inputs: Inputs, **how: Any) -> np.ndarray:
         """All records [B] of :meth:`stream`."""
@@ -187,8 +192,9 @@ def compile_core(
     width = core.result.payload.margin.shape().width
     files = dict(sources or {"core.v": to_verilog(network, config)})
     events = int(config.input(network).can_fault)
-    loaded = int(config.loaded_layer(network) is not None)
-    defines = f"#define MARGIN_BITS {width}\n#define EVENTS {events}\n#define LOADED {loaded}\n"
+    faults, loaded = int(config.can_fault(network)), int(config.loads(network))
+    values = {"MARGIN_BITS": width, "EVENTS": events, "FAULTS": faults, "LOADED": loaded}
+    defines = "".join(f"#define {name} {value}\n" for name, value in values.items())
     files["core.cpp"] = defines + (_HERE / "core.cpp").read_text(encoding="utf-8")
     if probes is not None:
         files["probes.sv"] = probes
@@ -233,8 +239,5 @@ def cycle_limit(network: Network, config: Config, longest: int) -> int:
     """
     # With a factor of two: every item, every unit and every step, each with the longest pause.
     work = longest + sum(network.sizes) + 4 * len(network.layers) * network.steps
-    work += sum(
-        config.engine(index).most_cycles(layer.inputs, layer.outputs, network.steps)
-        for index, layer in enumerate(network.layers)
-    )
+    work += config.most_cycles(network)
     return 4 * work + 100

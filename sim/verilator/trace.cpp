@@ -1,7 +1,7 @@
 // Puts one image or recording through the compiled core and writes down, as text, what happens in it.
 //
 // program ITEMS WORDS LIMIT
-//   ITEMS  file of 4 bytes each: pixels, the first in the lowest byte, or unit | step << 16 | end << 24
+//   ITEMS  file of 4 bytes each: pixels, the first in the lowest byte, or unit | step << 20 | end << 28
 //   WORDS  file of 2 bytes each: weights that are loaded before
 //   LIMIT  cycles without an answer after which the core counts as hung
 //

@@ -12,6 +12,7 @@ import numpy as np
 from hw.rtl.config import DEFAULT, Config
 from sim.verilator.probes import trace_probes
 from sim.verilator.simulator import check_status, compile_core, cycle_limit, write_input
+from sw.cli import UserError
 from sw.encoder import Inputs
 from sw.network import Network
 
@@ -68,7 +69,18 @@ class Tracer:
 
     @classmethod
     def build(cls, network: Network, folder: Path, config: Config = DEFAULT) -> "Tracer":
-        """Compiles the core into ``folder``, or takes it from there."""
+        """Compiles the core into ``folder``, or takes it from there.
+
+        Raises
+        ------
+        UserError
+            The core does not compute its layers at once, step by step.
+        """
+        if config.whole:
+            raise UserError(
+                f"network {network.name!r}: {config.name} makes one layer after another, so there "
+                "is no race to trace; name a network of dense layers"
+            )
         program = compile_core(
             network,
             folder,

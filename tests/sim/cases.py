@@ -21,6 +21,8 @@ CASES = {
     "pool of two": ((8, 12), {"pool": 2, "silent_below": 64}, (10, 4), 16, 0, 3),
     "pool of four, selected": ((12, 16), {"pool": 4, "select": (0, 3, 4, 10)}, (5, 3), 8, 0, 2),
     "selected to the last": ((6, 6), {"select": (1, 2, 9, 20, 21, 35)}, (7, 4), 64, 0, 3),
+    "pooled colours": ((3, 4, 6), {"pool": 2, "silent_below": 40}, (10, 4), 16, 0, 3),
+    "selected colours": ((3, 3, 4), {"select": (0, 5, 13, 30, 35)}, (6, 4), 8, 0, 2),
     "most steps": ((6, 6), {}, (13, 6), 256, 0, 4),
     "nobody fires": ((4, 4), {}, (6, 5), 8, 40, 50),
     "everybody at once": ((4, 4), {}, (6, 5), 8, -30, -20),
@@ -48,8 +50,9 @@ def extremes(network):
 
 
 def mixed_images(rng, network, count):
-    """Images uint8 [count, height, width]: silent, full, of few levels, and of any."""
-    images = rng.integers(0, 256, (count, *network.encoder.shape))
+    """Images uint8 [count, height, width, …]: silent, full, of few levels, and of any."""
+    images = rng.integers(0, 256, (count, *network.encoder.image_shape))
     images[count // 2 :] = rng.choice([0, 100, 254, 255], images[count // 2 :].shape)
-    images[:3] = np.array([0, 255, 128])[:, None, None]
+    for image, value in zip(images, [0, 255, 128], strict=False):
+        image[:] = value
     return images.astype(np.uint8)

@@ -1,8 +1,10 @@
-"""The engine: how a layer is computed, and its interface to the rest of the project.
+"""The engine: how a layer, or a whole network, is computed, and its interface to the rest of the
+project.
 
-An engine's file holds its settings, a subclass of :class:`Engine`, and the component that they
-make. No other module knows which engine a layer has: the core, the estimate, the cycle model and
-the simulator use this interface. ``docs/add_an_engine.md`` has the files to touch.
+An engine's file holds its settings, a subclass of :class:`Engine` or :class:`NetworkEngine`, and
+the component that they make. No other module knows which engine a layer has: the core, the
+estimate, the cycle model and the simulator use this interface. ``docs/add_an_engine.md`` has the
+files to touch.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +20,7 @@ from hw.rtl.potentials import half_width, margin_shapes
 from sw.cli import UserError
 from sw.network import Layer, Network
 
-__all__ = ["Engine", "LayerSize"]
+__all__ = ["Engine", "LayerSize", "NetworkEngine"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,3 +182,66 @@ class Engine(ABC):
     @abstractmethod
     def most_cycles(self, inputs: int, outputs: int, steps: int) -> int:
         """The most cycles of an inference without back-pressure, if each input fires once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkEngine(ABC):
+    """The settings of an engine that makes all layers of a network, one after another: a frozen,
+    keyword-only dataclass that checks itself.
+
+    The component that it makes has these members:
+
+    - ``arrivals``, in, where the network takes pixels: the stream of ArrivalLayout of its encoder;
+    - ``beats``, in, where it takes events: the stream of SpikeBeat of the bypass;
+    - ``restart``, in: the inference is decided, and the next one begins;
+    - ``potentials``, out: at the end of each step of the output layer, a stream of MarginsLayout;
+    - ``load``, in, where :attr:`loaded`: words of weights, in a stream that is always ready;
+    - ``fault``, out, where :meth:`can_fault`: the inference has more spikes than it can hold.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As ``--engine`` takes it, if it is one of :meth:`presets`."""
+
+    @classmethod
+    @abstractmethod
+    def presets(cls) -> Sequence["NetworkEngine"]:
+        """The settings that ``--engine`` offers."""
+
+    @property
+    @abstractmethod
+    def block(self) -> str:
+        """What its block is called in the core."""
+
+    @property
+    def loaded(self) -> bool:
+        """Its weights are no part of the bitstream: they are loaded at start-up."""
+        return False
+
+    # In all that follows ``most_events`` are the input spikes of an inference at most, None where
+    # each input fires once at most.
+
+    @abstractmethod
+    def check(self, network: Network, most_events: int | None) -> None:
+        """Raises :class:`UserError` if it cannot make ``network``."""
+
+    @abstractmethod
+    def component(self, network: Network, most_events: int | None) -> wiring.Component:
+        """The block of ``network``."""
+
+    @abstractmethod
+    def can_fault(self, network: Network, most_events: int | None) -> bool:
+        """An inference may have more spikes than it can hold; its result then is a fault."""
+
+    def load_layout(self, network: Network) -> data.StructLayout:
+        """Where :attr:`loaded`: ``address`` and ``data`` of a word of weights."""
+        raise NotImplementedError(f"{self.name} has no weights to load")
+
+    def load_words(self, network: Network) -> np.ndarray:
+        """Where :attr:`loaded`: the words of weights, uint16 in ascending order of addresses."""
+        raise NotImplementedError(f"{self.name} has no weights to load")
+
+    @abstractmethod
+    def most_cycles(self, network: Network, most_events: int | None) -> int:
+        """The most cycles of an inference without back-pressure."""

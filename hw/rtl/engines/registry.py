@@ -1,15 +1,19 @@
 """The engines there are, each with a line, and their settings by the names that commands take."""
 
-from hw.rtl.engines.base import Engine
+from hw.rtl.engines.base import Engine, NetworkEngine
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
+from hw.rtl.engines.tiles import Tiles
 
-__all__ = ["ENGINES", "PRESETS"]
+__all__ = ["ENGINES", "NETWORK_ENGINES", "NETWORK_PRESETS", "PRESETS"]
 
 ENGINES: tuple[type[Engine], ...] = (
     EventDriven,
     Popcount,
     Folded,
 )
+NETWORK_ENGINES: tuple[type[NetworkEngine], ...] = (Tiles,)
+
 PRESETS = {engine.name: engine for kind in ENGINES for engine in kind.presets()}
+NETWORK_PRESETS = {engine.name: engine for kind in NETWORK_ENGINES for engine in kind.presets()}

@@ -51,11 +51,12 @@ class Input(ABC):
     blocks: ClassVar[str]  # what it is made of, as human-readable text
     can_select: ClassVar[bool]  # a network may be trained with fewer of its inputs
     can_fault: ClassVar[bool]  # an input may be invalid; its result then is a fault
+    brings: ClassVar[str]  # the stream that an engine of the whole network takes of it
 
     @abstractmethod
-    def check(self, network: Network, first: Engine) -> None:
+    def check(self, network: Network, first: Engine | None) -> None:
         """Raises :class:`UserError` if it cannot be the input of ``network``, whose first layer is
-        made by ``first``.
+        made by ``first``; None where an engine makes the whole network.
         """
 
     def _refuse(self, network: Network, reason: str) -> NoReturn:
@@ -78,10 +79,22 @@ class Input(ABC):
         """The payload of the core's port, of which one is a beat."""
 
     @abstractmethod
+    def front(
+        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int
+    ) -> wiring.PureInterface:
+        """Puts the blocks into the core that stand before an engine of the whole network, and
+        connects ``port`` to them.
+
+        Returns the interface of the last one, with the stream :attr:`brings` and, where
+        :attr:`can_fault`, ``finish`` and ``fault``.
+        """
+
+    @abstractmethod
     def source(
         self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, banks: int
     ) -> wiring.PureInterface:
-        """Puts its blocks into the core and connects ``port`` to them.
+        """Puts the blocks into the core that stand before the first layer, and connects ``port`` to
+        them.
 
         Returns the interface of the last one, with ``beats``, ``finish`` and, where
         :attr:`can_fault`, ``fault``.

@@ -31,8 +31,11 @@ class Events(Input):
     blocks = "bypass"
     can_select = False
     can_fault = True
+    brings = "beats"
 
-    def check(self, network: Network, first: Engine) -> None:
+    def check(self, network: Network, first: Engine | None) -> None:
+        if first is None:
+            return
         if not first.repeats:
             self._refuse(
                 network,
@@ -59,6 +62,11 @@ class Events(Input):
     def source(
         self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, banks: int
     ) -> wiring.PureInterface:
+        return self.front(m, place, port, steps=steps)
+
+    def front(
+        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int
+    ) -> wiring.PureInterface:
         bypass = Bypass(units=self.encoder.inputs, steps=steps, most_spikes=self.most_spikes)
         bypass = place(m, "bypass", bypass)
         wiring.connect(m, wiring.flipped(port), bypass.source)
@@ -77,7 +85,8 @@ class Events(Input):
         }
 
     def manifest(self) -> Mapping[str, object]:
-        return {"channels": self.encoder.channels}
+        shape = {} if self.encoder.shape is None else {"event_shape": list(self.encoder.shape)}
+        return {"channels": self.encoder.channels, **shape}
 
     def memories(self, *, inputs: int, steps: int, banks: int) -> Sequence[BlockMemory]:
         return []
@@ -90,7 +99,7 @@ class Events(Input):
         return 0
 
     def beats(self, inputs: Spikes) -> tuple[np.ndarray, np.ndarray]:
-        """A spike is its unit, with its step from bit 16 on; an end mark is bit 24."""
+        """A spike is its unit, with its step from bit 20 on; an end mark is bit 28."""
         counts = np.bincount(inputs.image, minlength=inputs.count)
-        spikes = inputs.unit.astype(np.int64) | inputs.step.astype(np.int64) << 16
-        return np.insert(spikes, np.cumsum(counts), 1 << 24), np.cumsum(counts + 1)
+        spikes = inputs.unit.astype(np.int64) | inputs.step.astype(np.int64) << 20
+        return np.insert(spikes, np.cumsum(counts), 1 << 28), np.cumsum(counts + 1)

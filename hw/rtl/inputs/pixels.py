@@ -23,7 +23,7 @@ __all__ = ["Pixels"]
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels(Input):
-    """Consecutive images, row-major, without a gap or a mark."""
+    """Consecutive images, row-major, of each pixel channel by channel, without a gap or a mark."""
 
     encoder: LatencyEncoder
 
@@ -33,15 +33,23 @@ class Pixels(Input):
     blocks = "latency encoder, orderer"
     can_select = True
     can_fault = False
+    brings = "arrivals"
 
-    def check(self, network: Network, first: Engine) -> None:
+    def check(self, network: Network, first: Engine | None) -> None:
         if not self.encoder.strictly_increasing:
             self._refuse(network, ": Select must be strictly increasing; sort it and the weights")
-        if self.pixels > 1 and (self.encoder.pool > 1 or self.encoder.pixels % self.pixels):
+        if first is None and self.encoder.select is not None:
+            self._refuse(
+                network,
+                " takes a selection of pixels, and an engine of the whole network whole images; "
+                "take event",
+            )
+        coarse = self.encoder.pool > 1 or self.encoder.channels > 1
+        if self.pixels > 1 and (coarse or self.encoder.pixels % self.pixels):
             self._refuse(
                 network,
                 f": {self.pixels} pixels per cycle must divide the {self.encoder.pixels} of an "
-                "image, and exclude a pool; take 1",
+                "image, and exclude a pool and colours; take 1",
             )
 
     @property
@@ -58,14 +66,19 @@ class Pixels(Input):
     def source(
         self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, banks: int
     ) -> wiring.PureInterface:
-        lanes = self.pixels
-        front = encoder.LatencyEncoder(encoder=self.encoder, steps=steps, lanes=lanes)
-        front = place(m, "encoder", front)
-        queue = BucketQueue(units=self.encoder.inputs, steps=steps, banks=banks, lanes=lanes)
+        front = self.front(m, place, port, steps=steps)
+        queue = BucketQueue(units=self.encoder.inputs, steps=steps, banks=banks, lanes=self.pixels)
         queue = place(m, "orderer", queue)
-        wiring.connect(m, wiring.flipped(port), front.pixels)
         wiring.connect(m, front.arrivals, queue.arrivals)
         return queue
+
+    def front(
+        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int
+    ) -> wiring.PureInterface:
+        front = encoder.LatencyEncoder(encoder=self.encoder, steps=steps, lanes=self.pixels)
+        front = place(m, "encoder", front)
+        wiring.connect(m, wiring.flipped(port), front.pixels)
+        return front
 
     def accept_when(self, source: wiring.PureInterface, can_accept: Value | int) -> Sequence[Any]:
         return [source.can_accept.eq(can_accept)]
@@ -78,7 +91,7 @@ class Pixels(Input):
         }
 
     def manifest(self) -> Mapping[str, object]:
-        return {"pixels": self.encoder.pixels, "image_shape": list(self.encoder.shape)}
+        return {"pixels": self.encoder.pixels, "image_shape": list(self.encoder.image_shape)}
 
     def memories(self, *, inputs: int, steps: int, banks: int) -> Sequence[BlockMemory]:
         rows = bank_rows(inputs, banks)
@@ -91,7 +104,7 @@ class Pixels(Input):
         ]
         if self.encoder.pool > 1:
             area = self.encoder.pool**2
-            columns = self.encoder.shape[1] // self.encoder.pool
+            columns = self.encoder.shape[-1] // self.encoder.pool * self.encoder.channels
             result.append(BlockMemory(columns, bits_for(255 * area + area // 2)))
         return result
 

@@ -41,13 +41,13 @@ def start(source: Pixels, first: Engine) -> int:
 
 def _arrivals(encoder: LatencyEncoder, images: np.ndarray, steps: int) -> np.ndarray:
     """Bool [B, pixels]: with the pixel an input spike of step 0 is complete."""
-    height, width = encoder.shape[-2:]
     spikes = encoder.times(images, steps).reshape(len(images), -1) == 0
-    pixels: np.ndarray = np.arange(height * width).reshape(height, width)
-    pixels = pixels[encoder.pool - 1 :: encoder.pool, encoder.pool - 1 :: encoder.pool].reshape(-1)
+    pixels: np.ndarray = np.arange(encoder.pixels).reshape(*encoder.shape[-2:], encoder.channels)
+    pixels = pixels[encoder.pool - 1 :: encoder.pool, encoder.pool - 1 :: encoder.pool]
+    pixels = np.moveaxis(pixels, 2, 0).reshape(-1)
     if encoder.select is not None:
         pixels = pixels[list(encoder.select)]
-    result = np.zeros((len(images), height * width), bool)
+    result = np.zeros((len(images), encoder.pixels), bool)
     result[:, pixels] = spikes
     return result
 

@@ -186,7 +186,9 @@ def test_what_is_known_to_route(measured):
     """The boards' own designs are; no other one of the zoo with four banks."""
     network = find(BOARDS["ice40hx8k"].network)
     configs = [find_config("event"), find_config("popcount-8,event")]
-    found = search([network], [BOARDS["ulx3s"], BOARDS["ice40hx8k"]], configs=configs, log=list)
+    found = search(
+        [network], [BOARDS["ulx3s"], BOARDS["ice40hx8k"]], configs=lambda _: configs, log=list
+    )
     routed = {(c.board.name, c.config.name): c.routed for c in found}
     assert routed[("ice40hx8k", "event")] is True
     assert routed[("ulx3s", "event")] is False

@@ -4,14 +4,25 @@ import re
 from dataclasses import FrozenInstanceError
 
 import pytest
+from networks import map_network
 from samples import events_network, image_network
 
-from hw.rtl.config import DEFAULT, Config, engine_names, find_config, whole_configs
+from hw.rtl.config import (
+    DEFAULT,
+    Config,
+    config_for,
+    default_config,
+    engine_names,
+    find_config,
+    whole_configs,
+)
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
-from hw.rtl.engines.registry import PRESETS
+from hw.rtl.engines.registry import NETWORK_PRESETS, PRESETS
+from hw.rtl.engines.tiles import Tiles
 from sw.cli import UserError
+from sw.encoder import LatencyEncoder
 
 
 def test_presets():
@@ -29,8 +40,12 @@ def test_presets():
         "folded-16-spram": Folded(lanes=16, loaded=True),
         "folded-32-spram": Folded(lanes=32, loaded=True),
     } == PRESETS
+    assert {
+        **{f"tiles-{n}": Tiles(lanes=n) for n in (1, 2, 4, 8, 16, 32)},
+        **{f"tiles-{n}-spram": Tiles(lanes=n, loaded=True) for n in (1, 2, 4, 8, 16, 32)},
+    } == NETWORK_PRESETS
     assert find_config("event") == DEFAULT == Config() == Config(engines=(EventDriven(banks=1),))
-    assert all(name in engine_names() for name in PRESETS)
+    assert all(name in engine_names() for name in (*PRESETS, *NETWORK_PRESETS))
 
 
 def test_the_last_engine_stands_for_all_that_follow():
@@ -67,7 +82,13 @@ REFUSED = {
     "Flags must be at least 1, not 0": lambda: Popcount(flags=0),
     "engine 'vent' is not known; choose of "
     "event, event-2, event-4, popcount, popcount-8, popcount-16, popcount-32, folded-8, folded-16, "
-    "folded-32, folded-16-spram, folded-32-spram": (lambda: find_config("event,vent")),
+    "folded-32, folded-16-spram, folded-32-spram, tiles-1, tiles-2, tiles-4, tiles-8, tiles-16, "
+    "tiles-32, tiles-1-spram, tiles-2-spram, tiles-4-spram, tiles-8-spram, tiles-16-spram, "
+    "tiles-32-spram": (lambda: find_config("event,vent")),
+    "tiles-4 makes the whole network; name it alone": lambda: find_config("tiles-4,event"),
+    "tiles-8 makes the whole network; name it alone": lambda: find_config("event,tiles-8"),
+    "tiles-2 takes one pixel per cycle, not 2": lambda: Config(engines=(Tiles(lanes=2),), pixels=2),
+    "Channel lanes must be 1, 2, 4, 8, 16 or 32, not 3": lambda: Tiles(lanes=3),
 }
 
 
@@ -132,8 +153,43 @@ def test_events_come_one_a_cycle(rng):
         find_config("popcount").check(events_network(rng))
 
 
-@pytest.mark.parametrize("how", [{"shape": (3, 5)}, {"shape": (4, 4), "pool": 2}])
+MAPS = {
+    "event makes dense layers only, not 1x6x6-4c3-10; take tiles-4": ("4c3,10", 4, "event"),
+    "folded-8,event makes dense layers only, not 1x6x6-4c3-f2-10; take tiles-4": (
+        "4c3,f2,10",
+        4,
+        "folded-8,event",
+    ),
+    "tiles takes at most 16 steps, not 32": ("4c3,10", 32, None),
+    "tiles pools behind a convolution only, layer 0 is f2": ("f2,10", 4, "tiles-2"),
+}
+
+
+@pytest.mark.parametrize(("message", "case"), MAPS.items(), ids=MAPS)
+def test_refuses_what_contradicts_the_maps(rng, message, case):
+    text, steps, engine = case
+    network = map_network(rng, text, steps, LatencyEncoder(shape=(6, 6)))
+    with pytest.raises(UserError, match=f"^network 'random': {re.escape(message)}"):
+        config_for(network, engine).check(network)
+
+
+def test_the_default_follows_from_the_network(rng):
+    maps = map_network(rng, "4c3,10", 4, LatencyEncoder(shape=(6, 6)))
+    assert default_config(maps).name == config_for(maps, None).name == "tiles-4"
+    assert config_for(maps, "tiles-8-spram").name == "tiles-8-spram"
+    assert default_config(image_network(rng)) == config_for(image_network(rng), None) == DEFAULT
+
+
+def test_an_engine_of_the_whole_network_takes_whole_images(rng):
+    network = image_network(rng, select=(1, 2))
+    with pytest.raises(UserError, match=r"takes a selection of pixels.*; take event$"):
+        find_config("tiles-4").check(network)
+
+
+@pytest.mark.parametrize(
+    "how", [{"shape": (3, 5)}, {"shape": (4, 4), "pool": 2}, {"shape": (3, 4, 4)}]
+)
 def test_wide_pixels_divide_the_image_and_are_not_pooled(rng, how):
     config = Config(engines=(EventDriven(banks=2),), pixels=2)
-    with pytest.raises(UserError, match=r"2 pixels per cycle must divide the 1[56] of an image"):
+    with pytest.raises(UserError, match=r"2 pixels per cycle must divide the \d+ of an image"):
         config.check(image_network(rng, **how))

@@ -17,10 +17,18 @@ def images_of(rng, shape, count=3):
 
 @pytest.mark.parametrize(("idle", "pause"), PACES)
 def test_pool_averages(rng, idle, pause):
-    for shape, pool in (((4, 6), 2), ((2, 2), 2), ((8, 4), 4), ((4, 12), 4)):
-        images = images_of(rng, shape)
-        dut = MeanPool(shape=shape, pool=pool)
-        squares = images.reshape(3, shape[0] // pool, pool, shape[1] // pool, pool)
+    for shape, pool, channels in (
+        ((4, 6), 2, 1),
+        ((2, 2), 2, 1),
+        ((8, 4), 4, 1),
+        ((4, 12), 4, 1),
+        ((4, 6), 2, 3),
+        ((2, 2), 2, 2),
+        ((8, 4), 4, 5),
+    ):
+        images = images_of(rng, (*shape, channels))
+        dut = MeanPool(shape=shape, pool=pool, channels=channels)
+        squares = images.reshape(3, shape[0] // pool, pool, shape[1] // pool, pool, channels)
         mean = (squares.sum(axis=(2, 4), dtype=int) + pool**2 // 2) // pool**2
         pixels = images.reshape(-1).tolist()
         _, taken = exchange(
@@ -50,6 +58,14 @@ ENCODERS = {
         encoder.LatencyEncoder(shape=(8, 12), pool=4, select=(0, 2, 4), silent_below=90),
         32,
     ),
+    "three channels": (encoder.LatencyEncoder(shape=(3, 2, 5), silent_below=60), 16),
+    "one of a colour image": (encoder.LatencyEncoder(shape=(1, 3, 2)), 4),
+    "two channels, pooled": (encoder.LatencyEncoder(shape=(2, 4, 6), pool=2), 8),
+    "a channel without a selected unit": (
+        encoder.LatencyEncoder(shape=(3, 2, 3), select=(0, 4, 14, 15)),
+        8,
+    ),
+    "only the first channel": (encoder.LatencyEncoder(shape=(3, 2, 3), select=(2, 5)), 8),
 }
 
 
@@ -68,6 +84,7 @@ def split(taken):
         spikes = zip(value["unit"], value["step"], strict=True)
         result[-1] += [pair for k, pair in enumerate(spikes) if value["spike"] >> k & 1]
         if value["last"]:
+            result[-1].sort()  # units are numbered channel by channel
             result.append([])
     assert result.pop() == []
     return result
@@ -75,17 +92,18 @@ def split(taken):
 
 def count_of(model, images, lanes):
     """Arrivals: those with a selected pixel, and in any case the last of an image."""
-    select = range(model.pooled) if model.select is None else model.select
-    return len(images) * len({*(k // lanes for k in select), model.pooled // lanes - 1})
+    order = np.arange(model.pooled).reshape(model.channels, -1).T.reshape(-1).tolist()
+    kept = [k for k, index in enumerate(order) if model.select is None or index in model.select]
+    return len(images) * len({*(k // lanes for k in kept), model.pooled // lanes - 1})
 
 
 @pytest.mark.parametrize(("idle", "pause"), PACES)
 @pytest.mark.parametrize("name", ENCODERS)
 def test_encodes(rng, name, idle, pause):
     model, steps = ENCODERS[name]
-    images = images_of(rng, model.shape)
+    images = images_of(rng, model.image_shape)
     for lanes in (1, 2, 4):
-        if model.pixels % lanes or (lanes > 1 and model.pool > 1):
+        if model.pixels % lanes or (lanes > 1 and (model.pool > 1 or model.channels > 1)):
             continue
         dut = LatencyEncoder(encoder=model, steps=steps, lanes=lanes)
         count = count_of(model, images, lanes)
@@ -114,11 +132,16 @@ REFUSED = {
     r"^Shape must be divisible by the pool 4, not \(4, 6\)$": lambda: MeanPool(
         shape=(4, 6), pool=4
     ),
-    r"^Pixel lanes must divide the pixels and exclude a pool, not 2$": lambda: LatencyEncoder(
-        encoder=encoder.LatencyEncoder(shape=(3, 3)), steps=4, lanes=2
+    r"^Pixel lanes must divide the pixels and exclude a pool and colours, not 2$": (
+        lambda: LatencyEncoder(encoder=encoder.LatencyEncoder(shape=(3, 3)), steps=4, lanes=2)
     ),
-    r"^Pixel lanes must divide the pixels and exclude a pool, not 4$": lambda: LatencyEncoder(
-        encoder=encoder.LatencyEncoder(shape=(4, 4), pool=2), steps=4, lanes=4
+    r"^Pixel lanes must divide the pixels and exclude a pool and colours, not 4$": (
+        lambda: LatencyEncoder(
+            encoder=encoder.LatencyEncoder(shape=(4, 4), pool=2), steps=4, lanes=4
+        )
+    ),
+    r"^Pixel lanes must .* exclude a pool and colours, not 2$": (
+        lambda: LatencyEncoder(encoder=encoder.LatencyEncoder(shape=(2, 2, 2)), steps=4, lanes=2)
     ),
     r"^Steps must be a power of two where pixels are encoded, not 3$": lambda: LatencyEncoder(
         encoder=encoder.LatencyEncoder(shape=(2, 2)), steps=3

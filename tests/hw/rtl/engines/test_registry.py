@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import map_network
 from samples import unfinished  # noqa: F401
 
 from hw.rtl.engines.base import LayerSize
-from hw.rtl.engines.registry import ENGINES, PRESETS
-from hw.rtl.inputs.registry import INPUTS
+from hw.rtl.engines.registry import ENGINES, NETWORK_ENGINES, NETWORK_PRESETS, PRESETS
+from hw.rtl.inputs.registry import INPUTS, find_input
 from hw.rtl.spram import spram_blocks
+from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import Layer
 
 ROOT = Path(__file__).parents[4]
@@ -22,8 +24,9 @@ def layer(rng):
 
 
 def test_presets_have_names_of_their_own():
-    assert len(PRESETS) == sum(len(kind.presets()) for kind in ENGINES)
-    assert all(engine.name == name for name, engine in PRESETS.items())
+    presets = {**PRESETS, **NETWORK_PRESETS}
+    assert len(presets) == sum(len(kind.presets()) for kind in (*ENGINES, *NETWORK_ENGINES))
+    assert all(engine.name == name for name, engine in presets.items())
 
 
 @pytest.mark.usefixtures("unfinished")
@@ -37,6 +40,26 @@ def test_a_component_has_the_members_that_its_engine_says(engine, layer):
     assert ("can_accept" in members) != engine.always_accepts
     assert ("load" in members) == engine.loaded
     assert block.latency >= 1
+
+
+ENCODERS = {"pixels": LatencyEncoder(shape=(2, 5, 4)), "events": EventsEncoder(shape=(2, 5, 4))}
+
+
+@pytest.mark.usefixtures("unfinished")
+@pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
+@pytest.mark.parametrize("engine", NETWORK_PRESETS.values(), ids=NETWORK_PRESETS)
+def test_a_component_of_a_whole_network_has_the_members_that_its_engine_says(rng, engine, encoder):
+    network = map_network(rng, "5c3p1,f2,10", 8, encoder)
+    source = find_input(encoder)
+    engine.check(network, source.most_spikes)
+    members = set(engine.component(network, source.most_spikes).signature.members)
+    assert {source.brings, "restart", "potentials"} <= members
+    assert ("load" in members) == engine.loaded
+    assert ("fault" in members) == engine.can_fault(network, source.most_spikes)
+    if engine.loaded:
+        words, address = engine.load_words(network), engine.load_layout(network)["address"]
+        assert words.dtype == np.uint16
+        assert 1 << address.width >= len(words) > 1 << address.width - 1
 
 
 @pytest.mark.parametrize("engine", PRESETS.values(), ids=PRESETS)
@@ -64,15 +87,19 @@ def test_block_memories_hold_all_weights(engine, layer):
 
 def test_the_rest_of_the_project_does_not_know_which_engine_or_input_it_is():
     """But for the default, which is one; and for the stages of cycles, each of its engine's."""
-    kinds = (*ENGINES, *INPUTS)
+    kinds = (*ENGINES, *NETWORK_ENGINES, *INPUTS)
     modules = "|".join(re.escape(kind.__module__) for kind in kinds)
     classes = "|".join([*(kind.__name__ for kind in kinds), *(i.encodes.__name__ for i in INPUTS)])
     own = {Path(*kind.__module__.split(".")).with_suffix(".py") for kind in kinds}
-    own |= {Path("sim", "cycles", *path.parts[2:]) for path in own}
+    own |= {
+        Path("sim", folder, *path.parts[2:]) for path in own for folder in ("cycles", "verilator")
+    }
     registries = {Path("hw/rtl") / name / "registry.py" for name in ("engines", "inputs")}
     allowed = {*own, *registries, Path("hw/rtl/config.py"), Path("hw/link/intake.py")}
     for folder in ("hw/rtl", "hw/link", "hw/explore", "hw/flow", "sim/cycles", "sim/verilator"):
         for path in sorted((ROOT / folder).rglob("*.py")):
+            if path.parent == ROOT / "hw/rtl/tiles":  # what the tiles engine is made of
+                continue
             text = path.read_text()
             assert not re.search(rf"isinstance\([^)]*\b({classes})\b", text), path
             assert '"source" in' not in text, path

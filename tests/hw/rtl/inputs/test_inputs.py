@@ -34,7 +34,7 @@ def test_beats_of_images(pixels, expected):
 
 
 def test_beats_of_events():
-    """Unit, step from bit 16 on, and an end mark at bit 24."""
+    """Unit, step from bit 20 on, and an end mark at bit 28."""
     spikes = Spikes(
         count=3,
         image=np.array([0, 0, 2]),
@@ -42,8 +42,8 @@ def test_beats_of_events():
         unit=np.array([699, 3, 0], np.uint16),
     )
     beats, ends = find_input(EVENTS).beats(spikes)
-    end = 1 << 24
-    assert beats.tolist() == [699 | 1 << 16, 3 | 15 << 16, end, end, 0, end]
+    end = 1 << 28
+    assert beats.tolist() == [699 | 1 << 20, 3 | 15 << 20, end, end, 0, end]
     assert ends.tolist() == [3, 4, 6]
 
 

@@ -1,0 +1,76 @@
+"""The tiles engine: one block for all layers of a network, also those on maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hw.rtl.engines.base import NetworkEngine
+from hw.rtl.tiles.engine import TilesEngine, TilesLoadLayout
+from hw.rtl.tiles.planner import plan_network
+from sw.cli import UserError
+from sw.network import Network
+
+__all__ = ["Tiles"]
+
+_LANES = (1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiles(NetworkEngine):
+    """The tiles engine: one layer after another over the whole window, in tiles of channels.
+
+    Parameters
+    ----------
+    lanes : 1, 2, 4, 8, 16 or 32
+        Channel lanes, P: output channels of a tile.
+    loaded : bool
+        Weights are no part of the bitstream: they are loaded at start-up. On an iCE40 UP5K these
+        are in SPRAM.
+    """
+
+    lanes: int = 4
+    loaded: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lanes not in _LANES:
+            raise UserError(
+                f"Channel lanes must be {', '.join(map(str, _LANES[:-1]))} or {_LANES[-1]}, "
+                f"not {self.lanes!r}"
+            )
+
+    @property
+    def name(self) -> str:
+        return f"tiles-{self.lanes}{'-spram' if self.loaded else ''}"
+
+    @classmethod
+    def presets(cls) -> Sequence["Tiles"]:
+        return [cls(lanes=lanes, loaded=loaded) for loaded in (False, True) for lanes in _LANES]
+
+    @property
+    def block(self) -> str:
+        return "tiles"
+
+    def check(self, network: Network, most_events: int | None) -> None:
+        plan_network(network, self.lanes, most_events)
+
+    def component(self, network: Network, most_events: int | None) -> TilesEngine:
+        return TilesEngine(
+            network=network, lanes=self.lanes, loaded=self.loaded, most_events=most_events
+        )
+
+    def can_fault(self, network: Network, most_events: int | None) -> bool:
+        return plan_network(network, self.lanes, most_events).can_overflow
+
+    def load_layout(self, network: Network) -> TilesLoadLayout:
+        return TilesLoadLayout(plan_network(network, self.lanes))
+
+    def load_words(self, network: Network) -> np.ndarray:
+        return plan_network(network, self.lanes).load_words
+
+    def most_cycles(self, network: Network, most_events: int | None) -> int:
+        made = plan_network(network, self.lanes, most_events)
+        return sum(
+            layer.tiles * (2 * network.steps * made.bank_rows + 8 * layer.inputs.units.size)
+            for layer in made.layers
+        )
