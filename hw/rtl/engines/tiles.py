@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.rtl.engines.base import NetworkEngine
-from hw.rtl.tiles.engine import TilesEngine, TilesLoadLayout
+from hw.rtl.tiles.engine import TilesEngine
+from hw.rtl.tiles.layouts import LoadLayout
 from hw.rtl.tiles.planner import plan_network
 from sw.cli import UserError
 from sw.network import Network
@@ -62,8 +63,8 @@ class Tiles(NetworkEngine):
     def can_fault(self, network: Network, most_events: int | None) -> bool:
         return plan_network(network, self.lanes, most_events).can_overflow
 
-    def load_layout(self, network: Network) -> TilesLoadLayout:
-        return TilesLoadLayout(plan_network(network, self.lanes))
+    def load_layout(self, network: Network) -> LoadLayout:
+        return LoadLayout(plan_network(network, self.lanes))
 
     def load_words(self, network: Network) -> np.ndarray:
         return plan_network(network, self.lanes).load_words

@@ -168,7 +168,7 @@ class Emit(wiring.Component):
         ]
         m.d.sync += [
             address.eq(read.addr),
-            before.eq(known | present),
+            before.eq(Mux(write.en & ~clearing, write.data, 0)),
             repeats.eq(read.addr == address),
         ]
         with m.If(clearing):

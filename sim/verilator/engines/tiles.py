@@ -6,7 +6,7 @@ from amaranth.lib import data
 
 from hw.flow.verilog import TOP
 from hw.rtl.engines.tiles import Tiles
-from hw.rtl.tiles.engine import EmittedLayout, FiredLayout
+from hw.rtl.tiles.layouts import EmittedLayout, FiredLayout
 from hw.rtl.tiles.plan import SpikeMap, TiledLayer, TilesPlan
 from hw.rtl.tiles.planner import plan_network
 from sim.verilator.fields import bits
