@@ -255,6 +255,9 @@ PRESETS["fashion_mnist-maps"] = replace(
     steps=4,
     augmentation=Augmentation(degrees=0.0, scale=0.0, shift=0.0, flip=True),
 )
+PRESETS["cifar10-maps"] = replace(
+    _on_maps(PRESETS["cifar10"]), hidden=hidden_layers("64c3p1-64c3p1-f2-128c3p1-f2-256c3p1-f2")
+)
 PRESETS["digits-maps"] = replace(
     _on_maps(PRESETS["digits"]), hidden=hidden_layers("8c3p1-f2-16c3p1-f2"), steps=4, epochs=100
 )
