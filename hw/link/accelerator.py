@@ -68,7 +68,9 @@ class Accelerator(wiring.Component):
                 flash=flash is not None,
             )
         result = self._core.result.payload.shape()
-        self._link = Link(network, result=result, loads=words is not None)
+        self._link = Link(
+            network, result=result, loads=words is not None, alone=config.whole is not None
+        )
         self._receiver = Receiver(divisor=divisor, timeout=-(-timeout // divisor))
         self._sender = Sender(self._link.layout)
         self._bit_clock = BitClock(divisor=divisor)

@@ -61,6 +61,7 @@ def intake(
     taken: Signal,
     left: Signal,
     too_early: Signal,
+    waits: bool,
     restart: Value,
 ) -> Intake:
     """How ``source``, what the core takes, comes in the bytes of ``link``.
@@ -73,23 +74,30 @@ def intake(
         Where the payload's size is known: bytes of the frame still to come, with this one.
     too_early : Signal
         Keeps this input from the core.
+    waits : bool
+        The core may not take what comes at once.
     restart : value
         Drops all.
     """
     if source.port == Pixels.port:
-        return _pixels(m, link, taken=taken, left=left, too_early=too_early)
+        return _pixels(m, link, taken=taken, left=left, too_early=too_early, waits=waits)
     return _events(m, link, network, taken=taken, too_early=too_early, restart=restart)
 
 
-def _pixels(m: Module, link, *, taken: Signal, left: Signal, too_early: Signal) -> Intake:
-    """An image: a byte per pixel. The core takes each at once, since at most two are in flight."""
+def _pixels(
+    m: Module, link, *, taken: Signal, left: Signal, too_early: Signal, waits: bool
+) -> Intake:
+    """An image: a byte per pixel and channel. Unless the core ``waits``, it takes each at once,
+    since at most two are in flight.
+    """
     last, end = left == protocol.CHECKSUM.size + 1, Signal(name="last_pixel")
     m.d.comb += [
         link.pixels.payload.eq(link.bytes.payload),
         link.pixels.valid.eq(taken & ~too_early),
         end.eq(link.pixels.valid & last),
     ]
-    return Intake(last=last, end=end, overrun=Const(0))
+    overrun = link.pixels.valid & ~link.pixels.ready if waits else Const(0)
+    return Intake(last=last, end=end, overrun=overrun)
 
 
 def _events(

@@ -31,6 +31,8 @@ class Link(wiring.Component):
     result : shape of the core's result
     loads : bool
         Weights are loaded at start-up: until then inputs get no class; the host may load them too.
+    alone : bool
+        The core takes no input while it computes: one at a time.
 
     Members
     -------
@@ -53,7 +55,7 @@ class Link(wiring.Component):
         To the loader, if ``loads``.
     """
 
-    def __init__(self, network: Network, *, result, loads: bool = False):
+    def __init__(self, network: Network, *, result, loads: bool = False, alone: bool = False):
         if len(network.labels) > 256 or result["margin"].shape.width > 32:
             raise UserError(
                 f"network {network.name!r}: the link carries at most 256 classes and margins of "
@@ -67,7 +69,8 @@ class Link(wiring.Component):
         size = self._input.load_cycles or None
         sizes = {Kind.QUERY: 0, self._kind: size, **({Kind.LOAD: None} if loads else {})}
         self._frames = Frames(sizes, drops=frozenset({Kind.QUERY, Kind.LOAD} & sizes.keys()))
-        identity = protocol.identity(network.sha256, loads=loads)
+        self._alone = alone
+        identity = protocol.identity(network.sha256, loads=loads, alone=alone)
         self._identity = int.from_bytes(identity, "little")
         self._loads = loads
         self.layout = ReplyLayout(margin=result["margin"].shape.width, identity=self._identity)
@@ -103,6 +106,7 @@ class Link(wiring.Component):
             taken=frames.payload.valid & of_input,
             left=frames.left,
             too_early=too_early,
+            waits=self._alone,
             restart=self.drop | weights.begin,
         )
         wiring.connect(m, wiring.flipped(self.bits), frames.bits)

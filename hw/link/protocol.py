@@ -48,7 +48,7 @@ BAUD = 1_000_000
 # Seconds. Far above what an adapter or an operating system pauses within one write.
 TIMEOUT = 0.1
 SEQUENCES = 16
-IN_FLIGHT = 2  # frames without an answer, at most
+IN_FLIGHT = 2  # frames without an answer, at most; one where the board's identity says so
 
 
 class Kind(IntEnum):
@@ -75,7 +75,8 @@ END = 0xFFFF  # the unit of an end mark, whose step has no meaning
 # Bodies of replies. Cycles are those from the end of the input; 65,535 means at least.
 BODY = 8  # bytes
 CLASS = Record(label="B", step="B", cycles="H", margin="i")
-IDENTITY = Record(network="4s", version="B", loads="B")  # first bytes of the network's SHA-256
+# First bytes of the network's SHA-256; alone: the board takes one input at a time.
+IDENTITY = Record(network="4s", version="B", loads="B", alone="B")
 
 CHECKSUM = Record(crc="I")
 REPLY_SIZE = 1 + BODY + CHECKSUM.size
@@ -95,7 +96,7 @@ class Fault(IntEnum):
     """Why events get no class. Numbers differ from those of :class:`Status`."""
 
     RULES = 5  # non-monotonic step, out-of-range unit or step, or too many spikes
-    OVERRUN = 6  # they came faster than they could be accepted
+    OVERRUN = 6  # they, or pixels, came faster than they could be accepted
 
 
 class Command(NamedTuple):
@@ -155,9 +156,9 @@ def parse(content: bytes) -> Frame | None:
     return Frame(Kind(kind), sequence, checked[1:])
 
 
-def identity(sha256: str, *, loads: bool = False) -> bytes:
+def identity(sha256: str, *, loads: bool = False, alone: bool = False) -> bytes:
     """The body that a board with this network answers to a query."""
-    return IDENTITY.pack(bytes.fromhex(sha256)[:4], VERSION, loads).ljust(BODY, b"\0")
+    return IDENTITY.pack(bytes.fromhex(sha256)[:4], VERSION, loads, alone).ljust(BODY, b"\0")
 
 
 def events(spikes: Iterable[tuple[int, int]]) -> bytes:

@@ -31,7 +31,7 @@ _REASONS: dict[int, tuple[str, str]] = {
     Status.DAMAGED: ("the weight image is damaged, its checksum is wrong", _LOAD),
     Fault.RULES: ("too many events, or not in time order", "send fewer events"),
     Fault.OVERRUN: (
-        "events came faster than the board accepts them",
+        "inputs came faster than the board accepts them",
         "build it for a faster --clock, or with another --engine",
     ),
 }
@@ -113,7 +113,7 @@ class Session:
         self.losses = 0
         with self._connected():
             line.reset_output_buffer()
-        self._loads = self._identify()
+        self._loads, self._in_flight = self._identify()
 
     def load(self, content: bytes) -> None:
         """Loads a weight image (hw/link/weight_image.py) into a board that takes one.
@@ -131,7 +131,8 @@ class Session:
     def classify(self, inputs: Inputs) -> Iterator[Reply]:
         """The board's answers to ``inputs``, as :func:`commands` takes them, one after the other.
 
-        The next input is sent before the answer to this one is read: the line never idles.
+        The next input is sent before the answer to this one is read, if the board takes it: then
+        the line never idles.
 
         Raises
         ------
@@ -161,7 +162,7 @@ class Session:
         waiting: deque[tuple[int, Command]] = deque()
         attempts = 0
         while True:
-            while len(waiting) < protocol.IN_FLIGHT and (command := next(to_ask, None)):
+            while len(waiting) < self._in_flight and (command := next(to_ask, None)):
                 waiting.append((self._send(command), command))
             if not waiting:
                 return
@@ -207,8 +208,10 @@ class Session:
         if status != Status.READY:
             raise _LostError(fault, remedy)
 
-    def _identify(self) -> bool:
-        """Waits until the board listens, and asks who it is; returns whether it loads weights."""
+    def _identify(self) -> tuple[bool, int]:
+        """Waits until the board listens, and asks who it is; returns whether it loads weights, and
+        how many frames may be in flight.
+        """
         may_be_late = self._has_answered  # once; a port where nothing ever answers is told of soon
         for attempt in range(1, _ATTEMPTS + 1):
             with self._connected():
@@ -241,8 +244,8 @@ class Session:
             self.losses += 1
         raise UserError(f"{self._name}: the board received no query undamaged; {_CABLE}")
 
-    def _check_identity(self, payload: bytes) -> bool:
-        network, version, loads = protocol.IDENTITY.unpack(payload)
+    def _check_identity(self, payload: bytes) -> tuple[bool, int]:
+        network, version, loads, alone = protocol.IDENTITY.unpack(payload)
         self._check_version(version)
         expected, *_ = protocol.IDENTITY.unpack(protocol.identity(self._network.sha256))
         if network != expected:
@@ -250,7 +253,7 @@ class Session:
                 f"{self._name}: the board holds network {network.hex()}…, not "
                 f"{self._network.name} ({expected.hex()}…); name its network, or load the bitstream"
             )
-        return bool(loads)
+        return bool(loads), 1 if alone else protocol.IN_FLIGHT
 
     def _check_version(self, version: int) -> None:
         if version != protocol.VERSION:

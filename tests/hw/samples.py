@@ -72,7 +72,7 @@ def events_network(
 
 
 def random_images(rng, network, count):
-    return rng.integers(0, 256, (count, *network.encoder.shape)).astype(np.uint8)
+    return rng.integers(0, 256, (count, *network.encoder.image_shape)).astype(np.uint8)
 
 
 def random_spikes(rng, network, count, *, least=0, most=40):

@@ -64,6 +64,7 @@ def test_identity():
     sha256 = "0123456789abcdef" * 4
     assert protocol.identity(sha256) == bytes.fromhex("01234567 02 00 0000")
     assert protocol.identity(sha256, loads=True) == bytes.fromhex("01234567 02 01 0000")
+    assert protocol.identity(sha256, alone=True) == bytes.fromhex("01234567 02 00 0100")
 
 
 @pytest.mark.smoke

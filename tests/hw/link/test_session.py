@@ -169,6 +169,13 @@ def test_it_waits_longer_than_any_board(network):
     assert line.asked == [(Kind.QUERY, 15, b"")]
 
 
+def test_one_image_is_in_flight_if_the_board_says_so(rng, network):
+    identity = protocol.identity(network.sha256, alone=True)
+    line = Scripted(network, *[some()] * 3, identity=identity)
+    assert len(list(line.begin(network).classify(random_images(rng, network, 3)))) == 3
+    assert line.log == "wr" * 4
+
+
 def test_two_images_are_in_flight(rng, network):
     line = Scripted(network, *[some()] * 4)
     assert len(list(line.begin(network).classify(random_images(rng, network, 4)))) == 4
@@ -381,7 +388,7 @@ def test_events_that_always_come_too_fast(rng):
     """They may have been damaged; so it is tried again."""
     network = events_network(rng)
     line = Scripted(network, *[(Kind.REFUSED, bytes([Fault.OVERRUN]))] * 5)
-    message = r"^port: 5 times in a row: events came faster than the board accepts them; build it "
+    message = r"^port: 5 times in a row: inputs came faster than the board accepts them; build it "
     with pytest.raises(UserError, match=message):
         list(line.begin(network).classify(random_spikes(rng, network, 1)))
 

@@ -1,0 +1,39 @@
+"""The accelerator of a network with maps: one input at a time, of several channels."""
+
+import pytest
+from conversations import identified, image_commands, kinds, meaning, without_cycles
+from networks import map_network
+from samples import deep, random_images
+from simulated_line import SimulatedLine, ask
+
+from hw.link.protocol import Kind
+from hw.link.session import Session
+from hw.rtl.config import default_config, find_config
+from sw.encoder import LatencyEncoder
+
+
+def colours(rng, **how):
+    encoder = LatencyEncoder(shape=(2, 4, 4), silent_below=60, **how)
+    return map_network(rng, "6c3p1,f2,5", 4, encoder)
+
+
+@pytest.mark.parametrize("how", [{}, *deep({"pool": 2})])
+def test_colour_images(rng, how):
+    network = colours(rng, **how)
+    images = random_images(rng, network, 4)
+    line = SimulatedLine(network, config=default_config(network), timeout=256, watch=True)
+    session = Session(line, network, sleep=lambda seconds: line.advance(200))
+    replies = list(session.classify(images))
+    assert without_cycles(replies) == meaning(network, images)
+    assert [reply.cycles for reply in replies] == line.cycles
+    assert session.losses == 0
+
+
+def test_an_image_that_comes_too_early_is_refused(rng):
+    """And those in flight are dropped; then all is as ever."""
+    network = colours(rng)
+    images = random_images(rng, network, 2)
+    line = SimulatedLine(network, config=find_config("tiles-2"), timeout=256, patience=400)
+    assert identified(line, network, alone=True)
+    assert kinds(line.converse(line.frames(*image_commands(images)))) == [Kind.REFUSED]
+    assert without_cycles(ask(line, images)) == meaning(network, images)
