@@ -200,13 +200,17 @@ class TilesEngine(wiring.Component):
 
     def _offer(self, m, sequencer, sweep, grid):
         """The margins of the output layer, as its thresholds are: the plan has moved some."""
-        margins, moved = self.potentials.payload.margin, self.plan.layers[-1].moved.tolist()
+        margins, width = self.potentials.payload.margin, self.plan.margin_bits
+        moved = self.plan.layers[-1].moved.tolist()
         m.d.comb += [
             sweep.show.eq(sequencer.show),
             self.potentials.valid.eq(sequencer.offer),
             sequencer.accepted.eq(self.potentials.ready),
             self.potentials.payload.step.eq(sequencer.step),
-            *(margins[k].eq(grid.margins[k] + by) for k, by in enumerate(moved)),
+            *(
+                margins[k].eq(grid.margins.word_select(k, width).as_signed() + by)
+                for k, by in enumerate(moved)
+            ),
         ]
 
     def _watch(self, m, sequencer, grid, emit):

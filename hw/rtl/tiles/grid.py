@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, memory, wiring
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.tiles.layouts import AccessLayout
@@ -43,7 +43,7 @@ class Grid(wiring.Component):
         Its row.
     fires : B_h · B_w · P
         The lanes that fire in it, bank by bank.
-    margins : array of signed(W)
+    margins : B_h · B_w · P · W
         What the access before has read, bank by bank, P lanes each; it stays until the next one.
     """
 
@@ -61,7 +61,9 @@ class Grid(wiring.Component):
                 "down": Out(down),
                 "across": Out(across),
                 "fires": Out(lanes),
-                "margins": Out(data.ArrayLayout(signed(plan.margin_bits), lanes)),
+                # Plain bits: an array would come with a wire ``margins[3]`` per lane, which Yosys
+                # 0.70, where it hands over to ABC9, mistakes for a bit of ``margins``.
+                "margins": Out(lanes * plan.margin_bits),
             }
         )
 
@@ -93,8 +95,9 @@ class Grid(wiring.Component):
             m.d.comb += row.eq(down.of_entry(i, entries))
             for j in range(plan.grid[1]):
                 bank, name = i * plan.grid[1] + j, f"{i}_{j}"
-                minus = Signal(plan.lanes, name=f"minus_{name}")
-                enable, repeats = Signal(name=f"enable_{name}"), Signal(name=f"repeats_{name}")
+                minus = Signal(plan.lanes, name=f"minus_{name}", reset_less=True)
+                enable = Signal(name=f"enable_{name}", reset_less=True)
+                repeats = Signal(name=f"repeats_{name}", reset_less=True)
                 with m.If(self.advance):
                     m.d.sync += [
                         minus.eq(across.of_entry(j, _parts(row, plan.grid[1]))),
@@ -102,76 +105,83 @@ class Grid(wiring.Component):
                         repeats.eq(add & enable & down.repeats[i] & across.repeats[j]),
                     ]
                 read, write = self._bank(m, name)
-                m.d.comb += [
-                    read.addr.eq(Cat(across.rows[j], down.rows[i])),
-                    read.en.eq(access.valid & self.advance),
-                    write.addr.eq(Cat(across.written[j], down.written[i])),
-                    write.en.eq(enable & (add | sweep | preset) & self.advance),
-                ]
-                for lane in range(plan.lanes):
-                    at = bank * plan.lanes + lane
-                    old, new = self.margins[at], write.data[lane]
-                    fires = self.fires[at]
-                    m.d.comb += [
-                        old.eq(read.data[lane]),
-                        fires.eq(sweep & enable & ~old[-1]),
-                    ]
+                stored = Signal(len(read.data), name=f"stored_{name}", reset_less=True)
+                with m.If(access.valid & self.advance):
+                    m.d.sync += stored.eq(read.data)
+                fires = _parts(self.fires, plan.banks)[bank]
+                lanes = [
                     self._lane(
                         m,
                         f"{name}_{lane}",
                         old=old,
-                        new=new,
-                        start=start[lane],
+                        start=_parts(start, plan.lanes)[lane],
                         # The register holds 0 but after an addition.
-                        register=repeats | preset | fires,
-                        fires=fires & ~preset,
+                        register=repeats | preset | fires[lane],
+                        fires=fires[lane] & ~preset,
                         add=add,
+                        adds=add & enable,
                         minus=minus[lane],
-                        enable=enable,
                     )
+                    for lane, old in enumerate(_parts(stored, plan.lanes))
+                ]
+                m.d.comb += [
+                    _parts(self.margins, plan.banks)[bank].eq(stored),
+                    fires.eq(Cat(sweep & enable & ~old[-1] for old in _parts(stored, plan.lanes))),
+                    read.addr.eq(Cat(across.rows[j], down.rows[i])),
+                    write.addr.eq(Cat(across.written[j], down.written[i])),
+                    write.data.eq(Cat(lanes)),
+                    write.en.eq(enable & (add | sweep | preset) & self.advance),
+                ]
         return m
 
-    def _lane(self, m, name, *, old, new, start, register, fires, add, minus, enable):
-        """The new margin of a lane: that which is in memory or the register, or that of a start, or
+    def _lane(self, m, name, *, old, start, register, fires, add, adds, minus):
+        """The new margin of a lane: that in memory or in the register, that of a start, or
         ``plan.fired``; and to it ±1 is added.
         """
-        width = self._plan.margin_bits
-        last = Signal(signed(width), name=f"last_{name}")
-        margin = Signal(signed(width), name=f"margin_{name}")
-        adds = Signal(name=f"adds_{name}")
-        fired = Const(self._plan.fired, signed(width))
+        width, top = self._plan.margin_bits, self._plan.fired_bits
+        margin, new, last = (
+            Signal(width, name=f"{what}_{name}", reset_less=True)
+            for what in ("margin", "new", "last")
+        )
+        active = Signal(name=f"active_{name}")
+        fired = Const(self._plan.fired, width)
         m.d.comb += [
-            margin.eq(Mux(register, last, old) | start | (fires.replicate(width) & fired)),
-            adds.eq(enable & add & (margin != fired)),
-            new.eq(margin + (adds & minus).replicate(width) + (adds & ~minus)),
+            margin.eq(Mux(register, last, old) | start | Mux(fires, fired, 0)),
+            active.eq(adds & (margin[-top:] != fired[-top:])),
+            new.eq(margin + (active & minus).replicate(width) + (active & ~minus)),
         ]
-        with m.If(self.advance):
-            m.d.sync += last.eq(Mux(add, new, 0))
+        m.d.sync += last.eq(Mux(add, new, 0))
+        return new
 
     def _bank(self, m, name):
         """A memory of margins, and its ports."""
         plan = self._plan
         m.submodules[f"bank_{name}"] = bank = memory.Memory(
-            shape=data.ArrayLayout(signed(plan.margin_bits), plan.lanes),
+            shape=plan.lanes * plan.margin_bits,
             depth=plan.bank_rows,
             init=[],
-            # A row that is read while it is written is taken from a register.
             attrs={"ram_style": "block", "no_rw_check": 1},
         )
-        return bank.read_port(), bank.write_port()
+        # With a register behind an asynchronous port, synthesis believes that what is read in the
+        # cycle in which it is written does not matter: it is taken from the lanes' registers.
+        return bank.read_port(domain="comb"), bank.write_port()
 
     def _start(self, m, preset):
         """The word of margins of a preset, 0 else."""
         plan = self._plan
+        mask = (1 << plan.margin_bits) - 1
         m.submodules.starts = starts = memory.Memory(
-            shape=data.ArrayLayout(signed(plan.margin_bits), plan.lanes),
+            shape=plan.lanes * plan.margin_bits,
             depth=len(plan.starts),
-            init=plan.starts.tolist(),
+            init=[
+                sum((margin & mask) << lane * plan.margin_bits for lane, margin in enumerate(word))
+                for word in plan.starts.tolist()
+            ],
             attrs=rom_style(len(plan.starts)),
         )
         port = starts.read_port()
         m.d.comb += [port.addr.eq(self.start), port.en.eq(self.access.valid & self.advance)]
-        start = Signal(starts.shape)
+        start = Signal(len(port.data))
         with m.If(preset):
             m.d.comb += start.eq(port.data)
         return start
@@ -195,7 +205,10 @@ class _Axis:
     def __init__(self, m, name, row, bank, enable, advance):
         self._bank, self._banks = bank, len(enable)
         self.rows = [Signal.like(row, name=f"{name}_{i}") for i in range(self._banks)]
-        self.written = [Signal.like(row, name=f"{name}_{i}_written") for i in range(self._banks)]
+        self.written = [
+            Signal.like(row, name=f"{name}_{i}_written", reset_less=True)
+            for i in range(self._banks)
+        ]
         self.enables = [
             self.of_entry(i, [enable[a] for a in range(self._banks)]) for i in range(self._banks)
         ]
@@ -213,5 +226,6 @@ class _Axis:
 
 
 def _parts(word: Value, count: int) -> list[Value]:
+    """``word`` in ``count`` parts of equal size, the lowest bits first."""
     size = len(word) // count
     return [word[k * size : (k + 1) * size] for k in range(count)]

@@ -172,14 +172,23 @@ class TilesPlan:
     @cached_property
     def margin_bits(self) -> int:
         """W: it holds every margin, and :attr:`fired`, which none of them is."""
-        least = min(layer.margins[0] for layer in self.layers) - 1
         most = max(layer.margins[1] for layer in self.layers)
-        return 1 + max((-least - 1).bit_length(), most.bit_length())
+        return 1 + max((-self._least).bit_length(), most.bit_length())
+
+    @property
+    def _least(self) -> int:
+        return min(layer.margins[0] for layer in self.layers)
 
     @property
     def fired(self) -> int:
         """The margin of a unit that has fired, which stays."""
         return -1 << self.margin_bits - 1
+
+    @property
+    def fired_bits(self) -> int:
+        """So many of the highest bits tell :attr:`fired` from any margin."""
+        spare = self._least - self.fired  # at least 1
+        return self.margin_bits - (spare.bit_length() - 1)
 
     def rows(self, layer: TiledLayer) -> tuple[int, int]:
         """Rows of the banks, down and across, that hold a tile of ``layer``."""
