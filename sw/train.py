@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from sw import cli, fitting
 from sw.answer import Answer
+from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load_selected
@@ -32,6 +33,7 @@ from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.inference import run_inputs
 from sw.learn.own_recipes import recipe_for
 from sw.learn.recipes import PRESETS, Recipe, hidden_layers, preset
+from sw.learn.teacher import Distillation
 from sw.learn.trainer import Trainer
 from sw.network import Network, file_name
 from sw.reports import pictures
@@ -40,7 +42,7 @@ from sw.reports.result import command_line, folder_of
 from sw.reports.sections.evaluation import Evaluation
 from sw.reports.sections.training import Training
 from sw.rules import RULES
-from sw.rules.settings import listing, settings_of
+from sw.rules.settings import check, listing, settings_of
 from sw.selection import Selection
 from sw.structure import Conv, First
 
@@ -68,6 +70,8 @@ def arguments() -> argparse.ArgumentParser:
             listing({name: rule.settings() for name, rule in RULES.items()}),
             "--augment, by what the data set holds",
             listing({name: settings_of(kind) for name, kind in augmentations.items()}),
+            "--distil",
+            listing({"images": settings_of(Distillation)}),
         ]
     )
     add = flags.add_argument
@@ -103,6 +107,32 @@ def arguments() -> argparse.ArgumentParser:
         nargs="*",
         help="augment the training data; settings (below) may be named, such as degrees=5 "
         "elastic=0.8 for images or stretch=0.1 for events",
+    )
+    add(
+        "--distil",
+        metavar="NAME=VALUE",
+        type=_setting,
+        nargs="*",
+        help="learn also from a full-precision network, the teacher, which is trained first; "
+        "settings (below) may be named, such as share=0.7; images only",
+    )
+    add(
+        "--teacher",
+        metavar="FILE",
+        type=output_file,
+        help="with --distil: where the teacher is read from or, if it is not there, written to",
+    )
+    add(
+        "--grow",
+        metavar="T[,T…]",
+        type=_windows,
+        help="windows to learn with before T, each for an equal share of the epochs, such as 2,4",
+    )
+    add(
+        "--warm-up",
+        metavar="N",
+        type=natural,
+        help="epochs in which the learning rate rises, from a hundredth of it",
     )
     add("--pool", metavar="P", type=positive_int, help="mean-pool the image by 1, 2 or 4")
     add("--inputs", metavar="K", type=positive_int, help="keep the K most informative pixels")
@@ -163,14 +193,24 @@ def _recipe(args: argparse.Namespace, start: str | Recipe) -> Recipe:
         inputs=args.inputs,
         silent_below=args.silent_below,
         validation=args.validation,
+        growth=args.grow,
+        warm_up=args.warm_up,
+        distillation=None if args.distil is None else _distillation(dict(args.distil)),
         seed=args.seed,
         settings=dict(args.set),
     )
 
 
+def _distillation(settings: dict[str, Any]) -> Distillation:
+    check("Distillation", settings_of(Distillation), settings)
+    return Distillation(**settings)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     args = arguments().parse_args(argv)
+    if args.teacher and args.distil is None:
+        raise UserError("--teacher: needs --distil, which learns from it")
     recipe, data = prepared(args)
     data = recipe.arranged(data or load_selected(Selection.of(args)))
     command = shlex.join(["python", "-m", "sw.train", *argv])
@@ -202,10 +242,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             cli.check_output(args.build_dir / "report" / name, folder=True)
         if distributed.first():
             held.enter_context(cli.exclusive(folder))
+        own_teacher = folder / "teacher.pt"
         if args.restart:
-            (folder / "checkpoint.pt").unlink(missing_ok=True)
+            for left in (folder / "checkpoint.pt", own_teacher):
+                left.unlink(missing_ok=True)
         quiet = args.quiet or not distributed.first()
         log(_plan(trainer))
+        if recipe.distillation:
+            log(_taught(trainer, args.teacher or own_teacher, quiet=quiet))
         network, figures, answer = train(trainer, data, name, folder, command=command, quiet=quiet)
         if not distributed.first():
             return
@@ -214,6 +258,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.json:
             cli.write_json(args.json, figures)
         (folder / "checkpoint.pt").unlink()
+        own_teacher.unlink(missing_ok=True)
     made = out if network else f"{name} (no file: {recipe.rule} has real weights)"
     log(f"{made}: {structure}, {recipe.steps} steps, {figures.accuracy:.2%} strict")
     if args.board and network is not None:
@@ -290,6 +335,18 @@ def train(
     return network, figures, answer
 
 
+def _taught(trainer: Trainer, path: Path, *, quiet: bool) -> str:
+    """Has the teacher learn; a line about it."""
+    with tqdm(unit="epoch", desc="teacher", disable=quiet, leave=False) as bar:
+
+        def watch(epoch: int, epochs: int) -> None:
+            bar.total = epochs
+            bar.update(epoch - bar.n)
+
+        accuracy = trainer.teach(path, watch)
+    return f"teacher: {accuracy:.2%} of the images that validation takes"
+
+
 def _plan(trainer: Trainer) -> str:
     """What will be done, and how to have it otherwise."""
     recipe = trainer.recipe
@@ -338,6 +395,15 @@ def _layers(text: str) -> tuple[int | Conv | First, ...]:
         return hidden_layers(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _windows(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be windows such as 2 or 2,4, not {text!r}"
+        ) from None
 
 
 def _name(text: str) -> str:

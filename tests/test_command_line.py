@@ -67,7 +67,14 @@ INPUTS = {
     flags.input_file: ("folder", "missing", "file/inside", "n" * 300),
     flags.input_folder: ("file", "missing", "file/inside"),
 }
-OTHER_TYPES = {None: "text", "_layers": "", "_setting": "", "_name": "", "_extra": ""}
+OTHER_TYPES = {
+    None: "text",
+    "_layers": "",
+    "_windows": "",
+    "_setting": "",
+    "_name": "",
+    "_extra": "",
+}
 
 
 class AskedError(Exception):

@@ -15,6 +15,7 @@ from sw.data.events import Events
 from sw.encoder import LatencyEncoder
 from sw.rules.draws import draw
 from sw.rules.settings import check, settings_of
+from sw.structure import Map
 
 __all__ = [
     "Augmentation",
@@ -168,6 +169,9 @@ class EventAugmentation:
 class Inputs(Protocol):
     """Examples on the training device, and what a rule takes of them."""
 
+    steps: int
+    """T; may be set."""
+
     def __len__(self) -> int: ...
 
     def take(self, index: Tensor, augment: Callable[..., Any] | None = None) -> Tensor:
@@ -201,21 +205,33 @@ class ImageInputs:
         oriented: bool = False,
     ) -> None:
         self._images = torch.from_numpy(images).to(device)
-        self._encoder, self._steps, self._maps = encoder, steps, (maps, oriented)
+        self.steps = steps
+        self._encoder, self._maps = encoder, (maps, oriented)
         chosen = encoder.select
         self._select = None if chosen is None else torch.tensor(chosen, device=device)
 
     def __len__(self) -> int:
         return len(self._images)
 
+    @property
+    def shape(self) -> Map:
+        """Channels, height and width of an image."""
+        return self._encoder.channels, *self._encoder.shape[-2:]
+
     def take(self, index: Tensor, augment: Callable[..., Any] | None = None) -> Tensor:
         """Firing steps int16 [B, inputs] of the images ``index`` [B], as :func:`encode` has them,
         changed by ``augment`` (an :class:`Augmentation`) before.
         """
+        return self.encoded(self.images(index, augment))
+
+    def images(self, index: Tensor, augment: Callable[..., Any] | None = None) -> Tensor:
+        """The images ``index`` [B] themselves, uint8, changed by ``augment``."""
         images = self._images[index]
-        if augment is not None:
-            images = augment(images, *self._maps)
-        return encode(images, self._encoder, self._select, self._steps)
+        return images if augment is None else augment(images, *self._maps)
+
+    def encoded(self, images: Tensor) -> Tensor:
+        """Firing steps of ``images`` as :meth:`images` gives them."""
+        return encode(images, self._encoder, self._select, self.steps)
 
 
 class EventInputs:
@@ -230,7 +246,7 @@ class EventInputs:
     """
 
     def __init__(self, events: Events, steps: int, device: torch.device) -> None:
-        self._events, self._steps = events, steps
+        self._events, self.steps = events, steps
         # One event more, of no recording, so that there always is one to look at
         self._time = torch.from_numpy(np.append(events.time, np.float32(0))).to(device)
         self._unit = torch.from_numpy(np.append(events.unit, np.int16(0))).to(device)
@@ -252,7 +268,7 @@ class EventInputs:
         events = self._time[place], self._unit[place].long(), valid
         if augment is not None:
             events = augment(*events, self._events.stride)
-        return encode_events(*events, self._events, self._steps)
+        return encode_events(*events, self._events, self.steps)
 
 
 def encode_events(time: Tensor, unit: Tensor, valid: Tensor, form: Events, steps: int) -> Tensor:

@@ -16,13 +16,15 @@ from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
+from sw.learn.teacher import Distillation
 from sw.rules import RULES
 from sw.rules.settings import Value, check, settings_of
 from sw.structure import Conv, Dense, First, Kind, parse
 
 __all__ = ["PRESETS", "Recipe", "hidden_layers", "preset"]
 
-_IMAGES_ONLY = {"pool", "inputs", "silent_below"}
+_IMAGES_ONLY = {"pool", "inputs", "silent_below", "distillation"}
+_FLAGS = {"distillation": "distil"}  # other than the field's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,12 @@ class Recipe:
         Images, or recordings, per step of the optimizer.
     rate : float
         Learning rate of the weights at the start; falls to 0 as a half cosine.
+    warm_up : int, epochs
+        The learning rate rises exponentially to its start, from a hundredth of it.
+    growth : tuple of int
+        Windows that learning starts with, each for an equal share of the epochs, before T.
+    distillation : Distillation, or None
+        What is learnt from a teacher, of images only.
     augmentation : Augmentation, EventAugmentation, or None
         The one for the data set's kind.
     pool, silent_below : int
@@ -73,6 +81,9 @@ class Recipe:
     batch: int = 256
     rule: str = "bstdg"
     settings: Mapping[str, Value] = field(default_factory=dict)
+    warm_up: int = 0
+    growth: tuple[int, ...] = ()
+    distillation: Distillation | None = None
     augmentation: Augmentation | EventAugmentation | None = None
     pool: int = 1
     silent_below: int = 16
@@ -99,7 +110,19 @@ class Recipe:
             raise UserError(fault)
         if not maps and (fault := limits.sizes_fault((1, *dense, 1))):
             raise UserError(fault)
+        if self.distillation and not RULES[self.rule].shares:
+            raise UserError(
+                f"Rule {self.rule!r} learns one class per image, not a teacher's answers; "
+                f"leave out --distil"
+            )
+        if self.growth and not RULES[self.rule].grows:
+            able = ", ".join(name for name, rule in RULES.items() if rule.grows)
+            raise UserError(f"Rule {self.rule!r} learns one window only; take --rule {able}")
+        for steps in self.growth:
+            if fault := limits.steps_fault(steps, pixels=not self.events):
+                raise UserError(fault)
         _least("Epochs", self.epochs, 1)
+        _least("Warm-up", self.warm_up, 0)
         _least("Batch", self.batch, 1)
         _least("Seed", self.seed, 0)
         if not 0 < self.rate < math.inf:
@@ -294,7 +317,7 @@ def preset(
     given = {name: value for name, value in changes.items() if value is not None}
     if recipe.events:
         for name in _IMAGES_ONLY & set(given):
-            flag = "--" + name.replace("_", "-")
+            flag = "--" + _FLAGS.get(name, name).replace("_", "-")
             raise UserError(f"{dataset}: holds events, not images; leave out {flag}")
     settings = dict(given.pop("settings", {}))
     rule = given.get("rule", recipe.rule)

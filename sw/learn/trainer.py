@@ -6,12 +6,9 @@ captured CUDA graph.
 """
 
 import copy
-import io
-import json
 import math
-import pickle
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,17 +17,25 @@ import torch
 from torch import Tensor
 
 from sw.answer import Answer
-from sw.cli import UserError, atomic_path, from_json
+from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
 from sw.data.partition import hold_out
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.learn import distributed
-from sw.learn.batches import EventInputs, ImageInputs, Inputs, informative_inputs
+from sw.learn.batches import (
+    EventAugmentation,
+    EventInputs,
+    ImageInputs,
+    Inputs,
+    informative_inputs,
+)
 from sw.learn.history import Epoch
 from sw.learn.inference import answer, run_layers
 from sw.learn.recipes import Recipe
+from sw.learn.saved import Saved
 from sw.learn.step import captured, learn
+from sw.learn.teacher import Teacher, accuracy, targets, taught
 from sw.network import Layer, Network
 from sw.rules import RULES, Rule
 from sw.rules.neuron import spiked
@@ -38,11 +43,16 @@ from sw.structure import Dense, First, Structure
 
 __all__ = ["Trainer", "encoder_of"]
 
-# What reading a damaged checkpoint ends in
-_DAMAGES = (
-    *(OSError, EOFError, RuntimeError, pickle.PickleError),
-    *(LookupError, TypeError, ValueError, AttributeError),
+_CHECKPOINTS = Saved(
+    name="checkpoint",
+    another="finish that one, or --restart drops it",
+    drop="--restart drops it",
 )
+_TEACHERS = Saved(
+    name="teacher", another="name another file, or remove it", drop="remove it, or name another"
+)
+_COLD = 0.01  # the learning rate at the start of a warm-up, over the recipe's
+_TEACHER = 1_000_002  # in place of an epoch, for what is random in the teacher
 _VALUES = 1 << 25  # spike flags of one chunk of images, all steps (128 MiB)
 
 
@@ -101,8 +111,56 @@ class Trainer:
         sample = torch.randperm(len(learn))[: self._sample].to(self.device)
         self.rule.start(self._learn[0].take(sample))
         self._optimizer = self._optimizer_for(self.rule)
+        self._teacher: Teacher | None = None
         self.epoch = 0
         self.history: list[Epoch] = []
+
+    def teach(
+        self, path: Path | None = None, watch: Callable[[int, int], None] | None = None
+    ) -> float:
+        """Has the teacher that the recipe's distillation asks for.
+
+        Parameters
+        ----------
+        path : Path, or None
+            Its file, which is written if it is not there.
+        watch : function of (epochs done, all epochs), or None
+
+        Returns
+        -------
+        float, 0 … 1
+            The share of held-out images, or of up to 1,000 learnt ones without, that it tells.
+        """
+        recipe, (inputs, labels) = self.recipe, self._learn
+        (probe, truth), distillation = self._probe, recipe.distillation
+        assert distillation is not None
+        assert isinstance(inputs, ImageInputs)
+        assert isinstance(probe, ImageInputs)
+        assert not isinstance(recipe.augmentation, EventAugmentation)
+        if distributed.count() > 1:
+            raise UserError(f"{distributed.count()} processes: leave out --distil, or train by one")
+        self._seed(_TEACHER)
+        shape = inputs.shape
+        teacher = Teacher(shape, len(self.labels), distillation.teacher_width).to(self.device)
+        of_recipe = ("dataset", "validation", "augmentation", "batch")
+        identity = {
+            **{field: recipe.to_dict()[field] for field in of_recipe},
+            **{key: value for key, value in asdict(distillation).items() if "teacher" in key},
+            "classes": self.labels,
+            "shape": shape,
+        }
+        if path is not None and path.exists():
+            with _TEACHERS.reading(path, identity, self.device) as content:
+                teacher.load_state_dict(content["teacher"])
+        else:
+            taught(
+                *(teacher, distillation, inputs, labels, recipe.augmentation, recipe.batch),
+                watch or (lambda *_: None),
+            )
+            if path is not None:
+                _TEACHERS.write(path, identity, {"teacher": teacher.state_dict()})
+        self._teacher = teacher.eval()
+        return accuracy(teacher, probe, truth)
 
     def fit(
         self, checkpoint: Path | None = None, watch: Callable[[int, int], None] | None = None
@@ -123,10 +181,14 @@ class Trainer:
         """
         if checkpoint is not None and checkpoint.exists():
             self._resume(checkpoint)
+        if self.recipe.distillation and self._teacher is None:
+            self.teach()
         size = self.recipe.batch
         index = torch.zeros(size // distributed.count(), dtype=torch.int64, device=self.device)
-        step = self._step_on(index)
+        step = None
         while self.epoch < self.recipe.epochs:
+            if self._grow() or step is None:
+                step = self._step_on(index)
             self._seed(self.epoch + 1)
             order = torch.randperm(len(self._learn[1])).to(self.device)
             rate = self._set_rate()
@@ -220,9 +282,29 @@ class Trainer:
             state["step"].zero_()
         return optimizer
 
+    def _window(self, epoch: int) -> int:
+        """T of an epoch; before the first, that of the recipe."""
+        windows = (*self.recipe.growth, self.recipe.steps)
+        return windows[epoch * len(windows) // self.recipe.epochs] if epoch >= 0 else windows[-1]
+
+    def _grow(self) -> bool:
+        """Sets the window of this epoch. Returns whether it is another than before."""
+        steps = self._window(self.epoch)
+        changed = steps != self.rule.steps
+        self.rule.steps = steps
+        for inputs, _ in (self._learn, self._probe):
+            inputs.steps = steps
+        if steps != self._window(self.epoch - 1):
+            self._seed(self.epoch + 1)
+            sample = torch.randperm(len(self._learn[1]))[: self._sample].to(self.device)
+            self.rule.calibrate(self._learn[0].take(sample), 1.0)
+        return changed
+
     def _set_rate(self) -> float:
-        """Half a cosine from the recipe's rate to 0, one value per epoch."""
+        """Half a cosine from the recipe's rate to 0, one value per epoch; before that, it rises."""
         rate = self.recipe.rate * (1 + math.cos(math.pi * self.epoch / self.recipe.epochs)) / 2
+        if self.epoch < self.recipe.warm_up:
+            rate *= _COLD ** (1 - self.epoch / self.recipe.warm_up)
         for group in self._optimizer.param_groups:
             group["lr"].fill_(rate * group["factor"])
         return rate
@@ -231,8 +313,17 @@ class Trainer:
         """One step of learning from the examples ``index``; on a GPU a graph that reads it."""
         inputs, labels = self._learn
 
+        augmentation, distillation = self.recipe.augmentation, self.recipe.distillation
+
         def step(rule: Rule, optimizer: torch.optim.Optimizer) -> None:
-            learn(rule, optimizer, inputs.take(index, self.recipe.augmentation), labels[index])
+            truth = labels[index]
+            if distillation is not None and self._teacher is not None:
+                assert isinstance(inputs, ImageInputs)
+                images = inputs.images(index, augmentation)
+                truth = targets(self._teacher, distillation, images, truth)
+                learn(rule, optimizer, inputs.encoded(images), truth)
+            else:
+                learn(rule, optimizer, inputs.take(index, augmentation), truth)
 
         train = partial(step, self.rule, self._optimizer)
         if self.device.type != "cuda":
@@ -257,15 +348,15 @@ class Trainer:
                 )
         inputs, labels = self._probe
         layers = self.rule.layers()
-        size = max(1, _VALUES // (self.recipe.steps * max(self.rule.sizes)))
+        size = max(1, _VALUES // (inputs.steps * max(self.rule.sizes)))
         correct, steps, spikes = 0, 0, [0] * len(self.rule.structure.kinds)
         for part in torch.arange(len(labels), device=self.device).split(size):
-            fired = spiked(inputs.take(part), self.recipe.steps)
+            fired = spiked(inputs.take(part), inputs.steps)
             times, label, step, _ = answer(layers, fired, self.rule.structure)
             correct += int((label == labels[part]).sum())
             steps += int((step + 1).sum())
             for index, layer in enumerate(times):
-                spikes[index] += int((layer < self.recipe.steps).sum())
+                spikes[index] += int((layer < inputs.steps).sum())
         for index, count in enumerate(spikes[:-1]):
             if not count:
                 raise UserError(
@@ -281,44 +372,26 @@ class Trainer:
         )
 
     @property
-    def _identity(self) -> str:
-        return json.dumps({**self.recipe.to_dict(), "device": self.device.type}, sort_keys=True)
+    def _identity(self) -> dict[str, object]:
+        return {**self.recipe.to_dict(), "device": self.device.type}
 
     def _save(self, path: Path) -> None:
         content = {
-            "identity": self._identity,
             "rule": self.rule.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "epoch": self.epoch,
             "history": [epoch.to_dict() for epoch in self.history],
         }
-        with atomic_path(path) as temporary:
-            buffer = io.BytesIO()  # PyTorch reports a full disk in a way of its own
-            torch.save(content, buffer)
-            temporary.write_bytes(buffer.getbuffer())
+        _CHECKPOINTS.write(path, self._identity, content)
 
     def _resume(self, path: Path) -> None:
-        try:
-            content = torch.load(path, map_location=self.device, weights_only=True)
-            identity = dict(from_json(content["identity"]))
-        except _DAMAGES:
-            raise _damaged(path) from None
-        own = json.loads(self._identity)
-        for key in sorted({*identity, *own}):
-            if identity.get(key) != own.get(key):
-                raise UserError(
-                    f"{path}: checkpoint of another run ({key} {identity.get(key)!r}, "
-                    f"not {own.get(key)!r}); finish that one, or --restart drops it"
-                )
-        try:
+        with _CHECKPOINTS.reading(path, self._identity, self.device) as content:
             self.rule.load_state_dict(content["rule"])
             self._optimizer.load_state_dict(content["optimizer"])
             self.history = [Epoch.from_dict(entry) for entry in content["history"]]
             self.epoch = len(self.history)
             if content["epoch"] != self.epoch or self.epoch > self.recipe.epochs:
                 raise ValueError
-        except _DAMAGES:
-            raise _damaged(path) from None
 
 
 def encoder_of(recipe: Recipe, data: Dataset | EventDataset) -> LatencyEncoder | EventsEncoder:
@@ -336,7 +409,3 @@ def encoder_of(recipe: Recipe, data: Dataset | EventDataset) -> LatencyEncoder |
     if (height := data.map_size[0]) % encoder.pool:
         raise UserError(f"Pool must divide the height of a map, {height}, not {encoder.pool}")
     return encoder
-
-
-def _damaged(path: Path) -> UserError:
-    return UserError(f"{path}: not a checkpoint, or damaged; --restart drops it")

@@ -54,6 +54,7 @@ class RelativeTargets(Rule):
     """
 
     averages = False  # gradients are sums
+    shares = False
     level: Tensor
 
     def __init__(

@@ -23,8 +23,9 @@ class Rule(nn.Module, ABC):
     A subclass sets ``name`` (what ``--rule`` takes), ``rate`` (a learning rate that works) and,
     with real weights, ``binary = False``; ``averages = False`` if the gradient of a batch is not
     the mean of those of its parts; ``maps = True`` if it knows layers on maps, else it is given
-    dense ones only. It has its own settings as further keyword arguments, with a default and an
-    entry in its docstring (``sw/rules/settings.py``).
+    dense ones only; ``grows = True`` if ``steps`` may be set while it learns; ``shares = False`` if
+    :meth:`backward` takes classes only. It has its own settings as further keyword arguments, with
+    a default and an entry in its docstring (``sw/rules/settings.py``).
     Its parameters and buffers are all of its state, so a checkpoint is complete.
 
     Parameters
@@ -47,6 +48,8 @@ class Rule(nn.Module, ABC):
     binary: bool = True
     averages: bool = True
     maps: bool = False
+    grows: bool = False
+    shares: bool = True
     calibration: int = 0  # batches that :meth:`calibrate` wants after the last epoch
 
     def __init__(self, structure: Structure | Sequence[int], steps: int) -> None:

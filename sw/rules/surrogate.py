@@ -104,6 +104,7 @@ class Surrogate(Rule):
     name = "surrogate"
     averages = False  # batch norm looks at the whole batch
     maps = True
+    grows = True
     rate = 0.005
 
     def __init__(

@@ -74,6 +74,19 @@ def test_layers_on_maps(tmp_path, digits, capsys):
     assert "digits: 1x8x8-4c3p1-f2-6c3-12-10, 4 steps, rule surrogate;" in capsys.readouterr().out
 
 
+def test_a_teacher(tmp_path, capsys):
+    """Its file stays where it is named; without a name it goes with the checkpoint."""
+    distil = ["--distil", "teacher_epochs=1", "teacher_width=2"]
+    train.main([*QUICK, *distil])
+    assert "\nteacher: " in capsys.readouterr().out
+    folder = tmp_path / "build" / "train" / "digits-64-20-10-t16"
+    assert {path.name for path in folder.iterdir()} == {"log.json", "learning_curve.png"}
+    log = json.loads((folder / "log.json").read_text())
+    assert log["recipe"]["distillation"]["teacher_width"] == 2
+    train.main([*QUICK, *distil, "--teacher", "t.pt", "-q"])
+    assert (tmp_path / "t.pt").exists()
+
+
 def test_the_report_page(tmp_path, capsys):
     """The same seed gives the same page; what it shows is what the log and the figures say."""
     pages = []
@@ -233,6 +246,9 @@ def test_changed_command_is_refused_until_restart(tmp_path, monkeypatch):
         (["--hidden", "20,x"], "a layer must be a number of units, a convolution .*, not 'x'"),
         (["--layers", "16c3q1"], "a layer must be a number of units, a convolution .* '16c3q1'"),
         (["--layers", "8c3s0"], r"Stride must be 2 integers in 1 … .*, not \(0, 0\)"),
+        (["--grow", "2,x"], "must be windows such as 2 or 2,4, not '2,x'"),
+        (["--teacher", "t.pt"], "^--teacher: needs --distil, which learns from it$"),
+        (["--distil", "share=2"], "^Distillation: share must be a number in 0 … 1, not 2$"),
         (["--set", "smoothing"], "must be NAME=VALUE, not 'smoothing'"),
         (["--dataset", "cifar"], "Data set must be one of .* or the path of a file or folder"),
         (["--rule", "hebb"], "invalid choice"),

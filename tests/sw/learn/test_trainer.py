@@ -151,6 +151,38 @@ def test_maps_resume_with_the_same_bits(digits, tmp_path):
         assert torch.equal(one, other)
 
 
+def test_windows_grow(digits, tmp_path):
+    """T = 1, 2 and 4 for two epochs each; killed in any of them, it ends with the same bits."""
+    recipe = small_maps(growth=(1, 2))
+    whole = Trainer(recipe, digits)
+    seen = []
+    whole.fit(watch=lambda *_: seen.append(whole.rule.steps))
+    assert seen == [steps for steps in (1, 2, 4) for _ in range(2 * (whole.batches + 1))]
+    assert whole.history[1].decision_step_mean == 1
+    assert whole.network("x", PROVENANCE).steps == 4
+    assert whole.answer(digits).steps == 4
+    for epoch in (1, 2, 3):
+        path = tmp_path / "checkpoint.pt"
+        with pytest.raises(KilledError):
+            Trainer(recipe, digits).fit(path, _kill_at(epoch, 1))
+        again = Trainer(recipe, digits)
+        again.fit(path)
+        path.unlink()
+        for one, other in zip(state(whole), state(again), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_the_learning_rate_warms_up(digits):
+    """From a hundredth of what it would be, by the same factor in each epoch."""
+    rates = []
+    for warm_up in (0, 2):
+        trainer = Trainer(small_maps(epochs=4, warm_up=warm_up), digits)
+        trainer.fit()
+        rates.append([entry.rate for entry in trainer.history])
+    factors = [warm / usual for usual, warm in zip(*rates, strict=True)]
+    assert factors == pytest.approx([0.01, 0.1, 1, 1])
+
+
 @pytest.mark.parametrize(
     ("hidden", "message"),
     [
