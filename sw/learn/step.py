@@ -8,7 +8,7 @@ from torch import Tensor
 from sw.learn import distributed
 from sw.rules import Rule
 
-__all__ = ["captured", "learn"]
+__all__ = ["captured", "learn", "prepare"]
 
 _WARM_UP = 3  # steps before a graph is captured, as PyTorch advises
 
@@ -21,6 +21,18 @@ def learn(rule: Rule, optimizer: torch.optim.Optimizer, inputs: Tensor, labels: 
     distributed.average([p.grad for p in rule.parameters() if p.grad is not None])
     optimizer.step()
     rule.constrain()
+
+
+def prepare(optimizer: torch.optim.Optimizer) -> None:
+    """Makes the state of ``optimizer``, whose rates are 0, so that a graph can be captured around
+    it.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()  # with rate 0 and no gradient it only makes the state
+    for state in optimizer.state.values():
+        state["step"].zero_()
 
 
 def captured(step: Callable[[], None], warm_up: Callable[[], None]) -> Callable[[], None]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from sw.learn.batches import Augmentation, ImageInputs
-from sw.learn.step import captured
+from sw.learn.step import captured, prepare
 from sw.rules.settings import check, settings_of
 from sw.structure import Map
 
@@ -123,9 +123,11 @@ def taught(
         optimizer.step()
 
     def optimizer_for(network: Teacher) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             network.parameters(), lr=rate, weight_decay=_DECAY, capturable=rate.is_cuda
         )
+        prepare(optimizer)
+        return optimizer
 
     learn: Callable[[], None] = partial(step, teacher, optimizer_for(teacher))
     if rate.is_cuda:

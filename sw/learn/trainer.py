@@ -34,7 +34,7 @@ from sw.learn.history import Epoch
 from sw.learn.inference import answer, run_layers
 from sw.learn.recipes import Recipe
 from sw.learn.saved import Saved
-from sw.learn.step import captured, learn
+from sw.learn.step import captured, learn, prepare
 from sw.learn.teacher import Teacher, accuracy, targets, taught
 from sw.network import Layer, Network
 from sw.rules import RULES, Rule
@@ -270,16 +270,10 @@ class Trainer:
         torch.manual_seed(self.recipe.seed * 1_000_003 + epoch)
 
     def _optimizer_for(self, rule: Rule) -> torch.optim.Optimizer:
-        """The rule's optimizer with its state already made, so that a graph can be captured around
-        it.
-        """
+        """The rule's optimizer, prepared."""
         groups = [{**group, "lr": torch.zeros((), device=self.device)} for group in rule.groups()]
         optimizer = rule.optimizer(groups)
-        for parameter in rule.parameters():
-            parameter.grad = torch.zeros_like(parameter)
-        optimizer.step()  # with rate 0 and no gradient it only makes the state
-        for state in optimizer.state.values():
-            state["step"].zero_()
+        prepare(optimizer)
         return optimizer
 
     def _window(self, epoch: int) -> int:
