@@ -1,7 +1,9 @@
 """Functions with a derivative of their own: signs, the spike that is latched, the normalisation of
 maps. What learns through a surrogate shares them.
 
-Gradients of a step may be half precision on a GPU; sums over many places are float32.
+Maps and their gradients may be of half precision on a GPU; sums over many places are float32. What
+batch norm needs there are the passes that PyTorch's SyncBatchNorm is made of, since the statistics
+that a unit fires by are not those that its gradient goes through.
 """
 
 from collections.abc import Callable
@@ -13,10 +15,11 @@ from torch.autograd.function import BackwardCFunction, FunctionCtx, once_differe
 
 from sw.rules.neuron import sign
 
-__all__ = ["annealed_sign", "latched", "normalised", "straight_sign"]
+__all__ = ["annealed_sign", "latched", "moments", "normalised", "straight_sign"]
 
 _Gradients: TypeAlias = tuple[Any, ...]
 _PLACES = (0, 2, 3)  # of a map, all but the channel
+_LEAST = 1e-4  # ε, added to a variance
 
 
 class _StraightSign(torch.autograd.Function):
@@ -77,30 +80,44 @@ class _Normalised(torch.autograd.Function):
         scale: Tensor,
     ) -> Tensor:
         context.save_for_backward(potential, mean, deviation)
-        return _affine(potential, 1 / scale, -threshold / scale, potential)
+        if potential.is_cuda:
+            return torch.batch_norm_elemt(potential, None, None, threshold, 1 / scale, 0.0)
+        return _affine(potential, 1 / scale, -threshold / scale).to(potential.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(context: BackwardCFunction, gradient: Tensor) -> _Gradients:
         potential, mean, deviation = tuple(context.saved_tensors)
         count = gradient.numel() // gradient.shape[1]
-        total = gradient.sum(_PLACES, dtype=torch.float32)
-        # Σ g · (V − μ) / σ
-        slope = (gradient.float() * potential).sum(_PLACES) - mean * total
-        slope = slope / deviation
-        # (g − mean of g − (V − μ) / σ · mean of g · (V − μ) / σ) / σ
-        factor = -slope / (count * deviation**2)
-        rest = _affine(potential, factor, -total / (count * deviation) - mean * factor)
-        return _affine(gradient, 1 / deviation, rest, potential), total, None, None, None, None
+        if potential.is_cuda:
+            gradient = gradient.contiguous(memory_format=torch.channels_last)
+            batch_norm = (gradient, potential, mean, 1 / deviation, None)
+            total, moment, *_ = torch.batch_norm_backward_reduce(*batch_norm, True, False, False)
+            counts = torch.full((1,), count, dtype=torch.int32, device=gradient.device)
+            result = torch.batch_norm_backward_elemt(*batch_norm, total, moment, counts)
+        else:
+            # (g − mean of g − (V − μ) / σ · mean of g · (V − μ) / σ) / σ
+            gradient = gradient.float()
+            total = gradient.sum(_PLACES)
+            moment = (gradient * potential).sum(_PLACES) - mean * total  # Σ g · (V − μ)
+            factor = -moment / (count * deviation**3)
+            rest = _affine(potential, factor, -total / (count * deviation) - mean * factor)
+            result = (gradient / deviation[:, None, None] + rest).to(potential.dtype)
+        return result, total, None, None, None, None
 
 
-def _affine(values: Tensor, factor: Tensor, offset: Tensor, like: Tensor | None = None) -> Tensor:
-    """``values · factor + offset`` in float32, of a map [N, C, H, W] and a factor of each channel;
-    the result of the type and in the memory format of ``like``.
-    """
-    result = torch.empty_like(values, dtype=torch.float32 if like is None else like.dtype)
-    offset = offset if offset.dim() == 4 else offset[:, None, None]
-    return torch.addcmul(offset, values, factor[:, None, None], out=result)
+def _affine(maps: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
+    """``maps · factor + offset`` in float32, with a factor and an offset for each channel."""
+    return torch.addcmul(offset[:, None, None], maps.float(), factor[:, None, None])
+
+
+def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean, and √(variance + ε), of each channel of ``maps`` [N, C, H, W]: float32 [C]."""
+    if maps.is_cuda:
+        mean, inverse = torch.batch_norm_stats(maps, _LEAST)
+        return mean, 1 / inverse
+    variance, mean = torch.var_mean(maps.float(), _PLACES, correction=0)
+    return mean, (variance + _LEAST).sqrt()
 
 
 straight_sign: Callable[[Tensor], Tensor] = _StraightSign.apply

@@ -38,7 +38,7 @@ from torch.nn.functional import cross_entropy, max_pool2d
 from sw.fold import fold
 from sw.rules.neuron import convolved, sign, spiked
 from sw.rules.rule import Group, Rule
-from sw.rules.straight import annealed_sign, latched, normalised, straight_sign
+from sw.rules.straight import annealed_sign, latched, moments, normalised, straight_sign
 from sw.structure import Conv, Dense, First, Map, Structure
 
 __all__ = ["Surrogate"]
@@ -291,11 +291,7 @@ class Surrogate(Rule):
     def _on_maps(self, index: int, potentials: Tensor, momentum: float) -> Tensor:
         """u of a convolution's potentials [B · T, C, H, W]."""
         with torch.no_grad():
-            places = potentials.numel() // potentials.shape[1]
-            mean = potentials.mean((0, 2, 3), dtype=torch.float32)
-            norm = torch.linalg.vector_norm(potentials, dim=(0, 2, 3), dtype=torch.float32)
-            variance = norm.square() / places - mean.square()
-            deviation = variance.clamp(min=1e-4).sqrt()
+            mean, deviation = moments(potentials)
             threshold, scale = self._threshold(index, mean, deviation, momentum)
         return normalised(potentials, self.biases[index], mean, deviation, threshold, scale)
 
