@@ -244,26 +244,37 @@ def hidden_layers(text: str) -> tuple[int | Conv | First, ...]:
     return tuple(kind.units if isinstance(kind, Dense) else kind for kind in parse(text))
 
 
-_MAPS: dict[str, Value] = {
-    "gain": 0.0,
-    "margin_gain": 1.0,
-    "later_gain": 1.0,
-    "end_gain": 1.0,
-    "margin_scale": 4.0,
-    "gap": 0.02,
-    "momentum": 0.02,
-    "calibration": 40,
-    "start_bias": -1.0,
-    "start_weight": 0.5,
-    "integer": True,
-    "shared_deviation": True,
-    "anneal_share": 0.7,
+_MAPS: dict[str, tuple[float, Mapping[str, Value]]] = {
+    "surrogate": (
+        0.01,
+        {
+            "gain": 0.0,
+            "margin_gain": 1.0,
+            "later_gain": 1.0,
+            "end_gain": 1.0,
+            "margin_scale": 4.0,
+            "gap": 0.02,
+            "momentum": 0.02,
+            "calibration": 40,
+            "start_bias": -1.0,
+            "start_weight": 0.5,
+            "integer": True,
+            "shared_deviation": True,
+            "anneal_share": 0.7,
+        },
+    ),
+    "bstdg": (
+        0.015,
+        {"threshold_factor": 5.0, "silent_decay": 3.0, "fired_decay": 3.0, "calibration": 40},
+    ),
 }
+"""Rate and settings for layers on maps, by rule; the first learns them best."""
 
 
-def _on_maps(recipe: Recipe) -> Recipe:
-    """``recipe`` with the rule that learns maps best, and its settings for them."""
-    return replace(recipe, rule="surrogate", rate=0.01, settings=_MAPS)
+def _on_maps(recipe: Recipe, rule: str = next(iter(_MAPS))) -> Recipe:
+    """``recipe`` with a rule's rate and settings for layers on maps."""
+    rate, settings = _MAPS[rule]
+    return replace(recipe, rule=rule, rate=rate, settings=settings)
 
 
 PRESETS["mnist-maps"] = replace(
@@ -307,6 +318,9 @@ def preset(
     kind = EventAugmentation if recipe.events else Augmentation
     if not all(isinstance(each, int) for each in changes.get("hidden") or ()):
         recipe = PRESETS.get(f"{dataset}-maps") or _on_maps(recipe)
+        rule = changes.get("rule")
+        if rule in _MAPS and rule != recipe.rule:
+            recipe = _on_maps(recipe, rule)
     if augment is not False and recipe.augmentation is None:
         augmented = replace(recipe, augmentation=kind())
         recipe = PRESETS.get(f"{dataset}-augmented", augmented)

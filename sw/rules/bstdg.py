@@ -29,11 +29,23 @@ step r from t* on; y is the one-hot label, U and R the margins at t* and r::
     p = softmax(−(t + δ y) / β + λ U / s)      q = softmax(λ₂ R / s)      β in steps, T / 20
     g(e) = −(p − y) / β      g(t*) = −λ (p − y)      g(r) = −λ₂ (q − y)
 
+With layers on maps (``sw/rules/timing_maps.py``) four things differ, in all of the network's layers:
+
+* Of a window of first-spike pooling the unit with the highest potential has the error: it fires
+  first, or with others. Of equal ones it is the first, row by row.
+* An error at step k asks whether a unit has fired by k, and so for the peak of its potential up to
+  k, whether or not it fired before. Each window has two effective steps, its peaks up to the two
+  read-outs t* and r; errors up to the first read-out concern the one, later ones the other. A spike
+  that later input has made safe is left alone, as ``exp(−κ' m)`` sees the margin of the peak.
+* A channel has one threshold ``θ = μ + s φ``, with running averages of its potentials' mean μ and
+  of the layer's spread s, and φ trained. What an error changes at every place alike moves with μ.
+* Weights may meet ``tanh(k w)`` in place of b at first, with k growing.
+
 As a variant, a window takes the place of 1[t_i ≤ t] in the gradient of the weights, and there
 alone (``Window`` in sw/rules/timing.py, after SSTDP): its tail forgets early spikes, its negative
 lobe weakens weights whose spike came too late or never. Neither gains (docs/results.md).
 
-What is ours: the effective step and weight of silent units, the two margin read-outs, noise on the
+What is ours: the effective steps and weight of silent units, the two margin read-outs, noise on the
 thresholds while training (per hidden unit; one offset per image for all outputs, so that margins
 hold whenever the window opens), the loss and every constant. The causal mask, the straight-through
 sign and the trained threshold are the literature's.
@@ -52,14 +64,17 @@ import torch
 from torch import Tensor, nn
 
 from sw.cli import UserError
-from sw.rules import timing
+from sw.rules import timing, timing_maps
 from sw.rules.draws import draw
 from sw.rules.kernels.interface import Dense, Draws, Settings
 from sw.rules.neuron import sign
 from sw.rules.rule import Group, Rule
-from sw.rules.timing import FLAT, Part, Trace, Window, arrived_by
+from sw.rules.timing import FLAT, Part, ReadOut, Trace, Window, arrived_by
+from sw.structure import Structure
 
 __all__ = ["Bstdg"]
+
+_LEAST = 0.1  # spread of a layer on maps whose potentials hardly move
 
 
 class _Layer(NamedTuple):
@@ -71,17 +86,8 @@ class _Layer(NamedTuple):
     margin: Tensor  # m, [B, N], in units of the spread
 
 
-class _ReadOut(NamedTuple):
-    """What the output error needs of the last layer's potentials."""
-
-    decision: Tensor  # t*, int64 [B, 1]
-    later: Tensor  # r, int64 [B, 1]
-    at_decision: Tensor  # U / s, [B, N]
-    at_later: Tensor  # R / s, [B, N]
-
-
 class Bstdg(Rule):
-    """The rule above, for fully connected networks of any depth.
+    """The rule above, for networks of any depth.
 
     Parameters
     ----------
@@ -108,6 +114,15 @@ class Bstdg(Rule):
         Share of a layer's units that fire at the start.
     threshold_factor : float, at least 0
         Learning rate of thresholds over that of weights; 0 leaves them as they are at the start.
+        On maps thresholds are in units of the spread.
+    momentum : float, 0 … 1
+        On maps: share of a batch in the running means and spreads.
+    calibration : int, batches, at least 0
+        On maps: after the last epoch the means and spreads become those of so many large batches.
+    anneal_share : float, 0 … 1
+        On maps: share of the epochs that have tanh(k w) in place of signs.
+    anneal_from, anneal_to : float, above 0
+        k at the start and at the end of them; grows exponentially.
     lobe : float, at least 0
         b, height of the window's negative side.
     width : float, steps, above 0
@@ -117,12 +132,14 @@ class Bstdg(Rule):
     """
 
     name = "bstdg"
+    maps = True
     rate = 0.01
     spread: Tensor
+    sharpness: Tensor
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        structure: Structure | Sequence[int],
         steps: int,
         *,
         lead: float = 1.0,
@@ -138,11 +155,16 @@ class Bstdg(Rule):
         hidden_share: float = 0.35,
         output_share: float = 0.2,
         threshold_factor: float = 60.0,
+        momentum: float = 0.05,
+        calibration: int = 0,
+        anneal_share: float = 0.0,
+        anneal_from: float = 2.0,
+        anneal_to: float = 100.0,
         lobe: float = 0.0,
         width: float = math.inf,
         fused: bool = True,
     ) -> None:
-        super().__init__(sizes, steps)
+        super().__init__(structure, steps)
         self.lead, self.time_scale = lead, time_scale
         self.margin_gain, self.later_gain = margin_gain, later_gain
         self.later_from_start = later_from_start
@@ -151,14 +173,24 @@ class Bstdg(Rule):
         self.smoothing = smoothing
         self.hidden_share, self.output_share = hidden_share, output_share
         self.threshold_factor = threshold_factor
+        self.momentum = momentum
+        self.calibration = 0 if self.structure.dense else calibration
+        self.anneal_share, self.anneal_from, self.anneal_to = anneal_share, anneal_from, anneal_to
         self.window = Window(lobe, width)
         self.fused = fused
-        shapes = list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
+        self._before, self._blocks = timing_maps.blocks(self.structure)
+        shapes = [block.weights for block in self._blocks]
         self.weights = nn.ParameterList(
             nn.Parameter(torch.empty(shape).uniform_(-0.3, 0.3)) for shape in shapes
         )
-        self.thresholds = nn.ParameterList(nn.Parameter(torch.zeros(n)) for n in self.sizes[1:])
+        self.thresholds = nn.ParameterList(nn.Parameter(torch.zeros(rows)) for rows, _ in shapes)
         self.register_buffer("spread", torch.ones(len(shapes)))
+        if not self.structure.dense:
+            self.averages = False  # a mean over all places of a batch
+            for index, (rows, _) in enumerate(shapes):
+                self.register_buffer(f"mean{index}", torch.zeros(rows))
+            self.register_buffer("sharpness", torch.zeros(()))  # 0: signs
+            self.progress(0.0)
 
     @property
     def time_unit(self) -> float:
@@ -179,6 +211,16 @@ class Bstdg(Rule):
         return super().optimizer(groups)
 
     @torch.no_grad()
+    def progress(self, share: float) -> None:
+        if self.structure.dense:
+            return
+        if share < self.anneal_share:
+            growth = (self.anneal_to / self.anneal_from) ** (share / self.anneal_share)
+            self.sharpness.fill_(self.anneal_from * growth)
+        else:
+            self.sharpness.zero_()
+
+    @torch.no_grad()
     def constrain(self) -> None:
         for weight in self.weights:
             weight.clamp_(-1, 1)
@@ -190,18 +232,22 @@ class Bstdg(Rule):
     @torch.no_grad()
     def layers(self) -> list[tuple[Tensor, Tensor]]:
         return [
-            (self.used(weight), threshold.ceil().to(torch.int32))
-            for weight, threshold in zip(self.weights, self.thresholds, strict=True)
+            (self.used(weight), self._threshold(index).ceil().to(torch.int32))
+            for index, weight in enumerate(self.weights)
         ]
 
     @torch.no_grad()
     def start(self, inputs: Tensor) -> None:
         """Thresholds at the quantile of the peak potentials that lets the desired share fire."""
-        if self.window != FLAT and inputs.dim() != 2:
+        if self.window != FLAT and (inputs.dim() != 2 or not self.structure.dense):
+            what = "layers on maps" if inputs.dim() == 2 else "events"
             raise UserError(
-                f"Rule {self.name!r}: its window takes one spike per input, not events; leave out "
-                "lobe and width"
+                f"Rule {self.name!r}: its window takes one spike per input of a dense layer, "
+                f"not {what}; leave out lobe and width"
             )
+        if not self.structure.dense:
+            self._start_on_maps(inputs)
+            return
         last = len(self.weights) - 1
         for index, (weight, threshold) in enumerate(
             zip(self.weights, self.thresholds, strict=True)
@@ -216,7 +262,11 @@ class Bstdg(Rule):
     @torch.no_grad()
     def backward(self, inputs: Tensor, labels: Tensor) -> None:
         draws = self.draw(len(inputs))
-        if self.fused and inputs.is_cuda and inputs.dim() == 2 and self.window == FLAT:
+        if not self.structure.dense:
+            found, traces = self._gradients_on_maps(inputs, labels, draws)
+            for index, trace in enumerate(traces):
+                self._follow(index, trace, self.momentum)
+        elif self.fused and inputs.is_cuda and inputs.dim() == 2 and self.window == FLAT:
             from sw.rules.kernels import fused
 
             found = fused.gradients(*self.for_kernels(), inputs, labels, draws)
@@ -248,10 +298,13 @@ class Bstdg(Rule):
         """The random numbers of one batch."""
         device, offset = self.spread.device, self.output_noise
 
-        def normal(units: int) -> Callable[[int], Tensor]:
-            return lambda n: torch.empty(n, units, device=device).normal_(0, self.hidden_noise)
+        def normal(*units: int) -> Callable[[int], Tensor]:
+            return lambda n: torch.empty(n, *units, device=device).normal_(0, self.hidden_noise)
 
-        noise = [draw(normal(units), images) for units in self.sizes[1:-1]]
+        if self.structure.dense:
+            noise = [draw(normal(units), images) for units in self.sizes[1:-1]]
+        else:
+            noise = [draw(normal(*block.shape), images) for block in self._blocks[:-1]]
         shared = draw(lambda n: torch.empty(n, 1, device=device).uniform_(-offset, offset), images)
         return Draws([*noise, shared], draw(lambda n: torch.rand(n, 1, device=device), images))
 
@@ -260,10 +313,7 @@ class Bstdg(Rule):
     ) -> list[tuple[Tensor, Tensor]]:
         """Gradient of weights and thresholds of each layer, by plain PyTorch."""
         layers, read_out = self._forward(inputs, draws)
-        target = labels
-        if not labels.is_floating_point():
-            target = nn.functional.one_hot(labels, self.sizes[-1]).float()
-        parts = self._output_error(layers[-1], read_out, target)
+        parts = self._output_error(layers[-1], read_out, self._target(labels))
         result = []
         for index in reversed(range(len(layers))):
             by_weight = timing.weight_error(parts, layers[index].inputs, self.steps, self.window)
@@ -273,7 +323,7 @@ class Bstdg(Rule):
                 parts = [self._hidden_error(parts, index, layers[index - 1])]
         return result[::-1]
 
-    def _forward(self, inputs: Tensor, draws: Draws) -> tuple[list[_Layer], _ReadOut]:
+    def _forward(self, inputs: Tensor, draws: Draws) -> tuple[list[_Layer], ReadOut]:
         """Every layer's part, and the output's read-out."""
         layers, last = [], len(self.weights) - 1
         for index, threshold in enumerate(self.thresholds):
@@ -291,12 +341,12 @@ class Bstdg(Rule):
             (arrived_by(layers[last].inputs, step) @ weight.T - noisy) / self.spread[last]
             for step in (decision, later)
         )
-        return layers, _ReadOut(decision, later, *margins)
+        return layers, ReadOut(decision, later, *margins)
 
     def _trace(self, index: int, inputs: Tensor, threshold: Tensor) -> Trace:
         return timing.trace(inputs, self.used(self.weights[index]), threshold, self.steps)
 
-    def _output_error(self, layer: _Layer, read_out: _ReadOut, target: Tensor) -> list[Part]:
+    def _output_error(self, layer: _Layer, read_out: ReadOut, target: Tensor) -> list[Part]:
         """The three parts of the output layer's error."""
         beta = self.time_unit
         first = (
@@ -321,3 +371,92 @@ class Bstdg(Rule):
         decay = torch.where(silent, self.silent_decay, -self.fired_decay)
         passed = passed * (decay * layer.margin).exp()
         return Part(passed.masked_fill((layer.times == 0) & (passed > 0), 0), layer.effective)
+
+    def _target(self, labels: Tensor) -> Tensor:
+        """Labels as a share for each class."""
+        if labels.is_floating_point():
+            return labels
+        return nn.functional.one_hot(labels, self.sizes[-1]).to(self.spread.dtype)
+
+    def _threshold(self, index: int) -> Tensor:
+        """θ of a layer, [rows]."""
+        if self.structure.dense:
+            return self.thresholds[index]
+        return self._mean(index) + self.spread[index] * self.thresholds[index]
+
+    def _mean(self, index: int) -> Tensor:
+        mean: Tensor = getattr(self, f"mean{index}")
+        return mean
+
+    def _on_maps(self, index: int, threshold: Tensor) -> timing_maps.Layer:
+        latent = self.weights[index]
+        soft = torch.tanh(self.sharpness * latent)
+        weight = torch.where(self.sharpness > 0, soft, self.used(latent))
+        return timing_maps.Layer(self._blocks[index], weight, threshold, self.spread[index])
+
+    def _source(self, inputs: Tensor) -> timing_maps.Source:
+        return timing_maps.arrived(inputs, self.structure.inputs, self._before)
+
+    def _start_on_maps(self, inputs: Tensor) -> None:
+        """Means, spreads, and thresholds that let the desired share of the windows fire."""
+        source, last = self._source(inputs), len(self.weights) - 1
+        for index, threshold in enumerate(self.thresholds):
+            share = self.output_share if index == last else self.hidden_share
+            self.spread[index] = 1.0
+            potentials = self._on_maps(index, torch.zeros_like(threshold))
+            found = timing_maps.survey(potentials, source, len(inputs), self.steps)
+            peaks = found.seen[0].margin.flatten(0, 2)
+            wanted = peaks.kthvalue(max(1, round((1 - share) * len(peaks))), dim=0).values
+            self._mean(index).copy_(found.mean)
+            self.spread[index] = found.spread.clamp(min=_LEAST)
+            threshold.copy_((wanted - found.mean) / self.spread[index])
+            layer = self._on_maps(index, self._threshold(index))
+            fires = timing_maps.survey(layer, source, len(inputs), self.steps).times
+            source = timing_maps.fired(fires)
+
+    @torch.no_grad()
+    def _gradients_on_maps(
+        self, inputs: Tensor, labels: Tensor, draws: Draws
+    ) -> tuple[list[tuple[Tensor, Tensor]], list[timing_maps.Trace]]:
+        """What :meth:`gradients` gives, and what each block kept."""
+        source, single = self._source(inputs), inputs.dim() == 2
+        layers = []
+        for index, noise in enumerate(draws.noise):
+            noise = noise if noise.dim() == 4 else noise[:, :, None, None]
+            noisy = self._threshold(index) + noise * self.spread[index]
+            layers.append(self._on_maps(index, noisy))
+        traces, read_out = timing_maps.run(
+            layers, source, draws.later, self.steps, single, self.later_from_start
+        )
+        times, margin, step = timing_maps.outputs(traces[-1])
+        layer = _Layer(inputs, times, step, margin)
+        parts = [
+            timing_maps.Part(part.error[:, None, None], part.step[:, None, None])
+            for part in self._output_error(layer, read_out, self._target(labels))
+        ]
+        found = timing_maps.gradients(
+            layers,
+            traces,
+            read_out,
+            parts,
+            source,
+            self.steps,
+            single,
+            (self.silent_decay, self.fired_decay),
+        )
+        return found, traces
+
+    def _follow(self, index: int, trace: timing_maps.Trace, share: float) -> None:
+        """Running mean and spread of a layer, into which those of ``trace`` go by their share."""
+        self._mean(index).lerp_(trace.mean, share)
+        self.spread[index].lerp_(trace.spread.clamp(min=_LEAST), share)
+
+    @torch.no_grad()
+    def calibrate(self, inputs: Tensor, share: float) -> None:
+        """The means and spreads that thresholds on maps are made of, without noise."""
+        source = self._source(inputs)
+        for index in range(len(self.weights)):
+            layer = self._on_maps(index, self._threshold(index))
+            found = timing_maps.survey(layer, source, len(inputs), self.steps)
+            self._follow(index, found, share)
+            source = timing_maps.fired(found.times)

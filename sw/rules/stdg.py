@@ -26,6 +26,7 @@ class Stdg(Bstdg):
     """
 
     name = "stdg"
+    maps = False
     rate = 0.003
     binary = False
 

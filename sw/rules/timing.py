@@ -22,6 +22,7 @@ from sw.rules.neuron import fire, spiked
 __all__ = [
     "FLAT",
     "Part",
+    "ReadOut",
     "Trace",
     "Window",
     "arrived_by",
@@ -46,6 +47,23 @@ class Part(NamedTuple):
 
     error: Tensor  # [B, N]
     step: Tensor  # int64 [B, N], or [B, 1] for one that all units share
+
+
+class ReadOut(NamedTuple):
+    """What the output error needs of the last layer's potentials."""
+
+    decision: Tensor  # t*, int64 [B, 1]
+    later: Tensor  # r, int64 [B, 1]
+    at_decision: Tensor  # margins in units of the spread, U / s, [B, N]
+    at_later: Tensor  # R / s, [B, N]
+
+    @property
+    def first(self) -> Tensor:
+        return torch.minimum(self.decision, self.later)
+
+    @property
+    def second(self) -> Tensor:
+        return torch.maximum(self.decision, self.later)
 
 
 class Window(NamedTuple):

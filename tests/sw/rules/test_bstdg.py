@@ -92,7 +92,7 @@ def test_window_at_every_step(steps):
 
 def test_a_window_refuses_events():
     rule = Bstdg((4, 2), 8, width=2.0)
-    with pytest.raises(UserError, match="takes one spike per input, not events"):
+    with pytest.raises(UserError, match="takes one spike per input of a dense layer, not events"):
         rule.start(torch.ones(5, 8, 4, dtype=torch.int16))
 
 
