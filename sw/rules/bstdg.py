@@ -29,7 +29,7 @@ step r from t* on; y is the one-hot label, U and R the margins at t* and r::
     p = softmax(−(t + δ y) / β + λ U / s)      q = softmax(λ₂ R / s)      β in steps, T / 20
     g(e) = −(p − y) / β      g(t*) = −λ (p − y)      g(r) = −λ₂ (q − y)
 
-With layers on maps (``sw/rules/timing_maps.py``) four things differ, in all of the network's layers:
+In a network with layers on maps four things differ (``sw/rules/timing_maps.py``):
 
 * Of a window of first-spike pooling the unit with the highest potential has the error: it fires
   first, or with others. Of equal ones it is the first, row by row.
