@@ -1,0 +1,58 @@
+"""The exported Verilog of networks with maps, compiled: answers and every hidden spike."""
+
+import pytest
+from cases import VERIFY, mixed_images
+from networks import map_network
+
+from hw.rtl.config import find_config
+from sim import golden
+from sim.verilator.compare import differs, watched
+from sim.verilator.simulator import Simulator
+from sw.encoder import LatencyEncoder
+
+IMAGES = 24
+deep = pytest.mark.deep
+WAYS = (
+    {"alone": True},
+    {},
+    {"stalls": 0.3, "seed": 1},
+    {"stalls": 0.9, "seed": 2},
+    {"reset": 777},
+    {"stalls": 0.5, "reset": 2345},
+)
+
+# name: (shape of the image, encoder, layers, T, lowest and highest threshold, engine)
+PIXELS = {
+    "one convolution": ((6, 6), {}, "3c3,4", 4, -1, 3, "tiles-4"),
+    "pooled, padded, colours": ((3, 8, 9), {"pool": 1}, "6c3p1,f2,5c3p1,f2,7", 8, 0, 5, "tiles-4"),
+    "strides": ((12, 11), {"silent_below": 90}, "4c5s2,6c3x2s1x2p1,9,6", 4, -2, 4, "tiles-2"),
+    "a series": ((1, 37), {}, "5c1x7s1x2p0x3,f1x2,4c1x3,8", 16, 0, 3, "tiles-8"),
+    "poolings behind each other": ((2, 13, 13), {}, "4c3,f2,f1x2,3", 4, 1, 4, "tiles-1"),
+    "one step": ((5, 5), {}, "7c2,f3,2", 1, -3, 3, "tiles-16"),
+    "nobody fires": ((6, 6), {}, "4c3,f2,4", 4, 99, 120, "tiles-4"),
+    "everybody at once": ((6, 6), {}, "4c3,f2,4", 4, -120, -99, "tiles-2"),
+    "loaded": ((8, 8), {"pool": 2}, "9c3p1,f2,11,5", 8, 0, 3, "tiles-8-spram"),
+    "dense layers only": ((5, 6), {}, "12,7,6", 8, 0, 3, "tiles-4"),
+    "more classes than a place has lanes": ((4, 4), {}, "3c2,26", 2, -1, 3, "tiles-1"),
+}
+OFTEN = ("pooled, padded, colours", "strides", "a series", "loaded")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in OFTEN else deep) for name in PIXELS]
+)
+def test_every_kind_of_maps(rng, name):
+    shape, encoder, layers, steps, low, high, engine = PIXELS[name]
+    encoder = LatencyEncoder(shape=shape, **encoder)
+    network = map_network(rng, layers, steps, encoder, low, high)
+    check(network, mixed_images(rng, network, IMAGES), find_config(engine))
+
+
+def check(network, inputs, config):
+    """Answers and spikes are those of the golden model."""
+    simulator = Simulator.build(network, VERIFY, config=config)
+    answer = watched(golden.run_inputs(network, inputs), simulator.layers)
+    for way in WAYS:
+        records = simulator.run(inputs, **way)
+        assert len(records) == len(inputs), way
+        assert not differs(answer, records).any(), way
