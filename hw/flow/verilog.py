@@ -146,7 +146,7 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
         log = folder / "yosys.log"
         run_tool("yosys", ["-q", "-p", script], cwd=folder, log=log, makes="out.v")
         text = (folder / "out.v").read_text(encoding="utf-8")
-    return _header(network, config) + _plain_names(text.split("\n", 1)[1])
+    return _header(network, config) + _open_outputs(_plain_names(text.split("\n", 1)[1]))
 
 
 def _ports(
@@ -183,6 +183,21 @@ def _plain_names(text: str) -> str:
         taken.add(candidate)
         plain[name] = candidate + " "
     return re.sub(r"\\\S+ ", lambda match: plain[match[0]], text)
+
+
+def _open_outputs(text: str) -> str:
+    """Renames wires that lead from an output to nowhere to ``unused_…``, which says to linters that
+    it is meant so.
+    """
+
+    def module(match: re.Match[str]) -> str:
+        body = match[0]
+        for port, wire in re.findall(r"\.(\w+)\((_\d+_)\)", body):
+            if len(re.findall(rf"\b{wire}\b", body)) == 2:  # declared and connected
+                body = re.sub(rf"\b{wire}\b", f"unused_{port}", body)
+        return body
+
+    return re.sub(r"^module .*?^endmodule", module, text, flags=re.M | re.S)
 
 
 def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:

@@ -24,7 +24,7 @@ class ArrivalLayout(data.StructLayout):
     Parameters
     ----------
     units : int
-        Number of input units.
+        Number of input units; 1 where their order says which they are.
     steps : int
         T.
     lanes : int
@@ -163,6 +163,8 @@ class LatencyEncoder(wiring.Component):
     lanes : int
         Pixel lanes: pixels that come in one cycle; they divide those of an image. More than one
         only of grey images without a pool.
+    numbered : bool
+        Arrivals name their units; else their order tells, which then is all of them.
 
     Members
     -------
@@ -173,7 +175,14 @@ class LatencyEncoder(wiring.Component):
         Of the selected pixels, and in any case of the image's last.
     """
 
-    def __init__(self, *, encoder: encoder.LatencyEncoder, steps: int, lanes: int = 1):
+    def __init__(
+        self,
+        *,
+        encoder: encoder.LatencyEncoder,
+        steps: int,
+        lanes: int = 1,
+        numbered: bool = True,
+    ):
         fault = steps_fault(steps, pixels=True)
         if fault:
             raise ValueError(fault)
@@ -186,10 +195,12 @@ class LatencyEncoder(wiring.Component):
         self._encoder = encoder
         self._step_bits = exact_log2(steps)
         self._lanes = lanes
+        self._numbered = numbered
+        arrivals = ArrivalLayout(encoder.inputs if numbered else 1, steps, lanes)
         super().__init__(
             {
                 "pixels": In(stream.Signature(8 * lanes)),
-                "arrivals": Out(stream.Signature(ArrivalLayout(encoder.inputs, steps, lanes))),
+                "arrivals": Out(stream.Signature(arrivals)),
             }
         )
 
@@ -211,12 +222,6 @@ class LatencyEncoder(wiring.Component):
 
         beats = self._encoder.pooled // self._lanes
         position = Signal(range(beats))
-        # Units are numbered channel by channel: each has its own next one, and they go round.
-        starts = self._first_units()
-        unit, *others = units = [
-            Signal(range(self._encoder.inputs), init=start, name=f"unit_{k}" if k else "unit")
-            for k, start in enumerate(starts)
-        ]
         selected = Signal(self._lanes)
         end_of_image = position == beats - 1
         if self._encoder.select is None:
@@ -239,21 +244,31 @@ class LatencyEncoder(wiring.Component):
                 position.eq(Mux(end_of_image, 0, position + 1)),
                 self.arrivals.valid.eq(selected.any() | end_of_image),
                 arrivals.last.eq(end_of_image),
-                *(
-                    into.eq(Mux(end_of_image, start, value))
-                    for into, start, value in zip(
-                        units, starts, [*others, unit + sum(selected)], strict=True
-                    )
-                ),
             ]
+            unit = self._next_unit(m, selected, end_of_image) if self._numbered else None
             for lane in range(self._lanes):
                 pixel = pixels.payload[8 * lane : 8 * (lane + 1)]
+                if unit is not None:
+                    m.d.sync += arrivals.unit[lane].eq(unit + sum(selected[:lane]))
                 m.d.sync += [
-                    arrivals.unit[lane].eq(unit + sum(selected[:lane])),
                     arrivals.step[lane].eq(~pixel[8 - self._step_bits :]),
                     arrivals.spike[lane].eq(selected[lane] & (pixel >= self._encoder.silent_below)),
                 ]
         return m
+
+    def _next_unit(self, m, selected, end_of_image):
+        """Units are numbered channel by channel: each has its own next one, and they go round."""
+        starts = self._first_units()
+        unit, *others = units = [
+            Signal(range(self._encoder.inputs), init=start, name=f"unit_{k}" if k else "unit")
+            for k, start in enumerate(starts)
+        ]
+        following = [*others, unit + sum(selected)]
+        m.d.sync += [
+            each.eq(Mux(end_of_image, start, value))
+            for each, start, value in zip(units, starts, following, strict=True)
+        ]
+        return unit
 
     def _position(self, index):
         """When the value comes that has this index in the map of an image."""

@@ -1,6 +1,6 @@
 """Single-port memory of 16-bit columns: SPRAM on an iCE40 UP5K, a plain memory elsewhere."""
 
-from amaranth.hdl import Array, ClockSignal, Instance, Module, Signal
+from amaranth.hdl import Array, Cat, ClockSignal, Instance, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,6 +29,8 @@ class SinglePortMemory(wiring.Component):
     depth : int
         Rows.
     columns : int
+    width : int, optional
+        Bits of a row that are kept; without it all. The last column may be narrower.
 
     Members
     -------
@@ -39,22 +41,25 @@ class SinglePortMemory(wiring.Component):
         The columns that are written; with any of them ``data`` has no meaning until the next read.
     word : 16
         What is written.
-    data : 16 · columns
+    data : width
         The row that was read, its first column in the lowest bits.
     """
 
-    def __init__(self, *, depth: int, columns: int):
+    def __init__(self, *, depth: int, columns: int, width: int | None = None):
         if depth < 1 or columns < 1:
             raise ValueError(f"Depth and columns must be at least 1, not {depth!r}, {columns!r}")
         self._depth = depth
         self._columns = columns
+        self._width = COLUMN * columns if width is None else width
+        if not COLUMN * (columns - 1) < self._width <= COLUMN * columns:
+            raise ValueError(f"Width must need {columns} columns, not {width!r}")
         super().__init__(
             {
                 "address": In(range(depth)),
                 "enable": In(1),
                 "write": In(columns),
                 "word": In(COLUMN),
-                "data": Out(COLUMN * columns),
+                "data": Out(self._width),
             }
         )
 
@@ -67,17 +72,28 @@ class SinglePortMemory(wiring.Component):
         return m
 
     def _plain(self, m):
-        width = COLUMN * self._columns
-        m.submodules.memory = plain = memory.Memory(shape=width, depth=self._depth, init=[])
-        write, read = plain.write_port(granularity=COLUMN), plain.read_port()
+        whole, rest = divmod(self._width, COLUMN)
+        data = []
+        if whole:
+            data.append(self._memory(m, "memory", COLUMN, whole, self.write[:whole]))
+        if rest:
+            data.append(self._memory(m, "last", rest, 1, self.write[whole:]))
+        m.d.comb += self.data.eq(Cat(data))
+
+    def _memory(self, m, name, width, columns, written):
+        """What is read of a memory of so many columns of ``width`` bits."""
+        m.submodules[name] = plain = memory.Memory(
+            shape=width * columns, depth=self._depth, init=[]
+        )
+        write, read = plain.write_port(granularity=width), plain.read_port()
         m.d.comb += [
             write.addr.eq(self.address),
-            write.data.eq(self.word.replicate(self._columns)),
-            write.en.eq(self.write & self.enable.replicate(self._columns)),
+            write.data.eq(self.word[:width].replicate(columns)),
+            write.en.eq(written & self.enable.replicate(columns)),
             read.addr.eq(self.address),
             read.en.eq(self.enable & ~self.write.any()),
-            self.data.eq(read.data),
         ]
+        return read.data
 
     def _of_spram(self, m):
         """A block for every column of every 16,384 rows."""

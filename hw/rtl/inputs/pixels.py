@@ -66,7 +66,7 @@ class Pixels(Input):
     def source(
         self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, banks: int
     ) -> wiring.PureInterface:
-        front = self.front(m, place, port, steps=steps)
+        front = self._encoder(m, place, port, steps=steps, numbered=True)
         queue = BucketQueue(units=self.encoder.inputs, steps=steps, banks=banks, lanes=self.pixels)
         queue = place(m, "orderer", queue)
         wiring.connect(m, front.arrivals, queue.arrivals)
@@ -75,7 +75,14 @@ class Pixels(Input):
     def front(
         self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int
     ) -> wiring.PureInterface:
-        front = encoder.LatencyEncoder(encoder=self.encoder, steps=steps, lanes=self.pixels)
+        return self._encoder(m, place, port, steps=steps, numbered=False)
+
+    def _encoder(
+        self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, numbered: bool
+    ) -> wiring.PureInterface:
+        front = encoder.LatencyEncoder(
+            encoder=self.encoder, steps=steps, lanes=self.pixels, numbered=numbered
+        )
         front = place(m, "encoder", front)
         wiring.connect(m, wiring.flipped(port), front.pixels)
         return front

@@ -40,8 +40,7 @@ class TilesEngine(wiring.Component):
     Members
     -------
     arrivals : stream of ArrivalLayout
-        Where inputs are pixels: every unit in the order (y, x, c), with or without a spike;
-        ``unit`` is not looked at.
+        Where inputs are pixels: every unit in the order (y, x, c), with or without a spike.
     beats : stream of SpikeBeat
         Where inputs are events, in place of the arrivals.
     potentials : stream of MarginsLayout
@@ -74,7 +73,7 @@ class TilesEngine(wiring.Component):
         layer, steps = network.layers[-1], network.steps
         most_spikes = most_events if len(self.plan.layers) == 1 else None
         if self._pixels:
-            source = {"arrivals": In(stream.Signature(ArrivalLayout(network.sizes[0], steps)))}
+            source = {"arrivals": In(stream.Signature(ArrivalLayout(1, steps)))}
         else:
             source = {"beats": In(stream.Signature(SpikeBeat(network.sizes[0], steps)))}
         load = LoadLayout(self.plan)

@@ -56,7 +56,9 @@ class ListMemory(wiring.Component):
         address = Signal.like(self.index)
         m.d.comb += address.eq(self.index ^ self.odd.replicate(exact_log2(self._depth)))
         if self._width <= COLUMN:
-            m.submodules.entries = entries = SinglePortMemory(depth=self._depth, columns=1)
+            m.submodules.entries = entries = SinglePortMemory(
+                depth=self._depth, columns=1, width=self._width
+            )
             m.d.comb += [
                 entries.address.eq(address),
                 entries.enable.eq(self.read | self.write),

@@ -1,7 +1,5 @@
 """Raster: the place of each pixel, by counting."""
 
-import math
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -26,7 +24,7 @@ class Raster(wiring.Component):
     Members
     -------
     arrivals : stream of ArrivalLayout
-        Every unit, with or without a spike; ``unit`` is not looked at.
+        Every unit, with or without a spike; their order says which they are.
     placed : stream of PlacedLayout
     """
 
@@ -34,7 +32,7 @@ class Raster(wiring.Component):
         self._plan = plan
         super().__init__(
             {
-                "arrivals": In(stream.Signature(ArrivalLayout(math.prod(plan.shape), plan.steps))),
+                "arrivals": In(stream.Signature(ArrivalLayout(1, plan.steps))),
                 "placed": Out(stream.Signature(PlacedLayout(plan))),
             }
         )

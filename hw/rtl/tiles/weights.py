@@ -61,7 +61,9 @@ class Weights(wiring.Component):
             m.d.comb += [port.addr.eq(self.row), port.en.eq(self.read), self.minus.eq(port.data)]
             return m
         columns = plan.weight_columns
-        m.submodules.rows = rows = SinglePortMemory(depth=plan.weight_rows, columns=columns)
+        m.submodules.loaded = rows = SinglePortMemory(
+            depth=plan.weight_rows, columns=columns, width=plan.banks * plan.lanes
+        )
         word, split = self.load.payload, exact_log2(plan.load_columns)
         m.d.comb += [
             rows.address.eq(Mux(self.load.valid, word.address >> split, self.row)),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from amaranth.utils import bits_for
+from networks import map_network
 from samples import command, events_network, image_network, unfinished  # noqa: F401
 
 from hw.export import main as export_command
@@ -22,6 +23,7 @@ from hw.rtl.engines.popcount import Popcount
 from sim.verilator import tool
 from sw import cli
 from sw.cli import UserError, atomic_path, exclusive
+from sw.encoder import LatencyEncoder
 from sw.network import find
 
 NETWORKS = {
@@ -98,6 +100,25 @@ def test_nor_of_a_network_for_events(rng, tmp_path, channels):
         *("result_label", "result_step", "result_margin", "result_fault"),
         *("result_valid", "result_ready"),
     ]
+
+
+@pytest.mark.parametrize("engine", ["tiles-4", "tiles-2-spram"])
+def test_nor_of_a_network_with_maps(rng, tmp_path, engine):
+    """One block for all its layers; what it shows to those who watch leads nowhere."""
+    network = map_network(rng, "5c3p1,f2,7", 4, LatencyEncoder(shape=(3, 6, 8)))
+    config = find_config(engine)
+    path = verilog.export(network, tmp_path, config)
+    lint(path)
+    assert re.findall(r"^module (\w+)\(", path.read_text(), re.M) == [
+        f"firstspike{block}" for block in ("", "_core", "_decide", "_encoder", "_tiles")
+    ]
+    manifest = json.loads((tmp_path / "firstspike.json").read_text())
+    assert manifest["layers"] == "3x6x8-5c3p1-f2-7"
+    assert manifest["image_shape"] == [6, 8, 3]
+    assert manifest["pixels"] == 144
+    loads = engine.endswith("spram")
+    assert any(port["name"] == "load_data" for port in manifest["ports"]) == loads
+    assert (tmp_path / "firstspike.hex").exists() == loads
 
 
 def lint(path):

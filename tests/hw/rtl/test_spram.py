@@ -47,9 +47,13 @@ def accesses(rng, rows, columns):
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize(("depth", "columns"), [(1, 1), (5, 1), (16, 2), (9, 4)])
-def test_reads_what_was_written(rng, depth, columns):
-    dut = SinglePortMemory(depth=depth, columns=columns)
+@pytest.mark.parametrize(
+    ("depth", "columns", "width"),
+    [(1, 1, 16), (5, 1, 16), (16, 2, 32), (9, 4, 64), (7, 1, 11), (9, 3, 36)],
+)
+def test_reads_what_was_written(rng, depth, columns, width):
+    dut = SinglePortMemory(depth=depth, columns=columns, width=width)
+    kept = (1 << width) - 1
 
     async def process(ctx):
         for access, data in accesses(rng, range(depth), columns):
@@ -57,7 +61,7 @@ def test_reads_what_was_written(rng, depth, columns):
             for signal, value in zip(signals, access, strict=True):
                 ctx.set(signal, value)
             await ctx.tick()
-            assert data in (None, ctx.get(dut.data))
+            assert data is None or data & kept == ctx.get(dut.data)
 
     cycle_by_cycle(dut, process)
 
