@@ -4,6 +4,7 @@ Every value is trained with every seed by ``sw.train``, one run after the other:
 
     python -m sw.sweep --vary hidden=64,128,256 --seeds 3 -- --dataset mnist --augment
 
+Values are separated by commas, so layers by dashes: ``--vary layers=8c5s2-16c3s2,16c3p1-f2``.
 What comes after ``--`` are flags of ``sw.train`` for all runs. Results lie in
 ``<build-dir>/sweep/<flag>/``: each run's network and figures, ``sweep.json`` and ``sweep.png``. A
 sweep that was killed goes on where it was; one with other flags than the last is refused once a

@@ -57,9 +57,8 @@ def convolved(spikes: Tensor, weight: Tensor, kind: Conv) -> Tensor:
         spikes, top, left = functional.pad(spikes, (left, right, top, bottom)), 0, 0
     filters = weight.view(len(weight), spikes.shape[1], *kind.kernel)
     if spikes.dtype == torch.float16:
-        spare = -spikes.shape[1] % _CHANNELS
-        spikes, filters = (
-            functional.pad(maps, (0, 0, 0, 0, 0, spare)) for maps in (spikes, filters)
-        )
+        if spare := -spikes.shape[1] % _CHANNELS:
+            spikes = functional.pad(spikes, (0, 0, 0, 0, 0, spare))
+            filters = functional.pad(filters, (0, 0, 0, 0, 0, spare))
         spikes = spikes.contiguous(memory_format=torch.channels_last)
     return functional.conv2d(spikes, filters, stride=kind.stride, padding=(top, left))
