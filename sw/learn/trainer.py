@@ -31,14 +31,14 @@ from sw.learn.batches import (
     informative_inputs,
 )
 from sw.learn.history import Epoch
-from sw.learn.inference import answer, run_layers
+from sw.learn.inference import run_layers
 from sw.learn.recipes import Recipe
 from sw.learn.saved import Saved
 from sw.learn.step import captured, learn, prepare
 from sw.learn.teacher import Teacher, accuracy, targets, taught
+from sw.learn.validation import VALUES, validated
 from sw.network import Layer, Network
 from sw.rules import RULES, Rule
-from sw.rules.neuron import spiked
 from sw.structure import Dense, First, Structure
 
 __all__ = ["Trainer", "encoder_of"]
@@ -53,7 +53,6 @@ _TEACHERS = Saved(
 )
 _COLD = 0.01  # the learning rate at the start of a warm-up, over the recipe's
 _TEACHER = 1_000_002  # in place of an epoch, for what is random in the teacher
-_VALUES = 1 << 25  # spike flags of one chunk of images, all steps (128 MiB)
 
 
 class Trainer:
@@ -106,7 +105,7 @@ class Trainer:
                 f"and rule {recipe.rule!r} learn from each image by itself"
             )
         self.rule: Rule = rule.to(self.device)
-        most = min(4096, _VALUES // (recipe.steps * max(structure.sizes)))
+        most = min(4096, VALUES // (recipe.steps * max(structure.sizes)))
         self._sample = min(len(learn), max(recipe.batch, most))
         sample = torch.randperm(len(learn))[: self._sample].to(self.device)
         self.rule.start(self._learn[0].take(sample))
@@ -201,7 +200,13 @@ class Trainer:
             self.epoch += 1
             if self.epoch == self.recipe.epochs:
                 self._calibrate()
-            self.history.append(self._validate(rate))
+            entry = validated(
+                *(self.rule, *self._probe),
+                epoch=self.epoch,
+                rate=rate,
+                held_out=self._validated,
+            )
+            self.history.append(entry)
             if checkpoint is not None and distributed.first():
                 self._save(checkpoint)
             if watch:
@@ -332,38 +337,6 @@ class Trainer:
         for done in range(self.rule.calibration):
             sample = torch.randperm(len(inputs))[: self._sample].to(self.device)
             self.rule.calibrate(inputs.take(sample, self.recipe.augmentation), 1 / (done + 1))
-
-    def _validate(self, rate: float) -> Epoch:
-        """The epoch's figures; refuses to go on with a network that is broken."""
-        for name, value in self.rule.state_dict().items():
-            if not value.isfinite().all():
-                raise UserError(
-                    f"Epoch {self.epoch}: {name} is no longer finite; lower --rate and start again"
-                )
-        inputs, labels = self._probe
-        layers = self.rule.layers()
-        size = max(1, _VALUES // (inputs.steps * max(self.rule.sizes)))
-        correct, steps, spikes = 0, 0, [0] * len(self.rule.structure.kinds)
-        for part in torch.arange(len(labels), device=self.device).split(size):
-            fired = spiked(inputs.take(part), inputs.steps)
-            times, label, step, _ = answer(layers, fired, self.rule.structure)
-            correct += int((label == labels[part]).sum())
-            steps += int((step + 1).sum())
-            for index, layer in enumerate(times):
-                spikes[index] += int((layer < inputs.steps).sum())
-        for index, count in enumerate(spikes[:-1]):
-            if not count:
-                raise UserError(
-                    f"Epoch {self.epoch}: hidden layer {index} is dead, no unit fires on "
-                    f"{len(labels)} examples; lower --rate or change --seed"
-                )
-        return Epoch(
-            epoch=self.epoch,
-            rate=rate,
-            validation_accuracy=correct / len(labels) if self._validated else None,
-            decision_step_mean=steps / len(labels),
-            spikes_mean=tuple(count / len(labels) for count in spikes),
-        )
 
     @property
     def _identity(self) -> dict[str, object]:
