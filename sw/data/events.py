@@ -87,6 +87,7 @@ class Events:
         channels: int,
         window: float,
         stride: int = 1,
+        shape: Map | None = None,
     ) -> "Events":
         """From the times and units of each recording."""
         times, units = zip(*recordings, strict=True)
@@ -97,6 +98,7 @@ class Events:
             unit=np.concatenate(units).astype(np.int16),
             start=np.cumsum([0, *map(len, times)]),
             stride=stride,
+            shape=shape,
         )
 
     def __getitem__(self, index: np.ndarray) -> "Events":

@@ -137,7 +137,8 @@ class EventAugmentation:
     shift : float, s, at least 0
         Moved in time by up to this, either way; what comes before time 0 is lost.
     pitch : float, units, at least 0
-        Moved to higher or lower units by up to this many neighbours; what leaves them is lost.
+        Moved to higher or lower units by up to this many neighbours, on a map across; what leaves
+        them, or its row, is lost.
     drop : float, 0 … 1
         Share of the events that is lost.
     """
@@ -151,19 +152,22 @@ class EventAugmentation:
         check("Augmentation", settings_of(type(self)), asdict(self))
 
     def __call__(
-        self, time: Tensor, unit: Tensor, valid: Tensor, stride: int
+        self, time: Tensor, unit: Tensor, valid: Tensor, stride: int, width: int | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Changed ``time`` and ``unit`` of events, and which of them are ``valid``; all [B, E].
-        ``stride`` as :class:`Events` has it. Random numbers come from the default generator.
+        ``stride`` as :class:`Events` has it, ``width`` of their map if they lie on one. Random
+        numbers come from the default generator.
         """
         drawn = draw(lambda n: torch.rand(n, 3, device=time.device), len(time))
         stretch, shift, pitch = (2 * drawn - 1).T[:, :, None]
         time = time * (1 + self.stretch * stretch) + self.shift * shift
-        unit = unit + stride * (self.pitch * pitch).round().long()
+        moved = unit + stride * (self.pitch * pitch).round().long()
+        if width is not None:
+            valid = valid & (moved // width == unit // width)
         if self.drop:
             drawn = draw(lambda n: torch.rand(n, time.shape[1], device=time.device), len(time))
             valid = valid & (drawn >= self.drop)
-        return time, unit, valid
+        return time, moved, valid
 
 
 class Inputs(Protocol):
@@ -267,7 +271,8 @@ class EventInputs:
         place = place.clamp(max=len(self._time) - 1)
         events = self._time[place], self._unit[place].long(), valid
         if augment is not None:
-            events = augment(*events, self._events.stride)
+            shape = self._events.shape
+            events = augment(*events, self._events.stride, shape and shape[2])
         return encode_events(*events, self._events, self.steps)
 
 

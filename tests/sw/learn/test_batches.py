@@ -283,3 +283,16 @@ def test_a_single_row_stays_in_its_row(rng):
     changed = augment(images)
     assert (changed[:, :, 10:20] == 200).all()
     assert (changed[:, 0, :3] < 200).any()
+
+
+def test_events_on_a_map_stay_in_their_rows():
+    """Of two rows of five: what moves beyond its row is lost, not in the next one."""
+    events = Events.collect(
+        [(np.full(10, 0.5), np.arange(10))] * 200, channels=10, window=1.0, shape=(1, 2, 5)
+    )
+    inputs = EventInputs(events, 1, CPU)
+    torch.manual_seed(0)
+    augment = EventAugmentation(**{**STILL, "pitch": 2.0})
+    taken = inputs.take(torch.arange(200), augment).view(200, 2, 5)
+    rows = {tuple(row) for image in taken.tolist() for row in image}
+    assert rows == {(1, 1, 1, 0, 0), (1, 1, 1, 1, 0), (1,) * 5, (0, 1, 1, 1, 1), (0, 0, 1, 1, 1)}
