@@ -265,7 +265,13 @@ _MAPS: dict[str, tuple[float, Mapping[str, Value]]] = {
     ),
     "bstdg": (
         0.015,
-        {"threshold_factor": 5.0, "silent_decay": 3.0, "fired_decay": 3.0, "calibration": 40},
+        {
+            "threshold_factor": 5.0,
+            "silent_decay": 3.0,
+            "fired_decay": 3.0,
+            "calibration": 40,
+            "anneal_share": 0.7,
+        },
     ),
 }
 """Rate and settings for layers on maps, by rule; the first learns them best."""

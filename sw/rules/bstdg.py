@@ -133,6 +133,7 @@ class Bstdg(Rule):
 
     name = "bstdg"
     maps = True
+    grows = True
     rate = 0.01
     spread: Tensor
     sharpness: Tensor
@@ -454,6 +455,8 @@ class Bstdg(Rule):
     @torch.no_grad()
     def calibrate(self, inputs: Tensor, share: float) -> None:
         """The means and spreads that thresholds on maps are made of, without noise."""
+        if self.structure.dense:
+            return
         source = self._source(inputs)
         for index in range(len(self.weights)):
             layer = self._on_maps(index, self._threshold(index))

@@ -120,6 +120,11 @@ def test_layers_on_maps_have_a_recipe_of_their_own():
     assert preset("mnist", hidden=hidden).steps == PRESETS["mnist-maps"].steps
     changed = preset("mnist", hidden=hidden, settings={"gain": 3.0}).settings
     assert changed == {**PRESETS["mnist-maps"].settings, "gain": 3.0}
+    timing = preset("mnist", hidden=hidden, rule="bstdg", settings={"lead": 2.0})
+    assert timing.rate == 0.015
+    assert timing.settings["threshold_factor"] == 5  # of spreads, not of potentials
+    assert timing.settings["lead"] == 2
+    assert "integer" not in timing.settings
 
 
 def test_another_rule_starts_from_its_own_rate_and_settings():
