@@ -87,7 +87,8 @@ class Emit(wiring.Component):
         writes = self.mask.any()
         if self._plan.can_overflow:
             full = Signal()
-            m.d.comb += full.eq(self.count + self.taken == self._plan.list_words)
+            # A word stays free, so that the end of a list is never its begin.
+            m.d.comb += full.eq(self.count + self.taken == self._plan.list_words - 1)
             with m.If(full & writes):
                 m.d.sync += self.fault.eq(1)
             writes = writes & ~full

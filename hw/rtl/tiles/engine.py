@@ -10,6 +10,7 @@ from hw.rtl.tiles.emit import Emit
 from hw.rtl.tiles.grid import Grid
 from hw.rtl.tiles.layouts import EmittedLayout, FiredLayout, LoadLayout
 from hw.rtl.tiles.lists import ListMemory, SegmentTable
+from hw.rtl.tiles.locate import Locate
 from hw.rtl.tiles.planner import plan_network
 from hw.rtl.tiles.raster import Raster
 from hw.rtl.tiles.reader import Reader
@@ -145,6 +146,9 @@ class TilesEngine(wiring.Component):
         if self._pixels:
             m.submodules.raster = source = Raster(self.plan)
             into, port = source.arrivals, self.arrivals
+        else:
+            m.submodules.locate = source = Locate(self.plan)
+            into, port = source.beats, self.beats
         m.d.comb += [
             into.payload.eq(port.payload),
             into.valid.eq(port.valid & ~self.restart),

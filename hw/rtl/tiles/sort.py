@@ -79,7 +79,7 @@ class Sort(wiring.Component):
             {name: placed.shape()[name].shape for name in ("step", "lane", "x", "y")}
         )
         spike, last = Signal(unsorted), Signal()
-        index = Signal.like(self.index, name="next_index")
+        index = Signal(range(plan.list_words + 1), name="next_index")
         step = Signal(range(plan.steps + 1), name="next_step")
         begin = Signal.like(self.position)
         # The word of a step is that behind its own.

@@ -1,0 +1,114 @@
+"""The tiles engine against the golden model: every spike time, and the margins that decide."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from inferences import check
+from networks import map_network, random_spikes
+
+from sw.encoder import EventsEncoder, LatencyEncoder
+
+# structure: shape, T, P, lowest and highest threshold
+CASES = {
+    "4c3p1-f2-6c3p1-f2-5": ((8, 8), 4, 4, 1, 4),
+    "5c3s2p1-3c2-4": ((7, 6), 4, 2, -1, 3),
+    "2c5s2p2-9-7-2": ((6, 6), 8, 4, -1, 3),
+    "3c1-f3-2": ((7, 8), 4, 2, 0, 2),
+    "6c2-f2x1-3c1x2-3": ((3, 4, 6), 2, 4, 0, 4),
+    "4c1x3s1x2p0.0.2.1-f1x2-5c1x3-3": ((2, 1, 19), 4, 4, 0, 3),
+    "2c3x1s2x1p1.0.0.0-3c2s3-2": ((3, 6, 5), 1, 1, -1, 2),
+    "3c3p2.0.1.2-f2-f2-2": ((9, 8), 16, 8, 1, 4),
+    "40-30-6": ((5, 5), 8, 4, -2, 4),
+    "3": ((2, 3, 3), 4, 2, -1, 3),
+}
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_pixels(rng, text):
+    shape, steps, lanes, low, high = CASES[text]
+    encoder = LatencyEncoder(shape=shape, silent_below=60)
+    network = map_network(rng, text, steps, encoder, low, high)
+    images = rng.integers(0, 256, (3, *encoder.image_shape), np.uint8)
+    images[1] = rng.choice([0, 100, 255], images[1].shape)
+    check(network, encoder.encode(images, steps), lanes=lanes)
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_events_that_repeat(rng, text):
+    shape, steps, lanes, low, high = CASES[text]
+    encoder = EventsEncoder(shape=(1, *shape)[-3:])
+    network = map_network(rng, text, steps, encoder, low, high)
+    check(network, random_spikes(rng, 3, network.sizes[0], steps), lanes=lanes)
+
+
+def structures(draw, shape):
+    """One to three layers on maps that fit, and one or two dense ones."""
+    height, width = shape[1:]
+    entries = []
+    for _ in range(draw(st.integers(1, 3))):
+        if entries and draw(st.booleans()):
+            down, across = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+            if down > height or across > width:
+                break
+            entries.append(f"f{down}x{across}")
+            height, width = height // down, width // across
+            continue
+        kernel, stride, padding = (
+            [draw(st.integers(low, high)) for _ in range(count)]
+            for low, high, count in ((1, 5, 2), (1, 3, 2), (0, 2, 4))
+        )
+        rows = (height + sum(padding[:2]) - kernel[0]) // stride[0] + 1
+        columns = (width + sum(padding[2:]) - kernel[1]) // stride[1] + 1
+        if rows < 1 or columns < 1:
+            break
+        edges = f"{kernel[0]}x{kernel[1]}s{stride[0]}x{stride[1]}"
+        dots = ".".join(map(str, padding))
+        entries.append(f"{draw(st.integers(1, 6))}c{edges}p{dots}")
+        height, width = rows, columns
+    dense = draw(st.lists(st.integers(1, 12), min_size=1, max_size=2))
+    return "-".join([*entries, *map(str, dense)])
+
+
+def any_network(data, examples):
+    draw = data.draw
+    shape = draw(st.tuples(st.integers(1, 5), st.integers(1, 7), st.integers(1, 7)))
+    text, steps = structures(draw, shape), draw(st.sampled_from([1, 2, 4, 8]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    low = draw(st.integers(-3, 3))
+    encoder = draw(
+        st.sampled_from([LatencyEncoder(shape=shape, silent_below=50), EventsEncoder(shape=shape)])
+    )
+    network = map_network(rng, text, steps, encoder, low, low + draw(st.integers(0, 4)))
+    if isinstance(encoder, LatencyEncoder):
+        images = rng.integers(0, 256, (examples, *encoder.image_shape), np.uint8)
+        spikes = encoder.encode(images, steps)
+    else:
+        spikes = random_spikes(rng, examples, network.sizes[0], steps)
+    check(
+        network,
+        spikes,
+        lanes=draw(st.sampled_from([1, 2, 4, 8])),
+        loaded=draw(st.booleans()),
+        idle=draw(st.sampled_from([0, 0.5])),
+        pause=draw(st.sampled_from([0, 0.7])),
+    )
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(st.data())
+def test_any_network(data):
+    any_network(data, 2)
+
+
+@pytest.mark.deep
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_many_networks(data):
+    any_network(data, 3)
