@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from inferences import check
+from inferences import check, infer
 from networks import map_network, random_spikes
 
+from hw.rtl.tiles import plan, planner
+from hw.rtl.tiles.engine import TilesEngine
 from sw.encoder import EventsEncoder, LatencyEncoder
 
 # structure: shape, T, P, lowest and highest threshold
@@ -112,3 +114,61 @@ def test_any_network(data):
 @given(st.data())
 def test_many_networks(data):
     any_network(data, 3)
+
+
+@pytest.fixture
+def network(rng):
+    """A network that takes a while, with all kinds of layers."""
+    return map_network(rng, "6c3p1-f2-5c3-3", 4, LatencyEncoder(shape=(6, 6), silent_below=60))
+
+
+def random_input(rng, network, count):
+    images = rng.integers(0, 256, (count, *network.encoder.image_shape), np.uint8)
+    return network.encoder.encode(images, network.steps)
+
+
+@pytest.mark.parametrize("when", [0, 30, 47, 81, 177, 301])
+def test_restart_at_any_time(rng, network, when):
+    check(network, random_input(rng, network, 2), lanes=4, restart_after=when)
+
+
+@pytest.mark.parametrize(("idle", "pause"), [(0, 0.9), (0.9, 0), (0.5, 0.5)])
+def test_streams(rng, network, idle, pause):
+    check(network, random_input(rng, network, 3), lanes=2, idle=idle, pause=pause)
+
+
+@pytest.mark.parametrize("lanes", [1, 4, 8])
+def test_loaded_weights(rng, network, lanes):
+    check(network, random_input(rng, network, 2), lanes=lanes, loaded=True)
+
+
+def test_thresholds_of_32_bits(rng, network):
+    limits = np.iinfo(np.int32)
+    for index, layer in enumerate(network.layers):
+        if layer.outputs:
+            layer.threshold[:2] = limits.min + index, limits.max
+    check(network, random_input(rng, network, 2), lanes=4)
+    network.layers[-1].threshold[:] = limits.max - 1
+    check(network, random_input(rng, network, 2), lanes=4)
+
+
+def test_silent_inputs(rng, network):
+    images = np.zeros((2, 6, 6), np.uint8)
+    check(network, network.encoder.encode(images, network.steps), lanes=4)
+
+
+def test_more_spikes_than_the_lists_hold(rng, monkeypatch):
+    """The answer is a fault, and that of the next input is right."""
+    for module in (plan, planner):
+        monkeypatch.setattr(module, "LIST_WORDS", 64)
+    network = map_network(rng, "8c1-3", 4, LatencyEncoder(shape=(4, 4), silent_below=1))
+    network.layers[0].weight[:] = True
+    network.layers[0].threshold[:] = 1  # all 128 units fire with their pixel
+    network.layers[1].threshold[:] = 200
+    dut = TilesEngine(network=network, lanes=1)
+    assert (dut.plan.list_words, dut.plan.list_need) == (64, 16 + 128)
+    some, every = [(0, 3), (2, 5)], [(0, unit) for unit in range(16)]
+    seen = infer(dut, network, [some, every, some])
+    assert [each.fault for each in seen] == [False, True, False]
+    assert seen[0].margins[-1] == seen[2].margins[-1]
+    assert (seen[2].times[0] < 4).sum() == 2 * 8
