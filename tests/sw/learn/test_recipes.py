@@ -89,7 +89,10 @@ def test_changes():
         ({"hidden": (5, 0)}, "Hidden must be at least 1, not 0"),
         ({"steps": 12}, "Steps must be a power of two where pixels are encoded, not 12"),
         ({"steps": 512}, "Steps must be in 1 … 256, not 512"),
-        ({"growth": (2,)}, "^Rule 'bstdg' learns one window only; take --rule .*surrogate"),
+        (
+            {"growth": (2,), "rule": "s4nn"},
+            "^Rule 's4nn' learns one window only; take --rule bstdg",
+        ),
         ({"growth": (2, 3), "rule": "surrogate"}, "Steps must be a power of two .*, not 3"),
         ({"warm_up": -1}, "Warm-up must be at least 0, not -1"),
         ({"epochs": 0}, "Epochs must be at least 1, not 0"),
