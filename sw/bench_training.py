@@ -8,7 +8,8 @@ device, one step of Adam included, without augmentation:
 * back-propagation through time as snnTorch and SpikingJelly do it, if they are installed (``pip
   install snntorch spikingjelly``; this project does not depend on them). Weights are real, neurons
   integrate without a leak, the loss is the cross-entropy of spike counts. They run eagerly, as they
-  are used, and captured as a CUDA graph, which is how fast they could be.
+  are used, and captured as a CUDA graph, which is how fast they could be; SpikingJelly on a GPU
+  also with products in half precision.
 
 By ``torchrun --nproc-per-node N -m sw.bench_training --device cuda`` the timing rule alone is
 timed, each batch shared by N GPUs.
@@ -18,7 +19,9 @@ timed, each batch shared by N GPUs.
 or a comparison each) and ``bytes`` moved (weights, the state of Adam, spike times), each over the
 best of the device's vector units, and the larger of the two times over the time taken. The best:
 every lane one operation per cycle; bytes as a large copy moves them. Tensor cores, which few steps
-use, could do more.
+use, could do more. With layers on maps it has, for both rules, the additions and multiplications of
+the three products of each layer (potentials, gradient of the weights, error of the layer before)
+at every step, over what tensor cores do of a large product in half precision.
 """
 
 import argparse
@@ -39,11 +42,13 @@ from sw.data.registry import EVENT_DATASETS, load_selected
 from sw.encoder import LatencyEncoder
 from sw.flags import parser, positive_int
 from sw.learn import distributed, peers
+from sw.learn.recipes import MAPS
 from sw.learn.step import captured, learn
-from sw.limits import sizes_fault, steps_fault
+from sw.limits import steps_fault
 from sw.rules import RULES
 from sw.rules.settings import Value
 from sw.selection import Selection
+from sw.structure import Dense, First, Structure, parse
 
 __all__ = ["Bench", "Case", "Limits", "Roofline", "Row", "cases", "main", "measure"]
 
@@ -51,12 +56,18 @@ _ROUNDS = 5  # the median of so many timings
 _SECONDS = 0.2  # each of them takes at least
 _WARM_UP = 3
 _LANES = 128  # of one multiprocessor
+_FACTOR = 8192  # edge of a product that keeps tensor cores busy
 _RULES: dict[str, dict[str, Value]] = {
     "bstdg": {},
     "bstdg, plain": {"fused": False},
     "surrogate": {},
 }
-_PEERS = {"snntorch": peers.snntorch_network, "spikingjelly": peers.spikingjelly_network}
+_PEERS = {
+    "snntorch": peers.snntorch_network,
+    "spikingjelly": peers.spikingjelly_network,
+    "spikingjelly, half": peers.half_spikingjelly_network,
+}
+_GPU_ONLY = {"bstdg, plain", "spikingjelly, half"}  # a CPU has no other than the plain one
 
 
 class Case(NamedTuple):
@@ -70,9 +81,10 @@ class Case(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a GPU does at best."""
+    """What a GPU does at best: its vector units, its tensor cores, its memory."""
 
     operations_per_second: float
+    tensor_operations_per_second: float
     bytes_per_second: int
 
 
@@ -124,7 +136,13 @@ def arguments() -> argparse.ArgumentParser:
     flags = parser("Benchmark training against other libraries.", dataset="digits", seed=True)
     flags.set_defaults(dataset="digits")
     add = flags.add_argument
-    add("--hidden", metavar="N", type=positive_int, default=600, help="(default: %(default)s)")
+    add(
+        "--layers",
+        "--hidden",
+        metavar="L[,L…]",
+        default="600",
+        help="the hidden layers, as sw.train takes them (default: %(default)s)",
+    )
     add("--steps", metavar="T", type=positive_int, nargs="+", default=[8, 64, 256])
     add("--batch", metavar="N", type=positive_int, default=256, help="(default: %(default)s)")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
@@ -143,9 +161,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not isinstance(data, Dataset):
         raise UserError(f"--dataset {args.dataset}: holds events; name a data set of images")
     faults = [steps_fault(steps, pixels=True) for steps in args.steps]
-    faults.append(sizes_fault((data.train_images[0].size, args.hidden, len(data.labels))))
     if fault := next(filter(None, faults), None):
         raise UserError(fault)
+    encoder = LatencyEncoder(shape=data.shape, silent_below=16)
+    try:
+        kinds = (*parse(args.layers), Dense(units=len(data.labels)))
+        structure = Structure(encoder.map, kinds)
+    except ValueError as error:
+        raise UserError(f"--layers: {error}") from None
     if not 1 <= args.batch <= len(data.train_images):
         raise UserError(f"--batch must be in 1 … {len(data.train_images)}, not {args.batch}")
     device = torch.device(args.device)
@@ -154,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with distributed.joined(device) as device:
         if args.batch % distributed.count():
             raise UserError(f"--batch must be divisible by {distributed.count()}, not {args.batch}")
-        result = _bench(args, data, device)
+        result = _bench(args, data, encoder, structure, device)
         if not distributed.first():
             return
     if args.json:
@@ -163,29 +186,37 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(cli.to_json(result))
 
 
-def _bench(args: argparse.Namespace, data: Dataset, device: torch.device) -> Bench:
-    encoder = LatencyEncoder(shape=data.shape, silent_below=16)
+def _bench(
+    args: argparse.Namespace,
+    data: Dataset,
+    encoder: LatencyEncoder,
+    structure: Structure,
+    device: torch.device,
+) -> Bench:
     labels = distributed.part(torch.from_numpy(data.train_labels[: args.batch])).to(device)
     limits = _limits(device)
-    sizes = (encoder.inputs, args.hidden, len(data.labels))
     rows = []
     for steps in args.steps:
         times = torch.from_numpy(encoder.times(data.train_images[: args.batch], steps)).short()
         times = distributed.part(times).to(device)
         torch.manual_seed(args.seed)
-        for case in cases(sizes, steps, times, labels, args.only):
+        for case in cases(structure, steps, times, labels, args.only):
             row = measure(case, steps, args.batch, device)
-            if case.name == "bstdg" and limits and distributed.count() == 1:
-                rate = row.images_per_second
-                if rate is not None:
-                    row = replace(row, roofline=_roofline(sizes, times, steps, rate, limits))
+            rate = row.images_per_second
+            if rate is not None and limits and distributed.count() == 1:
+                if not structure.dense and case.name in _RULES:
+                    roofline = _tensor_roofline(structure, args.batch, steps, rate, limits)
+                    row = replace(row, roofline=roofline)
+                elif len(structure.kinds) == 2 and case.name == "bstdg":
+                    roofline = _roofline(structure.sizes, times, steps, rate, limits)
+                    row = replace(row, roofline=roofline)
             rows.append(row)
             if args.profile and case.name == "bstdg" and not case.captured:
                 print(_profile(case))
     if not rows:
         raise UserError(f"--only {args.only}: needs its package, or --device cuda; not timed")
     return Bench(
-        network="-".join(map(str, sizes)),
+        network=str(structure),
         dataset=args.dataset,
         batch=args.batch,
         device=torch.cuda.get_device_name() if limits else "CPU",
@@ -197,27 +228,37 @@ def _bench(args: argparse.Namespace, data: Dataset, device: torch.device) -> Ben
 
 
 def cases(
-    sizes: Sequence[int], steps: int, times: Tensor, labels: Tensor, only: str | None = None
+    structure: Structure | Sequence[int],
+    steps: int,
+    times: Tensor,
+    labels: Tensor,
+    only: str | None = None,
 ) -> Iterator[Case]:
     """Everything that can be timed on the device of ``times`` int16 [B, N_in], one after the other,
     so that only one lies in memory; or what is called ``only``.
     """
+    structure = Structure.of(structure)
     graphs = (True, False) if times.is_cuda else (False,)
+
+    def wanted(name: str) -> bool:
+        return only in (None, name) and (times.is_cuda or name not in _GPU_ONLY)
+
     for name, settings in _RULES.items():
-        if only not in (None, name) or (not times.is_cuda and name == "bstdg, plain"):
-            continue  # a CPU has no other than the plain one
+        if not wanted(name) or (not structure.dense and "fused" in settings):
+            continue
         if distributed.count() > 1 and name != "bstdg":
             return
         for graph in graphs:
-            rule = RULES[name.split(",")[0]](sizes, steps, **settings).to(times.device)
+            given = settings if structure.dense else MAPS[name][1]
+            rule = RULES[name.split(",")[0]](structure, steps, **given).to(times.device)
             rule.start(times)
             rate = torch.tensor(1e-4, device=times.device)
             optimizer = rule.optimizer([{**group, "lr": rate} for group in rule.groups()])
             yield Case(name, rule, partial(learn, rule, optimizer, times, labels), graph)
     for name, peer in _PEERS.items():
-        for graph in graphs if only in (None, name) else ():
+        for graph in graphs if wanted(name) else ():
             try:
-                network = peer(sizes)
+                network = peer(structure)
             except ImportError:
                 continue
             train = torch.stack([times == t for t in range(steps)]).float()  # [T, B, N_in]
@@ -286,25 +327,32 @@ def _step_bytes(case: Case) -> int:
 
 
 def _limits(device: torch.device) -> Limits | None:
-    """Those of a GPU; bytes as a large copy moves them."""
+    """Those of a GPU; bytes as a large copy moves them, tensor cores by a large product."""
     if device.type != "cuda":
         return None
     source = torch.empty(1 << 30, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    seconds = []
-    for _ in range(8):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        target.copy_(source)
-        end.record()
-        end.synchronize()
-        seconds.append(start.elapsed_time(end) / 1000)
+    factor = torch.randn(_FACTOR, _FACTOR, device=device, dtype=torch.float16)
     properties = torch.cuda.get_device_properties(device)
     clock = properties.clock_rate * 1000  # given in kHz
     return Limits(
         operations_per_second=properties.multi_processor_count * _LANES * clock,
-        bytes_per_second=round(2 * source.numel() / min(seconds)),
+        tensor_operations_per_second=2 * _FACTOR**3 / _seconds(lambda: factor @ factor),
+        bytes_per_second=round(2 * source.numel() / _seconds(lambda: target.copy_(source))),
     )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """What a GPU takes for it, the least of a few times."""
+    seconds = []
+    for _ in range(8):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        work()
+        end.record()
+        end.synchronize()
+        seconds.append(start.elapsed_time(end) / 1000)
+    return min(seconds)
 
 
 def _roofline(
@@ -324,6 +372,26 @@ def _roofline(
     moved = 4 * 2 * 4 * weights + batch * sum(sizes)
     best = max((forward + backward) / limits.operations_per_second, moved / limits.bytes_per_second)
     return Roofline(operations=forward + backward, bytes=moved, share=round(best * rate / batch, 4))
+
+
+def _tensor_roofline(
+    structure: Structure, batch: int, steps: int, rate: float, limits: Limits
+) -> Roofline:
+    """Of one step of a rule with layers on maps."""
+    products, weights = 0, 0
+    for index, (kind, inputs, output) in enumerate(
+        zip(structure.kinds, structure.maps, structure.maps[1:], strict=False)
+    ):
+        if isinstance(kind, First):
+            continue
+        rows, columns = kind.weights(inputs)
+        places = output[1] * output[2]
+        products += (3 if index else 2) * rows * columns * places
+        weights += rows * columns
+    operations = 2 * products * steps * batch
+    moved = 4 * 2 * 4 * weights + batch * sum(structure.sizes)
+    best = max(operations / limits.tensor_operations_per_second, moved / limits.bytes_per_second)
+    return Roofline(operations=operations, bytes=moved, share=round(best * rate / batch, 4))
 
 
 def _profile(case: Case) -> str:

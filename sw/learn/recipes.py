@@ -21,7 +21,7 @@ from sw.rules import RULES
 from sw.rules.settings import Value, check, settings_of
 from sw.structure import Conv, Dense, First, Kind, parse
 
-__all__ = ["PRESETS", "Recipe", "hidden_layers", "preset"]
+__all__ = ["MAPS", "PRESETS", "Recipe", "hidden_layers", "preset"]
 
 _IMAGES_ONLY = {"pool", "inputs", "silent_below", "distillation"}
 _FLAGS = {"distillation": "distil"}  # other than the field's name
@@ -244,7 +244,7 @@ def hidden_layers(text: str) -> tuple[int | Conv | First, ...]:
     return tuple(kind.units if isinstance(kind, Dense) else kind for kind in parse(text))
 
 
-_MAPS: dict[str, tuple[float, Mapping[str, Value]]] = {
+MAPS: dict[str, tuple[float, Mapping[str, Value]]] = {
     "surrogate": (
         0.01,
         {
@@ -277,9 +277,9 @@ _MAPS: dict[str, tuple[float, Mapping[str, Value]]] = {
 """Rate and settings for layers on maps, by rule; the first learns them best."""
 
 
-def _on_maps(recipe: Recipe, rule: str = next(iter(_MAPS))) -> Recipe:
+def _on_maps(recipe: Recipe, rule: str = next(iter(MAPS))) -> Recipe:
     """``recipe`` with a rule's rate and settings for layers on maps."""
-    rate, settings = _MAPS[rule]
+    rate, settings = MAPS[rule]
     return replace(recipe, rule=rule, rate=rate, settings=settings)
 
 
@@ -325,7 +325,7 @@ def preset(
     if not all(isinstance(each, int) for each in changes.get("hidden") or ()):
         recipe = PRESETS.get(f"{dataset}-maps") or _on_maps(recipe)
         rule = changes.get("rule")
-        if rule in _MAPS and rule != recipe.rule:
+        if rule in MAPS and rule != recipe.rule:
             recipe = _on_maps(recipe, rule)
     if augment is not False and recipe.augmentation is None:
         augmented = replace(recipe, augmentation=kind())
