@@ -2,7 +2,8 @@
 
 The control of the pipeline (valid, ready, which stage stalls which) is stepped cycle by cycle for
 many images at once. It needs no weights: how many spikes each step has and which banks and groups
-of units they come from follow from the golden model's spike times.
+of units they come from follow from the golden model's spike times. An engine that makes a whole
+network has its own arithmetic (sim/cycles/engines).
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import numpy as np
 from hw.rtl.banks import bank_of
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.decide import decide_latency
-from hw.rtl.engines.base import Engine
+from hw.rtl.engines.base import Engine, NetworkEngine
 from hw.rtl.inputs.base import Input
 from sim.cycles.fire import Fire
 from sim.cycles.stage import Stage, run
@@ -26,6 +27,7 @@ from sw.network import Layer, Network
 __all__ = ["Traffic", "cycles", "traffic"]
 
 _CHUNK = 1024  # images at a time
+_WHOLE_CHUNK = 256  # … whose every place is looked at
 
 
 def cycles(
@@ -51,6 +53,8 @@ def cycles(
     -------
     int64 [B]
     """
+    if config.whole:
+        return _whole(network, inputs, answer, config)
     source, first = config.input(network), config.engine(0)
     input_stages = _module(source)
     before = input_stages.start(source, first) + decide_latency(network.layers[-1].outputs)
@@ -70,6 +74,19 @@ def cycles(
     return result
 
 
+def _whole(network: Network, inputs: Inputs, answer: Answer, config: Config) -> np.ndarray:
+    """The same where one engine makes the network: what it takes of each piece of images."""
+    engine, most, source = config.whole, config.most_spikes(network)[0], config.input(network)
+    assert engine is not None
+    result = np.zeros(len(answer.step), np.int64)
+    for start in range(0, len(result), _WHOLE_CHUNK):
+        part = slice(start, min(start + _WHOLE_CHUNK, len(result)))
+        spikes = network.encoder.encode(inputs[part], network.steps)
+        taken = _module(source).taken(source, inputs[part], network.steps)
+        result[part] = _module(engine).cycles(engine, network, spikes, taken, answer[part], most)
+    return result
+
+
 def _layer(
     config: Config, index: int, layer: Layer, times: np.ndarray | None, visited: np.ndarray
 ) -> Iterator[Stage]:
@@ -80,8 +97,8 @@ def _layer(
         yield Fire(times, config.engine(index + 1).banks, visited)
 
 
-def _module(part: Engine | Input) -> ModuleType:
-    """The module of the engine's or the input's stages: that of its name, here."""
+def _module(part: Engine | NetworkEngine | Input) -> ModuleType:
+    """The module of the engine's or the input's cycles: that of its name, here."""
     _, _, name = type(part).__module__.partition("hw.rtl.")
     return import_module(f"sim.cycles.{name}")
 
@@ -93,7 +110,8 @@ class Traffic:
     Parameters
     ----------
     needed : int [B]
-        Weight bits of the spikes up to each decision: a row of every spike's layer.
+        Weight bits of the spikes up to each decision: a row of every spike's layer; of an engine
+        that makes tiles, one for each tile.
     early : int [B]
         Of these, the bits that are read before the image's last pixel has come: step 0 of the
         inputs.
@@ -120,6 +138,11 @@ def traffic(network: Network, inputs: Inputs, answer: Answer, config: Config = D
     """What inferences of ``inputs`` need of the memories of weights; as :func:`cycles`, which see.
     Where inputs are events, nothing is early: cycles are counted from the first.
     """
+    if config.whole:
+        most = config.most_spikes(network)[0]
+        spikes = network.encoder.encode(inputs, network.steps)
+        needed, width = _module(config.whole).traffic(config.whole, network, spikes, answer, most)
+        return Traffic(needed=needed, early=np.zeros_like(needed), width=width)
     bound = np.minimum(answer.step, network.steps - 1)[:, None]
     outputs = [layer.outputs for layer in network.layers]
     first = _counts(network, inputs, 1)[:, 0]

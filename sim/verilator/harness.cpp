@@ -7,7 +7,8 @@
 //   ENDS    file of 8 bytes per image: the index after its last item
 //   WORDS   file of 2 bytes each: weights that are loaded before the first image
 //   HIDDEN  hidden units that probes watch, 0 without probes
-//   MODE    "alone": an image is offered once the answer before it is taken; "stream": at any time
+//   MODE    "alone": an image is offered to a core that has been idle since the answer before it was
+//           taken; "stream": at any time
 //   STALLS  probability of a pause after each item and after each answer
 //   SEED    of the pauses and of what memories and registers hold at power-up
 //   RESET   cycle in which everything is reset and starts again from the first image; 0 is never
@@ -32,6 +33,7 @@ namespace {
 
 constexpr uint16_t kNever = 0xffff;
 constexpr uint16_t kTwice = 0xfffe;
+constexpr uint64_t kIdle = 32;  // cycles after which a core that has answered is idle
 
 std::vector<uint16_t> firing;               // of the inference that runs: step of each hidden unit
 std::deque<std::vector<uint16_t>> decided;  // of inferences whose answer is not yet taken
@@ -109,7 +111,8 @@ int main(int argc, char** argv) {
         const bool reset = cycle < 2 || reset_again;
         if (reset) {
             reset_done |= reset_again;
-            sent = begun = taken = item_pause = result_pause = 0;
+            sent = begun = taken = result_pause = 0;
+            item_pause = alone ? kIdle : 0;
             accepted.clear();
             decided.clear();
             firing.assign(hidden, kNever);
@@ -176,6 +179,7 @@ int main(int argc, char** argv) {
             if (hidden) decided.pop_front();
             if (++taken == images && !reset_done) taken = 0;
             result_pause = result_pauses.next(true);
+            if (alone) item_pause = kIdle;
             last_progress = cycle;
         }
 

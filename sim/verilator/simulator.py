@@ -133,8 +133,8 @@ class Simulator:
         inputs : uint8 [B, height, width] or Spikes
             Images or events, as the network takes them.
         alone : bool
-            Offer an image only once the result of the one before is accepted, not as early as the
-            core accepts it.
+            Offer an image only once the result of the one before is accepted and the core is idle,
+            not as early as the core accepts it.
         stalls : float, 0 … below 1
             Probability of a pause after each item (pixels or a spike) and after each answer.
         seed : int

@@ -9,8 +9,16 @@ from amaranth.lib.wiring import In, Out
 from hw.rtl.streams import SpikeBeat
 from hw.rtl.tiles.layouts import PlacedLayout
 from hw.rtl.tiles.plan import TilesPlan
+from sw.structure import Map
 
-__all__ = ["Locate"]
+__all__ = ["Locate", "division"]
+
+
+def division(shape: Map) -> list[int]:
+    """What is subtracted of a unit's number if it fits, one per cycle."""
+    channels, height, width = shape
+    result = [height * width << k for k in range((channels - 1).bit_length())][::-1]
+    return result + [width << k for k in range((height - 1).bit_length())][::-1]
 
 
 class Locate(wiring.Component):
@@ -42,17 +50,10 @@ class Locate(wiring.Component):
             }
         )
 
-    @property
-    def divisors(self) -> list[int]:
-        """What is subtracted if it fits, one per cycle."""
-        channels, height, width = self._plan.shape
-        result = [height * width << k for k in range((channels - 1).bit_length())][::-1]
-        return result + [width << k for k in range((height - 1).bit_length())][::-1]
-
     def elaborate(self, platform):
         m = Module()
         plan, beat, placed = self._plan, self.beats.payload, self.placed.payload
-        divisors = self.divisors
+        divisors = division(plan.shape)
         rest = Signal(range(math.prod(plan.shape)))
         quotient = Signal(len(divisors))  # c, then y in the low bits
         number = Signal(range(max(len(divisors), 1)))

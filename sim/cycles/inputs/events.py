@@ -4,10 +4,11 @@ import numpy as np
 
 from hw.rtl.engines.base import Engine
 from hw.rtl.inputs.events import Events
+from hw.rtl.tiles.locate import division
 from sim.cycles.stage import Stage, Windows
 from sw.encoder import Spikes
 
-__all__ = ["stage", "start"]
+__all__ = ["stage", "start", "taken"]
 
 
 def stage(
@@ -32,6 +33,20 @@ def stage(
 def start(source: Events, first: Engine) -> int:
     """Cycles from the first item to the first cycle of the stage."""
     return source.latency
+
+
+def taken(source: Events, inputs: Spikes, steps: int) -> np.ndarray:
+    """Cycles from the first item until the last beat is taken by an engine of the whole network,
+    int64 [B] (hw.rtl.tiles.locate, hw.rtl.tiles.sort).
+    """
+    count = np.bincount(inputs.image, minlength=inputs.count)
+    first, last = np.full(inputs.count, steps), np.full(inputs.count, -1)
+    np.minimum.at(first, inputs.image, inputs.step)
+    np.maximum.at(last, inputs.image, inputs.step)
+    in_final = last == steps - 1
+    # Step 0 and the final one have a beat in any case.
+    beats = count + ((first != 0) & (steps > 1)) + ~in_final
+    return 2 * beats + len(division(source.encoder.map)) * count + 1 + in_final
 
 
 class InTimeOrder(Windows):

@@ -8,7 +8,7 @@ from hw.rtl.orderer import BucketQueue
 from sim.cycles.stage import Stage, Windows
 from sw.encoder import LatencyEncoder
 
-__all__ = ["stage", "start"]
+__all__ = ["stage", "start", "taken"]
 
 
 def stage(
@@ -37,6 +37,34 @@ def start(source: Pixels, first: Engine) -> int:
     or with the first pixel where step 0 is not done by the last one.
     """
     return source.latency - (0 if first.always_accepts else source.load_cycles - 1)
+
+
+def taken(source: Pixels, inputs: np.ndarray, steps: int) -> np.ndarray:
+    """Cycles from the last pixel until the last arrival is taken by an engine of the whole network,
+    int64 [B] (hw.rtl.tiles.sort): one that fires takes two cycles, else one.
+    """
+    encoder = source.encoder
+    channels, pool, columns = encoder.channels, encoder.pool, encoder.map[2]
+    by_channel = (encoder.times(inputs, steps) < steps).reshape(len(inputs), channels, -1)
+    # In the order in which they come: at each place channel by channel.
+    fires = by_channel.swapaxes(1, 2).reshape(len(inputs), encoder.pooled)
+    # Of the last pixel and pooled pixel so far, when they were accepted; when its arrival was taken
+    # and for how many cycles more the engine is busy with it.
+    pixel, pooled, arrival = (np.full(len(inputs), -1) for _ in range(3))
+    busy = np.zeros(len(inputs), np.int64)
+    for unit in range(encoder.pooled):
+        if pool > 1:
+            place, channel = divmod(unit, channels)
+            more = (pool - 1) * channels if channel == 0 else 0  # pixels of the square before it
+            if (place % columns, channel) == (0, 0):
+                more += (pool - 1) * columns * pool * channels
+            pixel = np.maximum(pixel + 1, pooled) + more
+            pooled = np.maximum(pixel + 1, arrival)
+        else:
+            pixel = pooled = np.maximum(pixel + 1, arrival)
+        arrival = np.maximum(pooled + 1, arrival + 1 + busy)
+        busy = fires[:, unit].astype(np.int64)
+    return arrival - pixel + 1 + busy
 
 
 def _arrivals(encoder: LatencyEncoder, images: np.ndarray, steps: int) -> np.ndarray:

@@ -1,14 +1,16 @@
 """The exported Verilog of networks with maps, compiled: answers and every hidden spike."""
 
+import numpy as np
 import pytest
 from cases import VERIFY, mixed_images
-from networks import map_network
+from networks import map_network, random_spikes
 
-from hw.rtl.config import find_config
+from hw.rtl.config import Config, find_config
 from sim import golden
+from sim.cycles.model import cycles
 from sim.verilator.compare import differs, watched
 from sim.verilator.simulator import Simulator
-from sw.encoder import LatencyEncoder
+from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
 
 IMAGES = 24
 deep = pytest.mark.deep
@@ -49,10 +51,40 @@ def test_every_kind_of_maps(rng, name):
 
 
 def check(network, inputs, config):
-    """Answers and spikes are those of the golden model."""
+    """Answers and spikes are those of the golden model, cycles those of theirs."""
     simulator = Simulator.build(network, VERIFY, config=config)
-    answer = watched(golden.run_inputs(network, inputs), simulator.layers)
+    answers = golden.run_inputs(network, inputs)
+    answer = watched(answers, simulator.layers)
     for way in WAYS:
         records = simulator.run(inputs, **way)
         assert len(records) == len(inputs), way
         assert not differs(answer, records).any(), way
+        if way == {"alone": True}:
+            taken = records["valid"].astype(int) - records["accepted"].astype(int)
+            np.testing.assert_array_equal(taken, cycles(network, inputs, answers, config))
+
+
+# name: (map of the inputs, layers, T, lowest and highest threshold, engine)
+EVENTS = {
+    "an event camera": ((2, 7, 9), "5c3s2p1,f2,4", 8, 0, 3, "tiles-4"),
+    "a series": ((3, 1, 19), "4c1x5,f1x2,6", 11, -1, 4, "tiles-2"),
+    "channels only": ((20, 1, 1), "9,5", 16, 0, 3, "tiles-1"),
+    "one unit, one step": ((1, 1, 1), "2c1,3", 1, 0, 2, "tiles-4-spram"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if "camera" in name else deep) for name in EVENTS]
+)
+def test_every_kind_of_maps_for_events(rng, name):
+    """Units may fire several times, also in one step; some recordings have no event."""
+    shape, layers, steps, low, high, engine = EVENTS[name]
+    network = map_network(rng, layers, steps, EventsEncoder(shape=shape), low, high)
+    spikes = random_spikes(rng, IMAGES, network.sizes[0], steps, rate=1.5)
+    empty = Spikes(
+        count=IMAGES + 3,
+        image=spikes.image + (spikes.image > 4),
+        step=spikes.step,
+        unit=spikes.unit,
+    )
+    check(network, empty, Config(engines=find_config(engine).engines, most_events=300))
