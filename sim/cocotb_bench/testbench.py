@@ -6,9 +6,11 @@ A test module has ``@cocotb.test`` functions that begin with ``await Testbench.s
 
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,14 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from hw.flow.verilog import TOP, to_verilog
+from hw.rtl.config import Config, default_config
+from hw.rtl.engines.tiles import Tiles
 from hw.rtl.streams import SpikeBeat
+from hw.rtl.tiles.plan import TilesPlan
+from hw.rtl.tiles.planner import plan_network
+from sim.cocotb_bench.tiles import spikes_now
 from sim.verilator import compiler, tool
+from sim.verilator.probes import probed_layers
 from sim.verilator.simulator import UNSEEN, record_type
 from sw.network import Network
 
@@ -51,6 +59,16 @@ class Testbench:
     dut: Any
     network: Network
     images: np.ndarray
+
+    @property
+    def config(self) -> Config:
+        """How the core is made."""
+        return default_config(self.network)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Hidden layers whose spikes are seen."""
+        return probed_layers(self.network, self.config)
 
     @classmethod
     async def start(cls, dut: Any) -> "Testbench":
@@ -99,7 +117,7 @@ class Testbench:
         chance = random.Random(seed)
         pixels = images.reshape(-1).tolist()
         per_image, dut = images[0].size, self.dut
-        hidden = sum(self.network.sizes[1:-1])
+        hidden = sum(self.network.sizes[index + 1] for index in self.layers)
         records = np.zeros(len(images), record_type(hidden))
         firing = np.full(hidden, UNSEEN, np.uint16)
         accepted, decided = [], []
@@ -146,17 +164,33 @@ class Testbench:
         )
 
     def _watch(self, firing: np.ndarray) -> None:
-        """Notes the spikes that the fire blocks send in this cycle."""
-        offset = 0
-        for index, units in enumerate(self.network.sizes[1:-1]):
+        """Notes the spikes of this cycle."""
+        sizes = [self.network.sizes[index + 1] for index in self.layers]
+        first = dict(zip(self.layers, [0, *accumulate(sizes)], strict=False))
+        for layer, unit, step in self._spikes():
+            assert firing[first[layer] + unit] == UNSEEN, "a unit fires twice"
+            firing[first[layer] + unit] = step
+
+    def _spikes(self) -> Iterator[tuple[int, int, int]]:
+        """Layer, unit and step of those that an engine of the whole network shows in this cycle, or
+        that the fire blocks send.
+        """
+        if self.config.whole:
+            yield from spikes_now(self._plan, self.dut.core.tiles)
+            return
+        for index in self.layers:
             fire = getattr(self.dut.core, f"fire_{index}")
             if fire.spikes__valid.value and fire.spikes__ready.value:
-                layout = SpikeBeat(units, self.network.steps)  # of one bank: the default config
+                # Of one bank: the default config
+                layout = SpikeBeat(self.network.sizes[index + 1], self.network.steps)
                 event = layout.from_bits(fire.spikes__payload.value.to_unsigned())
                 if event.spike:
-                    assert firing[offset + event.row[0]] == UNSEEN, "a unit fires twice"
-                    firing[offset + event.row[0]] = event.step
-            offset += units
+                    yield index, event.row[0], event.step
+
+    @cached_property
+    def _plan(self) -> TilesPlan:
+        assert isinstance(self.config.whole, Tiles)
+        return plan_network(self.network, self.config.whole.lanes)
 
 
 def what_is_simulated() -> tuple[Network, np.ndarray]:
@@ -205,7 +239,8 @@ def simulate(
 
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
-    program = _build(sources or {f"{TOP}.v": to_verilog(network)}, top, options, programs)
+    sources = sources or {f"{TOP}.v": to_verilog(network, default_config(network))}
+    program = _build(sources, top, options, programs)
     (folder / top).unlink(missing_ok=True)
     (folder / top).symlink_to(program)  # the runner looks for it here, under this name
     files = {_NETWORK: folder / "network.safetensors", _IMAGES: folder / "images.npy"}

@@ -16,7 +16,16 @@ from sw.cli import UserError
 from sw.encoder import Inputs
 from sw.network import Network
 
-__all__ = ["Trace", "Tracer"]
+__all__ = ["Trace", "Tracer", "check_traced"]
+
+
+def check_traced(network: Network, config: Config) -> None:
+    """Raises :class:`UserError` if the core does not compute all its layers step by step."""
+    if config.whole:
+        raise UserError(
+            f"network {network.name!r}: {config.name} makes one layer after another, so there is "
+            "no race of its spikes to show; name a network of dense layers"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,18 +78,10 @@ class Tracer:
 
     @classmethod
     def build(cls, network: Network, folder: Path, config: Config = DEFAULT) -> "Tracer":
-        """Compiles the core into ``folder``, or takes it from there.
-
-        Raises
-        ------
-        UserError
-            The core does not compute its layers at once, step by step.
+        """Compiles the core into ``folder``, or takes it from there. Raises :class:`UserError` as
+        :func:`check_traced`.
         """
-        if config.whole:
-            raise UserError(
-                f"network {network.name!r}: {config.name} makes one layer after another, so there "
-                "is no race to trace; name a network of dense layers"
-            )
+        check_traced(network, config)
         program = compile_core(
             network,
             folder,

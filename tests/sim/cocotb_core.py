@@ -8,14 +8,14 @@ import numpy as np
 from sim import golden
 from sim.cocotb_bench.testbench import Testbench
 from sim.cycles.model import cycles
-from sim.verilator.compare import differs
+from sim.verilator.compare import differs, watched
 
 
 async def check(bench, images, **how):
     """Everything the core shows for ``images`` is what the golden model says."""
     records = await bench.run(images, **how)
     assert len(records) == len(images)
-    wrong = differs(golden.run_images(bench.network, images), records)
+    wrong = differs(watched(golden.run_images(bench.network, images), bench.layers), records)
     assert not wrong.any(), f"images {np.flatnonzero(wrong)} differ"
     return records
 
@@ -24,7 +24,7 @@ async def check(bench, images, **how):
 async def one_at_a_time(dut):
     bench = await Testbench.start(dut)
     answer = golden.run_images(bench.network, bench.images)
-    expected = cycles(bench.network, bench.images, answer)
+    expected = cycles(bench.network, bench.images, answer, bench.config)
     for k in range(len(bench.images)):
         record = (await check(bench, bench.images[k : k + 1]))[0]
         assert int(record["valid"] - record["accepted"]) == expected[k]

@@ -2,9 +2,11 @@
 
 import pytest
 from cases import VERIFY, make, mixed_images
+from networks import map_network
 
 from sim.cocotb_bench.testbench import simulate
 from sw.data import registry
+from sw.encoder import LatencyEncoder
 from sw.network import find
 
 FOLDER = VERIFY.parent / "cocotb with spaces"
@@ -30,6 +32,11 @@ def test_three_hidden_layers(rng, count):
     network = make(rng, "three hidden layers")
     images = mixed_images(rng, network, count)
     run(network, images, "cocotb_core", f"three hidden layers {count}")
+
+
+def test_maps(rng):
+    network = map_network(rng, "3c2,f2,4,3", 4, LatencyEncoder(shape=(2, 4, 4)))
+    run(network, mixed_images(rng, network, 4), "cocotb_core", "maps")
 
 
 def test_a_test_that_fails(rng):
