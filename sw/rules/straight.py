@@ -7,6 +7,7 @@ that a unit fires by are not those that its gradient goes through.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, TypeAlias
 
 import torch
@@ -18,6 +19,7 @@ from sw.rules.neuron import sign
 __all__ = ["annealed_sign", "latched", "moments", "normalised", "straight_sign"]
 
 _Gradients: TypeAlias = tuple[Any, ...]
+_TRITON = find_spec("triton") is not None  # comes with PyTorch for GPUs
 _PLACES = (0, 2, 3)  # of a map, all but the channel
 _LEAST = 1e-4  # ε, added to a variance
 
@@ -45,24 +47,33 @@ class _AnnealedSign(torch.autograd.Function):
 class _Latched(torch.autograd.Function):
     @staticmethod
     def forward(context: FunctionCtx, potential: Tensor) -> Tensor:
-        best, rises = torch.empty_like(potential), torch.empty_like(potential, dtype=torch.bool)
-        best[:, 0] = potential[:, 0]
-        for step in range(1, potential.shape[1]):
-            now, before = potential[:, step], best[:, step - 1]
-            torch.gt(now, before, out=rises[:, step])
-            torch.maximum(now, before, out=best[:, step])
-        context.save_for_backward(best, rises)
-        return (best >= 0).to(potential.dtype)
+        if potential.is_cuda and _TRITON:
+            from sw.rules.kernels import latch
+
+            fired, best = latch.forward(potential)
+        else:
+            best = torch.empty_like(potential)
+            best[:, 0] = potential[:, 0]
+            for step in range(1, potential.shape[1]):
+                torch.maximum(potential[:, step], best[:, step - 1], out=best[:, step])
+            fired = (best >= 0).to(potential.dtype)
+        context.save_for_backward(best)
+        return fired
 
     @staticmethod
     @once_differentiable
     def backward(context: BackwardCFunction, gradient: Tensor) -> Tensor:
-        best, rises = tuple(context.saved_tensors)
+        (best,) = context.saved_tensors
+        if gradient.is_cuda and _TRITON:
+            from sw.rules.kernels import latch
+
+            return latch.backward(gradient, best)
         gradient = gradient * (1 - best.abs()).clamp_(min=0)
         result = torch.empty_like(gradient)
         later = gradient[:, -1]
         for step in range(best.shape[1] - 1, 0, -1):
-            torch.mul(later, rises[:, step], out=result[:, step])
+            rises = best[:, step] > best[:, step - 1]
+            torch.mul(later, rises, out=result[:, step])
             later = gradient[:, step - 1] + (later - result[:, step])
         result[:, 0] = later
         return result

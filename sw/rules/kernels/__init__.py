@@ -1,1 +1,1 @@
-"""The timing rule on a GPU."""
+"""What learning rules have computed on a GPU."""
