@@ -32,9 +32,9 @@ class Dataset:
     maps : int
         An image is so many maps of the same height: of brightness (1), of colours (3), or of
         orientations.
-    series : bool
-        An image is a time series, one row per channel: a network with layers on maps sees each row
-        as a map of height 1.
+    rows : bool
+        An image is no picture: each row is a map of height 1 to layers on maps, such as a channel
+        of a time series or a level of a table's features.
     oriented : bool
         The maps are orientations that divide 180° evenly, from the upright one on
         (``sw.features.edges``).
@@ -51,7 +51,7 @@ class Dataset:
     test_labels: np.ndarray
     labels: tuple[str, ...]
     maps: int = 1
-    series: bool = False
+    rows: bool = False
     oriented: bool = False
     train_groups: np.ndarray | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Dataset:
         """With the maps of an image as channels [N, height, width, channels]; one map stays
         [N, height, width].
         """
-        maps = self.shape[0] if self.series else self.maps
+        maps = self.shape[0] if self.rows else self.maps
         if len(self.shape) == 3 or maps == 1:
             return self
 

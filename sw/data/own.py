@@ -148,7 +148,7 @@ def load(
         maps=raw.inputs.shape[1] * (1 + bool(selection.off_channel))
         if raw.kind is Kind.IMAGES
         else 1,
-        series=raw.kind is Kind.SERIES,
+        rows=raw.kind is not Kind.IMAGES,
         train_groups=_groups(raw, test, selection),
         reading={**reading, "sha256": _digest(truth, test, images)},
     )
