@@ -216,6 +216,18 @@ def test_rows_of_a_series_are_channels(tmp_path, rng):
     assert {image[0, :, :2].T.tobytes() for image in images} <= set(map(bytes, inputs))
 
 
+def test_levels_of_a_table_are_channels(tmp_path, rng):
+    """Of three features four levels and their complements, side by side."""
+    path = write(tmp_path / "mine.npz", inputs=rng.normal(size=(20, 3)), labels=np.arange(20) % 2)
+    data = own.load(path, PLAIN)
+    assert (data.shape, data.on_maps().shape) == ((8, 3), (8, 1, 3))
+    network = for_data(rng, data, "2c1-2")
+    images, _ = registry.load_for(network)
+    assert images.shape == (len(data.test_labels), 1, 3, 8)
+    assert np.array_equal(np.moveaxis(images[:, 0], 2, 1), data.test_images)
+    assert np.array_equal(images[..., 1], 255 - images[..., 0])
+
+
 # Events of cameras
 
 X, Y, P = [0, 2, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1]
