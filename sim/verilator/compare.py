@@ -35,7 +35,7 @@ class Measured:
     Parameters
     ----------
     hidden_units_compared : int
-        Hidden units whose spike times were compared, too; 0 of a netlist.
+        Hidden units whose spike times were compared, too.
     cycles_mean, cycles_max : float, int
         Cycles per image from the last pixel or the first event to the answer, by an idle core.
     interval_cycles_mean : float or None

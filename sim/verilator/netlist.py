@@ -17,7 +17,8 @@ from sw.network import Network
 
 __all__ = ["cell_models", "netlist_sources", "plain_verilog", "synthesise"]
 
-_SCRIPT = "read_verilog core.v; synth_ice40 -top {top} -flatten; write_verilog -noattr netlist.v"
+# Each block for itself, so that what it sends can be watched.
+_SCRIPT = "read_verilog core.v; synth_ice40 -top {top} -noflatten; write_verilog -noattr netlist.v"
 _CONVERT = (
     "read_rtlil design.il; hierarchy -top {top}; flatten -noscopeinfo; proc; opt_expr; opt_clean; "
     "memory_collect; write_verilog -noattr netlist.v"
@@ -44,8 +45,8 @@ def synthesise(name: str, design: str, script: str, folder: Path) -> Path:
 
 
 def netlist_sources(network: Network, folder: Path, config: Config = DEFAULT) -> dict[str, str]:
-    """Name and content of the files; top module and ports are those of the export. The netlist is
-    kept in ``folder``.
+    """Name and content of the files; modules and ports are those of the export. The netlist is kept
+    in ``folder``.
 
     The cells (LUT, flip-flop, carry, block RAM) are the simulation models that yosys ships.
     """

@@ -69,15 +69,12 @@ class Simulator:
     network : Network
     program : Path
         The harness (``harness.cpp``) around the core.
-    probed : bool
-        Probes in the core report the spikes of the hidden units.
     config : Config
         How the core is made.
     """
 
     network: Network
     program: Path
-    probed: bool
     config: Config = DEFAULT
 
     @classmethod
@@ -89,23 +86,22 @@ class Simulator:
         config: Config = DEFAULT,
         sources: Mapping[str, str] | None = None,
     ) -> "Simulator":
-        """Compiles the core into ``folder``: what ``hw.export`` writes, with probes, or other
-        ``sources`` with its top module and ports.
+        """Compiles the core into ``folder``, with probes: what ``hw.export`` writes, or other
+        ``sources`` with its modules and ports.
         """
-        probed = sources is None and bool(probed_layers(network, config))
         program = compile_core(
             network,
             folder,
             config=config,
             sources=sources,
-            probes=hidden_probes(network, config) if probed else None,
+            probes=hidden_probes(network, config) if probed_layers(network, config) else None,
         )
-        return cls(network=network, program=program, probed=probed, config=config)
+        return cls(network=network, program=program, config=config)
 
     @property
     def layers(self) -> tuple[int, ...]:
         """Hidden layers that the probes watch."""
-        return probed_layers(self.network, self.config) if self.probed else ()
+        return probed_layers(self.network, self.config)
 
     @property
     def hidden(self) -> int:

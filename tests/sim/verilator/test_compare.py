@@ -5,13 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 from cases import VERIFY, make, mixed_images
-from networks import random_network, random_spikes
+from networks import map_network, random_network, random_spikes
 
+from hw.rtl.config import find_config
 from sim import golden
 from sim.cycles.model import cycles
 from sim.verilator import compare
 from sim.verilator.simulator import record_type
 from sw.answer import Answer
+from sw.encoder import LatencyEncoder
 
 
 def test_netlist(rng):
@@ -22,7 +24,20 @@ def test_netlist(rng):
     assert compared.classes.tolist() == answer.label.tolist()
     assert compared.cycles.tolist() == cycles(network, images, answer).tolist()
     assert compared.measured.cycles_max == compared.cycles.max()
-    assert compared.measured.hidden_units_compared == 0  # a netlist has no blocks to watch
+    assert compared.measured.hidden_units_compared == 10
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("engine", ["tiles-2", "tiles-4-spram"])
+def test_netlist_of_maps(rng, engine):
+    """Every spike, before pooling and behind it."""
+    network = map_network(rng, "3c2,f2,4,3", 4, LatencyEncoder(shape=(2, 4, 4), silent_below=16))
+    images, config = mixed_images(rng, network, 12), find_config(engine)
+    compared = compare.compare(network, images, folder=VERIFY, netlist=True, config=config)
+    answer = golden.run_images(network, images)
+    assert compared.classes.tolist() == answer.label.tolist()
+    assert compared.cycles.tolist() == cycles(network, images, answer, config).tolist()
+    assert compared.measured.hidden_units_compared == 27 + 3 + 4
 
 
 def test_events(rng):
