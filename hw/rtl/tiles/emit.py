@@ -1,7 +1,7 @@
 """Emit: the units that fire go through first-spike pooling and into a list, a place per cycle."""
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.priority import LowestBit
@@ -15,8 +15,9 @@ class Emit(wiring.Component):
     """Takes the units of a row of the banks that fire, and writes an entry of a list for each place
     that has any.
 
-    Where a layer is pooled, a memory has a flag per lane of each window that has fired: of its
-    later spikes nothing is written.
+    Where a layer is pooled, a memory has a flag per lane of each window that has fired, with the
+    number of the tile that they are of: of its later spikes nothing is written. The memory is
+    cleared after a reset.
 
     Latency: ``latency`` = 3 cycles from a row to the entry of its first place.
     Throughput: one place per cycle, or one row without any.
@@ -36,9 +37,9 @@ class Emit(wiring.Component):
         Of each bank, P lanes each.
     advance : 1
         The row is taken, if one is offered.
-    clear : 1
+    next_tile : 1
         A tile begins: its windows have not fired.
-    clear_count : 1
+    next_list : 1
         A list begins.
     taken : range(plan.list_words + 1)
         Entries of the other list, which shares the memory; only where ``plan.can_overflow``.
@@ -49,7 +50,7 @@ class Emit(wiring.Component):
     y, x : plan.coordinate_bits
     mask : P
     busy : 1
-        Entries may follow, or windows are being cleared.
+        Entries may follow, or the memory is being cleared.
     fault : 1
         There was no room for an entry; only where ``plan.can_overflow``.
     """
@@ -68,8 +69,8 @@ class Emit(wiring.Component):
                 "across": In(across),
                 "fires": In(plan.banks * plan.lanes),
                 "advance": Out(1),
-                "clear": In(1),
-                "clear_count": In(1),
+                "next_tile": In(1),
+                "next_list": In(1),
                 **({"taken": In(count), "fault": Out(1)} if plan.can_overflow else {}),
                 "write": Out(1),
                 "count": Out(count),
@@ -95,7 +96,7 @@ class Emit(wiring.Component):
         m.d.comb += self.write.eq(writes)
         with m.If(self.write):
             m.d.sync += self.count.eq(self.count + 1)
-        with m.If(self.clear_count):
+        with m.If(self.next_list):
             m.d.sync += self.count.eq(0)
         return m
 
@@ -147,36 +148,47 @@ class Emit(wiring.Component):
         if not any(plan.windows):
             m.d.comb += self.mask.eq(present)
             return
-        m.submodules.flags = flags = memory.Memory(
-            shape=plan.lanes,
+        # Tiles are numbered from 1 on; what is cleared has number 0.
+        tile = Signal(range(sum(layer.tiles for layer in plan.layers) + 1))
+        layout = data.StructLayout({"flags": plan.lanes, "tile": tile.shape()})
+        m.submodules.windows = memories = memory.Memory(
+            shape=layout.size,
             depth=1 << sum(windows),
             init=[],
             attrs={"ram_style": "block", "no_rw_check": 1},
         )
-        read, write = flags.read_port(), flags.write_port()
+        read, write = memories.read_port(domain="comb"), memories.write_port()
+        found = Signal(layout, name="stored_window", reset_less=True)
+        written = Signal(layout)
         # What was written in the cycle before is not in the memory's answer.
-        before, repeats = Signal(plan.lanes), Signal()
+        repeats, before = Signal(), Signal(plan.lanes)
         known, address = Signal(plan.lanes), Signal(sum(windows))
-        clearing, cleared = Signal(), Signal(sum(windows))
+        clearing, cleared = Signal(init=1), Signal(sum(windows))
         pools = by_layer(self.layer, [int(layer.pools) for layer in plan.layers])
+        with m.If(repeats):
+            m.d.comb += known.eq(before)
+        with m.Elif(found.tile == tile):
+            m.d.comb += known.eq(found.flags)
         m.d.comb += [
             read.addr.eq(Cat(window_x[: windows[1]], window_y[: windows[0]])),
-            known.eq(read.data | (before & repeats.replicate(plan.lanes))),
             self.mask.eq(present & ~(known & pools.replicate(plan.lanes))),
+            written.flags.eq(known | present),
+            written.tile.eq(tile),
             write.addr.eq(Mux(clearing, cleared, address)),
-            write.data.eq(Mux(clearing, 0, known | present)),
+            write.data.eq(Mux(clearing, 0, written)),
             write.en.eq(clearing | (present.any() & pools)),
         ]
         m.d.sync += [
+            found.eq(read.data),
             address.eq(read.addr),
-            before.eq(Mux(write.en & ~clearing, write.data, 0)),
-            repeats.eq(read.addr == address),
+            before.eq(written.flags),
+            repeats.eq((read.addr == address) & present.any()),
         ]
         with m.If(clearing):
             m.d.sync += [cleared.eq(cleared + 1), clearing.eq(~cleared.all())]
             m.d.comb += self.busy.eq(1)
-        with m.If(self.clear):
-            m.d.sync += [cleared.eq(0), clearing.eq(1)]
+        with m.If(self.next_tile):
+            m.d.sync += tile.eq(tile + 1)
 
     def _divided(self, m, name, value, way):
         """``value`` by the height or width of the layer's window; whether that window is whole."""

@@ -109,9 +109,8 @@ class TilesEngine(wiring.Component):
         # Spikes to the banks
         wiring.connect(m, reader.entries, scatter.entries)
         m.d.comb += [
-            reader.start.eq(sequencer.read_step),
-            reader.next_tile.eq(sequencer.next_tile),
-            reader.step.eq(sequencer.step),
+            reader.start.eq(sequencer.look_up),
+            reader.enable.eq(sequencer.read),
             weights.row.eq(scatter.weight),
             weights.read.eq(scatter.read),
             grid.minus.eq(weights.minus),
@@ -120,8 +119,11 @@ class TilesEngine(wiring.Component):
         ]
         # Rows of the banks to entries
         m.d.comb += [
-            sweep.start.eq(sequencer.sweep),
+            sweep.start.eq(sequencer.pass_rows),
+            sweep.fire.eq(sequencer.fire),
             sweep.preset.eq(sequencer.preset),
+            sweep.whole.eq(sequencer.whole),
+            sweep.added.eq(scatter.access),
             grid.access.eq(Mux(scatter.access.valid, scatter.access, sweep.access)),
             grid.start.eq(sweep.word),
             grid.advance.eq(emit.advance),
@@ -130,9 +132,9 @@ class TilesEngine(wiring.Component):
                 getattr(emit, name).eq(getattr(grid, name))
                 for name in ("swept", "down", "across", "fires")
             ),
-            emit.clear.eq(sequencer.clear_tile),
-            emit.clear_count.eq(sequencer.clear_list),
-            sequencer.sweeping.eq(sweep.busy | grid.swept),
+            emit.next_tile.eq(sequencer.next_tile),
+            emit.next_list.eq(sequencer.next_list),
+            sequencer.passing.eq(sweep.busy | grid.swept),
             sequencer.emitting.eq(emit.busy),
         ]
         for each in (reader, scatter, sweep, emit):
@@ -197,7 +199,7 @@ class TilesEngine(wiring.Component):
                 table.word.eq(emit.count),
             ]
         if plan.can_overflow:
-            with m.If(sequencer.clear_list):
+            with m.If(sequencer.next_list):
                 m.d.sync += emit.taken.eq(Mux(sequencer.layer == 0, sort.count, emit.count))
             m.d.comb += self.fault.eq(emit.fault)
 

@@ -17,7 +17,7 @@ class Reader(wiring.Component):
     While the entries of a segment are read, the next one is looked up. Rows of weights lie in the
     order of need: those of a tile come again in every step, then those of the next tile follow.
 
-    Latency: ``latency`` = 4 cycles from ``start`` to the first entry.
+    Latency: ``latency`` = 5 cycles from ``start`` to the first entry.
     Throughput: one entry per cycle; three cycles per empty segment.
 
     Parameters
@@ -27,11 +27,10 @@ class Reader(wiring.Component):
     Members
     -------
     start : 1
-        A step begins; not while ``busy``.
-    next_tile : 1
-        The tile is done: rows of weights go on from where they are. Not while ``busy``.
+        The next step is to be read, of a tile one after another; not while ``busy``.
+    enable : 1
+        Entries may be read. Without it segments are looked up only.
     layer : range(layers)
-    step : range(steps)
     segment : plan.segment_bits
         To be looked up in the table of segments; with ``lookup``.
     lookup : 1
@@ -47,7 +46,7 @@ class Reader(wiring.Component):
         Entries may follow.
     """
 
-    latency = 4
+    latency = 5
 
     def __init__(self, plan: TilesPlan):
         self._plan = plan
@@ -55,9 +54,8 @@ class Reader(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "next_tile": In(1),
+                "enable": In(1),
                 "layer": In(range(len(plan.layers))),
-                "step": In(range(plan.steps)),
                 "segment": Out(plan.segment_bits),
                 "lookup": Out(1),
                 "found": In(position),
@@ -83,6 +81,7 @@ class Reader(wiring.Component):
         """
         plan = self._plan
         layers = plan.layers
+        step = Signal(range(plan.steps))
         tile = Signal(range(max(each.inputs.tiles for each in layers)))
         base = Signal(range(plan.weight_rows + 1))
         first_base = Signal.like(base)
@@ -90,12 +89,17 @@ class Reader(wiring.Component):
         rows = by_layer(self.layer, [each.positions * plan.lanes for each in layers])
         final = tile == by_layer(self.layer, [each.inputs.tiles - 1 for each in layers])
         with m.FSM():
-            with m.State("IDLE"):
-                with m.If(self.start):
-                    m.d.sync += [tile.eq(0), base.eq(first_base), self.segment.eq(self.step)]
-                    m.next = "BEGIN"
-                with m.If(self.next_tile):
+            with m.State("IDLE"), m.If(self.start):
+                m.d.sync += [
+                    tile.eq(0),
+                    self.segment.eq(step),
+                    step.eq(Mux(step == plan.steps - 1, 0, step + 1)),
+                ]
+                with m.If(step == 0):
                     m.d.sync += first_base.eq(base)
+                with m.Else():
+                    m.d.sync += base.eq(first_base)
+                m.next = "BEGIN"
             with m.State("BEGIN"):
                 m.d.comb += [waiting.eq(1), self.lookup.eq(1)]
                 m.d.sync += self.segment.eq(self.segment + 1)
@@ -131,7 +135,7 @@ class Reader(wiring.Component):
             active.eq(self.index != last),
             following.eq(self.index + 1),
             waits.eq(self.entries.valid & ~self.entries.ready),
-            self.read.eq(active & ~waits),
+            self.read.eq(active & ~waits & self.enable),
             accept.eq(offer & (~active | (self.read & (following == last)))),
             self.entries.valid.eq(arrived | held),
             Cat(entry.mask, entry.x, entry.y).eq(Mux(held, word, self.word)),

@@ -27,25 +27,27 @@ class Sequencer(wiring.Component):
     tile : range(most tiles)
     step : range(steps)
     segment : plan.segment_bits
-        Of the layer's own list, where the next step's entries begin.
+        Of the layer's own list.
     write_segment : 1
-        They begin at the count of entries so far.
-    clear_list : 1
-        A layer begins: its list is empty from the next cycle on.
-    clear_tile : 1
-        A tile begins: none of its windows has fired.
-    read_step, next_tile : 1
-        For the reader.
+        It begins at the count of entries so far.
+    next_list, next_tile : 1
+        A layer begins, and its list is empty; a tile begins.
+    look_up : 1
+        The segments of the next step are to be looked up.
+    read : 1
+        Entries may be read.
     adding : 1
         Spikes are being read or added, or are on their way.
     added : 1
         One is added.
-    sweep, preset : 1
-        For the sweep.
-    sweeping : 1
+    pass_rows : 1
+        A pass over rows of the banks begins.
+    fire, preset, whole : 1
+        What it does, and whether over all rows.
+    passing : 1
         It is at work.
     emitting : 1
-        Units that fire are on their way to the list.
+        Units that fire are on their way to the list, or the windows' memory is not ready.
     show : 1
         The margins of the output layer are read.
     offer, accepted : 1
@@ -62,15 +64,17 @@ class Sequencer(wiring.Component):
                 "step": Out(range(plan.steps)),
                 "segment": Out(plan.segment_bits),
                 "write_segment": Out(1),
-                "clear_list": Out(1),
-                "clear_tile": Out(1),
-                "read_step": Out(1),
+                "next_list": Out(1),
                 "next_tile": Out(1),
+                "look_up": Out(1),
+                "read": Out(1),
                 "adding": In(1),
                 "added": In(1),
-                "sweep": Out(1),
+                "pass_rows": Out(1),
+                "fire": Out(1),
                 "preset": Out(1),
-                "sweeping": In(1),
+                "whole": Out(1),
+                "passing": In(1),
                 "emitting": In(1),
                 "show": Out(1),
                 "offer": Out(1),
@@ -80,11 +84,14 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        plan = self._plan
-        output = self.layer == len(plan.layers) - 1
-        first, final = self.step == 0, self.step == plan.steps - 1
-        last_tile = self.tile == by_layer(self.layer, [layer.tiles - 1 for layer in plan.layers])
-        spontaneous = by_layer(self.layer, [int(layer.spontaneous) for layer in plan.layers])
+        layers = self._plan.layers
+        output = self.layer == len(layers) - 1
+        first, final = self.step == 0, self.step == self._plan.steps - 1
+        last_tile = self.tile == by_layer(self.layer, [layer.tiles - 1 for layer in layers])
+        dense = by_layer(self.layer, [int(layer.dense) for layer in layers])
+        spontaneous = first & by_layer(self.layer, [int(layer.spontaneous) for layer in layers])
+        # Of a convolution the last pass of a tile presets the next one.
+        presets_next = final & ~last_tile & ~dense
         changed = Signal()  # margins are not those of the step before
         with m.If(self.added):
             m.d.sync += changed.eq(1)
@@ -93,24 +100,43 @@ class Sequencer(wiring.Component):
             with m.State("LOAD"), m.If(self.loaded):
                 m.next = "LAYER"
             with m.State("LAYER"):
-                m.d.comb += self.clear_list.eq(1)
+                m.d.comb += self.next_list.eq(1)
                 m.d.sync += self.segment.eq(0)
+                m.next = "LIST"
+            with m.State("LIST"):
+                m.d.comb += self.write_segment.eq(1)
+                m.d.sync += self.segment.eq(1)
                 m.next = "TILE"
             with m.State("TILE"):
-                m.d.comb += [self.preset.eq(1), self.sweep.eq(1), self.clear_tile.eq(1)]
+                m.d.comb += [
+                    self.pass_rows.eq(1),
+                    self.preset.eq(1),
+                    self.next_tile.eq(1),
+                    self.look_up.eq(1),
+                ]
                 m.next = "PRESET"
-            with m.State("PRESET"), m.If(~self.sweeping):
-                m.next = "STEP"
-            with m.State("STEP"):
-                m.d.comb += [self.write_segment.eq(1), self.read_step.eq(1)]
-                m.d.sync += changed.eq(0)
+            with m.State("PRESET"), m.If(~self.passing):
                 m.next = "ADD"
-            with m.State("ADD"), m.If(~self.adding):
+            with m.State("ADD"):
+                m.d.comb += self.read.eq(1)
+                with m.If(~self.adding & (output | ~self.emitting)):
+                    m.d.comb += self.look_up.eq(~final | presets_next)
+                with m.If(~self.adding & output):
+                    m.next = "NEXT"
+                    with m.If(changed | first | final):
+                        m.next = "SHOW"
+                with m.Elif(~self.adding & ~self.emitting):
+                    m.next = "NEXT"
+                    with m.If(changed | spontaneous | presets_next):
+                        m.d.comb += [
+                            self.pass_rows.eq(1),
+                            self.fire.eq(1),
+                            self.preset.eq(presets_next),
+                            self.whole.eq(spontaneous),
+                        ]
+                        m.next = "PASS"
+            with m.State("PASS"), m.If(~self.passing & ~self.emitting):
                 m.next = "NEXT"
-                with m.If(output & (changed | first | final)):
-                    m.next = "SHOW"
-                with m.Elif(~output & (changed | (first & spontaneous))):
-                    m.next = "CLEAR"
             with m.State("SHOW"):
                 m.d.comb += self.show.eq(1)
                 m.next = "OFFER"
@@ -118,26 +144,25 @@ class Sequencer(wiring.Component):
                 m.d.comb += self.offer.eq(1)
                 with m.If(self.accepted):
                     m.next = "NEXT"
-            with m.State("CLEAR"), m.If(~self.emitting):  # all flags are clear
-                m.d.comb += self.sweep.eq(1)
-                m.next = "SWEEP"
-            with m.State("SWEEP"), m.If(~self.sweeping & ~self.emitting):
-                m.next = "NEXT"
             with m.State("NEXT"):
-                m.d.sync += [self.segment.eq(self.segment + 1), self.step.eq(self.step + 1)]
-                m.next = "STEP"
+                m.d.comb += self.write_segment.eq(1)
+                m.d.sync += [
+                    self.segment.eq(self.segment + 1),
+                    self.step.eq(self.step + 1),
+                    changed.eq(0),
+                ]
+                m.next = "ADD"
                 with m.If(final):
-                    m.d.comb += self.next_tile.eq(1)
                     m.d.sync += [self.step.eq(0), self.tile.eq(Mux(last_tile, 0, self.tile + 1))]
-                    m.next = "TILE"
                     with m.If(output):
                         m.next = "DONE"
                     with m.Elif(last_tile):
-                        m.next = "END"
-            with m.State("END"):
-                m.d.comb += self.write_segment.eq(1)
-                m.d.sync += self.layer.eq(self.layer + 1)
-                m.next = "LAYER"
+                        m.d.sync += self.layer.eq(self.layer + 1)
+                        m.next = "LAYER"
+                    with m.Elif(dense):
+                        m.next = "TILE"
+                    with m.Else():
+                        m.d.comb += self.next_tile.eq(1)
             with m.State("DONE"):
                 pass  # until the next reset
         return m

@@ -1,4 +1,4 @@
-"""The sweep: accesses of all rows of the banks, one after another."""
+"""The sweep: accesses of rows of the banks, one after another."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -12,10 +12,11 @@ __all__ = ["Sweep"]
 
 
 class Sweep(wiring.Component):
-    """Goes over the rows of a tile: to preset its margins, or at the end of a step to look which
-    units fire.
+    """Goes over the rows of a tile: at the end of a step to look which units fire, and to preset
+    the margins of a tile. Where only what has changed matters, these are the rows of the smallest
+    rectangle around all that were added to since the last pass.
 
-    Of a convolution, all banks are accessed at once; a preset writes the same word to each place.
+    Of a convolution all banks are accessed at once; a preset writes the same word to each place.
     A dense tile has one row, and a preset writes its banks one by one, each with a word of its own.
 
     Latency: the first access comes in the cycle after ``start``.
@@ -28,12 +29,16 @@ class Sweep(wiring.Component):
     Members
     -------
     start : 1
-        Not while ``busy``.
-    preset : 1
-        With ``start``: it is a preset, not a sweep.
+        A pass begins; not while ``busy``.
+    fire, preset : 1
+        With ``start``: what is done.
+    whole : 1
+        With ``start``: all rows are accessed; in any case with ``preset``.
     show : 1
         Not while ``busy``: one access to the first row that only reads.
     layer : range(layers)
+    added : AccessLayout
+        The additions, as the banks see them.
     advance : 1
         Without it all stays as it is.
     access : AccessLayout
@@ -48,9 +53,12 @@ class Sweep(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
+                "fire": In(1),
                 "preset": In(1),
+                "whole": In(1),
                 "show": In(1),
                 "layer": In(range(len(plan.layers))),
+                "added": In(AccessLayout(plan)),
                 "advance": In(1),
                 "access": Out(AccessLayout(plan)),
                 "word": Out(range(len(plan.starts))),
@@ -60,51 +68,72 @@ class Sweep(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        plan, access = self._plan, self.access
-        presetting, bank_by_bank = Signal(), Signal()
+        access = self.access
+        firing, presetting, bank_by_bank = Signal(), Signal(), Signal()
+        advance_down, next_row, end_down, end_across = (
+            Signal(name=name) for name in ("advance_down", "next_row", "end_down", "end_across")
+        )
+        dense = by_layer(self.layer, [int(layer.dense) for layer in self._plan.layers])
         m.d.comb += [
-            bank_by_bank.eq(presetting & self._by_layer(lambda layer: layer.dense)),
             access.valid.eq(self.busy | self.show),
-            access.sweep.eq(self.busy & ~presetting),
+            access.sweep.eq(self.busy & firing),
             access.preset.eq(self.busy & presetting),
+            bank_by_bank.eq(presetting & dense),
+            next_row.eq(self.busy & self.advance),
+            advance_down.eq(next_row & end_across),
         ]
-        ends = []
-        for way, name in enumerate(("down", "across")):
-            banks = plan.grid[way]
-            counter = Signal(range(max(1 << plan.row_bits[way], banks)), name=name)
-            rows = self._by_layer(lambda layer, way=way: plan.rows(layer)[way])
-            last = Signal.like(counter, name=f"last_{name}")
-            end = Signal(name=f"end_{name}")
-            ends.append((counter, end))
-            # Entries count from the last bank on.
-            present = self._by_layer(lambda layer, way=way: self._present(layer, way))
-            m.d.comb += [
-                last.eq(Mux(bank_by_bank, banks - 1, rows - 1)),
-                end.eq(counter == last),
-                access[name].eq(Mux(bank_by_bank, 0, counter)),
-                access[f"bank_{name}"].eq(banks - 1),
-            ]
-            enable = access[f"enable_{name}"]
-            with m.If(bank_by_bank):
-                m.d.comb += enable.eq(Cat(counter == banks - 1 - a for a in range(banks)))
-            with m.Else():
-                m.d.comb += enable.eq(Mux(end, present, -1))
-
-        (down, end_down), (across, end_across) = ends
-        with m.If(self.busy & self.advance):
-            m.d.sync += across.eq(Mux(end_across, 0, across + 1))
-            with m.If(end_across):
-                m.d.sync += down.eq(Mux(end_down, 0, down + 1))
-            with m.If(end_across & end_down):
-                m.d.sync += self.busy.eq(0)
-            with m.If(presetting & (bank_by_bank | (end_across & end_down))):
-                m.d.sync += self.word.eq(self.word + 1)
+        self._axis(m, 1, next_row, bank_by_bank, end_across)
+        self._axis(m, 0, advance_down, bank_by_bank, end_down)
+        with m.If(advance_down & end_down):
+            m.d.sync += self.busy.eq(0)
+        with m.If(next_row & presetting & (bank_by_bank | (end_across & end_down))):
+            m.d.sync += self.word.eq(self.word + 1)
         with m.If(self.start):
-            m.d.sync += [self.busy.eq(1), presetting.eq(self.preset)]
+            m.d.sync += [self.busy.eq(1), firing.eq(self.fire), presetting.eq(self.preset)]
         return m
 
-    def _by_layer(self, value):
-        return by_layer(self.layer, [int(value(layer)) for layer in self._plan.layers])
+    def _axis(self, m, way, advance, bank_by_bank, end):
+        """Counts rows down (way 0) or across (way 1), or banks. ``end``: this is the last one."""
+        plan, name = self._plan, ("down", "across")[way]
+        banks, layers = plan.grid[way], plan.layers
+        row, bank = self.added[name], self.added[f"bank_{name}"]
+        access, enable = self.access[name], self.access[f"enable_{name}"]
+        counter, first, last = (
+            Signal(range(max(1 << plan.row_bits[way], banks)), name=f"{what}_{name}")
+            for what in ("row", "first", "last")
+        )
+        # The rectangle around what was added to: the row of the last place, and the one before.
+        low, high, lowest, highest = (
+            Signal(len(row), init=init, name=f"{what}_{name}")
+            for what, init in (("low", 0), ("high", 0), ("lowest", -1), ("highest", 0))
+        )
+        final = by_layer(self.layer, [plan.rows(layer)[way] - 1 for layer in layers])
+        m.d.comb += [low.eq(row - ((bank != banks - 1) & row.any())), high.eq(row)]
+        with m.If(row > final):  # behind the map
+            m.d.comb += [low.eq(final), high.eq(final)]
+        with m.If(self.added.valid):
+            with m.If(low < lowest):
+                m.d.sync += lowest.eq(low)
+            with m.If(high > highest):
+                m.d.sync += highest.eq(high)
+        with m.If(self.start):
+            m.d.sync += [lowest.eq(-1), highest.eq(0)]
+            m.d.sync += [first.eq(lowest), last.eq(highest), counter.eq(lowest)]
+            with m.If(self.whole | self.preset):
+                m.d.sync += [first.eq(0), last.eq(final), counter.eq(0)]
+        with m.If(advance):
+            m.d.sync += counter.eq(Mux(end, first, counter + 1))
+
+        # Entries count from the last bank on.
+        present = by_layer(self.layer, [self._present(layer, way) for layer in layers])
+        m.d.comb += [
+            end.eq(counter == Mux(bank_by_bank, banks - 1, last)),
+            access.eq(Mux(bank_by_bank | ~self.busy, 0, counter)),
+            self.access[f"bank_{name}"].eq(banks - 1),
+            enable.eq(Mux(counter == final, present, -1)),
+        ]
+        with m.If(bank_by_bank):
+            m.d.comb += enable.eq(Cat(counter == banks - 1 - a for a in range(banks)))
 
     def _present(self, layer: TiledLayer, way: int) -> int:
         """Entries of the last row that lie in the map, a bit each."""
