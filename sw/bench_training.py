@@ -244,13 +244,14 @@ def cases(
         return only in (None, name) and (times.is_cuda or name not in _GPU_ONLY)
 
     for name, settings in _RULES.items():
-        if not wanted(name) or (not structure.dense and "fused" in settings):
+        if not wanted(name):
             continue
         if distributed.count() > 1 and name != "bstdg":
             return
         for graph in graphs:
-            given = settings if structure.dense else MAPS[name][1]
-            rule = RULES[name.split(",")[0]](structure, steps, **given).to(times.device)
+            rule_name = name.split(",")[0]
+            given = settings if structure.dense else {**MAPS[rule_name][1], **settings}
+            rule = RULES[rule_name](structure, steps, **given).to(times.device)
             rule.start(times)
             rate = torch.tensor(1e-4, device=times.device)
             optimizer = rule.optimizer([{**group, "lr": rate} for group in rule.groups()])

@@ -29,7 +29,7 @@ step r from t* on; y is the one-hot label, U and R the margins at t* and r::
     p = softmax(−(t + δ y) / β + λ U / s)      q = softmax(λ₂ R / s)      β in steps, T / 20
     g(e) = −(p − y) / β      g(t*) = −λ (p − y)      g(r) = −λ₂ (q − y)
 
-In a network with layers on maps four things differ (``sw/rules/timing_maps.py``):
+In a network with layers on maps four things differ (``sw/rules/maps``):
 
 * Of a window of first-spike pooling the unit with the highest potential has the error: it fires
   first, or with others. Of equal ones it is the first, row by row.
@@ -64,13 +64,14 @@ import torch
 from torch import Tensor, nn
 
 from sw.cli import UserError
-from sw.rules import timing, timing_maps
+from sw.rules import timing
 from sw.rules.draws import draw
 from sw.rules.kernels.interface import Dense, Draws, Settings
+from sw.rules.maps import backward, block, forward
 from sw.rules.neuron import sign
 from sw.rules.rule import Group, Rule
 from sw.rules.timing import FLAT, Part, ReadOut, Trace, Window, arrived_by
-from sw.structure import Structure
+from sw.structure import Conv, Structure
 
 __all__ = ["Bstdg"]
 
@@ -179,8 +180,8 @@ class Bstdg(Rule):
         self.anneal_share, self.anneal_from, self.anneal_to = anneal_share, anneal_from, anneal_to
         self.window = Window(lobe, width)
         self.fused = fused
-        self._before, self._blocks = timing_maps.blocks(self.structure)
-        shapes = [block.weights for block in self._blocks]
+        self._before, self._blocks = block.blocks(self.structure)
+        shapes = [each.weights for each in self._blocks]
         self.weights = nn.ParameterList(
             nn.Parameter(torch.empty(shape).uniform_(-0.3, 0.3)) for shape in shapes
         )
@@ -264,7 +265,8 @@ class Bstdg(Rule):
     def backward(self, inputs: Tensor, labels: Tensor) -> None:
         draws = self.draw(len(inputs))
         if not self.structure.dense:
-            found, traces = self._gradients_on_maps(inputs, labels, draws)
+            fused = self.fused and inputs.is_cuda
+            found, traces = self._gradients_on_maps(inputs, labels, draws, fused)
             for index, trace in enumerate(traces):
                 self._follow(index, trace, self.momentum)
         elif self.fused and inputs.is_cuda and inputs.dim() == 2 and self.window == FLAT:
@@ -305,7 +307,7 @@ class Bstdg(Rule):
         if self.structure.dense:
             noise = [draw(normal(units), images) for units in self.sizes[1:-1]]
         else:
-            noise = [draw(normal(*block.shape), images) for block in self._blocks[:-1]]
+            noise = [draw(normal(*each.shape), images) for each in self._blocks[:-1]]
         shared = draw(lambda n: torch.empty(n, 1, device=device).uniform_(-offset, offset), images)
         return Draws([*noise, shared], draw(lambda n: torch.rand(n, 1, device=device), images))
 
@@ -389,14 +391,16 @@ class Bstdg(Rule):
         mean: Tensor = getattr(self, f"mean{index}")
         return mean
 
-    def _on_maps(self, index: int, threshold: Tensor) -> timing_maps.Layer:
+    def _on_maps(self, index: int, threshold: Tensor, fused: bool = False) -> block.Layer:
         latent = self.weights[index]
         soft = torch.tanh(self.sharpness * latent)
         weight = torch.where(self.sharpness > 0, soft, self.used(latent))
-        return timing_maps.Layer(self._blocks[index], weight, threshold, self.spread[index])
+        own = self._blocks[index]
+        fused = fused and isinstance(own.kind, Conv)
+        return block.Layer(own, weight, threshold, self.spread[index], fused)
 
-    def _source(self, inputs: Tensor) -> timing_maps.Source:
-        return timing_maps.arrived(inputs, self.structure.inputs, self._before)
+    def _source(self, inputs: Tensor) -> block.Source:
+        return block.arrived(inputs, self.structure.inputs, self._before)
 
     def _start_on_maps(self, inputs: Tensor) -> None:
         """Means, spreads, and thresholds that let the desired share of the windows fire."""
@@ -405,37 +409,37 @@ class Bstdg(Rule):
             share = self.output_share if index == last else self.hidden_share
             self.spread[index] = 1.0
             potentials = self._on_maps(index, torch.zeros_like(threshold))
-            found = timing_maps.survey(potentials, source, len(inputs), self.steps)
+            found = forward.survey(potentials, source, len(inputs), self.steps)
             peaks = found.seen[0].margin.flatten(0, 2)
             wanted = peaks.kthvalue(max(1, round((1 - share) * len(peaks))), dim=0).values
             self._mean(index).copy_(found.mean)
             self.spread[index] = found.spread.clamp(min=_LEAST)
             threshold.copy_((wanted - found.mean) / self.spread[index])
             layer = self._on_maps(index, self._threshold(index))
-            fires = timing_maps.survey(layer, source, len(inputs), self.steps).times
-            source = timing_maps.fired(fires)
+            fires = forward.survey(layer, source, len(inputs), self.steps).times
+            source = block.fired(fires)
 
     @torch.no_grad()
     def _gradients_on_maps(
-        self, inputs: Tensor, labels: Tensor, draws: Draws
-    ) -> tuple[list[tuple[Tensor, Tensor]], list[timing_maps.Trace]]:
-        """What :meth:`gradients` gives, and what each block kept."""
+        self, inputs: Tensor, labels: Tensor, draws: Draws, fused: bool = False
+    ) -> tuple[list[tuple[Tensor, Tensor]], list[block.Trace]]:
+        """What :meth:`gradients` gives, and what each block kept; by kernels if ``fused``."""
         source, single = self._source(inputs), inputs.dim() == 2
         layers = []
         for index, noise in enumerate(draws.noise):
             noise = noise if noise.dim() == 4 else noise[:, :, None, None]
             noisy = self._threshold(index) + noise * self.spread[index]
-            layers.append(self._on_maps(index, noisy))
-        traces, read_out = timing_maps.run(
+            layers.append(self._on_maps(index, noisy, fused))
+        traces, read_out = forward.run(
             layers, source, draws.later, self.steps, single, self.later_from_start
         )
-        times, margin, step = timing_maps.outputs(traces[-1])
+        times, margin, step = forward.outputs(traces[-1])
         layer = _Layer(inputs, times, step, margin)
         parts = [
-            timing_maps.Part(part.error[:, None, None], part.step[:, None, None])
+            block.Part(part.error[:, None, None], part.step[:, None, None])
             for part in self._output_error(layer, read_out, self._target(labels))
         ]
-        found = timing_maps.gradients(
+        found = backward.gradients(
             layers,
             traces,
             read_out,
@@ -447,7 +451,7 @@ class Bstdg(Rule):
         )
         return found, traces
 
-    def _follow(self, index: int, trace: timing_maps.Trace, share: float) -> None:
+    def _follow(self, index: int, trace: block.Trace, share: float) -> None:
         """Running mean and spread of a layer, into which those of ``trace`` go by their share."""
         self._mean(index).lerp_(trace.mean, share)
         self.spread[index].lerp_(trace.spread.clamp(min=_LEAST), share)
@@ -460,6 +464,6 @@ class Bstdg(Rule):
         source = self._source(inputs)
         for index in range(len(self.weights)):
             layer = self._on_maps(index, self._threshold(index))
-            found = timing_maps.survey(layer, source, len(inputs), self.steps)
+            found = forward.survey(layer, source, len(inputs), self.steps)
             self._follow(index, found, share)
-            source = timing_maps.fired(found.times)
+            source = block.fired(found.times)

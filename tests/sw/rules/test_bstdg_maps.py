@@ -9,8 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sw.cli import UserError
-from sw.rules import timing_maps
 from sw.rules.bstdg import Bstdg
+from sw.rules.maps.forward import survey
 from sw.structure import Conv, First, Structure, parse
 
 
@@ -270,10 +270,8 @@ def test_spikes_in_each_step_are_inputs_too(steps):
     torch.testing.assert_close(once, counted)
     layer = rule._on_maps(0, rule.thresholds[0])
     source = rule._source(2 * counts)
-    twice = timing_maps.survey(layer, source, 6, steps).mean
-    torch.testing.assert_close(
-        twice, 2 * timing_maps.survey(layer, rule._source(counts), 6, steps).mean
-    )
+    twice = survey(layer, source, 6, steps).mean
+    torch.testing.assert_close(twice, 2 * survey(layer, rule._source(counts), 6, steps).mean)
 
 
 def test_integers_fire_as_the_real_thresholds():

@@ -1,0 +1,1 @@
+"""The timing rule in networks with layers on maps."""

@@ -1,0 +1,41 @@
+"""The Triton kernels on maps against plain PyTorch. Without a GPU Triton interprets them."""
+
+import os
+from itertools import chain
+
+import pytest
+import torch
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+if DEVICE == "cpu":
+    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are defined
+pytest.importorskip("triton", reason="Triton is made for Linux only")
+
+from sw.rules.bstdg import Bstdg
+from sw.structure import Structure, parse
+
+
+@pytest.mark.parametrize(
+    "text", ["6c3p1-f2-4c2-3", "4c3s2p1.0.0.1-f2x3-3c2x1-5-3", "5c2-f3-3"], ids=str
+)
+@pytest.mark.parametrize("steps", [1, 4, 11])  # 11 are walked in chunks of eight
+@pytest.mark.parametrize("from_start", [False, True])
+def test_equal_plain(text, steps, from_start):
+    torch.manual_seed(steps)
+    rule = Bstdg(Structure((1, 12, 11), parse(text)), steps, later_from_start=from_start)
+    rule = rule.to(DEVICE)
+    inputs = torch.randint(0, steps + 1, (9, 132), device=DEVICE).short()
+    labels = torch.arange(9, device=DEVICE) % 3
+    rule.start(inputs)
+    draws = rule.draw(9)
+    found, traces = rule._gradients_on_maps(inputs, labels, draws, fused=True)
+    wanted, expected = rule._gradients_on_maps(inputs, labels, draws)
+    for mine, theirs in zip(traces, expected, strict=True):
+        assert torch.equal(mine.times, theirs.times)
+        for seen, other in zip(mine.seen, theirs.seen, strict=True):
+            assert torch.equal(seen.place, other.place)
+            torch.testing.assert_close(seen.margin, other.margin)
+    for mine, theirs in zip(chain(*found), chain(*wanted), strict=True):
+        share = 1e-5 if DEVICE == "cpu" else 2e-2  # of bfloat16
+        close = share * theirs.abs().max().item()
+        torch.testing.assert_close(mine, theirs, rtol=share, atol=close)
