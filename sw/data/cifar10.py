@@ -46,12 +46,8 @@ _Photograph = tuple[str, int, str, np.ndarray]
 
 def find(data_dir: Path | None = None) -> Path | None:
     """Where the archive or a copy lies, None if it has to be fetched."""
-    zips = [f"{name}.zip" for name in _COPIES]
-    return (
-        sources.find("cifar10", (_TAR,), data_dir)
-        or sources.find("cifar10", zips, data_dir)
-        or _folder(data_dir)
-    )
+    names = (_TAR, *(f"{name}.zip" for name in _COPIES), *_COPIES, ".")
+    return sources.find("cifar10", names, data_dir, accepts=_is_source)
 
 
 def load(data_dir: Path | None = None) -> Dataset:
@@ -90,6 +86,11 @@ def load(data_dir: Path | None = None) -> Dataset:
 def _order(file: tuple[str, int, str, object]) -> tuple[int, int, str]:
     part, label, name, _ = file
     return _PARTS.index(part), label, name
+
+
+def _is_source(path: Path) -> bool:
+    """Whether it is an archive, or a folder with a copy."""
+    return path.is_file() or all((path / part / LABELS[0]).is_dir() for part in _PARTS)
 
 
 # The official archive
@@ -144,16 +145,6 @@ def _official(content: bytes) -> Iterator[_Photograph]:
 
 
 # The copy
-
-
-def _folder(data_dir: Path | None) -> Path | None:
-    """The first folder with a copy."""
-    for place in sources.places(data_dir):
-        for name in ("cifar10", *_COPIES):
-            for folder in (place / name, *(place / name / inner for inner in _COPIES)):
-                if all((folder / part / LABELS[0]).is_dir() for part in _PARTS):
-                    return folder
-    return None
 
 
 def _copied(path: Path) -> list[_Photograph]:

@@ -66,7 +66,12 @@ def cache() -> Path:
 
 
 def find(
-    name: str, files: Sequence[str], data_dir: Path | None, folders: Sequence[str] = ()
+    name: str,
+    files: Sequence[str],
+    data_dir: Path | None,
+    folders: Sequence[str] = (),
+    *,
+    accepts: Callable[[Path], bool] = Path.is_file,
 ) -> Path | None:
     """The first of ``files`` in the first place that has one for the data set ``name``.
 
@@ -74,11 +79,13 @@ def find(
     ----------
     folders : sequence of str
         Other folders of a place where these files may lie.
+    accepts : function of a path
+        Whether it is what is looked for.
     """
     for place in places(data_dir):
         for folder in (name, name.replace("_", "-"), *folders, "."):
             for file in files:
-                if (place / folder / file).is_file():
+                if accepts(place / folder / file):
                     return place / folder / file
     return None
 

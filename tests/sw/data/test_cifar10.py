@@ -129,7 +129,17 @@ def test_each_source_gives_the_same_data_set(photographs, tmp_path, monkeypatch)
 def test_the_copy_within_its_own_folder(photographs, tmp_path):
     folder(photographs, tmp_path / "CIFAR-10-dataset")
     assert cifar10.find(tmp_path) == tmp_path / "CIFAR-10-dataset"
+    assert cifar10.find(tmp_path / "CIFAR-10-dataset") == tmp_path / "CIFAR-10-dataset"
     assert cifar10.find(tmp_path / "CIFAR-10-dataset" / "train") is None
+
+
+def test_the_folder_that_is_named_comes_first(photographs, tmp_path):
+    """Though the cache has the archive, which is not even intact."""
+    cache = tmp_path / "cache" / "firstspike" / "cifar10"
+    cache.mkdir(parents=True)
+    (cache / TAR).write_bytes(b"not it")
+    folder(photographs, tmp_path / "mine" / "cifar10")
+    assert len(cifar10.load(tmp_path / "mine").test_labels) == 10
 
 
 def test_a_pickle_that_calls_something_is_not_obeyed(photographs, tmp_path, monkeypatch):
