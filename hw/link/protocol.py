@@ -93,9 +93,9 @@ class Status(IntEnum):
 
 
 class Fault(IntEnum):
-    """Why events get no class. Numbers differ from those of :class:`Status`."""
+    """Why an input gets no class. Numbers differ from those of :class:`Status`."""
 
-    RULES = 5  # non-monotonic step, out-of-range unit or step, or too many spikes
+    RULES = 5  # non-monotonic step, out-of-range unit or step, or too many spikes for the core
     OVERRUN = 6  # they, or pixels, came faster than they could be accepted
 
 

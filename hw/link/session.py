@@ -29,7 +29,7 @@ _REASONS: dict[int, tuple[str, str]] = {
     Status.NO_IMAGE: ("the flash does not respond, or there is no weight image", _LOAD),
     Status.OTHER_NETWORK: ("the weight image is not for the board's bitstream", _LOAD),
     Status.DAMAGED: ("the weight image is damaged, its checksum is wrong", _LOAD),
-    Fault.RULES: ("too many events, or not in time order", "send fewer events"),
+    Fault.RULES: ("too many spikes, or not in time order", "send fewer events"),
     Fault.OVERRUN: (
         "inputs came faster than the board accepts them",
         "build it for a faster --clock, or with another --engine",

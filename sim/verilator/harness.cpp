@@ -143,8 +143,9 @@ int main(int argc, char** argv) {
             return 4;
         }
         if (valid && result.fault) {
-            std::fprintf(stderr, "answer %llu says that its input is broken, in cycle %llu\n",
+            std::fprintf(stderr, "answer %llu says that its input %s, in cycle %llu\n",
                          static_cast<unsigned long long>(taken),
+                         core->takes_events() ? "is broken" : "has more spikes than lists hold",
                          static_cast<unsigned long long>(cycle));
             return 4;
         }

@@ -369,7 +369,7 @@ REASONS = [
     (Status.NO_IMAGE, "the flash does not respond, or there is no weight image; program the"),
     (Status.OTHER_NETWORK, "the weight image is not for the board's bitstream; program the"),
     (Status.DAMAGED, "the weight image is damaged, its checksum is wrong; program the"),
-    (Fault.RULES, "too many events, or not in time order; send fewer events"),
+    (Fault.RULES, "too many spikes, or not in time order; send fewer events"),
     (99, "status 99; check the cable"),
 ]
 

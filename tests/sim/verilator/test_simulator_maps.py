@@ -6,10 +6,11 @@ from cases import VERIFY, mixed_images
 from networks import map_network, random_spikes
 
 from hw.rtl.config import Config, find_config
+from hw.rtl.tiles import plan, planner
 from sim import golden
 from sim.cycles.model import cycles
 from sim.verilator.compare import differs, watched
-from sim.verilator.simulator import Simulator
+from sim.verilator.simulator import CoreError, Simulator
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
 
 IMAGES = 24
@@ -62,6 +63,25 @@ def check(network, inputs, config):
         if way == {"alone": True}:
             taken = records["valid"].astype(int) - records["accepted"].astype(int)
             np.testing.assert_array_equal(taken, cycles(network, inputs, answers, config))
+
+
+def test_more_spikes_than_lists_hold_are_a_fault(rng, monkeypatch):
+    """Never a wrong class; an image with fewer has one."""
+    for module in (plan, planner):
+        monkeypatch.setattr(module, "LIST_WORDS", 64)
+    network = map_network(rng, "8c2,3", 2, LatencyEncoder(shape=(5, 5), silent_below=1), 1, 1)
+    network.layers[0].weight[:] = True
+    config = find_config("tiles-1")
+    assert config.can_fault(network)
+    simulator = Simulator.build(network, VERIFY, config=config)
+    images = np.zeros((3, 5, 5), np.uint8)
+    answer = watched(golden.run_images(network, images), simulator.layers)
+    assert not differs(answer, simulator.run(images)).any()
+    images[1] = 255
+    with pytest.raises(
+        CoreError, match=r"^answer 1 says that its input has more spikes than lists"
+    ):
+        simulator.run(images)
 
 
 # name: (map of the inputs, layers, T, lowest and highest threshold, engine)
