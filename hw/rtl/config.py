@@ -127,6 +127,10 @@ class Config:
             for index, layer in enumerate(network.layers)
         )
 
+    def idle_cycles(self, network: Network) -> int:
+        """Cycles after a decision until the core is ready for any input."""
+        return self.whole.idle_cycles(network) if self.whole else 0
+
     def _loaded_layers(self, network: Network) -> list[int]:
         return [index for index in range(len(network.layers)) if self.engine(index).loaded]
 

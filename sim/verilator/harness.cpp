@@ -2,17 +2,17 @@
 // which it came and the step in which each hidden unit fired. An item is what goes in in a cycle:
 // pixels, a spike or an end mark; an image is all items of one input.
 //
-// program ITEMS ENDS WORDS HIDDEN MODE STALLS SEED RESET LIMIT
+// program ITEMS ENDS WORDS HIDDEN MODE STALLS SEED RESET LIMIT IDLE
 //   ITEMS   file of 4 bytes each: pixels, the first in the lowest byte, or unit | step << 20 | end << 28
 //   ENDS    file of 8 bytes per image: the index after its last item
 //   WORDS   file of 2 bytes each: weights that are loaded before the first image
 //   HIDDEN  hidden units that probes watch, 0 without probes
-//   MODE    "alone": an image is offered to a core that has been idle since the answer before it was
-//           taken; "stream": at any time
+//   MODE    "alone": an image is offered to a core that is idle; "stream": at any time
 //   STALLS  probability of a pause after each item and after each answer
 //   SEED    of the pauses and of what memories and registers hold at power-up
 //   RESET   cycle in which everything is reset and starts again from the first image; 0 is never
 //   LIMIT   cycles without an answer after which the core counts as hung
+//   IDLE    cycles after which a core is idle that was reset, or whose answer was taken
 //
 // Writes one record per image to stdout. Exits 3 if the core hangs, 4 if it violates the protocol of a
 // valid/ready stream; the reason is on stderr.
@@ -33,7 +33,6 @@ namespace {
 
 constexpr uint16_t kNever = 0xffff;
 constexpr uint16_t kTwice = 0xfffe;
-constexpr uint64_t kIdle = 32;  // cycles after which a core that has answered is idle
 
 std::vector<uint16_t> firing;               // of the inference that runs: step of each hidden unit
 std::deque<std::vector<uint16_t>> decided;  // of inferences whose answer is not yet taken
@@ -79,7 +78,7 @@ extern "C" void inference_ends() {
 }
 
 int main(int argc, char** argv) {
-    if (argc != 10) return 2;
+    if (argc != 11) return 2;
     const auto items = content<uint32_t>(argv[1]);
     const auto ends = content<uint64_t>(argv[2]);
     const auto words = content<uint16_t>(argv[3]);
@@ -91,6 +90,7 @@ int main(int argc, char** argv) {
     const uint64_t seed = std::strtoull(argv[7], nullptr, 10);
     const uint64_t reset_at = std::strtoull(argv[8], nullptr, 10);
     const uint64_t limit = std::strtoull(argv[9], nullptr, 10);
+    const uint64_t idle = alone ? std::strtoull(argv[10], nullptr, 10) : 0;
 
     const auto core = make_core(seed % 0x7fffffff + 1);
     Pauses item_pauses(stalls, 2 * seed, typical), result_pauses(stalls, 2 * seed + 1, typical);
@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
         if (reset) {
             reset_done |= reset_again;
             sent = begun = taken = result_pause = 0;
-            item_pause = alone ? kIdle : 0;
+            item_pause = idle;
             accepted.clear();
             decided.clear();
             firing.assign(hidden, kNever);
@@ -180,7 +180,7 @@ int main(int argc, char** argv) {
             if (hidden) decided.pop_front();
             if (++taken == images && !reset_done) taken = 0;
             result_pause = result_pauses.next(true);
-            if (alone) item_pause = kIdle;
+            if (alone) item_pause = idle;
             last_progress = cycle;
         }
 

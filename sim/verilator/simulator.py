@@ -153,7 +153,8 @@ class Simulator:
             ends_file.write_bytes(ends.astype("<u8").tobytes())
             mode = "alone" if alone else "stream"
             files = [items_file, ends_file, words_file]
-            fields = [*files, self.hidden, mode, stalls, seed, reset, limit]
+            idle = self.config.idle_cycles(self.network)
+            fields = [*files, self.hidden, mode, stalls, seed, reset, limit, idle]
             command = [str(self.program), *map(str, fields)]
             with subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -245,3 +245,7 @@ class NetworkEngine(ABC):
     @abstractmethod
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         """The most cycles of an inference without back-pressure."""
+
+    @abstractmethod
+    def idle_cycles(self, network: Network) -> int:
+        """Cycles after a decision until it is ready for any input."""

@@ -75,3 +75,8 @@ class Tiles(NetworkEngine):
             layer.tiles * (2 * network.steps * made.bank_rows + 8 * layer.inputs.units.size)
             for layer in made.layers
         )
+
+    def idle_cycles(self, network: Network) -> int:
+        windows = [(size - 1).bit_length() for size in plan_network(network, self.lanes).windows]
+        # The memories of segments and of windows are cleared.
+        return 4 + network.steps + (1 << sum(windows))

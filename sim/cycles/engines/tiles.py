@@ -1,7 +1,7 @@
 """The cycles of hw.rtl.engines.tiles, which makes a whole network.
 
 Its blocks wait for one another only where a phase ends: so the length of a phase follows from how
-many spikes there are, in which order they come, and how many of them share an entry of a list.
+many spikes there are, where and in which order they come, and how many share an entry of a list.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 
 from hw.rtl.decide import decide_latency
 from hw.rtl.engines.tiles import Tiles
-from hw.rtl.tiles.plan import TiledLayer, TilesPlan
+from hw.rtl.tiles.plan import Axis, TiledLayer, TilesPlan
 from hw.rtl.tiles.planner import plan_network
 from sw.answer import Answer
 from sw.encoder import Spikes
@@ -43,24 +43,16 @@ def cycles(
         Input spikes of an inference at most, where an input may fire more than once.
     """
     plan = plan_network(network, engine.lanes, most_events)
-    lists = _Lists.of_inputs(spikes, network.steps)
+    lists = _Lists.of_inputs(spikes, plan.steps)
     count = lists.spikes.sum(axis=(1, 2))
     # They are sorted (hw.rtl.tiles.sort).
-    cycle = taken + 2 * network.steps + np.where(count, 2 + 2 * count, 0)
-    for layer in plan.layers:
-        adding = np.stack([_adding(lists, step) for step in range(plan.steps)])
-        cycle = cycle + 1  # the list is cleared
-        if layer is plan.layers[-1]:
-            return (
-                cycle
-                + _output(plan, lists, adding, answer.step)
-                + decide_latency(len(network.labels))
-            )
-        sweeping, after = _sweeping(answer, layer, plan)
-        for tile in range(layer.tiles):
-            cycle = cycle + _tile(plan, layer, lists, adding, sweeping[:, tile])
-        cycle, lists = cycle + 1, after
-    raise AssertionError("a plan has layers")
+    cycle = taken + 2 * plan.steps + np.where(count, 2 + 2 * count, 0)
+    for layer in plan.layers[:-1]:
+        rows = _Rows.around(spikes, layer, plan)
+        passing, after = _passes(answer, layer, plan, rows)
+        cycle = _hidden(plan, layer, lists, passing, cycle + 3)
+        lists, spikes = after, Spikes.from_times(answer.times[_behind(plan, layer)], plan.steps)
+    return _output(plan, lists, cycle + 3, answer.step) + decide_latency(len(network.labels))
 
 
 def traffic(
@@ -111,7 +103,7 @@ class _Lists:
 
     @classmethod
     def of(cls, spikes: np.ndarray) -> "_Lists":
-        """From the spikes of every possible entry in the order of a sweep, int [B, tiles, T, Q]."""
+        """From the spikes of every possible entry in the order of a pass, int [B, tiles, T, Q]."""
         rest = spikes.copy()
         ends = []
         for _ in range(2):
@@ -121,21 +113,88 @@ class _Lists:
         total = spikes.sum(axis=-1, dtype=np.int64)
         return cls(entries=(spikes > 0).sum(axis=-1), spikes=total, last=ends[0], before=ends[1])
 
+    def any(self, step: int) -> np.ndarray:
+        """Bool [B]: there are spikes in ``step``."""
+        return self.entries[:, :, step].sum(axis=1) > 0
 
-def _adding(lists: _Lists, step: int) -> np.ndarray:
-    """Cycles from a step's beginning until all its spikes are added, int [B]
-    (hw.rtl.tiles.reader, hw.rtl.tiles.scatter).
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """Of each step, the rows of the banks that a pass goes over, the smallest rectangle around what
+    was added to: int [B, T] each, from the first to the last.
+
+    Parameters
+    ----------
+    top, bottom, left, right
+    """
+
+    top: np.ndarray
+    bottom: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+
+    @classmethod
+    def around(cls, spikes: Spikes, layer: TiledLayer, plan: TilesPlan) -> "_Rows":
+        """What ``spikes``, those that enter ``layer``, are added to (hw.rtl.tiles.sweep)."""
+        units = layer.inputs.units
+        place = np.zeros((2, int(units.max()) + 1), np.int64)  # y and x of each unit
+        present = np.nonzero(units >= 0)
+        place[:, units[present]] = present[1:3]
+        slot = spikes.image.astype(np.int64) * plan.steps + spikes.step
+        ends = []
+        for way, axis in enumerate((layer.down, layer.across)):
+            low, high = _reach(axis, plan.grid[way], plan.rows(layer)[way])
+            first = np.full(len(spikes) * plan.steps, plan.rows(layer)[way])
+            last = np.zeros_like(first)
+            at = place[way, spikes.unit]
+            np.minimum.at(first, slot, low[at])
+            np.maximum.at(last, slot, high[at])
+            ends += [each.reshape(-1, plan.steps) for each in (first, last)]
+        whole = [end - 1 for end in plan.rows(layer)]
+        if layer.spontaneous:
+            for each, value in zip(ends, (0, whole[0], 0, whole[1]), strict=True):
+                each[:, 0] = value
+        return cls(top=ends[0], bottom=ends[1], left=ends[2], right=ends[3])
+
+    def whole(self, layer: TiledLayer, plan: TilesPlan) -> "_Rows":
+        """In the final step all of them."""
+        ends = [each.copy() for each in (self.top, self.bottom, self.left, self.right)]
+        down, across = plan.rows(layer)
+        for each, value in zip(ends, (0, down - 1, 0, across - 1), strict=True):
+            each[:, -1] = value
+        return _Rows(top=ends[0], bottom=ends[1], left=ends[2], right=ends[3])
+
+
+def _reach(axis: Axis, banks: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last row that a spike at each coordinate is added to, as the pass takes them."""
+    row, bank = np.array(axis.row), np.array(axis.bank)
+    low = row - ((bank != banks - 1) & (row > 0))
+    return np.minimum(np.where(row >= rows, rows - 1, low), rows - 1), np.minimum(row, rows - 1)
+
+
+def _behind(plan: TilesPlan, layer: TiledLayer) -> int:
+    """The layer of the network whose spikes enter the next one of the plan: behind all pooling."""
+    return plan.layers[plan.layers.index(layer) + 1].index - 1
+
+
+def _adding(lists: _Lists, step: int, looked_up: np.ndarray, enabled: np.ndarray) -> np.ndarray:
+    """The first cycle in which all spikes of ``step`` are added, int [B] (hw.rtl.tiles.reader,
+    hw.rtl.tiles.scatter).
+
+    Parameters
+    ----------
+    looked_up, enabled : int [B]
+        Cycles in which its segments are asked for, and from which on entries may be read.
     """
     images, tiles, _ = lists.entries.shape
-    never = np.full(images, -9)
-    found = np.full(images, 3)  # the segment has been looked up
-    read = taken = never  # of the entry before
-    spikes, final, any_entry = np.zeros(images, np.int64), found, np.zeros(images, bool)
+    found = looked_up + 3  # the segment has been looked up
+    read = taken = np.full(images, -9)  # of the entry before
+    final, spikes, any_entry = found, np.zeros(images, np.int64), np.zeros(images, bool)
     for tile in range(tiles):
         entries = lists.entries[:, tile, step]
         some, last = entries > 0, lists.last[:, tile, step]
         begun = np.maximum(found, read)
-        first_read = np.maximum(begun + 1, taken)
+        first_read = np.maximum(np.maximum(begun + 1, taken), enabled)
         last_taken = np.maximum(first_read + 1, taken + spikes)
         last_taken = last_taken + lists.spikes[:, tile, step] - last
         last_read = np.where(entries > 1, last_taken - lists.before[:, tile, step], first_read)
@@ -148,45 +207,58 @@ def _adding(lists: _Lists, step: int) -> np.ndarray:
     return np.where(any_entry, np.maximum(taken + spikes + 2, final), final) + 1
 
 
-def _sweeping(answer: Answer, layer: TiledLayer, plan: TilesPlan) -> tuple[np.ndarray, _Lists]:
-    """Cycles of the sweep of each tile and step, int [B, tiles, T], and the layer's list
+def _passes(
+    answer: Answer, layer: TiledLayer, plan: TilesPlan, rows: _Rows
+) -> tuple[np.ndarray, _Lists]:
+    """Cycles of the pass of each tile and step, int [B, tiles, T], and the layer's list
     (hw.rtl.tiles.sweep, hw.rtl.tiles.emit).
     """
     times, steps, banks = answer.times[layer.index], plan.steps, plan.banks
     tile, row, bank, window = _placed(layer, plan)
-    rows = int(np.prod(plan.rows(layer)))
+    count = int(np.prod(plan.rows(layer)))
     # Backwards, so that of several writes to a place that of the first unit stays.
     order = np.argsort(-(row * banks + bank), kind="stable")
     image, turn = np.nonzero(times[:, order] < steps)
     unit = order[turn]
     step = times[image, unit].astype(np.int64)
-    slot = ((image * layer.tiles + tile[unit]) * steps + step) * rows * banks
+    slot = ((image * layer.tiles + tile[unit]) * steps + step) * count * banks
     slot += row[unit] * banks + bank[unit]
     emits = np.ones(len(unit), bool)
     if layer.pools:
-        pooled = answer.times[plan.layers[plan.layers.index(layer) + 1].index - 1]
+        pooled = answer.times[_behind(plan, layer)]
         key = image * pooled.shape[1] + window[unit]
         emits = (window[unit] >= 0) & (step == pooled[image, window[unit]])
         first = np.zeros(pooled.size, np.int64)
         first[key[emits]] = unit[emits]
         emits &= first[key] == unit
-    shape = (len(times), layer.tiles, steps, rows * banks)
+    shape = (len(times), layer.tiles, steps, count * banks)
     size = int(np.prod(shape))
     flat = np.zeros(size, bool)
     flat[slot] = True
     fires = flat.reshape(shape)
     spikes = np.bincount(slot[emits], minlength=size).astype(np.uint8).reshape(shape)
 
-    places = fires.reshape(*shape[:3], rows, banks).sum(axis=-1)
-    taken = 2 + np.maximum(places[..., :-1], 1).sum(axis=-1)  # the last row is
-    row_of_last = rows - 1 - (places[..., ::-1] > 0).argmax(axis=-1)
-    last = np.where(
-        row_of_last == rows - 1, taken + places[..., -1], taken - (rows - 2 - row_of_last)
-    )
-    end = rows * banks - 1 - (fires[..., ::-1]).argmax(axis=-1)[..., None]
+    places = fires.reshape(*shape[:3], count, banks).sum(axis=-1)
+    waits = np.maximum(places - 1, 0).sum(axis=-1)
+    row_of_last = count - 1 - (places[..., ::-1] > 0).argmax(axis=-1)
+    in_last = np.take_along_axis(places, row_of_last[..., None], axis=-1)[..., 0]
+    end = count * banks - 1 - fires[..., ::-1].argmax(axis=-1)[..., None]
     writes = np.take_along_axis(spikes, end, axis=-1)[..., 0] > 0
-    done = np.where(fires.any(axis=-1), np.maximum(taken + 1, last + 2 + writes), taken + 1)
-    return done, _Lists.of(spikes)
+    passing = np.zeros(shape[:3], np.int64)
+    for number in range(layer.tiles):
+        # The last pass of a tile presets the next one: it goes over all rows.
+        presets = not layer.dense and number < layer.tiles - 1
+        over = rows.whole(layer, plan) if presets else rows
+        wide = over.right - over.left + 1
+        length = (over.bottom - over.top + 1) * wide
+        down, across = np.divmod(row_of_last[:, number], plan.rows(layer)[1])
+        behind = (over.bottom - down) * wide + over.right - across  # rows after the last that fires
+        own = in_last[:, number]
+        taken = 1 + length + waits[:, number] - np.where(behind == 0, np.maximum(own - 1, 0), 0)
+        last = np.where(behind == 0, taken + own, taken - (behind - 1))
+        done = np.where(own > 0, np.maximum(taken + 1, last + 2 + writes[:, number]), taken + 1)
+        passing[:, number] = done
+    return passing, _Lists.of(spikes)
 
 
 def _placed(
@@ -210,37 +282,40 @@ def _placed(
     return channel // lanes, row, bank, np.where((above < height) & (beside < width), window, -1)
 
 
-def _tile(
-    plan: TilesPlan,
-    layer: TiledLayer,
-    lists: _Lists,
-    adding: np.ndarray,
-    sweeping: np.ndarray,
+def _hidden(
+    plan: TilesPlan, layer: TiledLayer, lists: _Lists, passing: np.ndarray, begun: np.ndarray
 ) -> np.ndarray:
-    """Cycles of a tile of a hidden layer, int [B] (hw.rtl.tiles.sequencer)."""
-    windows = [(size - 1).bit_length() for size in plan.windows]
-    cleared = 2 + (1 << sum(windows)) if any(plan.windows) else 0
-    cycle = np.full(len(sweeping), 1 + _preset(plan, layer))
-    for step in range(plan.steps):
-        cycle = cycle + 1 + adding[step]
-        changed = (lists.entries[:, :, step] > 0).any(axis=1) | (step == 0 and layer.spontaneous)
-        swept = np.maximum(cycle + 1, cleared) + sweeping[:, step]
-        cycle = np.where(changed, swept, cycle) + 1
+    """The last cycle of a hidden layer whose first tile begins in cycle ``begun``, int [B]
+    (hw.rtl.tiles.sequencer).
+    """
+    cycle, looked_up, enabled = begun, begun, begun + _preset(plan, layer)
+    for tile in range(layer.tiles):
+        if layer.dense and tile:
+            looked_up, enabled = cycle + 1, cycle + 1 + _preset(plan, layer)
+        for step in range(plan.steps):
+            added = np.maximum(_adding(lists, step, looked_up, enabled), enabled)
+            final = step == plan.steps - 1
+            passes = lists.any(step) | (step == 0 and layer.spontaneous)
+            passes = passes | (final and not layer.dense and tile < layer.tiles - 1)
+            cycle = np.where(passes, added + passing[:, tile, step], added) + 1
+            looked_up, enabled = added, cycle + 1
     return cycle
 
 
-def _output(plan: TilesPlan, lists: _Lists, adding: np.ndarray, decision: np.ndarray) -> np.ndarray:
-    """Cycles of the output layer's tile up to the margins of the ``decision`` step, int [B]."""
-    result = cycle = np.full(len(decision), 1 + _preset(plan, plan.layers[-1]))
+def _output(plan: TilesPlan, lists: _Lists, begun: np.ndarray, decision: np.ndarray) -> np.ndarray:
+    """The cycle in which the output layer's margins of the ``decision`` step are offered, int [B],
+    if its tile begins in cycle ``begun``.
+    """
+    looked_up, enabled = begun, begun + _preset(plan, plan.layers[-1])
+    result = begun
     for step in range(plan.steps):
-        cycle = cycle + 1 + adding[step]
-        changed = (lists.entries[:, :, step] > 0).any(axis=1)
-        changed = changed | (step in (0, plan.steps - 1))
-        result = np.where(decision == step, cycle + 2, result)
-        cycle = np.where(changed, cycle + 2, cycle) + 1
+        added = np.maximum(_adding(lists, step, looked_up, enabled), enabled)
+        shown = lists.any(step) | (step in (0, plan.steps - 1))
+        result = np.where(decision == step, added + 2, result)
+        looked_up, enabled = added, np.where(shown, added + 2, added) + 2
     return result
 
 
 def _preset(plan: TilesPlan, layer: TiledLayer) -> int:
-    """Cycles of the preset of a tile's margins."""
-    return 1 + (plan.banks if layer.dense else int(np.prod(plan.rows(layer))))
+    """Cycles from a tile's beginning until its margins are preset and spikes may be added."""
+    return 2 + (plan.banks if layer.dense else int(np.prod(plan.rows(layer))))
