@@ -76,6 +76,9 @@ from sw.structure import Conv, Structure
 __all__ = ["Bstdg"]
 
 _LEAST = 0.1  # spread of a layer on maps whose potentials hardly move
+_OFFSET_STEP = 0.01  # spreads per step of the optimizer
+_OFFSETS = -3.0, 6.0
+_AWAKE = 0.5  # a threshold below it fires without input
 
 
 class _Layer(NamedTuple):
@@ -120,6 +123,11 @@ class Bstdg(Rule):
         On maps: share of a batch in the running means and spreads.
     calibration : int, batches, at least 0
         On maps: after the last epoch the means and spreads become those of so many large batches.
+    gap : float, at least 0
+        On maps: what the cross-entropy of margins at the decision step may exceed that at the last
+        one by: an offset that all output thresholds share is steered to it. 0: no such offset.
+    positive : bool
+        On maps: thresholds of hidden units are at least 1, so that none fires without input.
     anneal_share : float, 0 … 1
         On maps: share of the epochs that have tanh(k w) in place of signs.
     anneal_from, anneal_to : float, above 0
@@ -138,6 +146,7 @@ class Bstdg(Rule):
     rate = 0.01
     spread: Tensor
     sharpness: Tensor
+    offset: Tensor
 
     def __init__(
         self,
@@ -159,6 +168,8 @@ class Bstdg(Rule):
         threshold_factor: float = 60.0,
         momentum: float = 0.05,
         calibration: int = 0,
+        gap: float = 0.0,
+        positive: bool = False,
         anneal_share: float = 0.0,
         anneal_from: float = 2.0,
         anneal_to: float = 100.0,
@@ -175,7 +186,7 @@ class Bstdg(Rule):
         self.smoothing = smoothing
         self.hidden_share, self.output_share = hidden_share, output_share
         self.threshold_factor = threshold_factor
-        self.momentum = momentum
+        self.momentum, self.gap, self.positive = momentum, gap, positive
         self.calibration = 0 if self.structure.dense else calibration
         self.anneal_share, self.anneal_from, self.anneal_to = anneal_share, anneal_from, anneal_to
         self.window = Window(lobe, width)
@@ -192,6 +203,7 @@ class Bstdg(Rule):
             for index, (rows, _) in enumerate(shapes):
                 self.register_buffer(f"mean{index}", torch.zeros(rows))
             self.register_buffer("sharpness", torch.zeros(()))  # 0: signs
+            self.register_buffer("offset", torch.zeros(()))
             self.progress(0.0)
 
     @property
@@ -385,7 +397,10 @@ class Bstdg(Rule):
         """θ of a layer, [rows]."""
         if self.structure.dense:
             return self.thresholds[index]
-        return self._mean(index) + self.spread[index] * self.thresholds[index]
+        last = index == len(self.thresholds) - 1
+        units = self.thresholds[index] + self.offset if last else self.thresholds[index]
+        threshold = self._mean(index) + self.spread[index] * units
+        return threshold.clamp(min=_AWAKE) if self.positive and not last else threshold
 
     def _mean(self, index: int) -> Tensor:
         mean: Tensor = getattr(self, f"mean{index}")
@@ -434,11 +449,13 @@ class Bstdg(Rule):
             layers, source, draws.later, self.steps, single, self.later_from_start
         )
         times, margin, step = forward.outputs(traces[-1])
-        layer = _Layer(inputs, times, step, margin)
+        layer, target = _Layer(inputs, times, step, margin), self._target(labels)
         parts = [
             block.Part(part.error[:, None, None], part.step[:, None, None])
-            for part in self._output_error(layer, read_out, self._target(labels))
+            for part in self._output_error(layer, read_out, target)
         ]
+        if self.gap:
+            self._steer(read_out, target)
         found = backward.gradients(
             layers,
             traces,
@@ -450,6 +467,16 @@ class Bstdg(Rule):
             (self.silent_decay, self.fired_decay),
         )
         return found, traces
+
+    def _steer(self, read_out: ReadOut, target: Tensor) -> None:
+        """Moves the offset that output thresholds share by one step."""
+        assert read_out.at_end is not None
+        decided, ended = (
+            nn.functional.cross_entropy(self.margin_gain * margins, target)
+            for margins in (read_out.at_decision, read_out.at_end)
+        )
+        way = torch.where(decided - ended > self.gap, _OFFSET_STEP, -_OFFSET_STEP)
+        self.offset.add_(way).clamp_(*_OFFSETS)
 
     def _follow(self, index: int, trace: block.Trace, share: float) -> None:
         """Running mean and spread of a layer, into which those of ``trace`` go by their share."""

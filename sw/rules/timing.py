@@ -56,6 +56,7 @@ class ReadOut(NamedTuple):
     later: Tensor  # r, int64 [B, 1]
     at_decision: Tensor  # margins in units of the spread, U / s, [B, N]
     at_later: Tensor  # R / s, [B, N]
+    at_end: Tensor | None = None  # at step T − 1, where it is measured
 
     @property
     def first(self) -> Tensor:

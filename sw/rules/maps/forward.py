@@ -72,7 +72,8 @@ def run(
             at = (step - first).clamp(0, size - 1).expand_as(margins[index])
             now = outputs.now[:, :, 0, 0].gather(0, at[None])[0]
             margins[index] = torch.where(inside, now, margins[index])
-    return [block.trace() for block in running], ReadOut(decision, later, *margins)
+    end = outputs.now[-1, :, 0, 0]
+    return [block.trace() for block in running], ReadOut(decision, later, *margins, at_end=end)
 
 
 class _Running:

@@ -310,3 +310,30 @@ def test_a_window_refuses_maps():
     rule = Bstdg(structure("1x3x3-1c3-2"), 4, width=2.0)
     with pytest.raises(UserError, match="of a dense layer, not layers on maps"):
         rule.start(torch.zeros(5, 9).short())
+
+
+def test_thresholds_of_hidden_units_stay_positive():
+    rule = Bstdg(structure("1x3x3-2c2-2"), 2, positive=True)
+    with torch.no_grad():
+        for threshold in rule.thresholds:
+            threshold.fill_(-3.0)
+    (_, hidden), (_, outputs) = rule.layers()
+    assert (hidden.tolist(), outputs.tolist()) == ([1, 1], [-3, -3])
+
+
+@pytest.mark.parametrize(("filter_", "way"), [(0.5, 1), (-0.5, -1)])
+def test_outputs_wait_while_the_end_knows_more(filter_, way):
+    """Outputs see one input, at step 1. Of a label that it speaks for the last step knows more than
+    the decision in step 0, so output thresholds rise; of one that it speaks against they fall.
+    """
+    noise = {"output_noise": 0, "hidden_noise": 0}
+    rule = Bstdg(structure("1x1x2-1c1-2"), 2, gap=0.01, momentum=0, **noise)
+    with torch.no_grad():
+        rule.weights[0].fill_(0.5)
+        rule.thresholds[0].fill_(1.0)
+        rule.weights[1].copy_(torch.tensor([[filter_, 0.5], [-filter_, 0.5]]))
+        rule.thresholds[1].fill_(-1.0)  # both fire in step 0
+    rule.backward(torch.tensor([[1, 2]]).short(), torch.tensor([0]))
+    assert rule.offset.item() == pytest.approx(way * 0.01)
+    (_, threshold) = rule.layers()[1]
+    assert threshold.tolist() == [0 if way > 0 else -1] * 2  # of −0.99 and −1.01
