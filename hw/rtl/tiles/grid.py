@@ -95,66 +95,101 @@ class Grid(wiring.Component):
             m.d.comb += row.eq(down.of_entry(i, entries))
             for j in range(plan.grid[1]):
                 bank, name = i * plan.grid[1] + j, f"{i}_{j}"
-                minus = Signal(plan.lanes, name=f"minus_{name}", reset_less=True)
-                enable = Signal(name=f"enable_{name}", reset_less=True)
-                repeats = Signal(name=f"repeats_{name}", reset_less=True)
-                with m.If(self.advance):
-                    m.d.sync += [
-                        minus.eq(across.of_entry(j, _parts(row, plan.grid[1]))),
-                        enable.eq(down.enables[i] & across.enables[j]),
-                        repeats.eq(add & enable & down.repeats[i] & across.repeats[j]),
-                    ]
-                read, write = self._bank(m, name)
-                stored = Signal(len(read.data), name=f"stored_{name}", reset_less=True)
-                with m.If(access.valid & self.advance):
-                    m.d.sync += stored.eq(read.data)
-                fires = _parts(self.fires, plan.banks)[bank]
-                lanes = [
-                    self._lane(
-                        m,
-                        f"{name}_{lane}",
-                        old=old,
-                        start=_parts(start, plan.lanes)[lane],
-                        # The register holds 0 but after an addition.
-                        register=repeats | preset | fires[lane],
-                        fires=fires[lane] & ~preset,
-                        add=add,
-                        adds=add & enable,
-                        minus=minus[lane],
-                    )
-                    for lane, old in enumerate(_parts(stored, plan.lanes))
-                ]
+                read, write = self._memory(m, name)
                 m.d.comb += [
-                    _parts(self.margins, plan.banks)[bank].eq(stored),
-                    fires.eq(Cat(sweep & enable & ~old[-1] for old in _parts(stored, plan.lanes))),
                     read.addr.eq(Cat(across.rows[j], down.rows[i])),
                     write.addr.eq(Cat(across.written[j], down.written[i])),
-                    write.data.eq(Cat(lanes)),
-                    write.en.eq(enable & (add | sweep | preset) & self.advance),
                 ]
+                self._bank(
+                    m,
+                    name,
+                    enable=down.enables[i] & across.enables[j],
+                    repeats=add & down.repeats[i] & across.repeats[j],
+                    minus=across.of_entry(j, _parts(row, plan.grid[1])),
+                    read=read.data,
+                    add=add,
+                    preset=preset,
+                    start=start,
+                    fires=_parts(self.fires, plan.banks)[bank],
+                    margins=_parts(self.margins, plan.banks)[bank],
+                    write=write,
+                )
         return m
 
-    def _lane(self, m, name, *, old, start, register, fires, add, adds, minus):
+    def _bank(
+        self, m, name, *, enable, repeats, minus, read, add, preset, start, fires, margins, write
+    ):
+        """A bank: in the first cycle ``enable``, ``repeats`` (the addition before went to the same
+        row), ``minus`` and what the memory has; in the second one all else.
+        """
+        lanes, access = self._plan.lanes, self.access
+        ups, downs, stored = (
+            Signal(width, name=f"{what}_{name}", reset_less=True)
+            for what, width in (("ups", lanes), ("downs", lanes), ("stored", len(read)))
+        )
+        writes, sweeps, register, enabled = (
+            Signal(name=f"{what}_{name}", reset_less=True)
+            for what in ("writes", "sweeps", "register", "enabled")
+        )
+        adds = access.valid & access.add & enable
+        with m.If(self.advance):
+            m.d.sync += [
+                ups.eq(~minus & adds.replicate(lanes)),
+                downs.eq(minus & adds.replicate(lanes)),
+                writes.eq(access.valid & enable & (access.add | access.sweep | access.preset)),
+                sweeps.eq(access.valid & enable & access.sweep),
+                # After another addition the register holds its sum, else 0.
+                register.eq(access.preset | (repeats & enabled)),
+                enabled.eq(enable),
+            ]
+        with m.If(access.valid & self.advance):
+            m.d.sync += stored.eq(read)
+        new = [
+            self._lane(
+                m,
+                f"{name}_{lane}",
+                old=old,
+                start=_parts(start, lanes)[lane],
+                register=register,
+                fires=fires[lane],
+                add=add,
+                preset=preset,
+                up=ups[lane],
+                down=downs[lane],
+            )
+            for lane, old in enumerate(_parts(stored, lanes))
+        ]
+        m.d.comb += [
+            fires.eq(Cat(sweeps & ~old[-1] for old in _parts(stored, lanes))),
+            margins.eq(stored),
+            write.data.eq(Cat(new)),
+            write.en.eq(writes & self.advance),
+        ]
+
+    def _lane(self, m, name, *, old, start, register, fires, add, preset, up, down):
         """The new margin of a lane: that in memory or in the register, that of a start, or
-        ``plan.fired``; and to it ±1 is added.
+        ``plan.fired``; and to it ±1 is added, unless it has fired.
         """
         width, top = self._plan.margin_bits, self._plan.fired_bits
+        fired = Const(self._plan.fired, width)
         margin, new, last = (
             Signal(width, name=f"{what}_{name}", reset_less=True)
             for what in ("margin", "new", "last")
         )
-        active = Signal(name=f"active_{name}")
-        fired = Const(self._plan.fired, width)
+        # That it has fired is told from both, not from what is chosen of them: it is needed soon.
+        has_fired, last_has_fired = (
+            Signal(name=f"{what}_{name}", reset_less=True) for what in ("has_fired", "last_fired")
+        )
         m.d.comb += [
-            margin.eq(Mux(register, last, old) | start | Mux(fires, fired, 0)),
-            active.eq(adds & (margin[-top:] != fired[-top:])),
-            new.eq(margin + (active & minus).replicate(width) + (active & ~minus)),
+            margin.eq(Mux(register | fires, last, old) | start | Mux(fires & ~preset, fired, 0)),
+            has_fired.eq(Mux(register, last_has_fired, old[-top:] == fired[-top:])),
+            new.eq(margin + (down & ~has_fired).replicate(width) + (up & ~has_fired)),
         ]
-        m.d.sync += last.eq(Mux(add, new, 0))
+        m.d.sync += [last.eq(Mux(add, new, 0)), last_has_fired.eq(has_fired)]
         return new
 
-    def _bank(self, m, name):
-        """A memory of margins, and its ports."""
+    def _memory(self, m, name):
+        """The memory of a bank's margins: its ports."""
         plan = self._plan
         m.submodules[f"bank_{name}"] = bank = memory.Memory(
             shape=plan.lanes * plan.margin_bits,
