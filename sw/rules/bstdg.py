@@ -67,18 +67,13 @@ from sw.cli import UserError
 from sw.rules import timing
 from sw.rules.draws import draw
 from sw.rules.kernels.interface import Dense, Draws, Settings
-from sw.rules.maps import backward, block, forward
+from sw.rules.maps.rule import OnMaps
 from sw.rules.neuron import sign
-from sw.rules.rule import Group, Rule
+from sw.rules.rule import Group
 from sw.rules.timing import FLAT, Part, ReadOut, Trace, Window, arrived_by
-from sw.structure import Conv, Structure
+from sw.structure import Structure
 
 __all__ = ["Bstdg"]
-
-_LEAST = 0.1  # spread of a layer on maps whose potentials hardly move
-_OFFSET_STEP = 0.01  # spreads per step of the optimizer
-_OFFSETS = -3.0, 6.0
-_AWAKE = 0.5  # a threshold below it fires without input
 
 
 class _Layer(NamedTuple):
@@ -90,7 +85,7 @@ class _Layer(NamedTuple):
     margin: Tensor  # m, [B, N], in units of the spread
 
 
-class Bstdg(Rule):
+class Bstdg(OnMaps):
     """The rule above, for networks of any depth.
 
     Parameters
@@ -144,9 +139,6 @@ class Bstdg(Rule):
     maps = True
     grows = True
     rate = 0.01
-    spread: Tensor
-    sharpness: Tensor
-    offset: Tensor
 
     def __init__(
         self,
@@ -191,20 +183,14 @@ class Bstdg(Rule):
         self.anneal_share, self.anneal_from, self.anneal_to = anneal_share, anneal_from, anneal_to
         self.window = Window(lobe, width)
         self.fused = fused
-        self._before, self._blocks = block.blocks(self.structure)
-        shapes = [each.weights for each in self._blocks]
+        shapes = [block.weights for block in self._blocks]
         self.weights = nn.ParameterList(
             nn.Parameter(torch.empty(shape).uniform_(-0.3, 0.3)) for shape in shapes
         )
         self.thresholds = nn.ParameterList(nn.Parameter(torch.zeros(rows)) for rows, _ in shapes)
         self.register_buffer("spread", torch.ones(len(shapes)))
         if not self.structure.dense:
-            self.averages = False  # a mean over all places of a batch
-            for index, (rows, _) in enumerate(shapes):
-                self.register_buffer(f"mean{index}", torch.zeros(rows))
-            self.register_buffer("sharpness", torch.zeros(()))  # 0: signs
-            self.register_buffer("offset", torch.zeros(()))
-            self.progress(0.0)
+            self._prepare_maps()
 
     @property
     def time_unit(self) -> float:
@@ -223,16 +209,6 @@ class Bstdg(Rule):
 
             return fused.Adam(groups, eps=1e-10, capturable=True)
         return super().optimizer(groups)
-
-    @torch.no_grad()
-    def progress(self, share: float) -> None:
-        if self.structure.dense:
-            return
-        if share < self.anneal_share:
-            growth = (self.anneal_to / self.anneal_from) ** (share / self.anneal_share)
-            self.sharpness.fill_(self.anneal_from * growth)
-        else:
-            self.sharpness.zero_()
 
     @torch.no_grad()
     def constrain(self) -> None:
@@ -277,8 +253,9 @@ class Bstdg(Rule):
     def backward(self, inputs: Tensor, labels: Tensor) -> None:
         draws = self.draw(len(inputs))
         if not self.structure.dense:
-            fused = self.fused and inputs.is_cuda
-            found, traces = self._gradients_on_maps(inputs, labels, draws, fused)
+            found, traces = self._gradients_on_maps(
+                inputs, labels, draws, fused=self.fused and inputs.is_cuda
+            )
             for index, trace in enumerate(traces):
                 self._follow(index, trace, self.momentum)
         elif self.fused and inputs.is_cuda and inputs.dim() == 2 and self.window == FLAT:
@@ -319,7 +296,7 @@ class Bstdg(Rule):
         if self.structure.dense:
             noise = [draw(normal(units), images) for units in self.sizes[1:-1]]
         else:
-            noise = [draw(normal(*each.shape), images) for each in self._blocks[:-1]]
+            noise = [draw(normal(*block.shape), images) for block in self._blocks[:-1]]
         shared = draw(lambda n: torch.empty(n, 1, device=device).uniform_(-offset, offset), images)
         return Draws([*noise, shared], draw(lambda n: torch.rand(n, 1, device=device), images))
 
@@ -361,7 +338,7 @@ class Bstdg(Rule):
     def _trace(self, index: int, inputs: Tensor, threshold: Tensor) -> Trace:
         return timing.trace(inputs, self.used(self.weights[index]), threshold, self.steps)
 
-    def _output_error(self, layer: _Layer, read_out: ReadOut, target: Tensor) -> list[Part]:
+    def _output_error(self, layer: _Layer | Trace, read_out: ReadOut, target: Tensor) -> list[Part]:
         """The three parts of the output layer's error."""
         beta = self.time_unit
         first = (
@@ -386,111 +363,3 @@ class Bstdg(Rule):
         decay = torch.where(silent, self.silent_decay, -self.fired_decay)
         passed = passed * (decay * layer.margin).exp()
         return Part(passed.masked_fill((layer.times == 0) & (passed > 0), 0), layer.effective)
-
-    def _target(self, labels: Tensor) -> Tensor:
-        """Labels as a share for each class."""
-        if labels.is_floating_point():
-            return labels
-        return nn.functional.one_hot(labels, self.sizes[-1]).to(self.spread.dtype)
-
-    def _threshold(self, index: int) -> Tensor:
-        """θ of a layer, [rows]."""
-        if self.structure.dense:
-            return self.thresholds[index]
-        last = index == len(self.thresholds) - 1
-        units = self.thresholds[index] + self.offset if last else self.thresholds[index]
-        threshold = self._mean(index) + self.spread[index] * units
-        return threshold.clamp(min=_AWAKE) if self.positive and not last else threshold
-
-    def _mean(self, index: int) -> Tensor:
-        mean: Tensor = getattr(self, f"mean{index}")
-        return mean
-
-    def _on_maps(self, index: int, threshold: Tensor, fused: bool = False) -> block.Layer:
-        latent = self.weights[index]
-        soft = torch.tanh(self.sharpness * latent)
-        weight = torch.where(self.sharpness > 0, soft, self.used(latent))
-        own = self._blocks[index]
-        fused = fused and isinstance(own.kind, Conv)
-        return block.Layer(own, weight, threshold, self.spread[index], fused)
-
-    def _source(self, inputs: Tensor) -> block.Source:
-        return block.arrived(inputs, self.structure.inputs, self._before)
-
-    def _start_on_maps(self, inputs: Tensor) -> None:
-        """Means, spreads, and thresholds that let the desired share of the windows fire."""
-        source, last = self._source(inputs), len(self.weights) - 1
-        for index, threshold in enumerate(self.thresholds):
-            share = self.output_share if index == last else self.hidden_share
-            self.spread[index] = 1.0
-            potentials = self._on_maps(index, torch.zeros_like(threshold))
-            found = forward.survey(potentials, source, len(inputs), self.steps)
-            peaks = found.seen[0].margin.flatten(0, 2)
-            wanted = peaks.kthvalue(max(1, round((1 - share) * len(peaks))), dim=0).values
-            self._mean(index).copy_(found.mean)
-            self.spread[index] = found.spread.clamp(min=_LEAST)
-            threshold.copy_((wanted - found.mean) / self.spread[index])
-            layer = self._on_maps(index, self._threshold(index))
-            fires = forward.survey(layer, source, len(inputs), self.steps).times
-            source = block.fired(fires)
-
-    @torch.no_grad()
-    def _gradients_on_maps(
-        self, inputs: Tensor, labels: Tensor, draws: Draws, fused: bool = False
-    ) -> tuple[list[tuple[Tensor, Tensor]], list[block.Trace]]:
-        """What :meth:`gradients` gives, and what each block kept; by kernels if ``fused``."""
-        source, single = self._source(inputs), inputs.dim() == 2
-        layers = []
-        for index, noise in enumerate(draws.noise):
-            noise = noise if noise.dim() == 4 else noise[:, :, None, None]
-            noisy = self._threshold(index) + noise * self.spread[index]
-            layers.append(self._on_maps(index, noisy, fused))
-        traces, read_out = forward.run(
-            layers, source, draws.later, self.steps, single, self.later_from_start
-        )
-        times, margin, step = forward.outputs(traces[-1])
-        layer, target = _Layer(inputs, times, step, margin), self._target(labels)
-        parts = [
-            block.Part(part.error[:, None, None], part.step[:, None, None])
-            for part in self._output_error(layer, read_out, target)
-        ]
-        if self.gap:
-            self._steer(read_out, target)
-        found = backward.gradients(
-            layers,
-            traces,
-            read_out,
-            parts,
-            source,
-            self.steps,
-            single,
-            (self.silent_decay, self.fired_decay),
-        )
-        return found, traces
-
-    def _steer(self, read_out: ReadOut, target: Tensor) -> None:
-        """Moves the offset that output thresholds share by one step."""
-        assert read_out.at_end is not None
-        decided, ended = (
-            nn.functional.cross_entropy(self.margin_gain * margins, target)
-            for margins in (read_out.at_decision, read_out.at_end)
-        )
-        way = torch.where(decided - ended > self.gap, _OFFSET_STEP, -_OFFSET_STEP)
-        self.offset.add_(way).clamp_(*_OFFSETS)
-
-    def _follow(self, index: int, trace: block.Trace, share: float) -> None:
-        """Running mean and spread of a layer, into which those of ``trace`` go by their share."""
-        self._mean(index).lerp_(trace.mean, share)
-        self.spread[index].lerp_(trace.spread.clamp(min=_LEAST), share)
-
-    @torch.no_grad()
-    def calibrate(self, inputs: Tensor, share: float) -> None:
-        """The means and spreads that thresholds on maps are made of, without noise."""
-        if self.structure.dense:
-            return
-        source = self._source(inputs)
-        for index in range(len(self.weights)):
-            layer = self._on_maps(index, self._threshold(index))
-            found = forward.survey(layer, source, len(inputs), self.steps)
-            self._follow(index, found, share)
-            source = block.fired(found.times)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sw.rules import timing
 from sw.rules.maps.block import CHUNK, Layer, Seen, Source, Trace, fired, seen_by_none, unit_of
 from sw.rules.neuron import convolved
 from sw.rules.timing import ReadOut
@@ -24,14 +25,13 @@ def survey(layer: Layer, source: Source, count: int, steps: int) -> Trace:
     return running.trace()
 
 
-def outputs(trace: Trace) -> tuple[Tensor, Tensor, Tensor]:
-    """Of a dense block, as the second read-out sees it: spike times int64, margins and effective
-    steps int64 (the spike, or if there is none by the read-out the step where the potential peaks),
-    [B, N] each.
+def outputs(trace: Trace) -> timing.Trace:
+    """Of a dense block, as the second read-out sees it: spike times, effective steps (the spike, or
+    if there is none by the read-out the step where the potential peaks), margins there.
     """
     fires, seen = trace.times[:, 0, 0].long(), trace.seen[1]
     margin, peak = seen.margin[:, 0, 0], seen.place[:, 0, 0].long()
-    return fires, margin, torch.where(margin >= 0, fires, peak)
+    return timing.Trace(fires, torch.where(margin >= 0, fires, peak), margin)
 
 
 def run(
@@ -72,8 +72,11 @@ def run(
             at = (step - first).clamp(0, size - 1).expand_as(margins[index])
             now = outputs.now[:, :, 0, 0].gather(0, at[None])[0]
             margins[index] = torch.where(inside, now, margins[index])
+    at_decision, at_later = margins
     end = outputs.now[-1, :, 0, 0]
-    return [block.trace() for block in running], ReadOut(decision, later, *margins, at_end=end)
+    return [block.trace() for block in running], ReadOut(
+        decision, later, at_decision, at_later, end
+    )
 
 
 class _Running:
