@@ -85,6 +85,11 @@ class Dataset:
         maps = self.maps if len(self.shape) == 2 else 1
         return self.shape[-2] // maps, self.shape[-1]
 
+    @property
+    def off_channel(self) -> bool:
+        """The second half of the maps is 255 less the first."""
+        return self.reading.get("off_channel") is True
+
     def on_maps(self) -> "Dataset":
         """With the maps of an image as channels [N, height, width, channels]; one map stays
         [N, height, width].

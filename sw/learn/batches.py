@@ -195,7 +195,7 @@ class ImageInputs:
         T.
     device : torch.device
     maps : int
-    oriented : bool
+    oriented, off_channel : bool
         As :class:`Dataset` has them.
     """
 
@@ -207,10 +207,11 @@ class ImageInputs:
         device: torch.device,
         maps: int = 1,
         oriented: bool = False,
+        off_channel: bool = False,
     ) -> None:
         self._images = torch.from_numpy(images).to(device)
         self.steps = steps
-        self._encoder, self._maps = encoder, (maps, oriented)
+        self._encoder, self._maps, self._off_channel = encoder, (maps, oriented), off_channel
         chosen = encoder.select
         self._select = None if chosen is None else torch.tensor(chosen, device=device)
 
@@ -231,7 +232,14 @@ class ImageInputs:
     def images(self, index: Tensor, augment: Callable[..., Any] | None = None) -> Tensor:
         """The images ``index`` [B] themselves, uint8, changed by ``augment``."""
         images = self._images[index]
-        return images if augment is None else augment(images, *self._maps)
+        if augment is None:
+            return images
+        if not self._off_channel:
+            return augment(images, *self._maps)
+        axis = images.ndim - 1 if images.ndim == 4 else 1
+        maps, oriented = self._maps
+        changed = augment(images.chunk(2, axis)[0], maps // 2, oriented)
+        return torch.cat([changed, 255 - changed], dim=axis)
 
     def encoded(self, images: Tensor) -> Tensor:
         """Firing steps of ``images`` as :meth:`images` gives them."""

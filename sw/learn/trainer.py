@@ -85,7 +85,9 @@ class Trainer:
         if len(learn) < recipe.batch:
             raise UserError(f"Batch must be at most {len(learn)} here, not {recipe.batch}")
         self.encoder = self._encoder(data, learn)
-        self._maps = (data.maps, data.oriented) if isinstance(data, Dataset) else (1, False)
+        self._maps = (1, False, False)
+        if isinstance(data, Dataset):
+            self._maps = data.maps, data.oriented, data.off_channel
         self._validated = len(held_out) > 0
         self._learn = self._on_device(data.train_inputs, data.train_labels, learn)
         probe = held_out if self._validated else learn[:1000]

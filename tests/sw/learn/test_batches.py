@@ -275,6 +275,23 @@ def test_cutout_hides_a_square(rng):
     assert len(found) > 60
 
 
+@pytest.mark.parametrize("channels", [False, True])
+def test_off_channels_are_what_is_left(rng, channels):
+    """Of what an image has become, its border and its light included."""
+    images = rng.integers(0, 256, (40, 18, 10)).astype(np.uint8)  # two maps
+    images = np.concatenate([images, 255 - images], axis=1)
+    shape = (36, 10)
+    if channels:
+        images, shape = np.moveaxis(images.reshape(40, 4, 9, 10), 1, 3).copy(), (4, 9, 10)
+    inputs = ImageInputs(images, LatencyEncoder(shape=shape), 256, CPU, maps=4, off_channel=True)
+    index = torch.arange(40)
+    changed = inputs.images(index, Augmentation(light=0.3, crop=3, cutout=3))
+    on, off = changed.chunk(2, -1 if channels else 1)
+    assert torch.equal(off, 255 - on)
+    assert not torch.equal(changed, inputs.images(index))
+    assert torch.equal(inputs.images(index), torch.from_numpy(images))
+
+
 def test_a_single_row_stays_in_its_row(rng):
     """A series of four channels: it moves in time, and none of it goes elsewhere."""
     torch.manual_seed(0)
