@@ -14,6 +14,10 @@ from sw.network import Network
 
 __all__ = ["commands", "plan"]
 
+# Amaranth gives the register behind a memory's read port an initial value, which no one reads;
+# Yosys would make it of a lookup table per bit.
+_STORED = "setattr -unset init */w:stored_* "
+
 
 def plan(
     network: Network,
@@ -42,6 +46,7 @@ def plan(
         "top",
         emit_src=False,  # source positions would make the files depend on where the project lies
         nextpnr_opts=options,
+        **({"script_after_read": _STORED} if config.whole else {}),
     )
 
 
