@@ -6,11 +6,14 @@ import json
 import numpy as np
 import pytest
 from cases import VERIFY
+from networks import map_network
 
+from hw.rtl.config import default_config
 from sim import golden, verify
 from sim.cycles.model import cycles
 from sw.cli import UserError
 from sw.data import registry
+from sw.encoder import LatencyEncoder
 from sw.network import find
 
 DIGITS, MNIST = "digits-64-192-10-t16", "mnist-256-256-10-t4"
@@ -70,6 +73,36 @@ def test_mnist(mnist, tmp_path):
     answer = golden.run_images(find("mnist-512-192-10-t8"), mnist.test_images[:2000])
     assert figures["accuracy"] == (answer.label == mnist.test_labels[:2000]).mean()
     assert figures["interval_cycles_mean"] == pytest.approx(784, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "count", "layers"),
+    [
+        ("digits", 50, "8c3p1,f2,10"),
+        pytest.param("mnist", 400, "16c3p1,f2,32c3p1,f2,10", marks=pytest.mark.deep),
+    ],
+)
+def test_maps(rng, tmp_path, capsys, dataset, count, layers):
+    """By the engine that such networks have unless told otherwise."""
+    images = registry.load(dataset).test_images[:count]
+    encoder = LatencyEncoder(shape=images.shape[1:], silent_below=16)
+    network = map_network(rng, layers, 4, encoder, 2, 7)
+    network = dataclasses.replace(network, provenance={**network.provenance, "dataset": dataset})
+    network.save(tmp_path / "maps.safetensors")
+    VERIFY.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "verify").symlink_to(VERIFY)
+    arguments = [str(tmp_path / "maps.safetensors"), "--images", str(count)]
+    figures = tmp_path / "figures.json"
+    arguments += ["--json", str(figures), "--build-dir", str(tmp_path)]
+    assert verify.main(arguments) == 0
+    found = json.loads(figures.read_text())
+    expected = cycles(network, images, golden.run_images(network, images), default_config(network))
+    assert found["engine"] == "tiles-4"
+    assert found["hidden_units_compared"] == sum(network.sizes[1:-1])
+    assert (found["cycles_mean"], found["cycles_max"]) == (expected.mean(), expected.max())
+    assert "every hidden spike" in capsys.readouterr().out
+    page = (tmp_path / "report" / "random" / "report.html").read_text(encoding="utf-8")
+    assert f"spike times of all {sum(network.sizes[1:-1]):,} hidden units are equal" in page
 
 
 def test_stalls_change_nothing_but_the_time(tmp_path, capsys):
