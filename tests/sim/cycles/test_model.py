@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 from cases import make, mixed_images
-from networks import random_network
+from networks import map_network, random_network
 
-from hw.rtl.config import Config
+from hw.rtl.config import Config, default_config, find_config
 from hw.rtl.engines.event_driven import EventDriven
 from sim import golden
 from sim.cycles import model as module
 from sim.cycles import stage
 from sim.cycles.model import cycles, traffic
-from sw.encoder import Spikes
+from sw.encoder import LatencyEncoder, Spikes
 
 
 def test_pieces_change_nothing(rng, monkeypatch):
@@ -66,6 +66,30 @@ def test_traffic_by_hand(rng):
         assert found.width == banks * (6 + 5)
         assert found.fraction(np.array([5, 7])) == 2 * 54 / (12 * 11 * banks)
         assert found.fraction_left(np.array([5, 7])) == 2 * 30 / (12 * 11 * banks)
+
+
+def test_pieces_of_maps_change_nothing(rng, monkeypatch):
+    network = map_network(rng, "5c3p1,f2,6", 4, LatencyEncoder(shape=(2, 6, 7)), 0, 5)
+    images = mixed_images(rng, network, 40)
+    answer, config = golden.run_images(network, images), default_config(network)
+    whole = cycles(network, images, answer, config)
+    monkeypatch.setattr(module, "_WHOLE_CHUNK", 7)
+    np.testing.assert_array_equal(cycles(network, images, answer, config), whole)
+    assert len(np.unique(whole)) > 10
+
+
+def test_traffic_of_tiles_by_hand(rng):
+    """3 × 3 pixels that all fire, two channels of 2 × 2 units that all fire, in a tile each, and
+    three outputs in one: 2 · 9 + 8 rows, of four banks.
+    """
+    network = map_network(rng, "2c2,3", 4, LatencyEncoder(shape=(3, 3)), -100, -100)
+    images = np.full((1, 3, 3), 255, np.uint8)
+    answer, config = golden.run_images(network, images), find_config("tiles-1")
+    found = traffic(network, images, answer, config)
+    assert found.needed.tolist() == [4 * (2 * 9 + 8)]
+    assert found.early.tolist() == [0]
+    assert found.width == 4
+    assert (found.needed <= cycles(network, images, answer, config) * found.width).all()
 
 
 def test_what_is_left_to_read_takes_its_cycles(rng):
