@@ -253,14 +253,12 @@ MAPS: dict[str, tuple[float, Mapping[str, Value]]] = {
             "later_gain": 1.0,
             "end_gain": 1.0,
             "margin_scale": 4.0,
-            "gap": 0.02,
-            "momentum": 0.02,
+            "gap": 0.005,
             "calibration": 40,
             "start_bias": -1.0,
             "start_weight": 0.5,
-            "integer": True,
             "shared_deviation": True,
-            "anneal_share": 0.7,
+            "anneal_share": 0.5,
         },
     ),
     "bstdg": (
@@ -299,7 +297,12 @@ PRESETS["cifar10-maps"] = replace(
     _on_maps(PRESETS["cifar10"]), hidden=hidden_layers("64c3p1-64c3p1-f2-128c3p1-f2-256c3p1-f2")
 )
 PRESETS["digits-maps"] = replace(
-    _on_maps(PRESETS["digits"]), hidden=hidden_layers("8c3p1-f2-16c3p1-f2"), steps=4, epochs=100
+    _on_maps(PRESETS["digits"]),
+    hidden=hidden_layers("16c3p1-f2-32c3p1"),
+    steps=4,
+    epochs=100,
+    batch=64,
+    settings={**MAPS["surrogate"][1], "anneal_share": 0.0},
 )
 PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 

@@ -118,7 +118,7 @@ def test_layers_on_maps_have_a_recipe_of_their_own():
     for dataset in ("mnist", "caltech"):
         recipe = preset(dataset, hidden=hidden)
         assert (recipe.dataset, recipe.rule) == (dataset, "surrogate")
-        assert recipe.settings["integer"]
+        assert recipe.settings["shared_deviation"]
         assert recipe.to_dict()["hidden"] == ("4c3p1", "f2", 20)
     assert preset("mnist", hidden=hidden).steps == PRESETS["mnist-maps"].steps
     changed = preset("mnist", hidden=hidden, settings={"gain": 3.0}).settings
@@ -127,7 +127,7 @@ def test_layers_on_maps_have_a_recipe_of_their_own():
     assert timing.rate == 0.015
     assert timing.settings["threshold_factor"] == 5  # of spreads, not of potentials
     assert timing.settings["lead"] == 2
-    assert "integer" not in timing.settings
+    assert "shared_deviation" not in timing.settings
 
 
 def test_another_rule_starts_from_its_own_rate_and_settings():
