@@ -210,4 +210,34 @@ BUGS = {
         "timer.eq(self._divisor - 1)",
         "tests/hw/link/test_uart.py",
     ),
+    "colours do not take turns": Bug(
+        "hw/rtl/encoder.py",
+        "following = [*others, unit + sum(selected)]",
+        "following = [unit + sum(selected), *others]",
+        "tests/hw/rtl/test_encoder.py",
+    ),
+    "weights turn the wrong way": Bug(
+        "hw/rtl/tiles/grid.py",
+        "values[(bank - i) % self._banks]",
+        "values[(bank + i) % self._banks]",
+        "tests/hw/rtl/tiles/test_engine.py",
+    ),
+    "a window forgets the spike of the cycle before": Bug(
+        "hw/rtl/tiles/emit.py",
+        "repeats.eq((read.addr == address) & present.any())",
+        "repeats.eq(0)",
+        "tests/hw/rtl/tiles/test_engine.py",
+    ),
+    "a pass leaves out the row before": Bug(
+        "hw/rtl/tiles/sweep.py",
+        "low.eq(row - ((bank != banks - 1) & row.any()))",
+        "low.eq(row)",
+        "tests/hw/rtl/tiles/test_engine.py",
+    ),
+    "an image that comes too early loses its pixels": Bug(
+        "hw/link/intake.py",
+        "overrun = link.pixels.valid & ~link.pixels.ready if waits else Const(0)",
+        "overrun = Const(0)",
+        "tests/hw/link/test_accelerator_maps.py",
+    ),
 }
