@@ -121,16 +121,17 @@ class Emit(wiring.Component):
         # Of the map before pooling, which may be larger than what lists hold.
         y = Signal(range(max(layer.height for layer in plan.layers)))
         x = Signal(range(max(layer.width for layer in plan.layers)))
-        valid, mask = Signal(), Signal(lanes)
+        valid, pooling, mask = Signal(), Signal(), Signal(lanes)
         i = Array(k // plan.grid[1] for k in range(plan.banks))[bank.index]
         j = Array(k % plan.grid[1] for k in range(plan.banks))[bank.index]
         m.d.sync += [
             valid.eq(bank.any),
+            pooling.eq(valid),
             mask.eq(_any_of(chosen)),
             y.eq(down * plan.grid[0] + i),
             x.eq(across * plan.grid[1] + j),
         ]
-        m.d.comb += self.busy.eq(bank.any | valid | self.mask.any())
+        m.d.comb += self.busy.eq(bank.any | valid | pooling)
         return valid, y, x, mask
 
     def _pool(self, m, valid, y, x, mask):
@@ -164,7 +165,7 @@ class Emit(wiring.Component):
         repeats, before = Signal(), Signal(plan.lanes)
         known, address = Signal(plan.lanes), Signal(sum(windows))
         clearing, cleared = Signal(init=1), Signal(sum(windows))
-        pools = by_layer(self.layer, [int(layer.pools) for layer in plan.layers])
+        pools = by_layer(m, self.layer, [int(layer.pools) for layer in plan.layers])
         with m.If(repeats):
             m.d.comb += known.eq(before)
         with m.Elif(found.tile == tile):

@@ -86,8 +86,8 @@ class Reader(wiring.Component):
         base = Signal(range(plan.weight_rows + 1))
         first_base = Signal.like(base)
         begin, waiting, done = Signal.like(self.found), Signal(), Signal()
-        rows = by_layer(self.layer, [each.positions * plan.lanes for each in layers])
-        final = tile == by_layer(self.layer, [each.inputs.tiles - 1 for each in layers])
+        rows = by_layer(m, self.layer, [each.positions * plan.lanes for each in layers])
+        final = tile == by_layer(m, self.layer, [each.inputs.tiles - 1 for each in layers])
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [

@@ -87,9 +87,9 @@ class Sequencer(wiring.Component):
         layers = self._plan.layers
         output = self.layer == len(layers) - 1
         first, final = self.step == 0, self.step == self._plan.steps - 1
-        last_tile = self.tile == by_layer(self.layer, [layer.tiles - 1 for layer in layers])
-        dense = by_layer(self.layer, [int(layer.dense) for layer in layers])
-        spontaneous = first & by_layer(self.layer, [int(layer.spontaneous) for layer in layers])
+        last_tile = self.tile == by_layer(m, self.layer, [layer.tiles - 1 for layer in layers])
+        dense = by_layer(m, self.layer, [int(layer.dense) for layer in layers])
+        spontaneous = first & by_layer(m, self.layer, [int(layer.spontaneous) for layer in layers])
         # Of a convolution the last pass of a tile presets the next one.
         presets_next = final & ~last_tile & ~dense
         changed = Signal()  # margins are not those of the step before

@@ -73,7 +73,7 @@ class Sweep(wiring.Component):
         advance_down, next_row, end_down, end_across = (
             Signal(name=name) for name in ("advance_down", "next_row", "end_down", "end_across")
         )
-        dense = by_layer(self.layer, [int(layer.dense) for layer in self._plan.layers])
+        dense = by_layer(m, self.layer, [int(layer.dense) for layer in self._plan.layers])
         m.d.comb += [
             access.valid.eq(self.busy | self.show),
             access.sweep.eq(self.busy & firing),
@@ -107,7 +107,7 @@ class Sweep(wiring.Component):
             Signal(len(row), init=init, name=f"{what}_{name}")
             for what, init in (("low", 0), ("high", 0), ("lowest", -1), ("highest", 0))
         )
-        final = by_layer(self.layer, [plan.rows(layer)[way] - 1 for layer in layers])
+        final = by_layer(m, self.layer, [plan.rows(layer)[way] - 1 for layer in layers])
         m.d.comb += [low.eq(row - ((bank != banks - 1) & row.any())), high.eq(row)]
         with m.If(row > final):  # behind the map
             m.d.comb += [low.eq(final), high.eq(final)]
@@ -125,7 +125,7 @@ class Sweep(wiring.Component):
             m.d.sync += counter.eq(Mux(end, first, counter + 1))
 
         # Entries count from the last bank on.
-        present = by_layer(self.layer, [self._present(layer, way) for layer in layers])
+        present = by_layer(m, self.layer, [self._present(layer, way) for layer in layers])
         m.d.comb += [
             end.eq(counter == Mux(bank_by_bank, banks - 1, last)),
             access.eq(Mux(bank_by_bank | ~self.busy, 0, counter)),

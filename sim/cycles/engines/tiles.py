@@ -242,8 +242,6 @@ def _passes(
     waits = np.maximum(places - 1, 0).sum(axis=-1)
     row_of_last = count - 1 - (places[..., ::-1] > 0).argmax(axis=-1)
     in_last = np.take_along_axis(places, row_of_last[..., None], axis=-1)[..., 0]
-    end = count * banks - 1 - fires[..., ::-1].argmax(axis=-1)[..., None]
-    writes = np.take_along_axis(spikes, end, axis=-1)[..., 0] > 0
     passing = np.zeros(shape[:3], np.int64)
     for number in range(layer.tiles):
         # The last pass of a tile presets the next one: it goes over all rows.
@@ -256,7 +254,7 @@ def _passes(
         own = in_last[:, number]
         taken = 1 + length + waits[:, number] - np.where(behind == 0, np.maximum(own - 1, 0), 0)
         last = np.where(behind == 0, taken + own, taken - (behind - 1))
-        done = np.where(own > 0, np.maximum(taken + 1, last + 2 + writes[:, number]), taken + 1)
+        done = np.where(own > 0, np.maximum(taken + 1, last + 3), taken + 1)
         passing[:, number] = done
     return passing, _Lists.of(spikes)
 
