@@ -71,10 +71,16 @@ class Tiles(NetworkEngine):
 
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         made = plan_network(network, self.lanes, most_events)
-        return sum(
-            layer.tiles * (2 * network.steps * made.bank_rows + 8 * layer.inputs.units.size)
-            for layer in made.layers
-        )
+        spikes = most_events or network.sizes[0]
+        cycles = (64 + made.steps) * spikes  # a long division, and they are sorted
+        for layer in made.layers:
+            down, across = made.rows(layer)
+            rows = down * across
+            # Of a step: segments are looked up, and in a pass each place may fire.
+            step = 16 + 3 * layer.inputs.tiles + rows * (1 + made.banks)
+            cycles += layer.tiles * (rows + made.banks + made.steps * step + spikes) + 8
+            spikes = layer.outputs.units.size
+        return cycles
 
     def idle_cycles(self, network: Network) -> int:
         windows = [(size - 1).bit_length() for size in plan_network(network, self.lanes).windows]

@@ -5,6 +5,7 @@ import pytest
 from exchange import PACES, exchange
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from networks import map_network
 from samples import (  # noqa: F401
     beats,
     events_network,
@@ -13,7 +14,7 @@ from samples import (  # noqa: F401
     unfinished,
 )
 
-from hw.rtl.config import DEFAULT, Config, find_config
+from hw.rtl.config import DEFAULT, Config, default_config, find_config
 from hw.rtl.core import Core
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
@@ -21,6 +22,7 @@ from hw.rtl.engines.popcount import Popcount
 from sim import golden
 from sim.cycles.model import cycles
 from sw.cli import UserError
+from sw.encoder import EventsEncoder
 
 CONFIGS = {
     "event": DEFAULT,
@@ -177,12 +179,20 @@ def test_reset_state_needs_no_reset(rng):
     assert accepted[0] == network.encoder.pixels - 1
 
 
+FAULTY = {
+    "dense": lambda rng: events_network(rng),
+    "maps": lambda rng: map_network(rng, "2c2,3", 8, EventsEncoder(shape=(1, 3, 4))),
+}
+
+
 @pytest.mark.smoke
-def test_a_fault_comes_with_its_answer_and_leaves_the_next(rng):
-    network = events_network(rng)
+@pytest.mark.parametrize("kind", FAULTY)
+def test_a_fault_comes_with_its_answer_and_leaves_the_next(rng, kind):
+    network = FAULTY[kind](rng)
     for layer in network.layers:
         layer.threshold[:] = 99  # no unit fires: all items are looked at
-    core, end = Core(network), {"unit": 0, "step": 0, "end": 1}
+    core = Core(network, config=default_config(network))
+    end = {"unit": 0, "step": 0, "end": 1}
     good = [{"unit": 3, "step": 2, "end": 0}, {"unit": 3, "step": 5, "end": 0}, end]
     broken = [{"unit": 3, "step": 5, "end": 0}, {"unit": 3, "step": 2, "end": 0}, end]
     _, taken = exchange(core, core.source, core.result, [*good, *broken, *good], 3)
