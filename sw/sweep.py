@@ -22,6 +22,7 @@ from urllib.parse import quote
 from sw import cli, train
 from sw.cli import UserError
 from sw.flags import parser, positive_int
+from sw.learn import flags as training
 from sw.learn.history import RunFigures
 from sw.reports import pictures
 from sw.reports.sweeps import Sweep, summary, table
@@ -80,13 +81,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _check(flags: Sequence[str]) -> None:
     """Refuses what ``sw.train`` would, and flags that a sweep sets for each run itself."""
     asked = argparse.Namespace(**dict.fromkeys(_OWN))  # stays None where it is not given
-    train.arguments().parse_args(flags, asked)
+    training.arguments().parse_args(flags, asked)
     for name in _OWN:
         if getattr(asked, name) is not None:
             flag = f"--{name.replace('_', '-')}"
             raise UserError(f"{flag}: a sweep sets it for each run; leave it out, see --seeds")
     asked.seed = 0
-    train.prepared(asked)
+    training.prepared(asked)
 
 
 def _begin(folder: Path, flags: Sequence[str], restart: bool) -> None:

@@ -6,7 +6,6 @@ done; and the network's report page in ``<build-dir>/report/<name>/``. A command
 resumed by giving it again.
 """
 
-import argparse
 import platform
 import shlex
 import sys
@@ -14,7 +13,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,15 +23,12 @@ from sw.answer import Answer
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.data.registry import DATASETS, load_selected
-from sw.flags import natural, output_file, parser, positive_float, positive_int, share
+from sw.data.registry import load_selected
 from sw.learn import devices, distributed
-from sw.learn.batches import Augmentation, EventAugmentation
+from sw.learn.flags import arguments, prepared
 from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.inference import run_inputs
-from sw.learn.own_recipes import recipe_for
-from sw.learn.recipes import PRESETS, Recipe, hidden_layers, preset
-from sw.learn.teacher import Distillation
+from sw.learn.recipes import PRESETS
 from sw.learn.trainer import Trainer
 from sw.network import Network, file_name
 from sw.reports import pictures
@@ -41,169 +36,11 @@ from sw.reports.page import publish
 from sw.reports.result import command_line, folder_of
 from sw.reports.sections.evaluation import Evaluation
 from sw.reports.sections.training import Training
-from sw.rules import RULES
-from sw.rules.settings import check, listing, settings_of
 from sw.selection import Selection
-from sw.structure import Conv, First
 
-__all__ = ["arguments", "main", "prepared", "train"]
+__all__ = ["main", "train"]
 
 _SMALL = 1 << 20  # spike flags of a batch, all steps
-
-
-def arguments() -> argparse.ArgumentParser:
-    """Flags of the command. Those not given come from the data set's preset."""
-    flags = parser(
-        "Train a single-spike 1-bit network.",
-        dataset="digits",
-        build=True,
-        seed=True,
-        report=True,
-    )
-    flags.set_defaults(dataset="digits")
-    flags.formatter_class = argparse.RawDescriptionHelpFormatter
-    augmentations = {"images": Augmentation, "events": EventAugmentation}
-    flags.epilog = "\n\n".join(
-        [
-            "Settings have their defaults here; a preset may start from others.",
-            "--set, by rule",
-            listing({name: rule.settings() for name, rule in RULES.items()}),
-            "--augment, by what the data set holds",
-            listing({name: settings_of(kind) for name, kind in augmentations.items()}),
-            "--distil",
-            listing({"images": settings_of(Distillation)}),
-        ]
-    )
-    add = flags.add_argument
-    add("--rule", choices=tuple(RULES), help="learning rule")
-    add(
-        "--layers",
-        "--hidden",
-        dest="hidden",
-        metavar="L[,L…]",
-        type=_layers,
-        action="extend",
-        help="the hidden layers, first to last: units of a dense layer, a convolution such as "
-        "16c3p1 or 8c5s2, or a pooling such as f2 (docs/spec.md); may be given once per layer",
-    )
-    add(
-        "--steps",
-        metavar="T",
-        type=positive_int,
-        help="steps of the window; a power of two for images",
-    )
-    add("--epochs", metavar="N", type=positive_int, help="passes over the training set")
-    add(
-        "--batch",
-        metavar="N",
-        type=positive_int,
-        help="images or recordings per step of the optimizer",
-    )
-    add("--rate", metavar="R", type=positive_float, help="learning rate at the start")
-    add(
-        "--augment",
-        metavar="NAME=VALUE",
-        type=_setting,
-        nargs="*",
-        help="augment the training data; settings (below) may be named, such as degrees=5 "
-        "elastic=0.8 for images or stretch=0.1 for events",
-    )
-    add(
-        "--distil",
-        metavar="NAME=VALUE",
-        type=_setting,
-        nargs="*",
-        help="learn also from a full-precision network, the teacher, which is trained first; "
-        "settings (below) may be named, such as share=0.7; images only",
-    )
-    add(
-        "--teacher",
-        metavar="FILE",
-        type=output_file,
-        help="with --distil: where the teacher is read from or, if it is not there, written to",
-    )
-    add(
-        "--grow",
-        metavar="T[,T…]",
-        type=_windows,
-        help="windows to learn with before T, each for an equal share of the epochs, such as 2,4",
-    )
-    add(
-        "--warm-up",
-        metavar="N",
-        type=natural,
-        help="epochs in which the learning rate rises, from a hundredth of it",
-    )
-    add("--pool", metavar="P", type=positive_int, help="mean-pool the image by 1, 2 or 4")
-    add("--inputs", metavar="K", type=positive_int, help="keep the K most informative pixels")
-    add(
-        "--board",
-        metavar="B",
-        help="train a network that fits this board (hw.build --help lists them): hidden units, and "
-        "pixels of images, as many as fit, but for what --hidden and --inputs name",
-    )
-    add("--silent-below", metavar="X", type=natural, help="pixels below X never fire")
-    add("--validation", metavar="F", type=share, help="share of the training set held out")
-    add(
-        "--set",
-        metavar="NAME=VALUE",
-        type=_setting,
-        action="append",
-        default=[],
-        help="a setting of the rule (below), such as smoothing=0.02; may be given several times",
-    )
-    add("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
-    add("--restart", action="store_true", help="drop a checkpoint and start from the beginning")
-    add(
-        "--out", metavar="FILE", type=output_file, help="network file (default: <build-dir>/<name>)"
-    )
-    add(
-        "--name",
-        type=_name,
-        help="the network's name (default: from its file's name, with invalid characters replaced)",
-    )
-    return flags
-
-
-def prepared(args: argparse.Namespace) -> tuple[Recipe, Dataset | EventDataset | None]:
-    """What the flags ask for; and the data, where the recipe follows from them, as from one's own.
-
-    Raises
-    ------
-    UserError
-        Flags contradict one another, or the data cannot be used.
-    """
-    if args.dataset in DATASETS:
-        return _recipe(args, args.dataset), None
-    data = load_selected(Selection.of(args))
-    return _recipe(args, recipe_for(data)), data
-
-
-def _recipe(args: argparse.Namespace, start: str | Recipe) -> Recipe:
-    return preset(
-        start,
-        augment=False if args.augment is None else dict(args.augment),
-        rule=args.rule,
-        hidden=tuple(args.hidden) if args.hidden else None,
-        steps=args.steps,
-        epochs=args.epochs,
-        batch=args.batch,
-        rate=args.rate,
-        pool=args.pool,
-        inputs=args.inputs,
-        silent_below=args.silent_below,
-        validation=args.validation,
-        growth=args.grow,
-        warm_up=args.warm_up,
-        distillation=None if args.distil is None else _distillation(dict(args.distil)),
-        seed=args.seed,
-        settings=dict(args.set),
-    )
-
-
-def _distillation(settings: dict[str, Any]) -> Distillation:
-    check("Distillation", settings_of(Distillation), settings)
-    return Distillation(**settings)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -388,39 +225,6 @@ def _logger(quiet: bool) -> Callable[[str], None]:
             print(line, flush=True)
 
     return log
-
-
-def _layers(text: str) -> tuple[int | Conv | First, ...]:
-    try:
-        return hidden_layers(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _windows(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be windows such as 2 or 2,4, not {text!r}"
-        ) from None
-
-
-def _name(text: str) -> str:
-    if file_name(text) != text:
-        raise argparse.ArgumentTypeError(
-            f"must be letters, digits and . _ + - only, such as {file_name(text)}, not {text!r}"
-        )
-    return text
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """A name, and a value as JSON has it; the rule or the augmentation checks both."""
-    name, _, value = text.partition("=")
-    try:
-        return name, cli.from_json(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {text!r}") from None
 
 
 if __name__ == "__main__":

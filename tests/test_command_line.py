@@ -184,7 +184,7 @@ def test_networks(name, network, places):
         ("build", ["--dry-run", "--json", "x"], "--json: a --dry-run gives no figures"),
         ("bench-training", ["--only", "nosuch"], "--only: invalid choice: 'nosuch'"),
         ("bench-training", ["--steps", "8", "300"], "Steps must be in 1 … 256, not 300"),
-        ("bench-training", ["--hidden", "100000000"], "Units of a layer must be at most"),
+        ("bench-training", ["--hidden", "9999999"], "--layers: Units must be an integer in 1 … "),
         ("train", ["--validation", "0.9999"], "Validation 0.9999: leaves nothing to learn from"),
         ("bench-training", ["--profile"], "--profile: needs --device cuda"),
         ("bench-training", ["--only", "bstdg, plain"], "--only bstdg, plain: needs its package"),

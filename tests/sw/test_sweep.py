@@ -7,6 +7,7 @@ import pytest
 
 from sw import sweep, train
 from sw.cli import UserError
+from sw.learn import flags as training
 from sw.learn.history import RunFigures
 
 FLAGS = ["--", "--epochs", "2", "--steps", "4"]
@@ -86,9 +87,12 @@ def test_values_of_like_names_are_told_apart(tmp_path, monkeypatch):
     asked = []
 
     def trained(argv):
-        given = train.arguments().parse_args(argv)
+        given = training.arguments().parse_args(argv)
         asked.append(given.rate)
-        figures = dict.fromkeys((field.name for field in fields(RunFigures)), given.rate)
+        figures = {
+            field.name: [given.rate] if "layer" in field.name else given.rate
+            for field in fields(RunFigures)
+        }
         given.json.write_text(json.dumps(figures | {"images": 1}))
 
     monkeypatch.setattr(train, "main", trained)
