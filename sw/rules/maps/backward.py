@@ -161,9 +161,10 @@ def _through(
         spare = (0, 0, 0, 0, 0, -channels % _LANES)
         maps, filters = functional.pad(maps, spare), functional.pad(filters, spare)
         maps = maps.contiguous(memory_format=torch.channels_last)
-    nothing, all_steps, one = [0, 0], [1, 1], 1
+    dilation, transposed, output_padding, groups = [1, 1], False, [0, 0], 1
     arrived, found, _ = torch.ops.aten.convolution_backward(
-        *(error, maps, filters, None, kind.stride, padding, all_steps, False, nothing, one),
+        *(error, maps, filters, None, kind.stride, padding),
+        *(dilation, transposed, output_padding, groups),
         [further, True, False],
     )
     if further:

@@ -124,8 +124,11 @@ def small_maps(**changes):
     return preset("digits", **fields | {"settings": settings} | changes)
 
 
-def test_maps_learn_and_answer_as_the_golden_model(digits):
-    trainer = Trainer(small_maps(), digits)
+@pytest.mark.parametrize("rule", ["surrogate", "bstdg"])
+def test_maps_learn_and_answer_as_the_golden_model(rule, digits):
+    settings = {"anneal_share": 0.5, "momentum": 0.1, "calibration": 3}
+    recipe = small_maps() if rule == "surrogate" else small_maps(rule=rule, settings=settings)
+    trainer = Trainer(recipe, digits)
     trainer.fit()
     last = trainer.history[-1]
     assert last.validation_accuracy > 0.5  # chance is 0.1
@@ -152,9 +155,11 @@ def test_maps_resume_with_the_same_bits(digits, tmp_path):
         assert torch.equal(one, other)
 
 
-def test_windows_grow(digits, tmp_path):
+@pytest.mark.parametrize("rule", ["surrogate", "bstdg"])
+def test_windows_grow(rule, digits, tmp_path):
     """T = 1, 2 and 4 for two epochs each; killed in any of them, it ends with the same bits."""
-    recipe = small_maps(growth=(1, 2))
+    settings = {"gap": 0.02, "calibration": 3}
+    recipe = small_maps(rule=rule, settings=settings, growth=(1, 2))
     whole = Trainer(recipe, digits)
     seen = []
     whole.fit(watch=lambda *_: seen.append(whole.rule.steps))
