@@ -8,13 +8,31 @@ channels last: ``[size, B, rows, columns, channels]``, contiguous.
 
 import math
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-__all__ = ["arriving", "fire", "look", "placed"]
+__all__ = ["arriving", "fire", "look", "moments", "placed"]
 
 _BLOCK = 1024
+_TILE = 4096  # values
+_PROGRAMS = 1056  # that sum at a time, eight on each multiprocessor of the largest GPUs
+
+
+def moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum and sum of squares of each channel, float32 [channels], of ``values`` [..., channels];
+    always in the same order.
+    """
+    channels = values.shape[-1]
+    rows, wide = values.numel() // channels, triton.next_power_of_2(channels)
+    tall = max(1, _TILE // wide)
+    programs = min(_PROGRAMS, triton.cdiv(rows, tall))
+    sums = torch.empty(programs, 2, channels, device=values.device)
+    turns = triton.cdiv(rows, tall * programs)
+    _moments[(programs,)](values, sums, rows, channels, turns, TALL=tall, WIDE=wide)
+    total, squares = sums.sum(dim=0)
+    return total, squares
 
 
 def fire(
@@ -115,9 +133,11 @@ def arriving(
     window: tuple[int, int],
     first: int,
     sums: tuple[Tensor, Tensor],
+    decays: tuple[float, float] | None,
 ) -> None:
     """Adds to ``sums`` what a chunk's ``error`` [size, B, rows, columns, channels] means to what
-    each read-out sees, ``read`` int64 [B, 1] being the first one's step.
+    each read-out sees, ``read`` int64 [B, 1] being the first one's step. With ``decays``, below and
+    above the threshold, the sums then fade with their margins.
     """
     _arriving[_grid(times)](
         error,
@@ -129,6 +149,8 @@ def arriving(
         times[0].numel(),
         first,
         len(error),
+        *(decays or (0.0, 0.0)),
+        FADE=decays is not None,
         UNITS=math.prod(window),
         BLOCK=_BLOCK,
     )
@@ -141,6 +163,25 @@ def _grid(maps: Tensor) -> tuple[int]:
 def _shape(potentials: Tensor, windows: Tensor) -> tuple[int, ...]:
     """Of one step: values, rows and columns of units, of windows, and channels."""
     return potentials[0].numel(), *potentials.shape[2:4], *windows.shape[1:]
+
+
+@triton.jit
+def _moments(values, sums, rows, channels, turns, TALL: tl.constexpr, WIDE: tl.constexpr):
+    """Of one share of the rows."""
+    channel = tl.arange(0, WIDE)
+    total = tl.zeros([WIDE], tl.float32)
+    squares = tl.zeros([WIDE], tl.float32)
+    begin = tl.program_id(0) * turns * TALL
+    for turn in range(turns):
+        row = begin + turn * TALL + tl.arange(0, TALL)
+        real = (row < rows)[:, None] & (channel < channels)[None, :]
+        place = row[:, None].to(tl.int64) * channels + channel[None, :]
+        value = tl.load(values + place, mask=real, other=0.0).to(tl.float32)
+        total += tl.sum(value, axis=0)
+        squares += tl.sum(value * value, axis=0)
+    here = sums + tl.program_id(0) * 2 * channels + channel
+    tl.store(here, total, mask=channel < channels)
+    tl.store(here + channels, squares, mask=channel < channels)
 
 
 @triton.jit
@@ -308,6 +349,9 @@ def _arriving(
     each,
     first,
     size,
+    below,
+    above,
+    FADE: tl.constexpr,
     UNITS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -316,8 +360,10 @@ def _arriving(
     time = tl.load(times + index, mask=real, other=0).to(tl.int32)
     at_1 = tl.load(place_1 + index, mask=real, other=0).to(tl.int32) // UNITS
     at_2 = tl.load(place_2 + index, mask=real, other=0).to(tl.int32) // UNITS
-    since_1 = tl.where(tl.load(margin_1 + index, mask=real, other=0.0) >= 0, time, at_1)
-    since_2 = tl.where(tl.load(margin_2 + index, mask=real, other=0.0) >= 0, time, at_2)
+    peak_1 = tl.load(margin_1 + index, mask=real, other=0.0)
+    peak_2 = tl.load(margin_2 + index, mask=real, other=0.0)
+    since_1 = tl.where(peak_1 >= 0, time, at_1)
+    since_2 = tl.where(peak_2 >= 0, time, at_2)
     last = tl.load(read + index // each, mask=real, other=0)
     total_1 = tl.load(sum_1 + index, mask=real, other=0.0)
     total_2 = tl.load(sum_2 + index, mask=real, other=0.0)
@@ -327,5 +373,8 @@ def _arriving(
         total_1 += tl.where((step <= last) & (since_1 <= step), arrives, 0.0)
         total_2 += tl.where((step > last) & (since_2 <= step), arrives, 0.0)
         error += count
+    if FADE:
+        total_1 *= tl.exp(tl.where(peak_1 < 0, below * peak_1, -above * peak_1))
+        total_2 *= tl.exp(tl.where(peak_2 < 0, below * peak_2, -above * peak_2))
     tl.store(sum_1 + index, total_1, mask=real)
     tl.store(sum_2 + index, total_2, mask=real)

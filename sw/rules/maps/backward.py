@@ -52,36 +52,47 @@ def gradients(
         for first in range(0, steps, CHUNK):
             size = min(CHUNK, steps - first)
             error = _placed(layer, parts, shared, first, size, single or index > 0)
+            last = first + size == steps
             spikes = sources[index](first, size)
             at_inputs, found = _pulled_back(layer, error, spikes, further=index > 0)
             by_weight += found
             if before:
                 assert at_inputs is not None
-                _arriving(at_inputs, before, layers[index - 1], read, first, passed)
+                fading = decays if last else None
+                _arriving(at_inputs, before, layers[index - 1], read, first, passed, fading)
         result.append((by_weight / -count, total / count))
         if before:
             parts = [
-                Part(error * _faded(seen.margin, *decays), seen.place)
-                for error, seen in zip(passed, before.seen, strict=True)
+                Part(error, seen.place) for error, seen in zip(passed, before.seen, strict=True)
             ]
     return result[::-1]
 
 
 def _arriving(
-    error: Tensor, trace: Trace, layer: Layer, read: ReadOut, first: int, sums: Sequence[Tensor]
+    error: Tensor,
+    trace: Trace,
+    layer: Layer,
+    read: ReadOut,
+    first: int,
+    sums: Sequence[Tensor],
+    decays: tuple[float, float] | None,
 ) -> None:
-    """Adds to ``sums`` what a chunk's ``error`` means to what each read-out sees of ``layer``."""
+    """Adds to ``sums`` what a chunk's ``error`` means to what each read-out sees of ``layer``; with
+    ``decays``, after the last chunk, it fades with the margins.
+    """
     if layer.fused:
         from sw.rules.kernels import maps as kernels  # Triton comes with PyTorch for GPUs only
 
         seen = (*trace.seen[0], *trace.seen[1])
         window, (one, other) = layer.block.window, sums
         error = error.contiguous()
-        kernels.arriving(error, trace.times, seen, read.first, window, first, (one, other))
+        kernels.arriving(error, trace.times, seen, read.first, window, first, (one, other), decays)
         return
     for which, total in enumerate(sums):
         counts = _counts(trace, layer.block, which, read, first, len(error))
         total += (error * counts).sum(dim=0, dtype=total.dtype)
+        if decays:
+            total *= _faded(trace.seen[which].margin, *decays)
 
 
 def _counts(trace: Trace, block: Block, which: int, read: ReadOut, first: int, size: int) -> Tensor:
@@ -110,7 +121,7 @@ def _placed(
     channels, rows, columns = layer.block.output
     count, form = len(parts[0].error), layer.forms(single)[1]
     window = layer.block.window
-    if layer.fused:
+    if layer.fused and len(parts) == 2:  # the outputs have three, of other shapes
         from sw.rules.kernels import maps as kernels
 
         result = shared.new_empty(size, count, rows, columns, channels, dtype=form)

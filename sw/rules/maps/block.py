@@ -72,7 +72,7 @@ class Layer(NamedTuple):
     weight: Tensor  # what spikes meet, [rows, columns] as sw.structure has them
     threshold: Tensor  # broadcastable to [B, rows, columns, channels] of the windows
     spread: Tensor  # []
-    fused: bool = False  # of a convolution: by the kernels of sw/rules/kernels/maps.py
+    fused: bool = False  # by the kernels of sw/rules/kernels/maps.py
 
     def forms(self, single: bool) -> tuple[torch.dtype, torch.dtype]:
         """What spikes and errors are multiplied in; ``single``: no input fires twice."""

@@ -67,16 +67,15 @@ def run(
         later = later.clamp(max=steps - 1)  # the product may round up to the next integer
         for block in running:
             block.look(first, (torch.minimum(decision, later), torch.maximum(decision, later)))
+        reached = outputs.now[:, :, 0, 0]
         for index, step in enumerate((decision, later)):
             inside = (step >= first) & (step < first + size)
             at = (step - first).clamp(0, size - 1).expand_as(margins[index])
-            now = outputs.now[:, :, 0, 0].gather(0, at[None])[0]
+            now = reached.gather(0, at[None])[0]
             margins[index] = torch.where(inside, now, margins[index])
     at_decision, at_later = margins
-    end = outputs.now[-1, :, 0, 0]
-    return [block.trace() for block in running], ReadOut(
-        decision, later, at_decision, at_later, end
-    )
+    read_out = ReadOut(decision, later, at_decision, at_later, reached[-1])
+    return [block.trace() for block in running], read_out
 
 
 class _Running:
@@ -93,22 +92,35 @@ class _Running:
 
     def advance(self, spikes: Tensor, first: int, single: bool) -> None:
         """To the end of a chunk: potentials, of which the highest of each window stay, spikes."""
-        layer, size = self.layer, len(spikes)
+        layer = self.layer
         potentials = _potentials(layer, spikes, single)
-        places, form = (0, 1, 2, 3), self.total.dtype
-        self.total += potentials.sum(dim=places, dtype=form)
-        self.squares += torch.linalg.vector_norm(potentials, dim=places, dtype=form).square()
         if layer.fused:
             from sw.rules.kernels import maps as kernels  # Triton comes with PyTorch for GPUs only
 
-            self.now = potentials.contiguous()
-            kernels.fire(self.now, layer.threshold, self.times, layer.block.window, first)
-            return
-        best, self.unit = _highest(potentials, layer.block.window, self.seen[0].place.dtype)
-        self.now = (best.to(layer.weight.dtype) - layer.threshold) / layer.spread
-        step = torch.arange(first, first + size, dtype=torch.int16, device=spikes.device)
+            self.best = potentials.contiguous()
+            total, squares = kernels.moments(self.best)
+            kernels.fire(self.best, layer.threshold, self.times, layer.block.window, first)
+        else:
+            places, form = (0, 1, 2, 3), self.total.dtype
+            total = potentials.sum(dim=places, dtype=form)
+            squares = torch.linalg.vector_norm(potentials, dim=places, dtype=form).square()
+            self._fire(potentials, first)
+        self.total += total
+        self.squares += squares
+
+    def _fire(self, potentials: Tensor, first: int) -> None:
+        layer, size = self.layer, len(potentials)
+        self.best, self.unit = _highest(potentials, layer.block.window, self.seen[0].place.dtype)
+        step = torch.arange(first, first + size, dtype=torch.int16, device=potentials.device)
         fires = torch.where(self.now >= 0, step.view(-1, 1, 1, 1, 1), self.steps).amin(dim=0)
         self.times = torch.minimum(self.times, fires.to(torch.int16))
+
+    @property
+    def now(self) -> Tensor:
+        """Margins at the steps of the chunk [size, B, rows, columns, channels], without kernels of
+        windows, else of units.
+        """
+        return (self.best.to(self.layer.weight.dtype) - self.layer.threshold) / self.layer.spread
 
     def look(self, first: int, reads: tuple[Tensor, Tensor]) -> None:
         """What the read-outs at the steps [B, 1] see by the end of the chunk."""
@@ -117,12 +129,12 @@ class _Running:
             from sw.rules.kernels import maps as kernels
 
             seen = (*self.seen[0], *self.seen[1])
-            kernels.look(self.now, layer.threshold, layer.spread, window, first, reads, seen)
+            kernels.look(self.best, layer.threshold, layer.spread, window, first, reads, seen)
             return
-        units = math.prod(window)
+        units, margins = math.prod(window), self.now
         for index, read in enumerate(reads):
             place, margin = self.seen[index]
-            for slot, now in enumerate(self.now):
+            for slot, now in enumerate(margins):
                 rises = (now > margin) & (first + slot <= read[:, :, None, None])
                 place = torch.where(rises, (first + slot) * units + self.unit[slot], place)
                 margin = torch.where(rises, now, margin)

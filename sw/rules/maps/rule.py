@@ -13,7 +13,7 @@ from sw.rules.rule import Rule
 from sw.rules.timing import Part as DensePart
 from sw.rules.timing import ReadOut
 from sw.rules.timing import Trace as DenseTrace
-from sw.structure import Conv, Structure
+from sw.structure import Structure
 
 __all__ = ["OnMaps"]
 
@@ -104,9 +104,7 @@ class OnMaps(Rule):
         latent = self.weights[index]
         soft = torch.tanh(self.sharpness * latent)
         weight = torch.where(self.sharpness > 0, soft, self.used(latent))
-        own = self._blocks[index]
-        fused = fused and isinstance(own.kind, Conv)
-        return Layer(own, weight, threshold, self.spread[index], fused)
+        return Layer(self._blocks[index], weight, threshold, self.spread[index], fused)
 
     def _source(self, inputs: Tensor) -> Source:
         return arrived(inputs, self.structure.inputs, self._before)

@@ -12,6 +12,7 @@ if DEVICE == "cpu":
 pytest.importorskip("triton", reason="Triton is made for Linux only")
 
 from sw.rules.bstdg import Bstdg
+from sw.rules.kernels import maps
 from sw.structure import Structure, parse
 
 
@@ -32,6 +33,8 @@ def test_equal_plain(text, steps, from_start):
     wanted, expected = rule._gradients_on_maps(inputs, labels, draws)
     for mine, theirs in zip(traces, expected, strict=True):
         assert torch.equal(mine.times, theirs.times)
+        torch.testing.assert_close(mine.mean, theirs.mean, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(mine.spread, theirs.spread, rtol=1e-4, atol=1e-5)
         for seen, other in zip(mine.seen, theirs.seen, strict=True):
             assert torch.equal(seen.place, other.place)
             torch.testing.assert_close(seen.margin, other.margin)
@@ -39,3 +42,14 @@ def test_equal_plain(text, steps, from_start):
         share = 1e-5 if DEVICE == "cpu" else 2e-2  # of bfloat16
         close = share * theirs.abs().max().item()
         torch.testing.assert_close(mine, theirs, rtol=share, atol=close)
+
+
+@pytest.mark.parametrize("programs", [1, 3, 1000])
+def test_moments_by_shares(programs, monkeypatch):
+    monkeypatch.setattr(maps, "_PROGRAMS", programs)
+    torch.manual_seed(0)
+    values = torch.randint(-9, 10, (3, 7, 11, 5, 300), device=DEVICE).half()
+    total, squares = maps.moments(values)
+    exact = values.double().flatten(0, 3)
+    assert torch.equal(total.double(), exact.sum(dim=0))  # small integers
+    assert torch.equal(squares.double(), exact.square().sum(dim=0))
