@@ -1,9 +1,8 @@
 """The memories of spikes: two lists of entries, and where their segments begin."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from hw.rtl.spram import COLUMN, SinglePortMemory
 from hw.rtl.tiles.plan import TilesPlan
@@ -54,7 +53,7 @@ class ListMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         address = Signal.like(self.index)
-        m.d.comb += address.eq(self.index ^ self.odd.replicate(exact_log2(self._depth)))
+        m.d.comb += address.eq(Mux(self.odd, self._depth - 1 - self.index, self.index))
         if self._width <= COLUMN:
             m.submodules.entries = entries = SinglePortMemory(
                 depth=self._depth, columns=1, width=self._width

@@ -279,10 +279,10 @@ class TilesPlan:
 
     @property
     def list_words(self) -> int:
-        """Words of the memory of lists, a power of two. Two lists share them: one grows from the
-        first word up, the other from the last word down.
+        """Words of the memory of lists. Two lists share them: one grows from the first word up, the
+        other from the last word down.
         """
-        return min(1 << (self.list_need - 1).bit_length(), LIST_WORDS)
+        return min(self.list_need, LIST_WORDS)
 
     @property
     def can_overflow(self) -> bool:
