@@ -169,8 +169,9 @@ def _through(
         maps, padding = functional.pad(maps, (left, right, top, bottom)), [0, 0]
     filters = weight.view(len(weight), channels, *kind.kernel)
     if maps.dtype == torch.bfloat16:
-        spare = (0, 0, 0, 0, 0, -channels % _LANES)
-        maps, filters = functional.pad(maps, spare), functional.pad(filters, spare)
+        if spare := -channels % _LANES:
+            more = (0, 0, 0, 0, 0, spare)
+            maps, filters = functional.pad(maps, more), functional.pad(filters, more)
         maps = maps.contiguous(memory_format=torch.channels_last)
     dilation, transposed, output_padding, groups = [1, 1], False, [0, 0], 1
     arrived, found, _ = torch.ops.aten.convolution_backward(
