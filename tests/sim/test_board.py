@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from cases import VERIFY, mixed_images
+from networks import map_network
 from samples import command, events_network, image_network, random_spikes
 
 from hw.rtl.config import DEFAULT, find_config
@@ -13,6 +14,7 @@ from sim.cocotb_bench.testbench import simulate
 from sim.verilator.board import OPTIONS, TOP, board_sources
 from sw.cli import UserError
 from sw.data.registry import load
+from sw.encoder import LatencyEncoder
 
 LOADED = "folded-16-spram,event"
 IMAGES = 2
@@ -66,6 +68,14 @@ def test_weights_that_are_loaded(rng, tmp_path):
 def test_weights_of_the_bitstream(rng, tmp_path):
     """At the crystal's own clock: without the PLL."""
     check_command(small(rng), "event", tmp_path, "--clock", 12)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("engine", ["tiles-4", "tiles-2-spram"])
+def test_maps(rng, tmp_path, engine):
+    """Lists in SPRAM; weights of the bitstream, or there too and from the flash."""
+    network = map_network(rng, "5c3p1,f2,10", 4, LatencyEncoder(shape=(8, 8), silent_below=16))
+    check_command(network, engine, tmp_path)
 
 
 def test_a_difference_is_told(rng, tmp_path, monkeypatch, capsys):

@@ -12,17 +12,19 @@ from pathlib import Path
 
 import pytest
 from cases import VERIFY
+from networks import map_network
 from samples import command, deep, events_network, image_network, random_images, random_spikes
 
 from hw import host
 from hw.link.weight_image import pack
-from hw.rtl.config import DEFAULT, find_config
+from hw.rtl.config import DEFAULT, default_config, find_config
 from hw.rtl.core import loaded_words
 from sim import golden
 from sim.board import main
 from sim.verilator.box import Box, linked
 from sw.cli import UserError
 from sw.data.registry import load
+from sw.encoder import LatencyEncoder
 from sw.network import find
 
 LOADED = "folded-16-spram,event"
@@ -133,6 +135,13 @@ def test_events(rng):
     network = events_network(rng, channels=16, hidden=(20,), low=0, high=5)
     with Box.build(network, DEFAULT, VERIFY).running() as (port, _):
         check(network, random_spikes(rng, network, 12, most=30), port)
+
+
+@pytest.mark.deep
+def test_maps(rng):
+    network = map_network(rng, "4c3p1,f2,5", 4, LatencyEncoder(shape=(3, 6, 6)))
+    with Box.build(network, default_config(network), VERIFY).running() as (port, _):
+        check(network, random_images(rng, network, 12), port)
 
 
 @pytest.mark.deep
