@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not args.quiet:
             print(
                 f"{board.name:12}{network.name:28}{config.name:24}{cells:6}{estimated:6}"
-                f"{estimated / cells - 1:+7.1%}{memories:4}{needed.block_rams(board.family):4}",
+                f"{estimated / cells - 1:+7.1%}{memories:4}{needed.memories_on(board)[0]:4}",
                 flush=True,
             )
     if not args.quiet:

@@ -83,6 +83,7 @@ def estimate(
     """Size, fit and cycles of ``network`` on ``board``, before any synthesis."""
     needed = resources_of(network, config)
     short = shortage(needed, board)
+    block_rams, spram = needed.memories_on(board)
     return Estimate(
         board=board.name,
         network=network.name,
@@ -90,8 +91,8 @@ def estimate(
         engine=config.name,
         utilisation=Utilisation(
             logic_cells=needed.logic_cells(board.family),
-            ebr=needed.block_rams(board.family),
-            spram=needed.spram(),
+            ebr=block_rams,
+            spram=spram,
             available=Available.on(board),
         ),
         fits=not short,

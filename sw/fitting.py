@@ -14,6 +14,7 @@ from sw.learn.recipes import Recipe
 from sw.learn.trainer import encoder_of
 from sw.network import Network
 from sw.rules import RULES
+from sw.structure import Dense, write
 
 __all__ = ["fitted", "outcome"]
 
@@ -43,9 +44,13 @@ def fitted(
     if not RULES[recipe.rule].binary:
         raise UserError(f"--board: rule {recipe.rule!r} has real weights, which no board takes")
     hidden = [units for units in recipe.hidden if isinstance(units, int)]
-    if len(hidden) < len(recipe.hidden):
-        raise UserError("--board: sizes dense layers only; leave it out, or name --layers of units")
     encoder = encoder_of(recipe, data)
+    if len(hidden) < len(recipe.hidden):
+        kinds = (*recipe.kinds, Dense(units=len(data.labels)))
+        layers, reason = sizing.narrower(board, encoder, kinds, recipe.steps, fewer=fewer_units)
+        why = f"is the largest that fits: {reason}" if reason else "fits"
+        kept = tuple(kind.units if isinstance(kind, Dense) else kind for kind in layers[:-1])
+        return replace(recipe, hidden=kept), f"{board}: {write(encoder.map, layers)} {why}"
     if recipe.inputs is not None and isinstance(encoder, LatencyEncoder):
         encoder = replace(encoder, select=tuple(range(min(recipe.inputs, encoder.inputs))))
     found = sizing.largest(
@@ -67,7 +72,9 @@ def outcome(network: Network, board: str, path: Path) -> str:
     """Whether the trained ``network``, whose file is ``path``, fits, and what to do then."""
     from hw.explore import sizing
 
-    fits, line = sizing.fit(network, board)
-    if not fits:
+    engine, line = sizing.fit(network, board)
+    if engine is None:
         return line
-    return f"{line}; {shlex.join(['python', '-m', 'hw.build', '--board', board, str(path)])}"
+    words = ["python", "-m", "hw.build", "--board", board, str(path)]
+    words += ["--engine", engine] if engine else []
+    return f"{line}; {shlex.join(words)}"

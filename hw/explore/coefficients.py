@@ -28,6 +28,12 @@ TERMS: Mapping[str, str] = {
     "threshold_bit": "bit of their thresholds for each 16 chunks after the first",
     "loader": "loaded weights: loader, flash reader; only where there is SPRAM",
     "event_input": "sensor events as inputs: bypass, items",
+    "tiles": "engine for a network with maps: sorting, lists, control",
+    "tile_bank": "bank of its potentials",
+    "tile_lane": "potential that it updates per cycle: turning of the weights, what fires",
+    "tile_margin_bit": "bit of those potentials",
+    "tile_layer": "layer that it makes, with weights",
+    "tile_constant_bit": "bit of its tables of constants in logic",
 }
 
 CELLS: Mapping[str, Mapping[str, float]] = {
@@ -51,6 +57,12 @@ CELLS: Mapping[str, Mapping[str, float]] = {
         "threshold_bit": 1.01,
         "loader": 409.92,
         "event_input": 78.98,
+        "tiles": 500.0,
+        "tile_bank": 30.0,
+        "tile_lane": 10.0,
+        "tile_margin_bit": 3.0,
+        "tile_layer": 20.0,
+        "tile_constant_bit": 0.1,
     },
     "ecp5": {
         "potential_bit": 1.85,
@@ -72,6 +84,12 @@ CELLS: Mapping[str, Mapping[str, float]] = {
         "threshold_bit": 2.19,
         "loader": 0.0,
         "event_input": 345.83,
+        "tiles": 500.0,
+        "tile_bank": 30.0,
+        "tile_lane": 10.0,
+        "tile_margin_bit": 3.0,
+        "tile_layer": 20.0,
+        "tile_constant_bit": 0.1,
     },
     "gowin": {
         "potential_bit": 2.36,
@@ -93,5 +111,11 @@ CELLS: Mapping[str, Mapping[str, float]] = {
         "threshold_bit": 0.62,
         "loader": 0.0,
         "event_input": 56.5,
+        "tiles": 500.0,
+        "tile_bank": 30.0,
+        "tile_lane": 10.0,
+        "tile_margin_bit": 3.0,
+        "tile_layer": 20.0,
+        "tile_constant_bit": 0.1,
     },
 }

@@ -2,9 +2,10 @@
 the fit.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
-from typing import Any, NamedTuple
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -15,17 +16,19 @@ from hw.explore.resources import resources_of
 from hw.rtl.config import find_config
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import PROVENANCE, Layer, Network
+from sw.structure import Dense, Map, maps, parse, write
 
 __all__ = ["DESIGNS", "Design", "design_network", "fitted"]
 
 
 class Design(NamedTuple):
-    """A network with random weights; ``chosen`` pixels are its inputs, 0 means all. ``engine`` as
-    :func:`hw.rtl.config.find_config` takes it. With ``events`` each pixel is a channel of events.
+    """A network with random weights; ``chosen`` pixels are its inputs, 0 means all. ``layers`` as
+    units, or as text where there are maps. ``engine`` as :func:`hw.rtl.config.find_config` takes
+    it. With ``events`` each pixel is a channel of events.
     """
 
-    shape: tuple[int, int]
-    layers: tuple[int, ...]
+    shape: tuple[int, int] | Map
+    layers: tuple[int, ...] | str
     steps: int
     pool: int = 1
     chosen: int = 0
@@ -70,13 +73,25 @@ DESIGNS = (
     Design((8, 8), (48, 10), 16, events=True),
     Design((8, 8), (32, 16, 10), 64, events=True),
     Design((25, 28), (64, 10), 16, events=True),
+    Design((8, 8), "8c3p1-f2-10", 4, engine="tiles-4"),
+    Design((12, 12), "12c3-f2-10", 8, engine="tiles-1"),
+    Design((10, 10), "8c2s2-12c2-7", 4, engine="tiles-4"),
+    Design((28, 28), "8c5s2-16c3s2-10", 4, engine="tiles-2"),
+    Design((1, 180), "8c1x7-f1x2-16c1x5-5", 16, engine="tiles-2"),
+    Design((1, 128), "16c1x3-f1x2-10", 8, engine="tiles-8"),
+    Design((28, 28), "16c3p1-f2-32c3p1-f2-10", 4, engine="tiles-4-spram"),
+    Design((28, 28), "32c3p1-f2-64c3p1-f2-128-10", 4, engine="tiles-2-spram"),
+    Design((3, 32, 32), "16c3p1-f2-32c3p1-f2-64-10", 8, engine="tiles-2-spram"),
+    Design((28, 28), "16c3p1-f2-32c3p1-f2-10", 4, engine="tiles-8"),
+    Design((28, 28), "32c3p1-f2-64c3p1-f2-128-10", 4, engine="tiles-16"),
+    Design((3, 32, 32), "32c3p1-f2-64c3p1-f2-128-10", 8, engine="tiles-32"),
 )
 
 
 def design_network(design: Design) -> Network:
     """The design's network; the same design always gives the same one."""
     rng = np.random.default_rng(0)
-    pooled = design.shape[0] * design.shape[1] // design.pool**2
+    pooled = math.prod(design.shape) // design.pool**2
     chosen = np.sort(rng.choice(pooled, design.chosen, replace=False)).tolist()
     encoder: LatencyEncoder | EventsEncoder = EventsEncoder(channels=pooled)
     if not design.events:
@@ -86,34 +101,57 @@ def design_network(design: Design) -> Network:
             silent_below=16,
             select=tuple(chosen) if chosen else None,
         )
+    elif isinstance(design.layers, str):
+        encoder = EventsEncoder(shape=cast(Map, design.shape))
+    if isinstance(design.layers, str):
+        kinds = parse(design.layers)
+    else:
+        kinds = tuple(Dense(units=units) for units in design.layers)
     layers = []
-    for inputs, outputs in pairwise((encoder.inputs, *design.layers)):
+    for kind, before in zip(kinds, maps(encoder.map, kinds), strict=False):
+        shape = kind.weights(before)
+        if shape is None:
+            layers.append(Layer(kind=kind))
+            continue
+        outputs, inputs = shape
         weight = rng.random((outputs, inputs)) < 0.5
         threshold = rng.integers(1, max(3, int(2 * inputs**0.5)), outputs).astype(np.int32)
-        layers.append(Layer(weight=weight, threshold=threshold))
-    sizes = "-".join(map(str, (encoder.inputs, *design.layers)))
+        layers.append(Layer(weight=weight, threshold=threshold, kind=kind))
     return Network(
-        name=f"random-{sizes}-t{design.steps}",
+        name=f"random-{write(encoder.map, kinds)}-t{design.steps}",
         steps=design.steps,
         encoder=encoder,
         layers=tuple(layers),
-        labels=tuple(map(str, range(design.layers[-1]))),
+        labels=tuple(map(str, range(layers[-1].outputs))),
         provenance=dict.fromkeys(PROVENANCE),
     )
 
 
 def fitted(rows: Iterable[Sequence[Any]], family: Family) -> dict[str, float]:
     """Logic cells per unit of each term: least squares of the relative errors, none below 0, over
-    the ``rows`` (board, design, cells, …) of one family.
+    the ``rows`` (board, design, cells, …) of one family. The terms of engines that make a whole
+    network are fitted to what their designs take beyond the other terms.
     """
-    from scipy.optimize import nnls
-
-    shares = []
+    own: list[tuple[int, Counter[str]]] = []
     for board, index, cells, *_ in rows:
         if find_board(board).family == family:
             design = DESIGNS[index]
-            cost = resources_of(design_network(design), find_config(design.engine)).cost()
-            shares.append([cost[term] / cells for term in TERMS])
-    coefficients, _ = nnls(np.array(shares), np.ones(len(shares)))
-    rounded = (round(float(each), 2) for each in coefficients)
-    return dict(zip(TERMS, rounded, strict=True))
+            needed = resources_of(design_network(design), find_config(design.engine))
+            own.append((cells, needed.cost()))
+    shared = [term for term in TERMS if not term.startswith("tile")]
+    whole = [term for term in TERMS if term.startswith("tile")]
+    result = _fit([each for each in own if not each[1]["tiles"]], shared, {})
+    result |= _fit([each for each in own if each[1]["tiles"]], whole, result)
+    return {term: result[term] for term in TERMS}
+
+
+def _fit(
+    built: Sequence[tuple[int, Counter[str]]], terms: Sequence[str], known: Mapping[str, float]
+) -> dict[str, float]:
+    """Those of ``terms`` for designs of so many cells and such costs, with others ``known``."""
+    from scipy.optimize import nnls
+
+    shares = np.array([[cost[term] / cells for term in terms] for cells, cost in built])
+    rest = [1 - sum(known[t] * cost[t] for t in known) / cells for cells, cost in built]
+    coefficients, _ = nnls(shares, np.array(rest))
+    return {term: round(float(each), 2) for term, each in zip(terms, coefficients, strict=True)}

@@ -6,8 +6,9 @@ coefficients come from the designs of hw/explore/designs.py, and tests/hw/explor
 compares it with them: within 5 % on iCE40, within 8 % on ECP5 and Gowin.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
@@ -15,24 +16,64 @@ from math import ceil
 from hw.boards.families import Family
 from hw.boards.table import BOARDS, Board
 from hw.explore.coefficients import CELLS
-from hw.rtl.config import DEFAULT, Config, whole_configs
+from hw.explore.stand_in import narrowed, stand_in
+from hw.rtl.config import DEFAULT, Config, default_config, whole_configs
 from hw.rtl.decide import compared_bits
-from hw.rtl.engines.base import Engine, LayerSize
+from hw.rtl.engines.base import Engine, LayerSize, NetworkEngine
 from hw.rtl.inputs.base import Input
 from hw.rtl.memories import BlockMemory
 from hw.rtl.potentials import margin_shapes
-from hw.rtl.spram import spram_blocks
+from hw.rtl.spram import COLUMN, spram_blocks
 from sw.cli import UserError
 from sw.network import Network
 
-__all__ = ["ERROR", "Resources", "check_fit", "remedies", "resources_of", "shortage"]
+__all__ = [
+    "ERROR",
+    "LayeredResources",
+    "Resources",
+    "WholeResources",
+    "check_fit",
+    "remedies",
+    "resources_of",
+    "shortage",
+]
 
+_SHARES = 32  # of the channels, where fewer would fit
 ERROR = 0.08  # the estimate's largest error that was seen, rounded up
 
 
+class Resources(ABC):
+    """What hardware needs, by what decides how large it is."""
+
+    @abstractmethod
+    def memories(self, *, spram: bool) -> Iterable[BlockMemory]:
+        """The memories for block RAM, of a part with or without SPRAM."""
+
+    @abstractmethod
+    def spram(self) -> int:
+        """Single-port RAMs, exactly, of a part that has some."""
+
+    @abstractmethod
+    def cost(self) -> Counter[str]:
+        """How much it has of each term that the logic cells are linear in."""
+
+    def block_rams(self, family: Family, *, spram: bool = True) -> int:
+        """Block RAMs, exactly, of a part with or without SPRAM."""
+        return sum(_blocks(memory, family) for memory in self.memories(spram=spram))
+
+    def memories_on(self, board: Board) -> tuple[int, int]:
+        """Block RAMs and single-port RAMs on ``board``, exactly."""
+        return self.block_rams(board.family, spram=board.spram > 0), self.spram()
+
+    def logic_cells(self, family: Family) -> int:
+        """Logic cells, estimated; UART and link included."""
+        cost = self.cost()
+        return round(sum(cells * cost[term] for term, cells in CELLS[family.name].items()))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What a network's hardware needs, by what decides how large it is.
+class LayeredResources(Resources):
+    """Of a network whose layers have an engine each.
 
     Parameters
     ----------
@@ -59,36 +100,25 @@ class Resources:
         """Units per layer, inputs first."""
         return (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
 
-    def resized(self, sizes: Sequence[int]) -> "Resources":
+    def resized(self, sizes: Sequence[int]) -> "LayeredResources":
         """With layers of other ``sizes``, and as many bits of each unit."""
         pairs = zip(self.layers, pairwise(sizes), strict=True)
         layers = (replace(layer, inputs=before, outputs=own) for layer, (before, own) in pairs)
         return replace(self, layers=tuple(layers))
 
-    def block_rams(self, family: Family) -> int:
-        """Block RAMs, exactly."""
-        return sum(_blocks(memory, family) for memory in self._memories())
-
-    def _memories(self) -> Iterator[BlockMemory]:
+    def memories(self, *, spram: bool) -> Iterator[BlockMemory]:
         for engine, size in self._engines():
             yield from engine.memories(size)
         yield from self.input.memories(**self._first())
 
     def spram(self) -> int:
-        """Single-port RAMs, exactly."""
         return sum(
             memory.count * spram_blocks(memory.depth, memory.columns)
             for engine, size in self._engines()
             for memory in engine.single_port_memories(size)
         )
 
-    def logic_cells(self, family: Family) -> int:
-        """Logic cells, estimated; UART and link included."""
-        cost = self.cost()
-        return round(sum(cells * cost[term] for term, cells in CELLS[family.name].items()))
-
     def cost(self) -> Counter[str]:
-        """How much it has of each term that the logic cells are linear in."""
         cost: Counter[str] = Counter(design=1, hidden_layer=len(self.layers) - 1)
         cost["decision_bit"] = compared_bits(self.layers[-1].outputs, self.margin_width)
         cost.update(self.input.cost(**self._first()))
@@ -110,17 +140,74 @@ class Resources:
         return {"inputs": self.layers[0].inputs, "steps": self.steps, "banks": banks}
 
 
-def resources_of(network: Network, config: Config = DEFAULT) -> Resources:
-    """What ``network`` needs. Raises :class:`UserError` for what the hardware cannot do."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WholeResources(Resources):
+    """Of a network that one engine makes.
+
+    Parameters
+    ----------
+    network : Network
+    engine : NetworkEngine
+    input : Input
+        What it takes.
+    margin_width : int
+        Bits of the output's margins.
+    """
+
+    network: Network
+    engine: NetworkEngine
+    input: Input
+    margin_width: int
+
+    def memories(self, *, spram: bool) -> Iterator[BlockMemory]:
+        yield from self.engine.memories(self.network, self.input.most_spikes, spram=spram)
+        yield from self.input.front_memories()
+
+    def spram(self) -> int:
+        memories = self.engine.single_port_memories(self.network, self.input.most_spikes)
+        return sum(each.count * spram_blocks(each.depth, each.columns) for each in memories)
+
+    def memories_on(self, board: Board) -> tuple[int, int]:
+        # What would be in SPRAM is in block RAM where there is none.
+        blocks, spram = super().memories_on(board)
+        return blocks, spram if board.spram else 0
+
+    def weights_on(self, board: Board) -> tuple[int, int]:
+        """Of :meth:`memories_on` those for the weights."""
+        memory = self.engine.weight_memory(self.network)
+        if isinstance(memory, BlockMemory):
+            return _blocks(memory, board.family), 0
+        if board.spram:
+            return 0, memory.count * spram_blocks(memory.depth, memory.columns)
+        return _blocks(BlockMemory(memory.depth, COLUMN, memory.columns), board.family), 0
+
+    def cost(self) -> Counter[str]:
+        cost: Counter[str] = Counter(design=1)
+        cost["decision_bit"] = compared_bits(self.network.sizes[-1], self.margin_width)
+        cost.update(self.input.front_cost())
+        cost.update(self.engine.cost(self.network, self.input.most_spikes))
+        return cost
+
+
+def resources_of(network: Network, config: Config | None = None) -> Resources:
+    """What ``network`` needs, by default as it is made by default. Raises :class:`UserError` for
+    what the hardware cannot do.
+    """
+    config = config or default_config(network)
     config.check(network)
     most_spikes = config.most_spikes(network)
-    layers = zip(network.layers, most_spikes, strict=True)
     shapes = margin_shapes(network.layers[-1], most_spikes[-1])
-    return Resources(
+    source, width = config.input(network), max(shape.width for shape in shapes)
+    if config.whole:
+        return WholeResources(
+            network=network, engine=config.whole, input=source, margin_width=width
+        )
+    layers = zip(network.layers, most_spikes, strict=True)
+    return LayeredResources(
         layers=tuple(LayerSize.of(layer, most) for layer, most in layers),
         steps=network.steps,
-        input=config.input(network),
-        margin_width=max(shape.width for shape in shapes),
+        input=source,
+        margin_width=width,
         config=config,
     )
 
@@ -134,19 +221,22 @@ def _blocks(memory: BlockMemory, family: Family) -> int:
 
 def shortage(needed: Resources, board: Board) -> list[str]:
     """The resources that the board lacks, as text; empty if the network fits."""
-    memories, cells = needed.block_rams(board.family), needed.logic_cells(board.family)
-    spram = needed.spram()
+    (memories, spram), cells = needed.memories_on(board), needed.logic_cells(board.family)
+    weights = needed.weights_on(board) if isinstance(needed, WholeResources) else (0, 0)
     short = []
-    if memories > board.memories:
-        short.append(f"{memories} block RAMs of {board.memories}")
-    if spram > board.spram:
-        short.append(f"{spram} SPRAM of {board.spram}")
+    for count, of_weights, available, name in (
+        (memories, weights[0], board.memories, "block RAMs"),
+        (spram, weights[1], board.spram, "SPRAM"),
+    ):
+        if count > available:
+            part = f", {of_weights} of them for its weights" if of_weights else ""
+            short.append(f"{count} {name} of {available}{part}")
     if cells * (1 - ERROR) > board.logic_cells:
         short.append(f"about {cells} logic cells of {board.logic_cells}")
     return short
 
 
-def check_fit(network: Network, board: Board, config: Config = DEFAULT) -> None:
+def check_fit(network: Network, board: Board, config: Config | None = None) -> None:
     """Raises :class:`UserError` with the reason and the nearest remedies if it cannot fit."""
     needed = resources_of(network, config)
     short = shortage(needed, board)
@@ -161,25 +251,46 @@ def remedies(network: Network, needed: Resources, board: Board) -> list[str]:
     """The nearest networks that would fit the board, the engines with which this one would, and the
     boards that it would fit as it is. ``needed`` is of this network.
     """
-    inputs, hidden, *rest = needed.sizes
-    result = []
-    fewer = _largest(inputs, lambda n: needed.resized((n, hidden, *rest)), board)
-    if fewer and needed.input.can_select:
-        result.append(f"train with --inputs {fewer}")
-    if rest:
-        fewer = _largest(hidden, lambda n: needed.resized((inputs, n, *rest)), board)
-        if fewer:
-            result.append(f"train with {fewer} units in the first hidden layer")
-    fewer = _fewer_steps(needed, board)
-    if fewer:
-        result.append(f"train with --steps {fewer}")
-    engines = [config.name for config in whole_configs() if _fits(network, board, config)]
+    smaller = _fewer_units if isinstance(needed, LayeredResources) else _fewer_channels
+    result = list(smaller(network, needed, board))
+    engines = [c.name for c in whole_configs(network) if _fits(network, board, c)]
     if engines:
         result.append(f"take --engine {' or '.join(engines)}")
     larger = [b.name for b in BOARDS.values() if not shortage(needed, b)]
     if larger:
         result.append(f"take --board {' or '.join(larger)}")
     return result or ["make the network much smaller"]
+
+
+def _fewer_units(network: Network, needed: Resources, board: Board) -> Iterator[str]:
+    assert isinstance(needed, LayeredResources)
+    inputs, hidden, *rest = needed.sizes
+    fewer = _largest(inputs, lambda n: needed.resized((n, hidden, *rest)), board)
+    if fewer and needed.input.can_select:
+        yield f"train with --inputs {fewer}"
+    if rest:
+        fewer = _largest(hidden, lambda n: needed.resized((inputs, n, *rest)), board)
+        if fewer:
+            yield f"train with {fewer} units in the first hidden layer"
+    fewer = _fewer_steps(needed, board)
+    if fewer:
+        yield f"train with --steps {fewer}"
+
+
+def _fewer_channels(network: Network, needed: Resources, board: Board) -> Iterator[str]:
+    """The network with the largest share of all hidden channels and units that fits."""
+    assert isinstance(needed, WholeResources)
+    engine, kinds = needed.engine, [layer.kind for layer in network.layers]
+    tried = {tuple(kinds)}
+    for share in range(_SHARES - 1, 0, -1):
+        fewer = narrowed(kinds, share / _SHARES, engine.granularity)
+        if fewer in tried:
+            continue
+        tried.add(fewer)
+        other = stand_in(network.encoder, fewer, network.steps)
+        if _fits(other, board, Config(engines=(engine,))):
+            yield f"train with --layers {','.join(map(str, fewer[:-1]))}"
+            return
 
 
 def _fits(network: Network, board: Board, config: Config) -> bool:
@@ -189,7 +300,7 @@ def _fits(network: Network, board: Board, config: Config) -> bool:
         return False  # the engine does not support this network
 
 
-def _fewer_steps(needed: Resources, board: Board) -> int | None:
+def _fewer_steps(needed: LayeredResources, board: Board) -> int | None:
     """The most steps with which it fits, a power of two as encoders of pixels take them."""
     powers = (1 << k for k in reversed(range((needed.steps - 1).bit_length())))
     return next((n for n in powers if not shortage(replace(needed, steps=n), board)), None)

@@ -131,7 +131,7 @@ def search(
     networks: Iterable[Network],
     boards: Iterable[Board],
     *,
-    configs: Callable[[Network], Iterable[Config]] = lambda network: whole_configs(),
+    configs: Callable[[Network], Iterable[Config]] = whole_configs,
     data: Selection = TRAINED_ON,
     log: Callable[[str], None] = print,
 ) -> list[Candidate]:
@@ -165,7 +165,7 @@ def search(
                 config=config,
                 board=board,
                 cells=needed.logic_cells(board.family),
-                memories=needed.block_rams(board.family),
+                memories=needed.memories_on(board)[0],
                 accuracy=measured.accuracy,
                 cycles_mean=measured.cycles_mean,
                 cycles_max=measured.cycles_max,
@@ -269,7 +269,7 @@ def from_flags(
         _networks(args.network, board),
         [board] if board else BOARDS.values(),
         configs=lambda network: (
-            whole_configs() if args.engine == "auto" else [config_for(network, args.engine)]
+            whole_configs(network) if args.engine == "auto" else [config_for(network, args.engine)]
         ),
         data=Selection.of(args),
         log=log,

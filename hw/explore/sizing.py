@@ -1,26 +1,22 @@
-"""The sizes of a network that is to fit a board, before it is trained: ``sw.train --board``.
-
-What a network needs depends on its sizes and, little, on its weights, which do not exist yet. A
-stand-in takes their place: half of a unit's weights are +1, and its threshold is an eighth of its
-inputs. On the zoo that is within 5 % of the logic cells that the trained network needs.
-"""
+"""The sizes of a network that is to fit a board, before it is trained: ``sw.train --board``."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple, cast
-
-import numpy as np
 
 from hw.boards.table import Board, find_board
 from hw.explore.resources import remedies, resources_of, shortage
+from hw.explore.stand_in import narrowed, stand_in
+from hw.rtl.config import Config, default_config, whole_configs
 from hw.rtl.inputs.registry import find_input
 from sw.cli import UserError
 from sw.encoder import EventsEncoder, LatencyEncoder
-from sw.network import PROVENANCE, Layer, Network
+from sw.network import Network
+from sw.structure import Dense, Kind
 
-__all__ = ["Sizes", "fit", "largest"]
+__all__ = ["Fit", "Sizes", "fit", "largest", "narrower"]
 
+_SHARES, _CHANNELS = 32, 4  # of the channels of maps, and a multiple of which they are
 _UNITS = 8  # hidden units are multiples of it, where they are chosen
 # Share of the logic cells that a size which is chosen may take: carry chains do not fill a part to
 # the end, and of designs above it nextpnr could not place some.
@@ -70,7 +66,7 @@ def largest(
     target = find_board(board)
     most, best = encoder.inputs, 0
     result: tuple[int, tuple[int, ...]] | None = None
-    asked = _stand_in(encoder, hidden, outputs, steps)
+    asked = _dense(encoder, hidden, outputs, steps)
     filled = _FILLED if fewer_inputs or fewer_units else 1.0
     for units in _shrinking(hidden) if fewer_units else [tuple(hidden)]:
         worth = units[0] ** 2 if units else 1
@@ -78,7 +74,7 @@ def largest(
             break
 
         def fits(inputs: int, units: tuple[int, ...] = units) -> bool:
-            network = _stand_in(_keeping(encoder, inputs), units, outputs, steps)
+            network = _dense(_keeping(encoder, inputs), units, outputs, steps)
             needed = resources_of(network)
             cells = needed.logic_cells(target.family)
             return not shortage(needed, target) and cells <= filled * target.logic_cells
@@ -94,19 +90,74 @@ def largest(
     return Sizes(*result, reason)
 
 
-def fit(network: Network, board: str) -> tuple[bool, str]:
-    """Whether a trained ``network`` fits ``board``, and a line about it; if not, why not and what
-    would.
+def narrower(
+    board: str,
+    encoder: LatencyEncoder | EventsEncoder,
+    kinds: Sequence[Kind],
+    steps: int,
+    *,
+    fewer: bool = True,
+) -> tuple[tuple[Kind, ...], str]:
+    """The layers ``kinds`` of a network with maps, the output layer the last, with the largest
+    share of channels and units that fits ``board`` with the usual engine or one with loaded
+    weights; and why it is less than all, empty if it is not.
+
+    Raises
+    ------
+    UserError
+        The board is not known, or nothing fits, or the network as it is, unless ``fewer``.
     """
     target = find_board(board)
-    needed = resources_of(network)
-    if shortage(needed, target):
-        return False, f"does not fit {target.name}: {_lacks(network, target)}"
-    cells, memories = needed.logic_cells(target.family), needed.block_rams(target.family)
-    return True, (
-        f"fits {target.name}: about {cells:,} of {target.logic_cells:,} logic cells, "
-        f"{memories} of {target.memories} block RAMs"
+    asked = stand_in(encoder, kinds, steps)
+    for share in range(_SHARES, 0, -1) if fewer else [_SHARES]:
+        layers = narrowed(kinds, share / _SHARES, _CHANNELS) if share < _SHARES else tuple(kinds)
+        if _fitting(stand_in(encoder, layers, steps), target):
+            return layers, "" if layers == tuple(kinds) else _lacks(asked, target, resized=False)
+    raise UserError(f"--board {target.name}: no such network fits; {_lacks(asked, target)}")
+
+
+class Fit(NamedTuple):
+    """Whether a network fits a board."""
+
+    engine: str | None  # with which it does: empty for the usual one, None if there is none
+    line: str  # what it takes, or why it does not fit and what would
+
+
+def fit(network: Network, board: str) -> Fit:
+    """Whether a trained ``network`` fits ``board`` with the usual engine; with maps, with any."""
+    target = find_board(board)
+    config = _fitting(network, target)
+    if config is None:
+        return Fit(None, f"does not fit {target.name}: {_lacks(network, target)}")
+    needed = resources_of(network, config)
+    cells, (memories, spram) = needed.logic_cells(target.family), needed.memories_on(target)
+    engine = "" if config == default_config(network) else config.name
+    name = f" with {engine}" if engine else ""
+    single = f", {spram} of {target.spram} SPRAM" if spram else ""
+    return Fit(
+        engine,
+        f"fits {target.name}{name}: about {cells:,} of {target.logic_cells:,} logic cells, "
+        f"{memories} of {target.memories} block RAMs{single}",
     )
+
+
+def _fitting(network: Network, board: Board) -> Config | None:
+    """The usual config if ``network`` fits with it; with maps, else the fastest that does."""
+    usual = default_config(network)
+    others = [] if network.dense else sorted(whole_configs(network), key=_channels, reverse=True)
+    for config in (usual, *others):
+        try:
+            if not shortage(resources_of(network, config), board):
+                return config
+        except UserError:
+            if network.dense:
+                raise
+    return None
+
+
+def _channels(config: Config) -> int:
+    """Channels that it computes at a time."""
+    return config.whole.granularity if config.whole else 0
 
 
 def _lacks(network: Network, board: Board, *, resized: bool = True) -> str:
@@ -147,19 +198,8 @@ def _keeping(
     return replace(cast(LatencyEncoder, encoder), select=tuple(range(inputs)))
 
 
-def _stand_in(
+def _dense(
     encoder: LatencyEncoder | EventsEncoder, hidden: Sequence[int], outputs: int, steps: int
 ) -> Network:
     """A network of these sizes."""
-    layers = []
-    for before, own in pairwise((encoder.inputs, *hidden, outputs)):
-        weight = np.tile(np.arange(before) % 2 == 0, (own, 1))
-        layers.append(Layer(weight=weight, threshold=np.full(own, before // 8, np.int32)))
-    return Network(
-        name="untrained",
-        steps=steps,
-        encoder=encoder,
-        layers=tuple(layers),
-        labels=tuple(map(str, range(outputs))),
-        provenance=dict.fromkeys(PROVENANCE),
-    )
+    return stand_in(encoder, [Dense(units=units) for units in (*hidden, outputs)], steps)

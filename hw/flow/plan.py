@@ -39,7 +39,8 @@ def plan(
     # Timing closure is checked by the clock search.
     options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g}"
     options += f" --seed {board.seed if seed is None else seed}"
-    route = board.route or (SAFE_ROUTE if resources_of(network, config).spram() else "")
+    _, spram = resources_of(network, config).memories_on(board)
+    route = board.route or (SAFE_ROUTE if spram else "")
     options += f" {route}" if route else ""
     return board.platform().prepare(
         BoardTop(network, board, clock=at, config=config),

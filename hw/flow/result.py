@@ -87,11 +87,12 @@ def _with_cycles(build: Build, observation: Observation, folder: Path) -> Build:
 def _uses(board: Board, report: BuildReport, observation: Observation) -> Iterator[Use]:
     """Each resource of the part, beside the estimate of ``hw.estimate``."""
     estimate = resources_of(observation.network, observation.config)
+    block_rams, spram = estimate.memories_on(board)
     used = report.implementation.utilisation
     for name, estimated, taken, available in (
         ("logic cells", estimate.logic_cells(board.family), used.logic_cells, board.logic_cells),
-        ("block RAMs", estimate.block_rams(board.family), used.ebr, board.memories),
-        ("SPRAM", estimate.spram(), used.spram, board.spram),
+        ("block RAMs", block_rams, used.ebr, board.memories),
+        ("SPRAM", spram, used.spram, board.spram),
     ):
         yield Use(name=name, estimated=estimated, used=taken, available=available)
 

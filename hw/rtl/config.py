@@ -192,8 +192,12 @@ def find_config(names: str) -> Config:
     return Config(engines=tuple(known[name] for name in listed))
 
 
-def whole_configs() -> list[Config]:
-    """A config of each preset: for all layers, or for the first with ``event`` behind it."""
+def whole_configs(network: Network) -> list[Config]:
+    """A config of each preset for ``network``: for all layers, or for the first with ``event``
+    behind it; with maps, of each that makes a whole network.
+    """
+    if not network.dense:
+        return [find_config(name) for name in NETWORK_PRESETS]
     return [
         find_config(f"{name},event" if engine.fires else name) for name, engine in PRESETS.items()
     ]

@@ -243,6 +243,33 @@ class NetworkEngine(ABC):
         raise NotImplementedError(f"{self.name} has no weights to load")
 
     @abstractmethod
+    def memories(
+        self, network: Network, most_events: int | None, *, spram: bool
+    ) -> Sequence[BlockMemory]:
+        """The memories for block RAM; ``spram`` says that the part has single-port RAM for those of
+        :meth:`single_port_memories`.
+        """
+
+    @abstractmethod
+    def single_port_memories(
+        self, network: Network, most_events: int | None
+    ) -> Sequence[SinglePortBlocks]:
+        """The memories for single-port RAM, where the part has some."""
+
+    @abstractmethod
+    def weight_memory(self, network: Network) -> BlockMemory | SinglePortBlocks:
+        """The one of these that holds the weights."""
+
+    @abstractmethod
+    def cost(self, network: Network, most_events: int | None) -> Mapping[str, float]:
+        """What its logic cells are linear in, by the names of hw/explore/coefficients.py."""
+
+    @property
+    @abstractmethod
+    def granularity(self) -> int:
+        """Channels of a layer in steps of which its hardware grows."""
+
+    @abstractmethod
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         """The most cycles of an inference without back-pressure."""
 

@@ -1,13 +1,20 @@
 """The tiles engine: one block for all layers of a network, also those on maps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hw.rtl.engines.base import NetworkEngine
+from hw.rtl.memories import BlockMemory, SinglePortBlocks
 from hw.rtl.tiles.engine import TilesEngine
 from hw.rtl.tiles.layouts import LoadLayout
+from hw.rtl.tiles.memories import (
+    block_memories,
+    constant_bits,
+    single_port_memories,
+    weight_memory,
+)
 from hw.rtl.tiles.planner import plan_network
 from sw.cli import UserError
 from sw.network import Network
@@ -68,6 +75,38 @@ class Tiles(NetworkEngine):
 
     def load_words(self, network: Network) -> np.ndarray:
         return plan_network(network, self.lanes).load_words
+
+    def memories(
+        self, network: Network, most_events: int | None, *, spram: bool
+    ) -> Sequence[BlockMemory]:
+        plan = plan_network(network, self.lanes, most_events)
+        return block_memories(plan, loaded=self.loaded, spram=spram)
+
+    def single_port_memories(
+        self, network: Network, most_events: int | None
+    ) -> Sequence[SinglePortBlocks]:
+        plan = plan_network(network, self.lanes, most_events)
+        return single_port_memories(plan, loaded=self.loaded)
+
+    def weight_memory(self, network: Network) -> BlockMemory | SinglePortBlocks:
+        return weight_memory(plan_network(network, self.lanes), loaded=self.loaded)
+
+    def cost(self, network: Network, most_events: int | None) -> Mapping[str, float]:
+        plan = plan_network(network, self.lanes, most_events)
+        lanes = plan.banks * plan.lanes
+        return {
+            "tiles": 1,
+            "tile_bank": plan.banks,
+            "tile_lane": lanes,
+            "tile_margin_bit": lanes * plan.margin_bits,
+            "tile_layer": len(plan.layers),
+            "tile_constant_bit": constant_bits(plan),
+            "loader": int(self.loaded),
+        }
+
+    @property
+    def granularity(self) -> int:
+        return self.lanes
 
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         made = plan_network(network, self.lanes, most_events)

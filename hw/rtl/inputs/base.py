@@ -113,6 +113,14 @@ class Input(ABC):
         """What an integrator has to know of it, as JSON values."""
 
     @abstractmethod
+    def front_memories(self) -> Sequence[BlockMemory]:
+        """The memories for block RAM of :meth:`front` alone."""
+
+    @abstractmethod
+    def front_cost(self) -> Mapping[str, float]:
+        """As :meth:`cost`, of :meth:`front` alone."""
+
+    @abstractmethod
     def memories(self, *, inputs: int, steps: int, banks: int) -> Sequence[BlockMemory]:
         """The memories for block RAM, if there are ``inputs`` units."""
 

@@ -88,11 +88,17 @@ class Events(Input):
         shape = {} if self.encoder.shape is None else {"event_shape": list(self.encoder.shape)}
         return {"channels": self.encoder.channels, **shape}
 
+    def front_memories(self) -> Sequence[BlockMemory]:
+        return []
+
+    def front_cost(self) -> Mapping[str, float]:
+        return {"input_address": ceil_log2(self.encoder.inputs), "event_input": 1}
+
     def memories(self, *, inputs: int, steps: int, banks: int) -> Sequence[BlockMemory]:
         return []
 
     def cost(self, *, inputs: int, steps: int, banks: int) -> Mapping[str, float]:
-        return {"input_address": ceil_log2(inputs), "event_input": 1}
+        return {**self.front_cost(), "input_address": ceil_log2(inputs)}
 
     @property
     def load_cycles(self) -> int:

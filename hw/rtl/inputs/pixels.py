@@ -100,20 +100,26 @@ class Pixels(Input):
     def manifest(self) -> Mapping[str, object]:
         return {"pixels": self.encoder.pixels, "image_shape": list(self.encoder.image_shape)}
 
+    def front_memories(self) -> Sequence[BlockMemory]:
+        if self.encoder.pool == 1:
+            return []
+        area = self.encoder.pool**2
+        columns = self.encoder.shape[-1] // self.encoder.pool * self.encoder.channels
+        return [BlockMemory(columns, bits_for(255 * area + area // 2))]
+
+    def front_cost(self) -> Mapping[str, float]:
+        return {"pool": int(self.encoder.pool > 1)}
+
     def memories(self, *, inputs: int, steps: int, banks: int) -> Sequence[BlockMemory]:
         rows = bank_rows(inputs, banks)
         link = bits_for(rows - 1) + (banks == 1)  # with one bank it says whether it is the last
         parts = banks // self.pixels
-        result = [
+        return [
+            *self.front_memories(),
             BlockMemory(2 * rows, link, count=banks),
             # Heads, which are read by loading and by draining; with more banks also the ends.
             BlockMemory(2 * steps, link, parts, count=self.pixels * (2 + (banks > 1))),
         ]
-        if self.encoder.pool > 1:
-            area = self.encoder.pool**2
-            columns = self.encoder.shape[-1] // self.encoder.pool * self.encoder.channels
-            result.append(BlockMemory(columns, bits_for(255 * area + area // 2)))
-        return result
 
     def cost(self, *, inputs: int, steps: int, banks: int) -> Mapping[str, float]:
         return {
@@ -121,7 +127,7 @@ class Pixels(Input):
             "step_address": steps * ceil_log2(steps),
             "input_address": ceil_log2(inputs) + ceil_log2(self.encoder.pixels),
             "selection": int(self.encoder.select is not None),
-            "pool": int(self.encoder.pool > 1),
+            **self.front_cost(),
             "orderer_bank": banks - 1,
         }
 

@@ -8,7 +8,13 @@ from hw.rtl.memories import BlockMemory, SinglePortBlocks
 from hw.rtl.spram import COLUMN
 from hw.rtl.tiles.plan import TilesPlan
 
-__all__ = ["block_memories", "rom_style", "single_port_memories", "weight_memory"]
+__all__ = [
+    "block_memories",
+    "constant_bits",
+    "rom_style",
+    "single_port_memories",
+    "weight_memory",
+]
 
 _LOGIC = 128  # words of a table of constants that logic holds: block RAM is scarcer
 
@@ -39,11 +45,10 @@ def block_memories(plan: TilesPlan, *, loaded: bool, spram: bool) -> Sequence[Bl
     if not (spram and plan.entry_bits <= COLUMN):
         result.append(BlockMemory(plan.list_words, plan.entry_bits))
     if not loaded:
-        result.append(weight_memory(plan))
+        result.append(_rom(plan))
     elif not spram:
         result.append(BlockMemory(plan.weight_rows, COLUMN, parts=plan.weight_columns))
-    tables = [(len(plan.starts), margins), _table(plan, 0), _table(plan, 1)]
-    result += [BlockMemory(*each) for each in tables if rom_style(each[0])["ram_style"] == "block"]
+    result += [BlockMemory(*each) for each in _tables(plan) if not _is_logic(each)]
     return result
 
 
@@ -57,12 +62,34 @@ def single_port_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[SinglePor
     return result
 
 
-def weight_memory(plan: TilesPlan) -> BlockMemory:
-    """That of weights in block RAM. Synthesis leaves out bits that are the same in all rows, such
-    as those of places that no kernel reaches.
+def weight_memory(plan: TilesPlan, *, loaded: bool) -> BlockMemory | SinglePortBlocks:
+    """The one of them that holds the weights, with SPRAM."""
+    if loaded:
+        return SinglePortBlocks(plan.weight_rows, plan.weight_columns)
+    return _rom(plan)
+
+
+def constant_bits(plan: TilesPlan) -> int:
+    """Bits of the tables of constants that are logic."""
+    return sum(depth * width for depth, width in _tables(plan) if _is_logic((depth, width)))
+
+
+def _rom(plan: TilesPlan) -> BlockMemory:
+    """The weights in block RAM. Synthesis leaves out bits that are the same in all rows, such as
+    those of places that no kernel reaches.
     """
     rows = plan.weights
     return BlockMemory(len(rows), int((rows.any(axis=0) & ~rows.all(axis=0)).sum()))
+
+
+def _is_logic(table: tuple[int, int]) -> bool:
+    return rom_style(table[0])["ram_style"] == "logic"
+
+
+def _tables(plan: TilesPlan) -> list[tuple[int, int]]:
+    """Depth and width of each table of constants."""
+    starts = len(plan.starts), plan.lanes * plan.margin_bits
+    return [starts, _table(plan, 0), _table(plan, 1)]
 
 
 def _table(plan: TilesPlan, way: int) -> tuple[int, int]:

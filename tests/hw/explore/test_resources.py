@@ -13,7 +13,7 @@ from hw.boards.families import FAMILIES, ICE40
 from hw.boards.table import BOARDS
 from hw.explore.coefficients import CELLS, TERMS
 from hw.explore.designs import DESIGNS, design_network, fitted
-from hw.explore.resources import Resources, check_fit, resources_of, shortage
+from hw.explore.resources import LayeredResources, check_fit, resources_of, shortage
 from hw.flow.plan import plan
 from hw.flow.tools import run_tool
 from hw.rtl.config import Config, find_config
@@ -27,7 +27,7 @@ from sw.network import find
 
 DOCS = Path(__file__).parents[3] / "docs"
 BUILT = json.loads((Path(__file__).parent / "built.json").read_text())["built"]
-WHAT = Resources(
+WHAT = LayeredResources(
     layers=(
         LayerSize(inputs=512, outputs=192, margin_bits=9.0, half_bits=10),
         LayerSize(inputs=192, outputs=10, margin_bits=8.0, half_bits=9),
@@ -80,7 +80,7 @@ def test_the_estimate_meets_what_was_built(board, index, cells, memories):
     """Designs that were synthesised and packed by ``python -m hw.calibrate``."""
     design, family = DESIGNS[index], BOARDS[board].family
     what = resources_of(design_network(design), find_config(design.engine))
-    assert what.block_rams(family) == memories
+    assert what.memories_on(BOARDS[board])[0] == memories
     limit = {"ice40": 0.05, "ecp5": 0.08, "gowin": 0.09}[family.name]
     assert abs(what.logic_cells(family) / cells - 1) < limit
 

@@ -155,7 +155,7 @@ def test_search_tries_all_that_fits(measured, rng, tmp_path):
     expected = [
         (network.name, config.name, board.name)
         for network in (small, large)
-        for config in whole_configs()
+        for config in whole_configs(network)
         for board in boards
         if fits(network, config, board)
     ]
@@ -177,7 +177,9 @@ def test_an_engine_that_is_not_for_a_network_is_left_out(measured, rng):
     network = image_network(rng, hidden=(2,))
     found = search([network], [BOARDS["icebreaker"]], log=lambda text: None)
     names = {c.config.name for c in found}
-    assert names == {c.name for c in whole_configs() if fits(network, c, BOARDS["icebreaker"])}
+    assert names == {
+        c.name for c in whole_configs(network) if fits(network, c, BOARDS["icebreaker"])
+    }
     assert {"event", "event-2"} <= names
     assert "event-4" not in names
 

@@ -6,10 +6,12 @@ import pytest
 
 from hw.boards.table import BOARDS
 from hw.explore.resources import resources_of, shortage
-from hw.explore.sizing import _stand_in, fit, largest
+from hw.explore.sizing import _dense, fit, largest, narrower
+from hw.explore.stand_in import narrowed, stand_in
 from sw.cli import UserError
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import find, zoo_names
+from sw.structure import parse, write
 
 MNIST = LatencyEncoder(shape=(28, 28), silent_below=16)
 DIGITS = LatencyEncoder(shape=(8, 8), silent_below=16)
@@ -34,7 +36,7 @@ def test_it_is_the_best_of_all():
     for inputs in range(1, 65):
         encoder = DIGITS if inputs == 64 else replace(DIGITS, select=tuple(range(inputs)))
         for hidden in range(8, 65, 8):
-            needed = resources_of(_stand_in(encoder, (hidden,), 10, 16))
+            needed = resources_of(_dense(encoder, (hidden,), 10, 16))
             if not shortage(needed, board) and needed.logic_cells(board.family) <= 1280 * 0.8:
                 found.append((inputs * hidden**2, inputs, hidden))
     _, inputs, hidden = max(found)
@@ -79,14 +81,57 @@ def test_whether_a_trained_network_fits():
         count(BOARDS["icestick"].family) for count in (needed.logic_cells, needed.block_rams)
     )
     assert fit(small, "icestick") == (
-        True,
+        "",
         f"fits icestick: about {cells:,} of 1,280 logic cells, {memories} of 16 block RAMs",
     )
-    fits, line = fit(large, "icebreaker")
-    assert not fits
+    engine, line = fit(large, "icebreaker")
+    assert engine is None
     assert line.startswith(
         "does not fit icebreaker: 784-600-10 needs 159 block RAMs of 30 and about "
     )
+
+
+def test_maps_that_fit_stay():
+    kinds = parse("8c3p1-f2-10")
+    assert narrower("icebreaker", DIGITS, kinds, 4) == (kinds, "")
+    network = stand_in(DIGITS, kinds, 4)
+    engine, line = fit(network, "icebreaker")
+    assert engine == ""
+    assert line.startswith("fits icebreaker: about ")
+    assert line.endswith(", 1 of 4 SPRAM")
+
+
+def test_maps_get_fewer_channels_until_they_fit():
+    """As many as fit: with the next larger share nothing does."""
+    kinds = parse("64c3p1-f2-128c3p1-f2-256-10")
+    fewer, reason = narrower("icebreaker", MNIST, kinds, 4)
+    assert write(MNIST.map, kinds) in reason
+    assert " of them for its weights" in reason
+    shares = [fewer[0].channels / 64, fewer[2].channels / 128]
+    assert max(shares) < 1
+    assert fit(stand_in(MNIST, fewer, 4), "icebreaker").engine is not None
+    more = narrowed(kinds, max(shares) + 1 / 16, 4)
+    assert fit(stand_in(MNIST, more, 4), "icebreaker").engine is None
+
+
+def test_maps_that_are_kept_are_refused():
+    message = r"^--board icebreaker: no such network fits; 1x28x28-64c3p1-f2-128c3p1-f2-256-10 "
+    with pytest.raises(UserError, match=message):
+        narrower("icebreaker", MNIST, parse("64c3p1-f2-128c3p1-f2-256-10"), 4, fewer=False)
+
+
+def test_loaded_weights_where_only_they_fit():
+    network = stand_in(MNIST, parse("16c3p1-f2-32c3p1-f2-10"), 4)
+    engine, line = fit(network, "icebreaker")
+    assert engine.endswith("-spram")
+    assert line.startswith(f"fits icebreaker with {engine}: about ")
+
+
+def test_narrowed_by_hand():
+    kinds = parse("16c3p1-f2-10c3-7-10")
+    assert narrowed(kinds, 0.5, 4) == parse("8c3p1-f2-4c3-4-10")
+    assert narrowed(kinds, 0.5) == parse("8c3p1-f2-5c3-3-10")
+    assert narrowed(kinds, 0.01, 8) == parse("8c3p1-f2-8c3-7-10")
 
 
 @pytest.mark.parametrize("name", zoo_names())
@@ -96,5 +141,5 @@ def test_the_stand_in_is_near_the_trained_network(name):
     board = BOARDS["ulx3s"]
     trained = resources_of(network).logic_cells(board.family)
     sizes = network.sizes
-    guess = _stand_in(network.encoder, sizes[1:-1], sizes[-1], network.steps)
+    guess = _dense(network.encoder, sizes[1:-1], sizes[-1], network.steps)
     assert resources_of(guess).logic_cells(board.family) == pytest.approx(trained, rel=0.05)

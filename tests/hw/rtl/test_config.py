@@ -59,8 +59,8 @@ def test_a_config_does_not_change():
 
 
 @pytest.mark.smoke
-def test_a_config_of_each_engine():
-    names = [config.name for config in whole_configs()]
+def test_a_config_of_each_engine(rng):
+    names = [config.name for config in whole_configs(image_network(rng))]
     assert [name.removesuffix(",event") for name in names] == list(PRESETS)
     assert {name for name in names if name.endswith(",event")} == {
         f"{name},event" for name in PRESETS if name.startswith("folded")
