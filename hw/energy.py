@@ -10,7 +10,8 @@ published:
   996 µA, without the multiplier 645 µA; PLL at 16, 32 and 48 MHz 1,419, 2,029 and 2,573 µA, and
   138.6 µA on its own rail.
 - M. Horowitz, "Computing's energy problem", ISSCC 2014: 10 pJ for 64 bits from 8 KiB in 45 nm at
-  0.9 V; a quarter of the bits at 1.2 V is 4.4 pJ.
+  0.9 V; a quarter of the bits at 1.2 V is 4.4 pJ. From 32 KiB, as a single-port RAM has, it is
+  twice as much.
 
 A block RAM takes the energy of an access in a cycle whose clock enable is set, and nothing else:
 RCLKE and WCLKE (Lattice TN1250, "Memory Usage Guide for iCE40 Devices"), where Yosys puts the
@@ -32,6 +33,7 @@ import numpy as np
 from hw.boards.clock import check_clock, needs_pll
 from hw.boards.table import find_board
 from hw.explore.resources import check_fit
+from hw.rtl.config import Config, config_for, default_config, engine_names
 from sw.cli import UserError, check_output, run, table, write_json
 from sw.encoder import LatencyEncoder
 from sw.flags import megahertz, parser, positive_int
@@ -75,9 +77,11 @@ COEFFICIENTS = {
     # pJ: toggle of a wire; cycle of a flip-flop's clock, nothing or all that a counter takes
     "wire": Range((_LEAST * _MOST) ** 0.5, _LEAST, _MOST),
     "flip_flop": Range(_COUNTER / 28 / 2, 0.0, _COUNTER / 28),
-    # pJ: cycle of the clock trunk; access of a block RAM, within a factor of two
+    # pJ: cycle of the clock trunk; access of a block RAM and of a single-port RAM, within a factor
+    # of two
     "clock": Range(1.0, 0.8, 1.2).scaled((613.5 - 85.6) / 12 * _VOLTS),
     "access": Range(1.0, 0.5, 2.0).scaled(4.4),
+    "single_access": Range(1.0, 0.5, 2.0).scaled(8.9),
     # µW: the part's static power; the PLL without the clock that it drives, and its own rail
     "rest": Range(1.0, 0.8, 2.0).scaled(85.6 * _VOLTS),
     "pll": Range(1.0, 0.8, 1.2).scaled((1419 - 16 * (2573 - 1419) / 32 - 85.6 + 138.6) * _VOLTS),
@@ -110,6 +114,8 @@ def energy(
         "wire": sum(activity.wires.values()) / activity.images,
         "access": sum(activity.accesses.values()) / activity.images,
     }
+    if activity.single_accesses:
+        picojoules["single_access"] = sum(activity.single_accesses.values()) / activity.images
     parts = {name: COEFFICIENTS[name].scaled(1e-3 * n) for name, n in picojoules.items()}
     parts["rest"] = COEFFICIENTS["rest"].scaled(1e3 * cycles / clock)
     core = sum(parts.values(), start=Range(0.0, 0.0, 0.0))
@@ -122,6 +128,7 @@ _TITLES = {
     "flip_flop": "clock, flip-flops",
     "wire": "wires",
     "access": "block RAMs",
+    "single_access": "single-port RAMs",
     "rest": "static",
     "core": "core, estimate",
     "pll": "PLL, estimate",
@@ -137,6 +144,8 @@ class EnergyReport(Record):
     ----------
     clock_mhz : float
     network, network_sha256 : str
+    engine : str
+        Empty where it is the usual one.
     images : int
         Number of test images counted.
     cycles_mean : float
@@ -146,6 +155,8 @@ class EnergyReport(Record):
     energy_nanojoules : dict of str to Range
         Per image, see :func:`energy`.
     note : str
+    single_accesses_mean : float
+        Accesses of single-port RAMs per image.
     """
 
     clock_mhz: float
@@ -157,10 +168,18 @@ class EnergyReport(Record):
     accesses_mean: dict[str, float]
     energy_nanojoules: dict[str, Range]
     note: str
+    engine: str = ""
+    single_accesses_mean: float = 0.0
 
     @classmethod
     def of(
-        cls, network: Network, activity: "Activity", *, clock: float, pll: bool
+        cls,
+        network: Network,
+        activity: "Activity",
+        *,
+        clock: float,
+        pll: bool,
+        engine: str = "",
     ) -> "EnergyReport":
         """That of a network's activity at ``clock`` Hz."""
         images = activity.images
@@ -174,6 +193,8 @@ class EnergyReport(Record):
             accesses_mean={block: n / images for block, n in activity.accesses.items()},
             energy_nanojoules=energy(activity, clock=clock, pll=pll),
             note="an estimate, from published currents; nothing was measured on a board",
+            engine=engine,
+            single_accesses_mean=sum(activity.single_accesses.values()) / images,
         )
 
     def lines(self) -> list[tuple[str, str]]:
@@ -189,7 +210,13 @@ class EnergyReport(Record):
                 "wire toggles",
                 f"{sum(self.wires_mean.values()):,.0f} per image: {wires}, …",
             ),
-            ("RAM accesses", f"{sum(self.accesses_mean.values()):,.0f} per image"),
+            (
+                "RAM accesses",
+                f"{sum(self.accesses_mean.values()):,.0f} per image"
+                + (
+                    f", SPRAM {self.single_accesses_mean:,.0f}" if self.single_accesses_mean else ""
+                ),
+            ),
             *(
                 (
                     _TITLES[name],
@@ -217,6 +244,7 @@ class EnergyReport(Record):
             core=parts["core"],
             total=parts["total"],
             note=self.note,
+            engine=self.engine,
         )
 
 
@@ -229,6 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report=True,
     )
     options.add_argument("network", nargs="?", help="path or zoo name (default: the board's)")
+    options.add_argument("--engine", help=engine_names())
     options.add_argument(
         "--images",
         metavar="N",
@@ -248,11 +277,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     board = find_board("icebreaker")
     clock = board.clock if args.clock is None else check_clock(board, args.clock)
     network = find(args.network or board.network)
-    check_fit(network, board)
+    config = config_for(network, args.engine)
+    check_fit(network, board, config)
     if not args.no_report:
         check_output(folder_of(network, args.build_dir), folder=True)
-    activity = measure(network, args.images, build_dir=args.build_dir, data=Selection.of(args))
-    report = EnergyReport.of(network, activity, clock=clock, pll=needs_pll(board, clock))
+    activity = measure(
+        network, args.images, build_dir=args.build_dir, data=Selection.of(args), config=config
+    )
+    usual = config == default_config(network)
+    report = EnergyReport.of(
+        network,
+        activity,
+        clock=clock,
+        pll=needs_pll(board, clock),
+        engine="" if usual else config.name,
+    )
     if args.json:
         write_json(args.json, report)
     if not args.quiet:
@@ -267,7 +306,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(
-    network: Network, images: int, *, build_dir: Path, data: Selection = TRAINED_ON
+    network: Network,
+    images: int,
+    *,
+    build_dir: Path,
+    data: Selection = TRAINED_ON,
+    config: Config | None = None,
 ) -> "Activity":
     """The activity of a network's core on the first ``images`` test images of its data set, or
     of the one that ``data`` names.
@@ -282,7 +326,7 @@ def measure(
         )
     inputs, _ = load_for(network, data, images)
     assert isinstance(inputs, np.ndarray)
-    return core_activity(network, inputs, folder=build_dir / "verify")
+    return core_activity(network, inputs, folder=build_dir / "verify", config=config)
 
 
 if __name__ == "__main__":

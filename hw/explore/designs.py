@@ -80,11 +80,12 @@ DESIGNS = (
     Design((1, 180), "8c1x7-f1x2-16c1x5-5", 16, engine="tiles-2"),
     Design((1, 128), "16c1x3-f1x2-10", 8, engine="tiles-8"),
     Design((28, 28), "16c3p1-f2-32c3p1-f2-10", 4, engine="tiles-4-spram"),
-    Design((28, 28), "32c3p1-f2-64c3p1-f2-128-10", 4, engine="tiles-2-spram"),
+    Design((28, 28), "32c3p1-f2-64c3p1-f2-64-10", 4, engine="tiles-2-spram"),
     Design((3, 32, 32), "16c3p1-f2-32c3p1-f2-64-10", 8, engine="tiles-2-spram"),
     Design((28, 28), "16c3p1-f2-32c3p1-f2-10", 4, engine="tiles-8"),
     Design((28, 28), "32c3p1-f2-64c3p1-f2-128-10", 4, engine="tiles-16"),
     Design((3, 32, 32), "32c3p1-f2-64c3p1-f2-128-10", 8, engine="tiles-32"),
+    Design((2, 16, 16), "8c3p1-f2-10", 8, engine="tiles-2", events=True),
 )
 
 

@@ -116,6 +116,14 @@ class Observation:
         self.selection = selection
         self.config = config
 
+    def with_config(self, config: Config) -> "Observation":
+        """The same with another config; data and answer are taken over, if they are known."""
+        result = Observation(self.network, self.selection, config)
+        for name in ("data", "answer"):
+            if name in self.__dict__:  # where cached_property keeps its values
+                result.__dict__[name] = self.__dict__[name]
+        return result
+
     @property
     def made(self) -> bool:
         """Whether :attr:`measurement` was asked for before, and gave figures."""

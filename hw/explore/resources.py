@@ -21,9 +21,9 @@ from hw.rtl.config import DEFAULT, Config, default_config, whole_configs
 from hw.rtl.decide import compared_bits
 from hw.rtl.engines.base import Engine, LayerSize, NetworkEngine
 from hw.rtl.inputs.base import Input
-from hw.rtl.memories import BlockMemory
+from hw.rtl.memories import BlockMemory, SinglePortBlocks
 from hw.rtl.potentials import margin_shapes
-from hw.rtl.spram import COLUMN, spram_blocks
+from hw.rtl.spram import spram_blocks
 from sw.cli import UserError
 from sw.network import Network
 
@@ -113,7 +113,7 @@ class LayeredResources(Resources):
 
     def spram(self) -> int:
         return sum(
-            memory.count * spram_blocks(memory.depth, memory.columns)
+            _sprams(memory)
             for engine, size in self._engines()
             for memory in engine.single_port_memories(size)
         )
@@ -160,12 +160,17 @@ class WholeResources(Resources):
     margin_width: int
 
     def memories(self, *, spram: bool) -> Iterator[BlockMemory]:
-        yield from self.engine.memories(self.network, self.input.most_spikes, spram=spram)
+        yield from self.engine.memories(self.network, self.input.most_spikes)
         yield from self.input.front_memories()
+        if not spram:
+            for each in self._single_port():
+                yield from each.in_block_ram
 
     def spram(self) -> int:
-        memories = self.engine.single_port_memories(self.network, self.input.most_spikes)
-        return sum(each.count * spram_blocks(each.depth, each.columns) for each in memories)
+        return sum(map(_sprams, self._single_port()))
+
+    def _single_port(self) -> Sequence[SinglePortBlocks]:
+        return self.engine.single_port_memories(self.network, self.input.most_spikes)
 
     def memories_on(self, board: Board) -> tuple[int, int]:
         # What would be in SPRAM is in block RAM where there is none.
@@ -178,8 +183,8 @@ class WholeResources(Resources):
         if isinstance(memory, BlockMemory):
             return _blocks(memory, board.family), 0
         if board.spram:
-            return 0, memory.count * spram_blocks(memory.depth, memory.columns)
-        return _blocks(BlockMemory(memory.depth, COLUMN, memory.columns), board.family), 0
+            return 0, _sprams(memory)
+        return sum(_blocks(each, board.family) for each in memory.in_block_ram), 0
 
     def cost(self) -> Counter[str]:
         cost: Counter[str] = Counter(design=1)
@@ -217,6 +222,10 @@ def _blocks(memory: BlockMemory, family: Family) -> int:
     shared = family.write_bits if memory.parts > 1 else 1
     width = memory.parts * ceil(memory.width / shared) * shared
     return memory.count * family.block_rams(memory.depth, width)
+
+
+def _sprams(memory: SinglePortBlocks) -> int:
+    return memory.count * spram_blocks(memory.depth, memory.columns)
 
 
 def shortage(needed: Resources, board: Board) -> list[str]:
@@ -278,19 +287,31 @@ def _fewer_units(network: Network, needed: Resources, board: Board) -> Iterator[
 
 
 def _fewer_channels(network: Network, needed: Resources, board: Board) -> Iterator[str]:
-    """The network with the largest share of all hidden channels and units that fits."""
+    """The network with the largest share of all hidden channels and units that fits, with this
+    engine or one that computes as many channels at a time, unless all fits with that.
+    """
     assert isinstance(needed, WholeResources)
-    engine, kinds = needed.engine, [layer.kind for layer in network.layers]
+    own, kinds = needed.engine, [layer.kind for layer in network.layers]
+    alike = [
+        config
+        for config in whole_configs(network)
+        if config.whole
+        and config.whole.granularity == own.granularity
+        and (config.whole == own or not _fits(network, board, config))
+    ]
+    alike.sort(key=lambda config: config.whole != own)
     tried = {tuple(kinds)}
     for share in range(_SHARES - 1, 0, -1):
-        fewer = narrowed(kinds, share / _SHARES, engine.granularity)
+        fewer = narrowed(kinds, share / _SHARES, own.granularity)
         if fewer in tried:
             continue
         tried.add(fewer)
         other = stand_in(network.encoder, fewer, network.steps)
-        if _fits(other, board, Config(engines=(engine,))):
-            yield f"train with --layers {','.join(map(str, fewer[:-1]))}"
-            return
+        for config in alike:
+            if _fits(other, board, config):
+                engine = "" if config.whole == own else f" and take --engine {config.name}"
+                yield f"train with --layers {','.join(map(str, fewer[:-1]))}{engine}"
+                return
 
 
 def _fits(network: Network, board: Board, config: Config) -> bool:

@@ -7,14 +7,14 @@ usual one.
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hw.boards.table import BOARDS, Board
-from hw.explore.measure import measure
-from hw.explore.resources import resources_of, shortage
-from hw.explore.routed import is_routed, read_routed
+from hw.explore.measure import Observation
+from hw.explore.resources import Resources, resources_of, shortage
+from hw.explore.routed import Routed, is_routed, read_routed
 from hw.rtl.config import Config, config_for, whole_configs
 from sw.cli import UserError, save_picture
 from sw.flags import fraction, positive_float, positive_int
@@ -142,38 +142,46 @@ def search(
     UserError
         A network's data set is not available.
     """
-    result = []
+    result: list[Candidate] = []
     boards = list(boards)
     known = read_routed()
-    for network, config in ((one, each) for one in networks for each in configs(one)):
-        try:
-            needed = resources_of(network, config)
-        except UserError:
-            continue  # this engine does not support this network
-        fitting = [board for board in boards if not shortage(needed, board)]
-        if not fitting:
-            continue
-        log(f"{network.title} with {config.name} …")
-        measured = measure(network, data, config)
-        if measured.accuracy is None:
-            raise UserError(f"network {network.name!r}: {measured.note}")
-        assert measured.cycles_mean is not None
-        assert measured.cycles_max is not None
-        result += [
-            Candidate(
-                network=network,
-                config=config,
-                board=board,
-                cells=needed.logic_cells(board.family),
-                memories=needed.memories_on(board)[0],
-                accuracy=measured.accuracy,
-                cycles_mean=measured.cycles_mean,
-                cycles_max=measured.cycles_max,
-                routed=is_routed(board.name, network.sha256, config.name, known),
-            )
-            for board in fitting
-        ]
+    for network in networks:
+        observation = Observation(network, data)
+        for config in configs(network):
+            try:
+                needed = resources_of(network, config)
+            except UserError:
+                continue  # this engine does not support this network
+            fitting = [board for board in boards if not shortage(needed, board)]
+            if not fitting:
+                continue
+            log(f"{network.title} with {config.name} …")
+            observation = observation.with_config(config)
+            result += _candidates(observation, needed, fitting, known)
     return result
+
+
+def _candidates(
+    observation: Observation, needed: Resources, boards: Iterable[Board], known: Iterable[Routed]
+) -> Iterator[Candidate]:
+    """One for each of ``boards``, which it fits."""
+    network, config, measured = observation.network, observation.config, observation.measurement
+    if measured.accuracy is None:
+        raise UserError(f"network {network.name!r}: {measured.note}")
+    assert measured.cycles_mean is not None
+    assert measured.cycles_max is not None
+    for board in boards:
+        yield Candidate(
+            network=network,
+            config=config,
+            board=board,
+            cells=needed.logic_cells(board.family),
+            memories=needed.memories_on(board)[0],
+            accuracy=measured.accuracy,
+            cycles_mean=measured.cycles_mean,
+            cycles_max=measured.cycles_max,
+            routed=is_routed(board.name, network.sha256, config.name, known),
+        )
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -12,6 +12,7 @@ import re
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Const, Fragment, Instance, Module, ResetSignal, Value
@@ -110,8 +111,11 @@ class FlatCore(wiring.Component):
         return m
 
 
-def to_verilog(network: Network, config: Config = DEFAULT) -> str:
-    """The Verilog text of a network; the same network and config always give the same text."""
+def to_verilog(network: Network, config: Config = DEFAULT, *, device: str = "") -> str:
+    """The Verilog text of a network; the same network and config always give the same text. For a
+    ``device``, by its name, with primitives that only it has, such as SPRAM.
+    """
+    platform = SimpleNamespace(device=device) if device else None
     waiting = []
 
     def place(m, name, component):
@@ -126,7 +130,7 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
         return interface
 
     top = FlatCore(Core(network, config=config, place=place), place=place)
-    texts = [rtlil.convert(top, name=TOP, emit_src=False)]
+    texts = [rtlil.convert(top, name=TOP, emit_src=False, platform=platform)]
     names = []
     while waiting:  # the core brings further blocks
         name, component = waiting.pop(0)
@@ -135,7 +139,9 @@ def to_verilog(network: Network, config: Config = DEFAULT) -> str:
             port: (value, None)  # the direction follows from whether the block drives it
             for port, (_, value) in _ports(component.signature, component).items()
         }
-        texts.append(rtlil.convert(component, name=name, ports=ports, emit_src=False))
+        texts.append(
+            rtlil.convert(component, name=name, ports=ports, emit_src=False, platform=platform)
+        )
 
     with scratch_folder(f"verilog-{network.file_name}") as folder:
         (folder / "in.il").write_text("\n".join(texts), encoding="utf-8")

@@ -1,8 +1,11 @@
 """Memories as the estimate of resources counts them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["BlockMemory", "SinglePortBlocks"]
+__all__ = ["COLUMN", "BlockMemory", "SinglePortBlocks"]
+
+COLUMN = 16  # bits of a word of single-port RAM
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,22 @@ class BlockMemory:
 
 @dataclass(frozen=True)
 class SinglePortBlocks:
-    """Memories for single-port RAM (hw/rtl/spram.py): rows of 16-bit columns, ``count`` of them."""
+    """Memories for single-port RAM (hw/rtl/spram.py): rows of 16-bit columns, ``count`` of them.
+
+    Parameters
+    ----------
+    bits : int
+        Of a row that are kept; 0 means all.
+    """
 
     depth: int
     columns: int
     count: int = 1
+    bits: int = 0
+
+    @property
+    def in_block_ram(self) -> Sequence[BlockMemory]:
+        """What takes its place on a part without single-port RAM."""
+        whole, rest = divmod(self.bits or COLUMN * self.columns, COLUMN)
+        columns = [BlockMemory(self.depth, COLUMN, whole, self.count)] if whole else []
+        return [*columns, BlockMemory(self.depth, rest, 1, self.count)] if rest else columns

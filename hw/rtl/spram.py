@@ -4,9 +4,10 @@ from amaranth.hdl import Array, Cat, ClockSignal, Instance, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.rtl.memories import COLUMN
+
 __all__ = ["COLUMN", "SPRAM_DEPTH", "SinglePortMemory", "spram_blocks"]
 
-COLUMN = 16  # bits of a word of SPRAM
 SPRAM_DEPTH = 1 << 14  # words of an SPRAM
 _PART = "iCE40UP5K"
 

@@ -1,7 +1,9 @@
 // Runs a netlist and counts how often each of its wires toggles.
 //
 // program OUT CYCLES                  a design with the port clk alone, for CYCLES cycles
-// program OUT IMAGES PIXELS SKIPPED   a core: every image of the file IMAGES, back to back
+// program OUT IMAGES PIXELS SKIPPED [WORDS]
+//                                     a core: every image of the file IMAGES, back to back; before
+//                                     them its weights, if there is a file of 2 bytes each
 //
 // With images, counting begins when the first SKIPPED answers have come, and ends with the last
 // answer: whole images in the steady state, each while another streams in, the last with the
@@ -60,6 +62,16 @@ class Counter {
     uint64_t cycles_ = 0;
 };
 
+std::vector<uint8_t> content(const char* path) {
+    std::vector<uint8_t> data;
+    FILE* file = std::fopen(path, "rb");
+    if (!file) return data;
+    for (uint8_t block[1 << 16]; size_t got = std::fread(block, 1, sizeof block, file);)
+        data.insert(data.end(), block, block + got);
+    std::fclose(file);
+    return data;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -77,33 +89,41 @@ int main(int argc, char** argv) {
         counter.cycle(cycle > 0);
     }
 #else
-    if (argc != 5) return 2;
-    FILE* file = std::fopen(argv[2], "rb");
-    if (!file) return 2;
+    if (argc < 5) return 2;
     const uint64_t pixels = std::strtoull(argv[3], nullptr, 10);
     const uint64_t skipped = std::strtoull(argv[4], nullptr, 10);
-    std::vector<uint8_t> data;
-    for (uint8_t block[1 << 16]; size_t got = std::fread(block, 1, sizeof block, file);)
-        data.insert(data.end(), block, block + got);
-    std::fclose(file);
+    const std::vector<uint8_t> data = content(argv[2]);
+    if (data.empty()) return 2;
+    uint64_t begin = 2;  // cycle of the first pixel
+#ifdef LOADS
+    if (argc != 6) return 2;
+    const std::vector<uint8_t> words = content(argv[5]);
+    begin += words.size() / 2;
+#endif
     const uint64_t images = data.size() / pixels;
 
     uint64_t sent = 0, answers = 0, last = 0;
     for (uint64_t cycle = 0; answers < images; ++cycle) {
         dut->rst = cycle < 2;
-        dut->pixel_valid = 1;
+        dut->pixel_valid = cycle >= begin;
+#ifdef LOADS
+        const uint64_t word = cycle - 2;
+        dut->load_valid = cycle >= 2 && cycle < begin;
+        dut->load_address = word;
+        dut->load_data = dut->load_valid ? words[2 * word] | words[2 * word + 1] << 8 : 0;
+#endif
         dut->pixel_data = data[sent % data.size()];
         dut->result_ready = 1;
         dut->clk = 0;
         dut->eval();
-        const bool send = !dut->rst && dut->pixel_ready;
+        const bool send = dut->pixel_valid && dut->pixel_ready;
         const bool answer = !dut->rst && dut->result_valid;
         counter.cycle(answers >= skipped);
         dut->clk = 1;
         dut->eval();
         sent += send;
         answers += answer;
-        if (answer) last = cycle;
+        if (answer || cycle < begin) last = cycle;
         if (cycle - last > kPatience) {
             std::fprintf(stderr, "no answer %llu\n", static_cast<unsigned long long>(answers));
             return 3;

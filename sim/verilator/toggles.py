@@ -11,13 +11,14 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hw.flow.verilog import TOP, to_verilog
+from hw.rtl.config import Config, default_config
 from sim.verilator import compiler
 from sim.verilator.netlist import cell_models, synthesise
 from sw.cli import UserError
@@ -25,10 +26,13 @@ from sw.network import Network
 
 __all__ = ["Activity", "clocked_activity", "core_activity"]
 
-# The export says nothing of what a memory is made of; in a board's build all are block RAMs.
+_DEVICE = "iCE40UP5K"
+# The export says nothing of what a memory is made of; in a board's build all are block RAMs but
+# these, and SPRAM.
+_LOGIC = "m:*starts* m:*down_rows* m:*across_rows*"
 _SCRIPT = (
-    'read_verilog source.v; setattr -set ram_style "block" m:*; synth_ice40 -top {top} -flatten; '
-    "write_verilog -noattr netlist.v; write_json netlist.json"
+    'read_verilog source.v; setattr -set ram_style "block" m:*; {logic}'
+    "synth_ice40 -top {top} -flatten; write_verilog -noattr netlist.v; write_json netlist.json"
 )
 _HARNESS = Path(__file__).parent / "toggles.cpp"
 _SKIPPED = 2  # answers before the steady state
@@ -54,6 +58,8 @@ class Activity:
         Toggles of look-up tables' and flip-flops' outputs, of each block.
     accesses : Counter
         Reads and writes of block RAMs, of 16 bits each.
+    single_accesses : Counter
+        The same of single-port RAMs.
     """
 
     cycles: int
@@ -63,20 +69,30 @@ class Activity:
     rams: Counter[str]
     wires: Counter[str]
     accesses: Counter[str]
+    single_accesses: Counter[str] = field(default_factory=Counter)
 
 
-def core_activity(network: Network, images: np.ndarray, *, folder: Path) -> Activity:
-    """Of a network's core, on ``images`` uint8 [B, height, width] offered back to back.
+def core_activity(
+    network: Network, images: np.ndarray, *, folder: Path, config: Config | None = None
+) -> Activity:
+    """Of a network's core, on ``images`` uint8 [B, height, width, …] offered back to back.
 
-    The first two are not counted, so that the pipeline is full. Programs lie in ``folder``.
+    The first two are not counted, so that the pipeline is full, and weights that are loaded before
+    neither. Programs lie in ``folder``.
     """
+    config = config or default_config(network)
     if len(images) <= _SKIPPED:
         raise UserError(f"Images must be at least {_SKIPPED + 1}, not {len(images)}")
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "images"
         file.write_bytes(np.ascontiguousarray(images, np.uint8).tobytes())
         arguments = [file, images[0].size, _SKIPPED]
-        return _count(to_verilog(network), TOP, arguments, folder, len(images) - _SKIPPED)
+        if config.loads(network):
+            words = Path(name) / "words"
+            words.write_bytes(config.load_words(network).astype("<u2").tobytes())
+            arguments.append(words)
+        verilog = to_verilog(network, config, device=_DEVICE)
+        return _count(verilog, TOP, arguments, folder, len(images) - _SKIPPED)
 
 
 def clocked_activity(verilog: str, *, top: str, cycles: int, folder: Path) -> Activity:
@@ -85,7 +101,9 @@ def clocked_activity(verilog: str, *, top: str, cycles: int, folder: Path) -> Ac
 
 
 def _count(verilog: str, top: str, arguments: list[object], folder: Path, images: int) -> Activity:
-    made = synthesise("source.v", verilog, _SCRIPT.format(top=top), folder)
+    tables = any(name.strip("m:*") in verilog for name in _LOGIC.split())
+    logic = f'setattr -set ram_style "logic" {_LOGIC}; ' if tables else ""
+    made = synthesise("source.v", verilog, _SCRIPT.format(top=top, logic=logic), folder)
     module = json.loads((made / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
     netlist = (made / "netlist.v").read_text(encoding="utf-8")
     probes = _Probes(module)
@@ -93,6 +111,8 @@ def _count(verilog: str, top: str, arguments: list[object], folder: Path, images
     widths += f"#define ENABLES {probes.width(probes.enables)}\n"
     if not images:
         widths += "#define CLOCK_ALONE\n"
+    elif len(arguments) > 3:
+        widths += "#define LOADS\n"
     program = compiler.build(
         {
             "core.v": probes.put_into(netlist, top),
@@ -139,6 +159,7 @@ class _Probes:
         # Bits of which all are 1, and their block.
         self.wires: list[tuple[tuple[object, ...], str]] = []
         self.enables: list[tuple[tuple[object, ...], str]] = []
+        self.single_ports: set[int] = set()  # of the enables those of single-port RAMs
         self.cells: dict[str, Counter[str]] = {
             kind: Counter() for kind in ("flip_flops", "luts", "rams")
         }
@@ -162,6 +183,10 @@ class _Probes:
                     ((pins[enable][0], pins[clock][0]), block)
                     for enable, clock in (("RE", "RCLKE"), ("WE", "WCLKE"))
                 ]
+            elif kind == "SB_SPRAM256KA":
+                self.wires += [((bit,), block) for bit in pins["DATAOUT"]]
+                self.single_ports.add(len(self.enables))
+                self.enables.append((tuple(pins["CHIPSELECT"]), block))
 
     @staticmethod
     def width(probes: Sized) -> int:
@@ -193,11 +218,12 @@ class _Probes:
         """From what the program wrote."""
         cycles, changes = int(counts[0]), counts[1:]
         ones = changes[self.width(self.wires) :]
-        found: dict[str, Counter[str]] = {"wires": Counter(), "accesses": Counter()}
-        for kind, probes, values in (
-            ("wires", self.wires, changes),
-            ("accesses", self.enables, ones),
-        ):
-            for (_, block), count in zip(probes, values, strict=False):
-                found[kind][block] += int(count)
+        found: dict[str, Counter[str]] = {
+            kind: Counter() for kind in ("wires", "accesses", "single_accesses")
+        }
+        for (_, block), count in zip(self.wires, changes, strict=False):
+            found["wires"][block] += int(count)
+        for index, ((_, block), count) in enumerate(zip(self.enables, ones, strict=False)):
+            kind = "single_accesses" if index in self.single_ports else "accesses"
+            found[kind][block] += int(count)
         return Activity(cycles=cycles, images=images, **self.cells, **found)

@@ -2,12 +2,15 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
+from networks import map_network
 from samples import BUILD, command, events_network, image_network
 
 from hw.energy import COEFFICIENTS, EnergyReport, Range, energy
 from sim.verilator.toggles import Activity, clocked_activity
+from sw.encoder import LatencyEncoder
 
 ACTIVITY = Activity(
     cycles=8000,
@@ -28,6 +31,9 @@ def test_coefficients():
     assert COEFFICIENTS["wire"].high == pytest.approx(351 / 12 * 1.219 / 38.4)
     assert COEFFICIENTS["flip_flop"].high == pytest.approx(counter / 28)
     assert COEFFICIENTS["clock"].value == pytest.approx(53.6, abs=0.1)
+    # 64 bits from 8 KiB at 0.9 V take 10 pJ, from 32 KiB 20 pJ; 16 bits at 1.2 V:
+    assert COEFFICIENTS["access"].value == pytest.approx(10 / 4 * (1.2 / 0.9) ** 2, rel=0.02)
+    assert COEFFICIENTS["single_access"].value == pytest.approx(20 / 4 * (1.2 / 0.9) ** 2, rel=0.02)
     assert COEFFICIENTS["rest"].value == pytest.approx(104.3, abs=0.1)
     assert COEFFICIENTS["pll"].value == pytest.approx((1419 - 577 - 85.6 + 138.6) * 1.219)
     for low, value, high in ((c.low, c.value, c.high) for c in COEFFICIENTS.values()):
@@ -50,6 +56,14 @@ def test_energy():
         expected["total"] = expected["core"] + expected["pll"]
         found = {name: getattr(part, bound) for name, part in parts.items()}
         assert found == pytest.approx(expected)
+
+
+def test_single_port_rams_have_their_own_energy():
+    activity = replace(ACTIVITY, single_accesses=Counter({"a": 5000}))
+    parts, without = energy(activity, clock=20e6), energy(ACTIVITY, clock=20e6)
+    assert parts["single_access"].value == pytest.approx(500 * 8.9 / 1000)
+    assert parts["total"].value == pytest.approx(without["total"].value + 4.45)
+    assert "single_access" not in without
 
 
 def test_only_what_flows_without_activity_depends_on_the_clock():
@@ -92,6 +106,24 @@ def test_on_the_report_page(tiny):
         assert getattr(result.core, bound) == pytest.approx(sum(core))
         assert getattr(result.total, bound) == pytest.approx(sum(core) + pll)
     assert type(result).from_dict(result.to_dict()) == result
+
+
+@pytest.mark.deep
+def test_a_network_with_maps(rng, tmp_path):
+    """With the engine that was named; its weights are loaded first, and count for nothing."""
+    encoder = LatencyEncoder(shape=(8, 8), silent_below=16)
+    network = map_network(rng, "4c3p1-f2-10", 4, encoder, low=2, high=5)
+    network.save(tmp_path / "maps")
+    out = tmp_path / "energy.json"
+    arguments = ("hw.energy", tmp_path / "maps", "--images", 4, "--engine", "tiles-2-spram")
+    result = command(*arguments, "--build-dir", BUILD, "--json", out, "--no-report")
+    assert (result.returncode, result.stderr) == (0, "")
+    figures = json.loads(out.read_text())
+    assert EnergyReport.from_dict(figures).to_dict() == figures
+    assert (figures["engine"], figures["images"]) == ("tiles-2-spram", 2)
+    assert figures["single_accesses_mean"] > 0
+    assert "single-port RAMs" in result.stdout
+    assert set(figures["wires_mean"]) >= {"encoder", "tiles", "decide"}
 
 
 def test_the_command(rng, tmp_path):

@@ -243,18 +243,14 @@ class NetworkEngine(ABC):
         raise NotImplementedError(f"{self.name} has no weights to load")
 
     @abstractmethod
-    def memories(
-        self, network: Network, most_events: int | None, *, spram: bool
-    ) -> Sequence[BlockMemory]:
-        """The memories for block RAM; ``spram`` says that the part has single-port RAM for those of
-        :meth:`single_port_memories`.
-        """
+    def memories(self, network: Network, most_events: int | None) -> Sequence[BlockMemory]:
+        """The memories for block RAM in any case."""
 
     @abstractmethod
     def single_port_memories(
         self, network: Network, most_events: int | None
     ) -> Sequence[SinglePortBlocks]:
-        """The memories for single-port RAM, where the part has some."""
+        """The memories for single-port RAM where the part has some, else for block RAM."""
 
     @abstractmethod
     def weight_memory(self, network: Network) -> BlockMemory | SinglePortBlocks:

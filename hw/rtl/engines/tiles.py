@@ -76,11 +76,9 @@ class Tiles(NetworkEngine):
     def load_words(self, network: Network) -> np.ndarray:
         return plan_network(network, self.lanes).load_words
 
-    def memories(
-        self, network: Network, most_events: int | None, *, spram: bool
-    ) -> Sequence[BlockMemory]:
+    def memories(self, network: Network, most_events: int | None) -> Sequence[BlockMemory]:
         plan = plan_network(network, self.lanes, most_events)
-        return block_memories(plan, loaded=self.loaded, spram=spram)
+        return block_memories(plan, loaded=self.loaded)
 
     def single_port_memories(
         self, network: Network, most_events: int | None

@@ -4,8 +4,7 @@ of resources counts it.
 
 from collections.abc import Sequence
 
-from hw.rtl.memories import BlockMemory, SinglePortBlocks
-from hw.rtl.spram import COLUMN
+from hw.rtl.memories import COLUMN, BlockMemory, SinglePortBlocks
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = [
@@ -24,16 +23,8 @@ def rom_style(depth: int) -> dict[str, str]:
     return {"ram_style": "block" if depth > _LOGIC else "logic"}
 
 
-def block_memories(plan: TilesPlan, *, loaded: bool, spram: bool) -> Sequence[BlockMemory]:
-    """Those in block RAM.
-
-    Parameters
-    ----------
-    loaded : bool
-        Weights are loaded.
-    spram : bool
-        The part has SPRAM, which holds the memories of :func:`single_port_memories`.
-    """
+def block_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[BlockMemory]:
+    """Those that are in block RAM in any case; of ``loaded`` weights none."""
     margins = plan.lanes * plan.margin_bits
     result = [
         BlockMemory(plan.bank_rows, margins, count=plan.banks),
@@ -42,36 +33,35 @@ def block_memories(plan: TilesPlan, *, loaded: bool, spram: bool) -> Sequence[Bl
     if any(plan.windows):
         windows = [(size - 1).bit_length() for size in plan.windows]
         result.append(BlockMemory(1 << sum(windows), plan.lanes))
-    if not (spram and plan.entry_bits <= COLUMN):
+    if plan.entry_bits > COLUMN:
         result.append(BlockMemory(plan.list_words, plan.entry_bits))
     if not loaded:
         result.append(_rom(plan))
-    elif not spram:
-        result.append(BlockMemory(plan.weight_rows, COLUMN, parts=plan.weight_columns))
     result += [BlockMemory(*each) for each in _tables(plan) if not _is_logic(each)]
     return result
 
 
 def single_port_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[SinglePortBlocks]:
-    """Those in SPRAM, where the part has some."""
+    """Those in SPRAM where the part has some, else in block RAM."""
     result = []
     if plan.entry_bits <= COLUMN:
-        result.append(SinglePortBlocks(plan.list_words, 1))
-    if loaded:
-        result.append(SinglePortBlocks(plan.weight_rows, plan.weight_columns))
-    return result
+        result.append(SinglePortBlocks(plan.list_words, 1, bits=plan.entry_bits))
+    return [*result, _loaded(plan)] if loaded else result
 
 
 def weight_memory(plan: TilesPlan, *, loaded: bool) -> BlockMemory | SinglePortBlocks:
-    """The one of them that holds the weights, with SPRAM."""
-    if loaded:
-        return SinglePortBlocks(plan.weight_rows, plan.weight_columns)
-    return _rom(plan)
+    """The one of them that holds the weights."""
+    return _loaded(plan) if loaded else _rom(plan)
 
 
 def constant_bits(plan: TilesPlan) -> int:
     """Bits of the tables of constants that are logic."""
     return sum(depth * width for depth, width in _tables(plan) if _is_logic((depth, width)))
+
+
+def _loaded(plan: TilesPlan) -> SinglePortBlocks:
+    bits = plan.banks * plan.lanes
+    return SinglePortBlocks(plan.weight_rows, plan.weight_columns, bits=bits)
 
 
 def _rom(plan: TilesPlan) -> BlockMemory:

@@ -42,6 +42,8 @@ class Energy(Result):
         Sums: without the PLL, and with it.
     note : str
         How it was estimated.
+    engine : str
+        Empty where it is the usual one.
     """
 
     kind = "energy"
@@ -54,10 +56,11 @@ class Energy(Result):
     core: Part
     total: Part
     note: str
+    engine: str = ""
 
     @property
     def variant(self) -> str:
-        return f"{self.clock_mhz:g}MHz"
+        return "-".join(filter(None, [self.engine, f"{self.clock_mhz:g}MHz"]))
 
 
 def _highlights(network: Network, result: Energy) -> Iterator[Highlight]:

@@ -6,11 +6,12 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from networks import map_network
 from samples import command, image_network
 
 from hw.boards.table import BOARDS
-from hw.explore import search as searching
-from hw.explore.measure import Measurement
+from hw.explore import measure
+from hw.explore.measure import Measurement, Observation
 from hw.explore.resources import resources_of, shortage
 from hw.explore.routed import is_routed, read_routed
 from hw.explore.search import (
@@ -28,6 +29,7 @@ from hw.explore.search import (
 )
 from hw.rtl.config import DEFAULT, find_config, whole_configs
 from sw.cli import UserError
+from sw.encoder import LatencyEncoder
 from sw.network import find, zoo_names
 from sw.selection import Selection
 
@@ -136,13 +138,49 @@ def measured(monkeypatch):
     """Figures that are made up: cycles fall with the banks."""
     asked = []
 
-    def measure(network, data, config):
-        asked.append((network.name, config.name, data))
-        banks = config.engine(0).banks
+    def measurement(self):
+        asked.append((self.network.name, self.config.name, self.selection))
+        banks = self.config.whole.lanes if self.config.whole else self.config.engine(0).banks
         return Measurement(images=1, accuracy=0.9, cycles_mean=120 / banks, cycles_max=200, note="")
 
-    monkeypatch.setattr(searching, "measure", measure)
+    monkeypatch.setattr(Observation, "measurement", property(measurement))
     return asked
+
+
+def test_engines_of_maps(measured, rng, tmp_path):
+    """All lanes, and both kinds of memory; more lanes are faster and larger."""
+    network = map_network(rng, "8c3p1-f2-10", 4, LatencyEncoder(shape=(8, 8)), low=2, high=5)
+    board = BOARDS["ulx3s"]
+    found = search([network], [board], data=Selection(data_dir=tmp_path), log=lambda text: None)
+    assert [c.config.name for c in found] == [
+        config.name for config in whole_configs(network) if fits(network, config, board)
+    ]
+    names = {c.config.name for c in found}
+    assert {"tiles-1", "tiles-16", "tiles-4-spram"} <= names
+    assert "event" not in names
+    by_lanes = {c.config.name: c for c in found}
+    assert by_lanes["tiles-8"].cells > by_lanes["tiles-1"].cells
+    best = ranked(found, "latency", Limits())[0]
+    assert best.config.whole.lanes == max(c.config.whole.lanes for c in found)
+    small = ranked(found, "area", Limits())[0]
+    assert small.config.whole.lanes == 1
+
+
+def test_data_and_answer_are_asked_for_once(rng, monkeypatch):
+    loaded = []
+    network = image_network(rng, shape=(8, 8), hidden=(9,), classes=10)
+
+    def load(network, selection):
+        loaded.append(network.name)
+        return rng.integers(0, 256, (4, 8, 8)).astype(np.uint8), np.zeros(4, int)
+
+    monkeypatch.setattr(measure, "load_for", load)
+    first = Observation(network)
+    assert first.measurement.images == 4
+    other = first.with_config(find_config("event-2"))
+    assert other.measurement.accuracy == first.measurement.accuracy
+    assert other.measurement.cycles_mean <= first.measurement.cycles_mean
+    assert loaded == ["random"]
 
 
 def test_search_tries_all_that_fits(measured, rng, tmp_path):

@@ -6,9 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from cases import VERIFY, make, mixed_images
+from networks import map_network
 
+from hw.rtl.config import find_config
 from sim.verilator.toggles import clocked_activity, core_activity
 from sw.cli import UserError
+from sw.encoder import LatencyEncoder
 
 
 def activity(body, cycles):
@@ -89,6 +92,31 @@ def test_a_core(rng):
     assert four.rams["integrate_0"] == 1
     assert four.accesses["integrate_0"] == 4 * (24 + 1)
     assert idle.accesses["integrate_0"] == 4 * 2
+
+
+def test_a_core_with_maps(rng):
+    """Of the spikes of an image each is read from the list in SPRAM, and adds a row of weights of
+    two columns there. A blank image has none.
+    """
+    encoder = LatencyEncoder(shape=(6, 6), silent_below=1)
+    network = map_network(rng, "2c3p1-3", 2, encoder, low=100, high=100)  # nothing fires
+    config = find_config("tiles-2-spram")
+    spikes = 11
+    image = np.zeros(36, np.uint8)
+    image[rng.choice(36, spikes, replace=False)] = 255
+
+    def on(image, count):
+        images = np.repeat(image.reshape(1, 6, 6), count, axis=0)
+        return core_activity(network, images, folder=VERIFY, config=config)
+
+    three, six, blank = on(image, 5), on(image, 8), on(image * 0, 5)
+    assert (three.images, six.images) == (3, 6)
+    assert (six.cycles, six.single_accesses) == (2 * three.cycles, doubled(three.single_accesses))
+    # Kept, read and sorted: three accesses of the list; one to be added, two columns of weights.
+    # When the last one is sorted, one word more is read.
+    assert three.single_accesses == Counter({"tiles": 3 * (spikes * (3 + 1 + 2) + 1)})
+    assert not blank.single_accesses.total()
+    assert blank.wires["tiles"] < three.wires["tiles"]
 
 
 def doubled(counter):
