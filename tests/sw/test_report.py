@@ -87,7 +87,8 @@ def test_examples_of_colours(rng, digits):
     encoder = LatencyEncoder(shape=(3, 8, 8), pool=2)
     network = map_network(rng, "2c3-10", 8, encoder)
     colours = rng.integers(0, 256, (*digits.test_images.shape, 3)).astype(np.uint8)
-    shown = report.examples(network, replace(digits, test_images=colours))
+    data = replace(digits, train_images=colours[:2], test_images=colours, maps=3)
+    shown = report.examples(network, data)
     assert shown.shape == (10, 3, 4, 4)
     first = colours[digits.test_labels == 3][:1]
     for channel in range(3):
