@@ -13,7 +13,7 @@ from waitress.server import create_server
 from hw.rtl.config import config_for, engine_names
 from sim.demo.server import ADDRESS, LIMIT, create_app
 from sim.demo.session import Session
-from sim.verilator.tracer import Tracer, check_traced
+from sim.verilator.tracer import Tracer
 from sw.cli import UserError, check_output
 from sw.commands import COMMANDS
 from sw.data import registry
@@ -58,7 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     network = find(args.network)
     config = config_for(network, args.engine)
     config.check(network)
-    check_traced(network, config)
     with _listener(args.port) as listener:
         url = f"http://{ADDRESS}:{listener.getsockname()[1]}/"
         data, missing = _examples(network, Selection.of(args))

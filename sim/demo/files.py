@@ -16,17 +16,19 @@ MOST_PIXELS = 1 << 24  # of a picture, or bytes of an array, before anything is 
 _NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
-def from_file(content: bytes, shape: tuple[int, int], *, picture: bool, invert: bool) -> np.ndarray:
-    """The image uint8 of ``shape`` (height, width) that a file holds.
+def from_file(content: bytes, shape: tuple[int, ...], *, picture: bool, invert: bool) -> np.ndarray:
+    """The image uint8 of ``shape`` (height, width), or with its channels (…, 1 or 3), that a file
+    holds.
 
-    A picture is made grey and scaled to fit, with its aspect ratio kept and its border's brightness
-    around it; one that has the shape already stays as it is. An array must have it.
+    A picture is made grey, or has three colours, and is scaled to fit, with its aspect ratio kept
+    and its border's brightness around it; one that has the shape already stays as it is. An array
+    must have it.
 
     Parameters
     ----------
     content : bytes
         Of a PNG, JPEG, .npy or .npz.
-    shape : (int, int)
+    shape : tuple of int
     picture : bool
         The network's inputs are the pixels of a picture; else only arrays are taken.
     invert : bool
@@ -46,7 +48,7 @@ def from_file(content: bytes, shape: tuple[int, int], *, picture: bool, invert: 
     return 255 - image if invert else image
 
 
-def _picture(content: bytes, shape: tuple[int, int]) -> np.ndarray:
+def _picture(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
@@ -57,34 +59,35 @@ def _picture(content: bytes, shape: tuple[int, int]) -> np.ndarray:
         raise UserError("not a PNG, JPEG, .npy or .npz file") from None
     if opened.width * opened.height > MOST_PIXELS:
         raise _too_large(f": {opened.width} × {opened.height}")
+    height, width, *channels = shape
     try:
-        grey = _grey(ImageOps.exif_transpose(opened))
+        image = _flattened(ImageOps.exif_transpose(opened)).convert("RGB" if 3 in channels else "L")
     except Exception:
         raise UserError(f"the {opened.format} file is damaged") from None
-    height, width = shape
-    if grey.size != (width, height):
-        pixels = np.asarray(grey)
+    if image.size != (width, height):
+        pixels = np.asarray(image)
         border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-        around = int(np.median(border))
-        grey = ImageOps.pad(grey, (width, height), Image.Resampling.BOX, color=around)
-    return np.asarray(grey)
+        around = np.median(border, axis=0).astype(int)
+        colour = tuple(around.tolist()) if around.shape else int(around)
+        image = ImageOps.pad(image, (width, height), Image.Resampling.BOX, color=colour)
+    return np.asarray(image).reshape(shape)
 
 
 def _too_large(what: str = "") -> UserError:
     return UserError(f"the picture has more than {MOST_PIXELS:,} pixels{what}; make it smaller")
 
 
-def _grey(image: Image.Image) -> Image.Image:
-    """In 8 bits of brightness; what is transparent lies on white."""
+def _flattened(image: Image.Image) -> Image.Image:
+    """In 8 bits per channel; what is transparent lies on white."""
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
         return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         above = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), above)
-    return image.convert("L")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), above)
+    return image
 
 
-def _array(content: bytes, shape: tuple[int, int]) -> np.ndarray:
+def _array(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
     try:
         if content.startswith(_ZIP):
             content = _only_member(content)
@@ -95,7 +98,7 @@ def _array(content: bytes, shape: tuple[int, int]) -> np.ndarray:
         raise UserError(f"the array must be uint8, 0 … 255, not {array.dtype}")
     if [n for n in array.shape if n > 1] != [n for n in shape if n > 1]:
         sizes = " × ".join(map(str, array.shape)) or "a single number"
-        raise UserError(f"the array must be of {shape[0]} × {shape[1]}, not {sizes}")
+        raise UserError(f"the array must be of {' × '.join(map(str, shape))}, not {sizes}")
     return array.reshape(shape)
 
 

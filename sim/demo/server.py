@@ -78,14 +78,16 @@ def create_app(session: Session) -> Flask:
             strokes = from_json(request.get_data(as_text=True))
         except ValueError:
             raise UserError("a drawing must be JSON") from None
-        return jsonify(session.image(drawing.render(drawing.parse(strokes), session.shape)))
+        height, width, *_ = session.shape
+        drawn = drawing.render(drawing.parse(strokes), (height, width))
+        return jsonify(session.image(drawn.reshape(session.shape)))
 
     @app.post("/api/files")
     def file() -> Response:
         image = files.from_file(
             request.get_data(),
             session.shape,
-            picture=session.picture,
+            picture=session.pictures,
             invert=(request.args.get("invert") == "1") != session.inverted,
         )
         return jsonify(session.image(image))

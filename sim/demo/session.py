@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sim import golden
+from sim.verilator.probes import probed_layers
 from sim.verilator.tracer import Trace, Tracer
 from sw.answer import Answer
 from sw.cli import UserError, printable
@@ -18,6 +19,7 @@ from sw.data.provenance import MADE_OF, kind_of, reading_of
 from sw.data.raw import Kind
 from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, Spikes
 from sw.network import Network
+from sw.structure import Map
 
 __all__ = ["Session"]
 
@@ -49,8 +51,34 @@ class Session:
     @property
     def picture(self) -> bool:
         """An input is one grey picture, so that it can be drawn."""
+        grey = reading_of(self.network).get("grey") is not False or self.channels == 1
+        return self.pictures and grey and self.own_channels == 1
+
+    @property
+    def pictures(self) -> bool:
+        """An input is a picture, grey or in colours, as files have them."""
+        if not self.array or min(self.shape[:2]) == 1:
+            return False
+        if self.channels > 1:
+            return self.own_channels in (1, 3)
         grey = reading_of(self.network).get("grey") is not False
-        return self.array and grey and getattr(self.data, "maps", 1) == 1 and min(self.shape) > 1
+        return grey and getattr(self.data, "maps", 1) == 1
+
+    @property
+    def channels(self) -> int:
+        """Of a pixel as the network takes it; 1 if it is grey."""
+        encoder = self.network.encoder
+        return encoder.channels if isinstance(encoder, LatencyEncoder) else 1
+
+    @property
+    def own_channels(self) -> int:
+        """Of a pixel, without what is made of them: each one's 255 − x."""
+        return self.channels // 2 if self.off_channel else self.channels
+
+    @property
+    def off_channel(self) -> bool:
+        """Each channel is followed by its 255 − x."""
+        return bool(reading_of(self.network).get("off_channel")) and self.channels > 1
 
     @property
     def array(self) -> bool:
@@ -68,7 +96,7 @@ class Session:
         encoder = self.network.encoder
         if self.kind not in MADE_OF or not isinstance(encoder, LatencyEncoder):
             return encoder.examples
-        return f"{MADE_OF[self.kind]}, as {encoder.shape[0]} × {encoder.shape[1]} bytes"
+        return f"{MADE_OF[self.kind]}, as {' × '.join(map(str, encoder.shape))} bytes"
 
     @property
     def inverted(self) -> bool:
@@ -79,13 +107,15 @@ class Session:
         return False
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of an image. Raises UserError if the network takes something else."""
+    def shape(self) -> tuple[int, ...]:
+        """Height and width of an image, and its channels if the network takes some. Raises
+        UserError if it takes something else.
+        """
         encoder = self.network.encoder
         if not self.array or not isinstance(encoder, LatencyEncoder):
             raise UserError(f"this network takes {self.takes}; choose a test example")
-        height, width = encoder.shape[-2:]
-        return height, width
+        channels = (self.own_channels,) if len(encoder.shape) == 3 else ()
+        return (*encoder.shape[-2:], *channels)
 
     def describe(self) -> Json:
         """The network, and what one can give it."""
@@ -100,12 +130,15 @@ class Session:
             "kind": self.kind.value,
             "cycles_from": self.tracer.config.input(network).cycles_from,
             "inputs": _places(network.encoder),
-            "hidden": network.sizes[1:-1],
+            "hidden": [_grid(each) for each in network.maps[1:-1]],
+            "layers": [] if network.dense else [str(layer.kind) for layer in network.layers[:-1]],
+            "whole": self.tracer.config.whole is not None,
             "thresholds": network.layers[-1].threshold.tolist(),
             "data": printable(self.data.name, 60) if self.data else "",
             "examples": len(self.data.test_labels) if self.data else 0,
             "missing": self.missing,
             "picture": self.picture,
+            "pictures": self.pictures,
             "array": self.array,
         }
 
@@ -123,8 +156,18 @@ class Session:
         return {"truth": int(self.data.test_labels[index]), **self._answer(inputs)}
 
     def image(self, image: np.ndarray) -> Json:
-        """The answer to an ``image`` uint8 [height, width]."""
+        """The answer to an ``image`` uint8 of :attr:`shape`."""
+        if self.off_channel:
+            image = np.concatenate([image, 255 - image], axis=2)
         return self._answer(image[None])
+
+    @property
+    def _probed(self) -> set[int]:
+        """Layers of which the spikes that enter them are seen in the RTL."""
+        config, network = self.tracer.config, self.network
+        if config.whole:
+            return {index + 1 for index in probed_layers(network, config)}
+        return set(range(len(network.layers)))
 
     def _answer(self, inputs: Inputs) -> Json:
         network, steps = self.network, self.network.steps
@@ -135,15 +178,20 @@ class Session:
         step_cycles: list[int | None] = [None] * steps
         for cycle, step in trace.margins[:, :2].tolist():
             step_cycles[step] = cycle
+        probed = self._probed
         layers: list[Json] = [
-            _merged(seen, expected, trace.step)
-            for seen, expected in zip(trace.spikes, spikes, strict=True)
+            _merged(seen, expected, trace.step) if index in probed else _unseen(expected)
+            for index, (seen, expected) in enumerate(zip(trace.spikes, spikes, strict=True))
         ]
         # What each spike that enters the output layer adds to each output: + 1 or − 1.
         weights = network.layers[-1].weight[:, layers[-1]["unit"]].T
         layers[-1]["signs"] = ["".join(np.where(row, "+", "-")) for row in weights]
+        levels = None
+        if isinstance(network.encoder, LatencyEncoder):
+            levels = (network.encoder.values(inputs)[0] / 255).round(3).tolist()
         return {
             "image": inputs[0].tolist() if isinstance(inputs, np.ndarray) else None,
+            "levels": levels,
             "rtl": {
                 "label": trace.label,
                 "step": trace.step,
@@ -156,7 +204,7 @@ class Session:
                 "step": int(answer.step[0]),
                 "margin": int(answer.margin[0]),
             },
-            "compared": _compared(trace, answer, spikes, margins),
+            "compared": _compared(trace, answer, spikes, margins, probed),
             "layers": layers,
             "margins": _merged_margins(trace, margins).tolist(),
             "step_cycles": step_cycles,
@@ -164,25 +212,37 @@ class Session:
 
 
 def _places(encoder: LatencyEncoder | EventsEncoder) -> Json:
-    """Where the input units lie: rows and columns of a grid, and of each unit its place in it. What
-    has one dimension only is wrapped into nearly a square.
+    """As :func:`_grid`, of the inputs; of selected pixels where they lie in the image."""
+    if isinstance(encoder, EventsEncoder) or encoder.select is None:
+        return _grid(encoder.map)
+    height, width = (n // encoder.pool for n in encoder.shape[-2:])
+    grid = _grid((encoder.channels, height, width))
+    return {**grid, "places": [grid["places"][unit] for unit in encoder.select]}
+
+
+def _grid(units: Map) -> Json:
+    """Where the units of a map lie: rows and columns of a grid, and of each unit its place in it.
+    Channels stand side by side, in nearly a square; what has one dimension only is wrapped into
+    one.
     """
-    if isinstance(encoder, EventsEncoder):
-        count, select = encoder.channels, None
-    else:
-        count, select = encoder.pooled, encoder.select
-    if isinstance(encoder, EventsEncoder) or 1 in encoder.shape:
-        pool, columns = 1, int(np.ceil(np.sqrt(count)))
-        rows = -(-count // columns)
-    else:
-        pool = encoder.pool
-        rows, columns = (n // pool for n in encoder.shape)
-    places = list(range(count) if select is None else select)
-    return {"rows": rows, "columns": columns, "places": places, "pool": pool}
+    channels, height, width = units
+    if 1 in (height, width):
+        channels, height, width = channels * height * width, 1, 1
+    gap = int(height > 1)  # between channels
+    across = int(np.ceil(np.sqrt(channels * height / width)))
+    down = -(-channels // across)
+    rows, columns = down * (height + gap) - gap, across * (width + gap) - gap
+    c, y, x = np.indices((channels, height, width)).reshape(3, -1)
+    places = ((c // across) * (height + gap) + y) * columns + (c % across) * (width + gap) + x
+    return {"rows": rows, "columns": columns, "places": places.tolist()}
 
 
 def _compared(
-    trace: Trace, answer: Answer, spikes: Sequence[Spikes], margins: np.ndarray
+    trace: Trace,
+    answer: Answer,
+    spikes: Sequence[Spikes],
+    margins: np.ndarray,
+    probed: set[int],
 ) -> dict[str, bool]:
     """Whether RTL and golden model are equal, by what was compared: all up to the decision."""
     decision = int(answer.step[0])
@@ -192,14 +252,14 @@ def _compared(
         pairs = zip(expected.step.tolist(), expected.unit.tolist(), strict=True)
         return computed == sorted(pair for pair in pairs if pair[0] <= decision)
 
-    equal = [same(seen, right) for seen, right in zip(trace.spikes, spikes, strict=True)]
+    equal = {index: same(trace.spikes[index], spikes[index]) for index in probed}
     visited = trace.margins[trace.margins[:, 1] <= decision]
     return {
         "class": trace.label == int(answer.label[0]),
         "step": trace.step == decision,
         "margin": trace.margin == int(answer.margin[0]),
-        "input spikes": equal[0],
-        **({"hidden spikes": all(equal[1:])} if equal[1:] else {}),
+        **({"input spikes": equal[0]} if 0 in equal else {}),
+        **({"hidden spikes": all(equal.values())} if equal.keys() - {0} else {}),
         "output margins": bool((visited[:, 2:] == margins[visited[:, 1]]).all()),
     }
 
@@ -214,6 +274,15 @@ def _merged(seen: np.ndarray, expected: Spikes, decision: int) -> Json:
         "cycle": [*computed[:, 0].tolist(), *[None] * len(late)],
         "unit": [*computed[:, 1].tolist(), *expected.unit[late].tolist()],
         "step": [*computed[:, 2].tolist(), *expected.step[late].tolist()],
+    }
+
+
+def _unseen(expected: Spikes) -> Json:
+    """The spikes of a layer of which the golden model alone tells."""
+    return {
+        "cycle": [None] * len(expected.unit),
+        "unit": expected.unit.tolist(),
+        "step": expected.step.tolist(),
     }
 
 

@@ -2,7 +2,7 @@
 happens inside.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import pairwise
 
@@ -46,9 +46,12 @@ def hidden_probes(network: Network, config: Config) -> str:
     for index in probed_layers(network, config):
         firsts[index], offset = offset, offset + network.sizes[index + 1]
     if config.whole:
-        _, _, name = type(config.whole).__module__.rpartition(".")
-        own = import_module(f"sim.verilator.engines.{name}")
-        text += own.probes(network, config.whole, config.most_spikes(network)[0], firsts)
+        text += _whole(
+            network,
+            config,
+            "hidden_spike(int unit, int step)",
+            lambda layer, unit: f"hidden_spike({firsts[layer]} + {unit}, step)",
+        )
         return "\n".join(text) + "\n"
     for index, units in enumerate(network.sizes[1:-1]):
         text += _beats(
@@ -63,10 +66,18 @@ def hidden_probes(network: Network, config: Config) -> str:
 
 def trace_probes(network: Network, config: Config) -> str:
     """Tells of every spike that enters a layer, layer 0 being the first hidden one, and of every
-    output's margin at the end of a step.
+    output's margin at the end of a step. Where one engine makes the whole network, of those of
+    :func:`probed_layers`, which are in the order in which they fire.
     """
     text: list[str] = []
-    for index, units in enumerate(network.sizes[:-1]):
+    if config.whole:
+        text += _whole(
+            network,
+            config,
+            "spike(int layer, int unit, int step)",
+            lambda layer, unit: f"spike({layer + 1}, {unit}, step)",
+        )
+    for index, units in enumerate([] if config.whole else network.sizes[:-1]):
         # What fires is sent by the layer before; of the inputs it is what the first layer takes.
         sender = f"{config.engine(0).block}_0.beats"
         if index:
@@ -98,6 +109,15 @@ def trace_probes(network: Network, config: Config) -> str:
         "    .valid(potentials__valid), .ready(potentials__ready), .payload(potentials__payload));",
     ]
     return "\n".join(text) + "\n"
+
+
+def _whole(
+    network: Network, config: Config, function: str, call: Callable[[int, str], str]
+) -> Iterator[str]:
+    """The probes of the engine that makes the whole network: the module of its name, here."""
+    _, _, name = type(config.whole).__module__.rpartition(".")
+    own = import_module(f"sim.verilator.engines.{name}")
+    yield from own.probes(network, config.whole, config.most_spikes(network)[0], function, call)
 
 
 def _beats(name: str, sender: str, layout: SpikeBeat, function: str, call: str) -> Iterator[str]:

@@ -12,20 +12,10 @@ import numpy as np
 from hw.rtl.config import DEFAULT, Config
 from sim.verilator.probes import trace_probes
 from sim.verilator.simulator import check_status, compile_core, cycle_limit, write_input
-from sw.cli import UserError
 from sw.encoder import Inputs
 from sw.network import Network
 
-__all__ = ["Trace", "Tracer", "check_traced"]
-
-
-def check_traced(network: Network, config: Config) -> None:
-    """Raises :class:`UserError` if the core does not compute all its layers step by step."""
-    if config.whole:
-        raise UserError(
-            f"network {network.name!r}: {config.name} makes one layer after another, so there is "
-            "no race of its spikes to show; name a network of dense layers"
-        )
+__all__ = ["Trace", "Tracer"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +35,8 @@ class Trace:
         In which the first item was accepted.
     spikes : tuple of int64 [S, 3]
         For each layer the spikes that enter it, in order: cycle, unit, step. Those of a step after
-        the decision are dropped by the core.
+        the decision are dropped by the core. Where one engine makes the whole network, those that
+        the layer before fires, of the whole window, and of the inputs none.
     margins : int64 [V, 2 + N_out]
         For each step that the core visits: cycle, step, and ``V − θ`` of each output at its end.
     """
@@ -78,10 +69,7 @@ class Tracer:
 
     @classmethod
     def build(cls, network: Network, folder: Path, config: Config = DEFAULT) -> "Tracer":
-        """Compiles the core into ``folder``, or takes it from there. Raises :class:`UserError` as
-        :func:`check_traced`.
-        """
-        check_traced(network, config)
+        """Compiles the core into ``folder``, or takes it from there."""
         program = compile_core(
             network,
             folder,

@@ -4,7 +4,8 @@ import { colours, minus, prepare } from "./paint.js";
 
 const LEFT = 44, RIGHT = 8, ROW = 74, LINES = 130, GAP = 22, AXIS = 34;
 
-export function makeChart(canvas, names, sizes, onTime) {
+// `late` says what spikes after the decision are.
+export function makeChart(canvas, names, sizes, late, onTime) {
   let result, steps;
 
   const width = () => canvas.parentElement.clientWidth - 2 * parseFloat(getComputedStyle(canvas.parentElement).paddingLeft);
@@ -37,11 +38,11 @@ export function makeChart(canvas, names, sizes, onTime) {
     result.layers.forEach((layer, row) => {
       const top = GAP + row * (ROW + GAP);
       const count = layer.step.filter((step) => step <= result.rtl.step).length;
-      const late = layer.step.length - count;
+      const more = layer.step.length - count;
       frame(top, ROW);
       context.fillStyle = palette.soft;
       context.textAlign = "left";
-      context.fillText(`${names[row]}: ${count} spikes, ${late} more never computed`, LEFT, top - 7);
+      context.fillText(`${names[row]}: ${count} spikes, ${more} more ${late}`, LEFT, top - 7);
       context.textAlign = "right";
       context.fillText("0", LEFT - 6, top + 10);
       context.fillText(String(sizes[row] - 1), LEFT - 6, top + ROW);

@@ -18,7 +18,10 @@ export function makeGrid(canvas, { rows, columns, places }, name) {
       context.fillStyle = colour;
       context.fillRect((place % columns) * cell, Math.floor(place / columns) * cell, cell - gap, cell - gap);
     };
-    for (const place of places) fill(place, palette.wait);
+    if (places.length === rows * columns && !gap) {
+      context.fillStyle = palette.wait; // at once: maps have many units
+      context.fillRect(0, 0, cell * columns, cell * rows);
+    } else for (const place of places) fill(place, palette.wait);
     if (levels) {
       places.forEach((place, unit) => {
         context.globalAlpha = 0.3 * levels[unit];
@@ -47,10 +50,4 @@ export function makeGrid(canvas, { rows, columns, places }, name) {
       levels = shades;
     },
   };
-}
-
-// Rows and columns that are nearly a square.
-export function square(units) {
-  const columns = Math.ceil(Math.sqrt(units));
-  return { rows: Math.ceil(units / columns), columns, places: [...Array(units).keys()] };
 }

@@ -2,7 +2,7 @@
 
 import { makeChart } from "./chart.js";
 import { makePad } from "./draw.js";
-import { makeGrid, square } from "./grid.js";
+import { makeGrid } from "./grid.js";
 import { minus } from "./paint.js";
 import { makePlayer } from "./player.js";
 import { makeRace } from "./race.js";
@@ -43,10 +43,11 @@ function fail(message) {
 }
 
 // The part of its step in which each spike comes: all layers' in the order of their cycles. Those
-// that are never computed have no cycle; they come layer by layer.
-function addShares(layers) {
+// that are never computed have no cycle and come last, layer by layer; those that are not watched
+// come first.
+function addShares(layers, decision) {
   const spikes = layers.flatMap((layer, index) =>
-    layer.step.map((step, k) => ({ layer, k, step, cycle: layer.cycle[k] ?? Infinity, index })),
+    layer.step.map((step, k) => ({ layer, k, step, cycle: layer.cycle[k] ?? (step > decision ? Infinity : -Infinity), index })),
   );
   // Infinity less Infinity is no number, and counts as equal.
   spikes.sort((a, b) => a.step - b.step || a.cycle - b.cycle || a.index - b.index);
@@ -62,30 +63,16 @@ function addShares(layers) {
 
 function show(answer, title) {
   result = { ...answer, thresholds: network.thresholds };
-  addShares(result.layers);
+  addShares(result.layers, result.rtl.step);
   at("error").hidden = true;
   showAnswer(title);
   for (const id of ["player", "stage", "history"]) at(id).hidden = false;
   const [input, ...hidden] = result.layers;
-  views.input.show(input, result.rtl.step, shades());
+  views.input.show(input, result.rtl.step, result.levels);
   views.hidden.forEach((grid, index) => grid.show(hidden[index], result.rtl.step));
   views.race.show(result);
   views.chart.show(result);
   player.start(network.steps, result.rtl.step);
-}
-
-// How bright each input's pixel is, averaged as the encoder's pool does.
-function shades() {
-  const { columns, places, pool } = network.inputs;
-  if (!result.image) return null;
-  const flat = result.image.flat();
-  if (pool === 1) return places.map((place) => flat[place] / 255);
-  return places.map((place) => {
-    const y = Math.floor(place / columns) * pool, x = (place % columns) * pool;
-    let sum = 0;
-    for (let k = 0; k < pool * pool; k += 1) sum += result.image[y + Math.floor(k / pool)][x + (k % pool)];
-    return sum / pool ** 2 / 255;
-  });
 }
 
 function showAnswer(title) {
@@ -127,7 +114,10 @@ function showAnswer(title) {
   at("chart-hint").textContent =
     `Cycles count from ${network.cycles_from}` +
     (rtl.first_cycle < 0 ? `; the first came in cycle ${minus(rtl.first_cycle)}. ` : ". ") +
-    "Within a step spikes stand in the order in which the hardware takes them. Dashed: the decision. Press a step to go there.";
+    (network.whole
+      ? "The hardware computes one layer after another; within a step spikes stand in its order. "
+      : "Within a step spikes stand in the order in which the hardware takes them. ") +
+    "Dashed: the decision. Press a step to go there.";
 }
 
 function onTime(time) {
@@ -138,7 +128,7 @@ function onTime(time) {
   views.chart.draw(time);
   const step = Math.ceil(time);
   let text = "Before the first step";
-  if (step > rtl.step + 1) text = `Step ${step} of ${network.steps}: never computed`;
+  if (step > rtl.step + 1) text = `Step ${step} of ${network.steps}: ${network.whole ? "after the decision" : "never computed"}`;
   else if (step > 0) {
     const cycle = cycles[step - 1];
     text = `Step ${step} of ${network.steps}`;
@@ -172,9 +162,9 @@ function setUp() {
     `${network.name}: ${network.structure}, ${network.steps} steps, 1-bit weights; engine “${network.engine}”, its Verilog compiled by Verilator`;
   at("drawing").hidden = !network.picture;
   at("files").hidden = !network.array;
-  at("invert-row").hidden = !network.picture;
-  at("file").accept = network.picture ? ".png,.jpg,.jpeg,.npy,.npz" : ".npy,.npz";
-  at("drop-text").textContent = network.picture
+  at("invert-row").hidden = !network.pictures;
+  at("file").accept = network.pictures ? ".png,.jpg,.jpeg,.npy,.npz" : ".npy,.npz";
+  at("drop-text").textContent = network.pictures
     ? "Drop a PNG, JPEG, .npy or .npz here, or choose one"
     : "Drop a .npy or .npz here, or choose one";
   at("examples").hidden = !network.examples;
@@ -182,36 +172,41 @@ function setUp() {
   const ways = [
     `The network takes ${network.takes} and tells apart: ${network.labels.join(", ")}.`,
     network.picture ? "Pictures are made grey and scaled to that." : "These cannot be drawn.",
+    network.pictures && !network.picture ? "Pictures are scaled to that." : "",
     network.missing ? `There are no test examples: ${network.missing}` : "",
   ];
   at("possible").textContent = ways.join(" ");
-  at("input-hint").textContent = network.picture
+  at("input-hint").textContent = network.pictures
     ? "A pixel fires once: the brighter, the earlier."
     : network.kind === "events"
       ? "Channels, row by row; one may fire more than once."
       : "An input fires once: the larger its value, the earlier.";
   at("time").max = network.steps;
 
-  const hidden = network.hidden.map((units, index) => {
-    if (network.hidden.length > 1) {
+  const named = (index) => network.layers[index] ?? (network.hidden.length > 1 ? `layer ${index + 1}` : "");
+  const hidden = network.hidden.map((grid, index) => {
+    if (named(index)) {
       const title = document.createElement("h3");
-      title.textContent = `layer ${index + 1}`;
+      title.textContent = named(index);
       at("hidden").append(title);
     }
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
     at("hidden").append(canvas);
-    return makeGrid(canvas, square(units), `Hidden units of layer ${index + 1}`);
+    return makeGrid(canvas, grid, `Hidden units of layer ${index + 1}`);
   });
   at("hidden-panel").hidden = !hidden.length;
-  const names = ["inputs", ...network.hidden.map((_, index) => (network.hidden.length > 1 ? `hidden layer ${index + 1}` : "hidden units"))];
-  const sizes = [network.inputs.places.length, ...network.hidden];
+  const names = ["inputs", ...network.hidden.map((_, index) => (named(index) ? `hidden ${named(index)}` : "hidden units"))];
+  const sizes = [network.inputs, ...network.hidden].map((grid) => grid.places.length);
+  // An engine for maps works layer by layer, so that it may have computed what comes after the decision.
+  const late = network.whole ? "after the decision" : "never computed";
+  at("late").textContent = `after the decision${network.whole ? "" : ": the hardware never computes it"}`;
   player = makePlayer({ button: at("play"), slider: at("time") }, onTime);
   views = {
     input: makeGrid(at("input"), network.inputs, "Inputs"),
     hidden,
     race: makeRace(at("race"), network.labels),
-    chart: makeChart(at("chart"), names, sizes, (time) => player.seek(time)),
+    chart: makeChart(at("chart"), names, sizes, late, (time) => player.seek(time)),
   };
   pad = makePad(at("pad"), (strokes) => {
     ask("/api/drawings", { method: "POST", body: JSON.stringify(strokes), headers: { "Content-Type": "application/json" } }, "Drawing");

@@ -1,6 +1,6 @@
 """Probes on the tiles engine: what its sweep finds to fire, and what it writes to its lists."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from amaranth.lib import data
 
@@ -16,12 +16,15 @@ __all__ = ["probes"]
 
 
 def probes(
-    network: Network, engine: Tiles, most_events: int | None, firsts: Sequence[int | None]
+    network: Network,
+    engine: Tiles,
+    most_events: int | None,
+    function: str,
+    call: Callable[[int, str], str],
 ) -> Iterator[str]:
-    """Calls ``hidden_spike(unit, step)`` for each unit that fires, before and behind a pooling.
-
-    ``firsts`` are the numbers of the first unit of each layer of the network, None where it is not
-    watched.
+    """For each unit that fires, before and behind a pooling, makes the ``call`` of its layer, as
+    the network counts them, and its number, to the ``function``. Of poolings behind each other the
+    last is seen.
     """
     plan = plan_network(network, engine.lanes, most_events)
     block = f"{TOP}_{engine.block}"
@@ -31,10 +34,11 @@ def probes(
         block,
         "fired",
         fired,
+        function,
         units=fired["units"].width,
         bit=f"payload[{fired['units'].offset} + lane]",
         cases=[
-            f"{number}: hidden_spike({firsts[layer.index]} + {_own(plan, layer, fired)}, step);"
+            f"{number}: {call(layer.index, _own(plan, layer, fired))};"
             for number, layer in enumerate(hidden)
         ],
     )
@@ -42,11 +46,11 @@ def probes(
         block,
         "emitted",
         emitted,
+        function,
         units=plan.lanes,
         bit=f"payload[{emitted['mask'].offset} + lane]",
         cases=[
-            f"{number}: hidden_spike({firsts[_behind(plan, number)]} + "
-            f"{_pooled(layer.outputs, emitted)}, step);"
+            f"{number}: {call(_behind(plan, number), _pooled(layer.outputs, emitted))};"
             for number, layer in enumerate(hidden)
             if layer.pools
         ],
@@ -57,6 +61,7 @@ def _probe(
     block: str,
     name: str,
     layout: data.StructLayout,
+    function: str,
     *,
     units: int,
     bit: str,
@@ -64,7 +69,7 @@ def _probe(
 ) -> Iterator[str]:
     """A probe on the port ``name`` that looks at all bits of its payload that are units."""
     yield f"module probe_{name} (input clk, rst, restart, input [{layout.size - 1}:0] payload);"
-    yield '  import "DPI-C" function void hidden_spike(int unit, int step);'
+    yield f'  import "DPI-C" function void {function};'
     for field in ("layer", "tile", "step"):
         yield f"  wire [31:0] {field} = {bits('payload', layout[field])};"
     yield f"  always @(posedge clk) if (payload[{layout['valid'].offset}] && !restart && !rst)"

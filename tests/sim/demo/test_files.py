@@ -49,6 +49,27 @@ def test_an_image_of_the_shape_stays_as_it_is(content):
     np.testing.assert_array_equal(read(content, invert=True), 255 - IMAGE)
 
 
+COLOURS = np.stack([IMAGE, IMAGE[::-1], 255 - IMAGE], axis=2)
+
+
+@pytest.mark.parametrize("content", [saved(COLOURS), npy(COLOURS), npz(image=COLOURS)])
+def test_colours_stay_as_they_are(content):
+    np.testing.assert_array_equal(read(content, (*SHAPE, 3)), COLOURS)
+    np.testing.assert_array_equal(read(content, (*SHAPE, 3), invert=True), 255 - COLOURS)
+
+
+def test_pictures_get_the_networks_channels():
+    grey = read(saved(IMAGE), (*SHAPE, 3))
+    np.testing.assert_array_equal(grey, np.repeat(IMAGE[..., None], 3, axis=2))
+    np.testing.assert_array_equal(read(saved(IMAGE), (*SHAPE, 1)), IMAGE[..., None])
+    wide = np.full((8, 80, 3), (200, 10, 90), np.uint8)  # the border's colour goes on around it
+    np.testing.assert_array_equal(
+        read(saved(wide), (*SHAPE, 3)), np.broadcast_to((200, 10, 90), (*SHAPE, 3))
+    )
+    with pytest.raises(UserError, match=r"^the array must be of 6 × 8 × 3, not 6 × 8$"):
+        read(npy(IMAGE), (*SHAPE, 3))
+
+
 def test_features_are_an_array():
     np.testing.assert_array_equal(
         read(npy(IMAGE.ravel()), (1, 48), picture=False), IMAGE.reshape(1, 48)

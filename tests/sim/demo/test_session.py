@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 from cases import VERIFY
-from networks import data_of, random_network
+from networks import data_of, map_network, random_network
 from pens import DIGITS
 
+from hw.rtl.config import default_config
 from sim import golden
 from sim.demo.drawing import parse, render
 from sim.demo.session import Session
@@ -61,8 +62,10 @@ def assert_margins(network, told):
 def test_the_network(session):
     told = session.describe()
     assert told["name"] == "digits-64-192-10-t16"
-    assert (told["steps"], told["hidden"], told["structure"]) == (16, (192,), "64-192-10")
-    assert told["inputs"] == {"rows": 8, "columns": 8, "places": list(range(64)), "pool": 1}
+    assert (told["steps"], told["structure"]) == (16, "64-192-10")
+    assert told["inputs"] == {"rows": 8, "columns": 8, "places": list(range(64))}
+    assert told["hidden"] == [{"rows": 14, "columns": 14, "places": list(range(192))}]
+    assert (told["layers"], told["whole"]) == ([], False)
     assert told["thresholds"] == session.network.layers[-1].threshold.tolist()
     assert (told["data"], told["examples"], told["missing"]) == ("digits", 355, "")
     assert (told["picture"], told["array"]) == (True, True)
@@ -100,11 +103,15 @@ def test_where_inputs_lie(rng):
         return Session(tracer=tracer, data=None, missing="none").describe()["inputs"]
 
     pooled = LatencyEncoder(shape=(8, 12), pool=4, select=(0, 5))
-    assert places(pooled) == {"rows": 2, "columns": 3, "places": [0, 5], "pool": 4}
+    assert places(pooled) == {"rows": 2, "columns": 3, "places": [0, 5]}
     features = LatencyEncoder(shape=(1, 10))
-    assert places(features) == {"rows": 3, "columns": 4, "places": list(range(10)), "pool": 1}
+    assert places(features) == {"rows": 3, "columns": 4, "places": list(range(10))}
+    # Three channels of 2 × 2, two of them in a row, with a column and a row between
+    colours = LatencyEncoder(shape=(3, 2, 2))
+    apart = [0, 1, 5, 6, 3, 4, 8, 9, 15, 16, 20, 21]
+    assert places(colours) == {"rows": 5, "columns": 5, "places": apart}
     selected = LatencyEncoder(shape=(1, 10), select=(1, 9))
-    assert places(selected) == {"rows": 3, "columns": 4, "places": [1, 9], "pool": 1}
+    assert places(selected) == {"rows": 3, "columns": 4, "places": [1, 9]}
 
 
 def test_events(rng):
@@ -129,6 +136,49 @@ def test_events(rng):
         UserError, match=r"^this network takes events of 20 channels; choose a test"
     ):
         _ = session.shape
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (3, 6, 8)], ids=["grey", "colours"])
+def test_maps(rng, shape):
+    """RTL to the decision, layer by layer, and the golden model beside it."""
+    encoder = LatencyEncoder(shape=shape, silent_below=16)
+    network = map_network(rng, "3c3p1-f2-f1x2-5-4", 4, encoder, low=1, high=4)
+    tracer = Tracer.build(network, VERIFY, default_config(network))
+    session = Session(tracer=tracer, data=None, missing="none")
+    told = session.describe()
+    assert (told["layers"], told["whole"]) == (["3c3p1", "f2", "f1x2", "5"], True)
+    assert told["hidden"][0]["rows"] == 2 * 7 - 1  # of three channels two are in a row
+    assert (told["picture"], told["pictures"]) == (len(shape) == 2, True)
+    image = rng.integers(0, 256, session.shape).astype(np.uint8)
+    told, answer = session.image(image), golden.run_images(network, image[None])
+    assert list(told["compared"]) == ["class", "step", "margin", "hidden spikes", "output margins"]
+    assert all(told["compared"].values())
+    assert told["golden"]["label"] == answer.label[0]
+    np.testing.assert_allclose(told["levels"], encoder.values(image[None])[0] / 255, atol=1e-3)
+    for index, (layer, times) in enumerate(zip(told["layers"][1:], answer.times, strict=False)):
+        pairs = sorted(zip(layer["unit"], layer["step"], strict=True))
+        fired = [(unit, step) for unit, step in enumerate(times[0].tolist()) if step < 4]
+        assert pairs == fired
+        # Of poolings behind each other the RTL makes one; what is after the decision has no cycle
+        for step, cycle in zip(layer["step"], layer["cycle"], strict=True):
+            assert (cycle is None) == (index == 1 or step > answer.step[0])
+    assert_margins(network, told)
+
+
+def test_an_off_channel_is_made_of_the_image(rng):
+    encoder = LatencyEncoder(shape=(2, 6, 6))
+    network = map_network(rng, "2c3-3", 2, encoder)
+    about = {**network.provenance, "data": {"off_channel": True}}
+    network = dataclasses.replace(network, provenance=about)
+    config = default_config(network)
+    session = Session(tracer=Tracer.build(network, VERIFY, config), data=None, missing="none")
+    assert (session.shape, session.picture) == ((6, 6, 1), True)
+    image = rng.integers(0, 256, (6, 6, 1)).astype(np.uint8)
+    told = session.image(image)
+    whole = np.concatenate([image, 255 - image], axis=2)
+    assert told["image"] == whole.tolist()
+    assert told["golden"]["label"] == golden.run_images(network, whole[None]).label[0]
+    assert all(told["compared"].values())
 
 
 def test_one_layer_has_no_hidden_spikes(rng):
