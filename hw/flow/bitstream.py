@@ -208,7 +208,9 @@ def build(
 def _included(network: Network, board: Board, config: Config, clock: int) -> str:
     """What the logic cells are of."""
     pll = "PLL, " if needs_pll(board, clock) else ""
-    return f"{pll}UART link, {config.input(network).blocks}, all layers, decision"
+    source = config.input(network)
+    blocks = source.front_blocks if config.whole else source.blocks
+    return f"{pll}UART link, {blocks}, all layers, decision"
 
 
 def _read(path: Path, board: Board) -> BuildReport | None:

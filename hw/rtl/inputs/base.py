@@ -49,6 +49,7 @@ class Input(ABC):
     port: ClassVar[str]  # the name of its stream in the core's signature
     cycles_from: ClassVar[str]  # what latency is counted from, as human-readable text
     blocks: ClassVar[str]  # what it is made of, as human-readable text
+    front_blocks: ClassVar[str]  # the same before an engine of the whole network
     can_select: ClassVar[bool]  # a network may be trained with fewer of its inputs
     can_fault: ClassVar[bool]  # an input may be invalid; its result then is a fault
     brings: ClassVar[str]  # the stream that an engine of the whole network takes of it

@@ -28,7 +28,7 @@ class Events(Input):
     encodes = EventsEncoder
     port = "source"
     cycles_from = "the first event (sent without a pause)"
-    blocks = "bypass"
+    blocks = front_blocks = "bypass"
     can_select = False
     can_fault = True
     brings = "beats"

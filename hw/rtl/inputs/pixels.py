@@ -31,6 +31,7 @@ class Pixels(Input):
     port = "pixels"
     cycles_from = "the last pixel"
     blocks = "latency encoder, orderer"
+    front_blocks = "latency encoder"
     can_select = True
     can_fault = False
     brings = "arrivals"

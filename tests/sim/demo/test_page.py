@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+from networks import map_network
 from pens import DIGITS
 from playing import NETWORK as NAME
+from playing import served
 
 from sim import golden
 from sim.demo.drawing import render
 from sim.demo.server import LIMIT
 from sw.data import registry
+from sw.encoder import LatencyEncoder
 from sw.network import find
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -179,3 +182,31 @@ def test_it_fits_a_telephone(open_page, colours):
     for name in ("#input", "#hidden canvas", "#chart"):
         assert seen.page.locator(name).evaluate(COLOURS) >= 2, name
     assert seen.errors == []
+
+
+def test_maps(rng, tmp_path, visit):
+    """Channels side by side, layer by layer; after the decision a spike may have been computed."""
+    network = map_network(rng, "6c3p1-f2-9-10", 4, LatencyEncoder(shape=(8, 8)), low=1, high=4)
+    network.save(tmp_path / "maps.safetensors")
+    data = registry.load("digits")
+    answer = golden.run_images(network, data.test_images[:1])
+    with served(str(tmp_path / "maps.safetensors")) as (url, _):
+        seen = visit(url)
+        page = seen.page
+        expect(page.locator("#summary")).to_contain_text(
+            f"Test example 0 of digits: “{answer.label[0]}” in step {answer.step[0] + 1} of 4"
+        )
+        expect(page.locator("#equal")).to_have_text(
+            "✓ Equal, bit for bit: class, step, margin, hidden spikes, output margins, up to the "
+            "decision."
+        )
+        expect(page.locator("#hidden h3")).to_have_text(["6c3p1", "f2", "9"])
+        page.get_by_role("slider", name="Step").fill("4")
+        canvases = page.locator("#hidden canvas")
+        for index, times in enumerate(answer.times[:-1]):
+            fired = (times[0] <= answer.step[0]).sum()
+            expect(canvases.nth(index)).to_have_attribute("data-fired", str(fired))
+            late = (times[0] > answer.step[0]) & (times[0] < 4)
+            expect(canvases.nth(index)).to_have_attribute("data-never", str(late.sum()))
+        assert "never computes" not in page.inner_text("body")
+        assert seen.errors == []
