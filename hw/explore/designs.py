@@ -131,7 +131,7 @@ def design_network(design: Design) -> Network:
 def fitted(rows: Iterable[Sequence[Any]], family: Family) -> dict[str, float]:
     """Logic cells per unit of each term: least squares of the relative errors, none below 0, over
     the ``rows`` (board, design, cells, …) of one family. The terms of engines that make a whole
-    network are fitted to what their designs take beyond the other terms.
+    network are fitted to what their designs take beyond those of the others.
     """
     own: list[tuple[int, Counter[str]]] = []
     for board, index, cells, *_ in rows:
@@ -139,10 +139,11 @@ def fitted(rows: Iterable[Sequence[Any]], family: Family) -> dict[str, float]:
             design = DESIGNS[index]
             needed = resources_of(design_network(design), find_config(design.engine))
             own.append((cells, needed.cost()))
-    shared = [term for term in TERMS if not term.startswith("tile")]
-    whole = [term for term in TERMS if term.startswith("tile")]
-    result = _fit([each for each in own if not each[1]["tiles"]], shared, {})
-    result |= _fit([each for each in own if each[1]["tiles"]], whole, result)
+    layered = [each for each in own if not each[1]["tiles"]]
+    shared = [term for term in TERMS if any(cost[term] for _, cost in layered)]
+    result = _fit(layered, shared, {})
+    left = [term for term in TERMS if term not in shared]
+    result |= _fit([each for each in own if each[1]["tiles"]], left, result)
     return {term: result[term] for term in TERMS}
 
 

@@ -3,7 +3,7 @@
 Block RAMs are exact: every memory is in block RAM by attribute, and the count is Yosys' arithmetic.
 Logic cells are an estimate, linear in what the blocks are made of (hw/explore/coefficients.py); its
 coefficients come from the designs of hw/explore/designs.py, and tests/hw/explore/test_resources.py
-compares it with them: within 5 % on iCE40, within 8 % on ECP5 and Gowin.
+compares it with them: within 5 % on iCE40, within 8 % on ECP5 and 9 % on Gowin.
 """
 
 from abc import ABC, abstractmethod

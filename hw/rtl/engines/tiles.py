@@ -99,6 +99,12 @@ class Tiles(NetworkEngine):
             "tile_margin_bit": lanes * plan.margin_bits,
             "tile_layer": len(plan.layers),
             "tile_constant_bit": constant_bits(plan),
+            "tile_address_bit": sum(plan.coordinate_bits)
+            + sum(plan.row_bits)
+            + plan.segment_bits
+            + (plan.list_words - 1).bit_length()
+            + (plan.weight_rows - 1).bit_length(),
+            "tile_entry_bit": plan.entry_bits,
             "loader": int(self.loaded),
         }
 
