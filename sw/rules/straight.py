@@ -6,6 +6,7 @@ batch norm needs there are the passes that PyTorch's SyncBatchNorm is made of, s
 that a unit fires by are not those that its gradient goes through.
 """
 
+import math
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, TypeAlias
@@ -13,13 +14,15 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction, FunctionCtx, once_differentiable
+from torch.nn.functional import max_pool2d
 
 from sw.rules.neuron import sign
 
-__all__ = ["annealed_sign", "latched", "moments", "normalised", "straight_sign"]
+__all__ = ["annealed_sign", "latched", "moments", "normalised", "pooled", "straight_sign"]
 
 _Gradients: TypeAlias = tuple[Any, ...]
 _TRITON = find_spec("triton") is not None  # comes with PyTorch for GPUs
+_WINDOW = 256  # places of a window that the kernel tells apart
 _PLACES = (0, 2, 3)  # of a map, all but the channel
 _LEAST = 1e-4  # ε, added to a variance
 
@@ -79,6 +82,27 @@ class _Latched(torch.autograd.Function):
         return result
 
 
+class _Pooled(torch.autograd.Function):
+    """On a GPU, of maps whose channels lie innermost."""
+
+    @staticmethod
+    def forward(context: FunctionCtx, maps: Tensor, window: tuple[int, int]) -> Tensor:
+        from sw.rules.kernels import pool
+
+        best, place = pool.forward(maps, window)
+        context.save_for_backward(place)
+        context.form = *maps.shape[2:], window  # type: ignore[attr-defined]
+        return best
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: BackwardCFunction, gradient: Tensor) -> _Gradients:
+        from sw.rules.kernels import pool
+
+        (place,) = context.saved_tensors
+        return pool.backward(gradient, place, *context.form), None  # type: ignore[attr-defined]
+
+
 class _Normalised(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -130,6 +154,18 @@ def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
     variance, mean = torch.var_mean(maps.float(), _PLACES, correction=0)
     return mean, (variance + _LEAST).sqrt()
 
+
+def pooled(maps: Tensor, window: tuple[int, int]) -> Tensor:
+    """The largest value of each window of ``maps`` [N, C, H, W]; its gradient goes to the first of
+    equals.
+    """
+    innermost = maps.is_contiguous(memory_format=torch.channels_last)
+    if maps.is_cuda and _TRITON and innermost and math.prod(window) <= _WINDOW:
+        return _pooled(maps, window)
+    return max_pool2d(maps, window)
+
+
+_pooled: Callable[[Tensor, tuple[int, int]], Tensor] = _Pooled.apply
 
 straight_sign: Callable[[Tensor], Tensor] = _StraightSign.apply
 """The sign of a latent weight; the gradient passes as it is."""

@@ -29,16 +29,24 @@ as a running maximum, the loss, the offset, the constants.
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, max_pool2d
+from torch.nn.functional import cross_entropy
 
 from sw.fold import fold
 from sw.rules.neuron import convolved, sign, spiked
 from sw.rules.rule import Group, Rule
-from sw.rules.straight import annealed_sign, latched, moments, normalised, straight_sign
+from sw.rules.straight import (
+    annealed_sign,
+    latched,
+    moments,
+    normalised,
+    pooled,
+    straight_sign,
+)
 from sw.structure import Conv, Dense, First, Map, Structure
 
 __all__ = ["Surrogate"]
@@ -163,6 +171,13 @@ class Surrogate(Rule):
             {"params": list(self.biases), "factor": self.bias_factor},
         ]
 
+    def optimizer(self, groups: list[Group]) -> torch.optim.Optimizer:
+        if self._half and find_spec("triton"):
+            from sw.rules.kernels import fused
+
+            return fused.Adam(groups, eps=1e-10, capturable=True)
+        return super().optimizer(groups)
+
     @torch.no_grad()
     def constrain(self) -> None:
         for weight in self.weights:
@@ -215,14 +230,13 @@ class Surrogate(Rule):
             end = margins(torch.full_like(step, last))
             loss = loss + self.end_gain * end
         parameters = list(self.parameters())
+        gradients = torch.autograd.grad(_LOSS_SCALE * loss if self._half else loss, parameters)
         if self._half:
-            scaled = torch.autograd.grad(_LOSS_SCALE * loss, parameters)
-            # What overflows half precision teaches nothing
-            gradients = [(g / _LOSS_SCALE).nan_to_num_(0.0, 0.0, 0.0) for g in scaled]
-        else:
-            gradients = list(torch.autograd.grad(loss, parameters))
+            flat = torch.cat([gradient.flatten() for gradient in gradients]) / _LOSS_SCALE
+            flat.nan_to_num_(0.0, 0.0, 0.0)  # what overflows half precision teaches nothing
+            gradients = flat.split([gradient.numel() for gradient in gradients])
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient.view_as(parameter)
         if self.gap:
             with torch.no_grad():
                 way = torch.where(decided - end > self.gap, _OFFSET_STEP, -_OFFSET_STEP)
@@ -272,7 +286,12 @@ class Surrogate(Rule):
             else:
                 if spikes.dim() == 4:
                     spikes = spikes.flatten(1).float().view(count, steps, -1)
-                u = self._dense(index, spikes @ weight.T, momentum)
+                potentials = spikes @ weight.T
+                if self.structure.dense or index == len(self._blocks) - 1:
+                    u = self._dense(index, potentials, momentum)
+                else:  # each unit is a map of one place
+                    maps = potentials.flatten(0, 1)[:, :, None, None]
+                    u = self._on_maps(index, maps, momentum).view_as(potentials)
             if index == len(self._blocks) - 1:
                 break
             if noise:
@@ -289,7 +308,7 @@ class Surrogate(Rule):
         return straight_sign(weight)
 
     def _on_maps(self, index: int, potentials: Tensor, momentum: float) -> Tensor:
-        """u of a convolution's potentials [B · T, C, H, W]."""
+        """u of potentials [B · T, C, H, W]."""
         with torch.no_grad():
             mean, deviation = moments(potentials)
             threshold, scale = self._threshold(index, mean, deviation, momentum)
@@ -352,5 +371,5 @@ def _blocks(structure: Structure) -> tuple[tuple[First, ...], list[_Block]]:
 def _pooled(maps: Tensor, pools: Sequence[First]) -> Tensor:
     """The largest value of each window, of maps [N, C, H, W]."""
     for pool in pools:
-        maps = max_pool2d(maps, pool.kernel)
+        maps = pooled(maps, pool.kernel)
     return maps

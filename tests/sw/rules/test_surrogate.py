@@ -96,7 +96,7 @@ def plain(structure, parameters, times, steps):
                 v = functional.conv2d(maps, filters, stride=kind.stride)
             else:
                 v = (spikes @ sign.T).view(-1, len(sign), 1, 1)
-            unbiased = not isinstance(kind, Conv)
+            unbiased = structure.dense or kind is structure.kinds[-1]
             deviation, mean = torch.std_mean(v, (0, 2, 3), keepdim=True, correction=unbiased)
             u = (v - mean) / deviation + bias[:, None, None]
             u = u.reshape(len(times), steps, -1)
