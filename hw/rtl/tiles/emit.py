@@ -29,7 +29,7 @@ class Emit(wiring.Component):
     Members
     -------
     layer : range(layers)
-    swept : 1
+    firing : 1
         A row is offered.
     down, across : plan.row_bits
         Which.
@@ -64,7 +64,7 @@ class Emit(wiring.Component):
         super().__init__(
             {
                 "layer": In(range(len(plan.layers))),
-                "swept": In(1),
+                "firing": In(1),
                 "down": In(down),
                 "across": In(across),
                 "fires": In(plan.banks * plan.lanes),
@@ -110,12 +110,12 @@ class Emit(wiring.Component):
         chosen = [mask & bank.onehot[k].replicate(lanes) for k, mask in enumerate(masks)]
         m.d.comb += [
             bank.i.eq(Cat(mask.any() for mask in masks)),
-            self.advance.eq(~(self.swept & bank.several)),
+            self.advance.eq(~(self.firing & bank.several)),
         ]
         m.d.sync += waiting.eq(
             Cat(mask & bank.rest[k].replicate(lanes) for k, mask in enumerate(masks))
         )
-        with m.If(self.swept & self.advance):
+        with m.If(self.firing & self.advance):
             m.d.sync += [waiting.eq(self.fires), down.eq(self.down), across.eq(self.across)]
 
         # Of the map before pooling, which may be larger than what lists hold.

@@ -1,4 +1,19 @@
-"""The tiles engine: all layers of a network, one after another, on one set of adders."""
+"""The tiles engine: all layers of a network, one after another, on one set of adders.
+
+The blocks, in the order in which a spike goes through them:
+
+    input → Raster or Locate → Sort ─→ ListMemory, SegmentTable ─→ Reader → Scatter ─→ Grid ⇄ Sweep
+                                              ↑                     Weights ↗           │
+                                              └──────────────── Emit ←──────────────────┘
+
+The Sequencer says when. hw/rtl/tiles/plan.py has the words and all sizes.
+
+A layer is computed over the whole window before the next one begins, a tile of P channels at a
+time: so there are margins of P channels of one map only. Step by step through all layers, early
+exit would end all of them, but the margins of every unit would have to be kept: 113 kbit for
+16c3p1-f2-32c3p1-f2-10 on 28 × 28, of the 120 kbit of block RAM that an iCE40 UP5K has. The output
+layer exits early still.
+"""
 
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
@@ -26,7 +41,14 @@ __all__ = ["TilesEngine"]
 
 
 class TilesEngine(wiring.Component):
-    """All layers of a network, tile by tile.
+    """All layers of a network, tile by tile, bit-exact with the golden model.
+
+    An input is taken, then computed, then the next one is taken. ``restart`` is a reset of all but
+    the weights.
+
+    Latency: as the cycle model says (sim/cycles/engines/tiles.py), from the last input to the
+    decisive margins.
+    Throughput: while spikes wait, one spike per cycle, for all P channels of a tile.
 
     Parameters
     ----------
@@ -119,7 +141,7 @@ class TilesEngine(wiring.Component):
         ]
         # Rows of the banks to entries
         m.d.comb += [
-            sweep.start.eq(sequencer.pass_rows),
+            sweep.start.eq(sequencer.sweep),
             sweep.fire.eq(sequencer.fire),
             sweep.preset.eq(sequencer.preset),
             sweep.whole.eq(sequencer.whole),
@@ -130,11 +152,11 @@ class TilesEngine(wiring.Component):
             sweep.advance.eq(emit.advance),
             *(
                 getattr(emit, name).eq(getattr(grid, name))
-                for name in ("swept", "down", "across", "fires")
+                for name in ("firing", "down", "across", "fires")
             ),
             emit.next_tile.eq(sequencer.next_tile),
             emit.next_list.eq(sequencer.next_list),
-            sequencer.passing.eq(sweep.busy | grid.swept),
+            sequencer.sweeping.eq(sweep.busy | grid.firing),
             sequencer.emitting.eq(emit.busy),
         ]
         for each in (reader, scatter, sweep, emit):
@@ -224,7 +246,7 @@ class TilesEngine(wiring.Component):
                 watched[name].eq(getattr(sequencer, name)) for name in ("layer", "tile", "step")
             ]
         m.d.comb += [
-            self.fired.valid.eq(grid.swept & emit.advance),
+            self.fired.valid.eq(grid.firing & emit.advance),
             self.fired.down.eq(grid.down),
             self.fired.across.eq(grid.across),
             self.fired.units.eq(grid.fires),

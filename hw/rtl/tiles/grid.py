@@ -32,13 +32,13 @@ class Grid(wiring.Component):
     -------
     access : AccessLayout
     minus : B_h · B_w · P
-        With an addition: the weights of entry (a, b) from bit (a · B_w + b) · P on, set for −1.
+        With an addition: the weights of target (a, b) from bit (a · B_w + b) · P on, set for −1.
     start : range(len(plan.starts))
         With a preset: the word of margins that is written.
     advance : 1
         Without it all stays as it is.
-    swept : 1
-        The access before was a sweep.
+    firing : 1
+        The access before had ``fire``.
     down, across : plan.row_bits
         Its row.
     fires : B_h · B_w · P
@@ -57,7 +57,7 @@ class Grid(wiring.Component):
                 "minus": In(lanes),
                 "start": In(range(len(plan.starts))),
                 "advance": In(1),
-                "swept": Out(1),
+                "firing": Out(1),
                 "down": Out(down),
                 "across": Out(across),
                 "fires": Out(lanes),
@@ -74,25 +74,25 @@ class Grid(wiring.Component):
         across = _Axis(
             m, "across", access.across, access.bank_across, access.enable_across, self.advance
         )
-        add, sweep, preset = (Signal(name=name) for name in ("add", "sweep", "preset"))
+        add, fire, preset = (Signal(name=name) for name in ("add", "fire", "preset"))
         with m.If(self.advance):
             m.d.sync += [
                 add.eq(access.valid & access.add),
-                sweep.eq(access.valid & access.sweep),
+                fire.eq(access.valid & access.fire),
                 preset.eq(access.valid & access.preset),
             ]
         m.d.comb += [
-            self.swept.eq(sweep),
+            self.firing.eq(fire),
             self.down.eq(down.written[0]),
             self.across.eq(across.written[0]),
         ]
         start = self._start(m, preset)
 
-        # Weights turn until each is at the bank of its entry: whole rows of banks, then in a row.
-        entries = _parts(self.minus, plan.grid[0])
+        # Weights turn until each is at the bank of its target: whole rows of banks, then in a row.
+        targets = _parts(self.minus, plan.grid[0])
         for i in range(plan.grid[0]):
-            row = Signal(len(entries[0]), name=f"minus_{i}")
-            m.d.comb += row.eq(down.of_entry(i, entries))
+            row = Signal(len(targets[0]), name=f"minus_{i}")
+            m.d.comb += row.eq(down.of_target(i, targets))
             for j in range(plan.grid[1]):
                 bank, name = i * plan.grid[1] + j, f"{i}_{j}"
                 read, write = self._memory(m, name)
@@ -105,7 +105,7 @@ class Grid(wiring.Component):
                     name,
                     enable=down.enables[i] & across.enables[j],
                     repeats=add & down.repeats[i] & across.repeats[j],
-                    minus=across.of_entry(j, _parts(row, plan.grid[1])),
+                    minus=across.of_target(j, _parts(row, plan.grid[1])),
                     read=read.data,
                     add=add,
                     preset=preset,
@@ -123,21 +123,21 @@ class Grid(wiring.Component):
         row), ``minus`` and what the memory has; in the second one all else.
         """
         lanes, access = self._plan.lanes, self.access
-        ups, downs, stored = (
+        increments, decrements, stored = (
             Signal(width, name=f"{what}_{name}", reset_less=True)
-            for what, width in (("ups", lanes), ("downs", lanes), ("stored", len(read)))
+            for what, width in (("increments", lanes), ("decrements", lanes), ("stored", len(read)))
         )
-        writes, sweeps, register, enabled = (
+        writes, may_fire, register, enabled = (
             Signal(name=f"{what}_{name}", reset_less=True)
-            for what in ("writes", "sweeps", "register", "enabled")
+            for what in ("writes", "may_fire", "register", "enabled")
         )
         adds = access.valid & access.add & enable
         with m.If(self.advance):
             m.d.sync += [
-                ups.eq(~minus & adds.replicate(lanes)),
-                downs.eq(minus & adds.replicate(lanes)),
-                writes.eq(access.valid & enable & (access.add | access.sweep | access.preset)),
-                sweeps.eq(access.valid & enable & access.sweep),
+                increments.eq(~minus & adds.replicate(lanes)),
+                decrements.eq(minus & adds.replicate(lanes)),
+                writes.eq(access.valid & enable & (access.add | access.fire | access.preset)),
+                may_fire.eq(access.valid & enable & access.fire),
                 # After another addition the register holds its sum, else 0.
                 register.eq(access.preset | (repeats & enabled)),
                 enabled.eq(enable),
@@ -154,19 +154,19 @@ class Grid(wiring.Component):
                 fires=fires[lane],
                 add=add,
                 preset=preset,
-                up=ups[lane],
-                down=downs[lane],
+                increment=increments[lane],
+                decrement=decrements[lane],
             )
             for lane, old in enumerate(_parts(stored, lanes))
         ]
         m.d.comb += [
-            fires.eq(Cat(sweeps & ~old[-1] for old in _parts(stored, lanes))),
+            fires.eq(Cat(may_fire & ~old[-1] for old in _parts(stored, lanes))),
             margins.eq(stored),
             write.data.eq(Cat(new)),
             write.en.eq(writes & self.advance),
         ]
 
-    def _lane(self, m, name, *, old, start, register, fires, add, preset, up, down):
+    def _lane(self, m, name, *, old, start, register, fires, add, preset, increment, decrement):
         """The new margin of a lane: that in memory or in the register, that of a start, or
         ``plan.fired``; and to it ±1 is added, unless it has fired.
         """
@@ -183,7 +183,7 @@ class Grid(wiring.Component):
         m.d.comb += [
             margin.eq(Mux(register | fires, last, old) | start | Mux(fires & ~preset, fired, 0)),
             has_fired.eq(Mux(register, last_has_fired, old[-top:] == fired[-top:])),
-            new.eq(margin + (down & ~has_fired).replicate(width) + (up & ~has_fired)),
+            new.eq(margin + (decrement & ~has_fired).replicate(width) + (increment & ~has_fired)),
         ]
         m.d.sync += [last.eq(Mux(add, new, 0)), last_has_fired.eq(has_fired)]
         return new
@@ -230,7 +230,7 @@ class _Axis:
     rows : list of Signal
         The row that is accessed.
     enables : list of Value
-        Its entry is accessed.
+        Its target is accessed.
     written : list of Signal
         The row of the access before.
     repeats : list of Value
@@ -245,17 +245,17 @@ class _Axis:
             for i in range(self._banks)
         ]
         self.enables = [
-            self.of_entry(i, [enable[a] for a in range(self._banks)]) for i in range(self._banks)
+            self.of_target(i, [enable[a] for a in range(self._banks)]) for i in range(self._banks)
         ]
         self.repeats = [a == b for a, b in zip(self.rows, self.written, strict=True)]
         for i in range(self._banks):
-            # Banks behind that of the last place have their entry a row before.
+            # Banks behind that of the last place have their target a row before.
             m.d.comb += self.rows[i].eq(row - (i > bank))
             with m.If(advance):
                 m.d.sync += self.written[i].eq(self.rows[i])
 
-    def of_entry(self, i: int, values: Sequence[Value]) -> Value:
-        """Of one value per entry that of the entry in bank ``i``."""
+    def of_target(self, i: int, values: Sequence[Value]) -> Value:
+        """Of one value per target that of the target in bank ``i``."""
         turned = [values[(bank - i) % self._banks] for bank in range(self._banks)]
         return Array(turned)[self._bank]
 

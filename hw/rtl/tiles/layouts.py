@@ -19,7 +19,7 @@ class AccessLayout(data.StructLayout):
     """One access to a row of every bank of margins.
 
     The last place that is accessed lies in bank (bank_down, bank_across), in row (down, across);
-    entry (a, b) is a places above it and b to its left. Where all banks are meant in the same row,
+    target (a, b) is a places above it and b to its left. Where all banks are meant in the same row,
     the last place is that of the last bank.
 
     Members
@@ -27,15 +27,15 @@ class AccessLayout(data.StructLayout):
     valid : 1
         The margins are read. Without one of the next three that is all.
     add : 1
-        The weights of each entry are added.
-    sweep : 1
+        The weights of each target are added.
+    fire : 1
         Lanes that have reached their threshold fire.
     preset : 1
-        What is written are the margins of a tile's start; may come with ``sweep``.
+        What is written are the margins of a tile's start; may come with ``fire``.
     down, across : plan.row_bits
     bank_down, bank_across : range(B_h), range(B_w)
     enable_down, enable_across : B_h, B_w
-        Entry (a, b) is accessed if bit a of the first and bit b of the second are set.
+        Target (a, b) is accessed if bit a of the first and bit b of the second are set.
     """
 
     def __init__(self, plan: TilesPlan):
@@ -44,7 +44,7 @@ class AccessLayout(data.StructLayout):
             {
                 "valid": 1,
                 "add": 1,
-                "sweep": 1,
+                "fire": 1,
                 "preset": 1,
                 "down": down,
                 "across": across,

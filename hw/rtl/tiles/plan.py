@@ -6,7 +6,7 @@ Python and NumPy, no Amaranth.
 Words: a *tile* is a group of P channels of a layer's output that is computed at a time; a *place*
 is a coordinate of a map; the *grid* is the B_h × B_w banks of margins. The output place (y, x) lies
 in the bank (y mod B_h, x mod B_w), in its row (y div B_h, x div B_w). A spike reaches at most
-B_h × B_w consecutive output places, all in different banks: its *entry* (a, b) is the place
+B_h × B_w consecutive output places, all in different banks: its *target* (a, b) is the place
 (y_max − a, x_max − b), where (y_max, x_max) is the last place whose kernel covers it.
 """
 
@@ -32,7 +32,7 @@ class Axis:
     row, bank : tuple of int, one per coordinate
         Those of the last output coordinate.
     enable : tuple of int
-        Bit a is set if entry a exists: it is in the map, and the kernel covers the input.
+        Bit a is set if target a exists: it is in the map, and the kernel covers the input.
     position : tuple of int
         What it adds to the number of the row of weights, in units of P.
     """
@@ -94,7 +94,7 @@ class TiledLayer:
     positions : int
         Places or phases per input tile: each has P rows of weights, one per channel.
     minus : bool [tiles · inputs.tiles · positions · P, B_h · B_w · P]
-        Rows of weights, set for −1: bit (a · B_w + b) · P + p is that of entry (a, b) and lane p.
+        Rows of weights, set for −1: bit (a · B_w + b) · P + p is that of target (a, b) and lane p.
     starts : int [words, P]
         −θ per lane, a word per tile, or of a dense layer one per tile and bank; thresholds are
         moved as near as firing allows. None of a lane without a unit: see :attr:`TilesPlan.fired`.

@@ -205,7 +205,7 @@ def _conv_axes(
 
 
 def _dense_axes(inputs: SpikeMap, grid: tuple[int, int]) -> tuple[Axis, Axis, int]:
-    """Entry (a, b) of a dense layer is its bank from the last on: (B_h − 1 − a, B_w − 1 − b)."""
+    """Target (a, b) of a dense layer is its bank from the last on: (B_h − 1 − a, B_w − 1 − b)."""
     height, width = inputs.height, inputs.width
 
     def axis(size: int, banks: int, stride: int) -> Axis:
@@ -235,7 +235,7 @@ def _conv_rows(
     weight = np.ones((tiles * lanes, in_tiles * lanes, grid[0] * sh, grid[1] * sw), bool)
     weight[: kind.channels, :channels, :kh, :kw] = layer.weight.reshape(-1, channels, kh, kw)
     split = weight.reshape(tiles, lanes, in_tiles, lanes, grid[0], sh, grid[1], sw)
-    # tile, input tile, phase down and across, input lane; entry down and across, lane
+    # tile, input tile, phase down and across, input lane; target down and across, lane
     rows = split.transpose(0, 2, 5, 7, 3, 4, 6, 1)
     return ~np.ascontiguousarray(rows).reshape(-1, math.prod(grid) * lanes)
 

@@ -11,9 +11,10 @@ __all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
-    """Says what is done when: of each layer and tile, the margins are preset; of each step, the
-    spikes are added, then the rows are swept, unless nothing can have changed. Of the output layer,
-    the margins are offered instead.
+    """Says what is done when: for each tile of a layer the margins are preset; in each step the
+    spikes are added, then a sweep finds the units that fire, unless nothing can have changed. Of
+    the output layer the margins are offered instead. While rows are swept the next step's segments
+    are looked up.
 
     Parameters
     ----------
@@ -40,11 +41,11 @@ class Sequencer(wiring.Component):
         Spikes are being read or added, or are on their way.
     added : 1
         One is added.
-    pass_rows : 1
-        A pass over rows of the banks begins.
+    sweep : 1
+        A sweep over rows of the banks begins.
     fire, preset, whole : 1
-        What it does, and whether over all rows.
-    passing : 1
+        What it does, and whether it is over all rows.
+    sweeping : 1
         It is at work.
     emitting : 1
         Units that fire are on their way to the list, or the windows' memory is not ready.
@@ -70,11 +71,11 @@ class Sequencer(wiring.Component):
                 "read": Out(1),
                 "adding": In(1),
                 "added": In(1),
-                "pass_rows": Out(1),
+                "sweep": Out(1),
                 "fire": Out(1),
                 "preset": Out(1),
                 "whole": Out(1),
-                "passing": In(1),
+                "sweeping": In(1),
                 "emitting": In(1),
                 "show": Out(1),
                 "offer": Out(1),
@@ -90,7 +91,7 @@ class Sequencer(wiring.Component):
         last_tile = self.tile == by_layer(m, self.layer, [layer.tiles - 1 for layer in layers])
         dense = by_layer(m, self.layer, [int(layer.dense) for layer in layers])
         spontaneous = first & by_layer(m, self.layer, [int(layer.spontaneous) for layer in layers])
-        # Of a convolution the last pass of a tile presets the next one.
+        # Of a convolution the last sweep of a tile presets the next one.
         presets_next = final & ~last_tile & ~dense
         changed = Signal()  # margins are not those of the step before
         with m.If(self.added):
@@ -109,13 +110,13 @@ class Sequencer(wiring.Component):
                 m.next = "TILE"
             with m.State("TILE"):
                 m.d.comb += [
-                    self.pass_rows.eq(1),
+                    self.sweep.eq(1),
                     self.preset.eq(1),
                     self.next_tile.eq(1),
                     self.look_up.eq(1),
                 ]
                 m.next = "PRESET"
-            with m.State("PRESET"), m.If(~self.passing):
+            with m.State("PRESET"), m.If(~self.sweeping):
                 m.next = "ADD"
             with m.State("ADD"):
                 m.d.comb += self.read.eq(1)
@@ -129,13 +130,13 @@ class Sequencer(wiring.Component):
                     m.next = "NEXT"
                     with m.If(changed | spontaneous | presets_next):
                         m.d.comb += [
-                            self.pass_rows.eq(1),
+                            self.sweep.eq(1),
                             self.fire.eq(1),
                             self.preset.eq(presets_next),
                             self.whole.eq(spontaneous),
                         ]
-                        m.next = "PASS"
-            with m.State("PASS"), m.If(~self.passing & ~self.emitting):
+                        m.next = "SWEEP"
+            with m.State("SWEEP"), m.If(~self.sweeping & ~self.emitting):
                 m.next = "NEXT"
             with m.State("SHOW"):
                 m.d.comb += self.show.eq(1)

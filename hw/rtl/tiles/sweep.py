@@ -1,4 +1,4 @@
-"""The sweep: accesses of rows of the banks, one after another."""
+"""The sweep: accesses to rows of the banks, one after another."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -14,7 +14,7 @@ __all__ = ["Sweep"]
 class Sweep(wiring.Component):
     """Goes over the rows of a tile: at the end of a step to look which units fire, and to preset
     the margins of a tile. Where only what has changed matters, these are the rows of the smallest
-    rectangle around all that were added to since the last pass.
+    rectangle around all that were added to since the sweep before.
 
     Of a convolution all banks are accessed at once; a preset writes the same word to each place.
     A dense tile has one row, and a preset writes its banks one by one, each with a word of its own.
@@ -29,7 +29,7 @@ class Sweep(wiring.Component):
     Members
     -------
     start : 1
-        A pass begins; not while ``busy``.
+        A sweep begins; not while ``busy``.
     fire, preset : 1
         With ``start``: what is done.
     whole : 1
@@ -76,7 +76,7 @@ class Sweep(wiring.Component):
         dense = by_layer(m, self.layer, [int(layer.dense) for layer in self._plan.layers])
         m.d.comb += [
             access.valid.eq(self.busy | self.show),
-            access.sweep.eq(self.busy & firing),
+            access.fire.eq(self.busy & firing),
             access.preset.eq(self.busy & presetting),
             bank_by_bank.eq(presetting & dense),
             next_row.eq(self.busy & self.advance),
@@ -124,7 +124,7 @@ class Sweep(wiring.Component):
         with m.If(advance):
             m.d.sync += counter.eq(Mux(end, first, counter + 1))
 
-        # Entries count from the last bank on.
+        # Targets count from the last bank on.
         present = by_layer(m, self.layer, [self._present(layer, way) for layer in layers])
         m.d.comb += [
             end.eq(counter == Mux(bank_by_bank, banks - 1, last)),
@@ -136,7 +136,7 @@ class Sweep(wiring.Component):
             m.d.comb += enable.eq(Cat(counter == banks - 1 - a for a in range(banks)))
 
     def _present(self, layer: TiledLayer, way: int) -> int:
-        """Entries of the last row that lie in the map, a bit each."""
+        """Targets of the last row that lie in the map, a bit each."""
         banks = self._plan.grid[way]
         size = (layer.height, layer.width)[way]
         last = (self._plan.rows(layer)[way] - 1) * banks

@@ -14,7 +14,7 @@ __all__ = ["Weights"]
 
 
 class Weights(wiring.Component):
-    """Rows of weights of all layers, for all entries and lanes of a tile, in the order of need.
+    """Rows of weights of all layers, for all targets and lanes of a tile, in the order of need.
 
     Latency: 1 cycle.
 
