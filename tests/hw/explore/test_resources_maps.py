@@ -27,7 +27,7 @@ def test_memories_by_hand():
     margin is that of the outputs: 1,568 inputs, half of them −1, θ = 196, so −980, and 784 − 196
     at most: 11 bits. Lists: 784 input spikes twice, or 784 and 4 tiles of 14 × 14 places, of
     which each has 4 channels that may fire in 4 steps: 3,136 entries. Together at most 4 · 196 · 4
-    and 8 · 49 · 4, 4,704, so 8,192 words of 13 bits; an entry is 5 + 5 + 4 bits.
+    and 8 · 49 · 4, 4,704 words, which 13 bits number; an entry is 5 + 5 + 4 bits.
     """
     what = needed("16c3p1-f2-32c3p1-f2-10", "tiles-4")
     margins = 9 * ICE40.block_rams(9 * 16 + 10, 4 * 11)
@@ -38,7 +38,7 @@ def test_memories_by_hand():
     assert what.block_rams(ICE40) == margins + segments + flags + weights
     assert what.spram() == 1
     assert what.block_rams(ICE40, spram=False) - what.block_rams(ICE40) == ICE40.block_rams(
-        8192, 14
+        4704, 14
     )
     loaded = needed("16c3p1-f2-32c3p1-f2-10", "tiles-4-spram")
     assert loaded.block_rams(ICE40) == margins + segments + flags
