@@ -18,7 +18,8 @@ class Sort(wiring.Component):
     next place of its step in the even list. At the end, the place of a step is where the one after
     it begins: so the table has each step's a word later.
 
-    Latency: 2 · T + 2 · n + 3 cycles from the last unit to ``done``, if n fire.
+    Latency: 2 · T + 2 · n + 3 cycles from the last unit to ``done`` if n fire, 2 · T + 1 if none
+    does; one more if the last one fires.
     Throughput: a unit per cycle, one that fires every two cycles.
 
     Parameters
