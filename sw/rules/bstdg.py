@@ -29,17 +29,20 @@ step r from t* on; y is the one-hot label, U and R the margins at t* and r::
     p = softmax(−(t + δ y) / β + λ U / s)      q = softmax(λ₂ R / s)      β in steps, T / 20
     g(e) = −(p − y) / β      g(t*) = −λ (p − y)      g(r) = −λ₂ (q − y)
 
-In a network with layers on maps four things differ (``sw/rules/maps``):
+In a network with layers on maps some things differ (``sw/rules/maps``):
 
 * Of a window of first-spike pooling the unit with the highest potential has the error: it fires
   first, or with others. Of equal ones it is the first, row by row.
 * An error at step k asks whether a unit has fired by k, and so for the peak of its potential up to
   k, whether or not it fired before. Each window has two effective steps, its peaks up to the two
   read-outs t* and r; errors up to the first read-out concern the one, later ones the other. A spike
-  that later input has made safe is left alone, as ``exp(−κ' m)`` sees the margin of the peak.
+  that later input has made safe is left alone, as ``exp(−κ' m)`` sees the margin of the peak. A
+  hidden unit that fires in step 0 may be told to fire earlier: its margin grows.
 * A channel has one threshold ``θ = μ + s φ``, with running averages of its potentials' mean μ and
   of the layer's spread s, and φ trained. What an error changes at every place alike moves with μ.
-* Weights may meet ``tanh(k w)`` in place of b at first, with k growing.
+* Spikes may meet ``tanh(k w)`` in place of b at first, with k growing (annealed signs, Gong et al.,
+  ICCV 2019), and output thresholds share an offset that waits while the last step knows more than
+  the decision.
 
 As a variant, a window takes the place of 1[t_i ≤ t] in the gradient of the weights, and there
 alone (``Window`` in sw/rules/timing.py, after SSTDP): its tail forgets early spikes, its negative
