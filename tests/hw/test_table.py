@@ -140,14 +140,16 @@ def test_every_design_was_built_as_it_is_now(design):
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 def test_no_better_network_of_the_zoo_fits(board):
-    """Of those for the same data set, by the accuracy on held-out images."""
+    """Of those for the same data set, by the accuracy on held-out images. With maps or without:
+    a board's own network answers in the fewest cycles, and those with maps take many times as long.
+    """
     ours = find(board.network)
 
     def held_out(network):
         return network.provenance["validation_accuracy"]
 
     for other in map(find, zoo_names()):
-        if other.provenance["dataset"] == ours.provenance["dataset"]:
+        if other.provenance["dataset"] == ours.provenance["dataset"] and other.dense == ours.dense:
             known = held_out(other) is not None and held_out(ours) is not None
             if known and not shortage(resources_of(other), board):
                 assert held_out(other) <= held_out(ours), other.name

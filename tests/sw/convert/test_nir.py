@@ -42,7 +42,10 @@ def run(graph, spikes, steps):
     return list(times.values()), twice
 
 
-@pytest.mark.parametrize("name", zoo_names())
+DENSE = [name for name in zoo_names() if find(name).dense]
+
+
+@pytest.mark.parametrize("name", DENSE)
 def test_the_zoo_there_and_back(name, tmp_path):
     """In every weight, threshold and word, so in every spike time."""
     network = find(name)
@@ -55,7 +58,7 @@ def test_the_zoo_there_and_back(name, tmp_path):
     "name",
     [
         pytest.param(name, marks=[] if name == "digits-64-38-10-t2" else pytest.mark.deep)
-        for name in zoo_names()
+        for name in DENSE
     ],
 )
 def test_the_zoo_runs(name, rng):
