@@ -77,7 +77,7 @@ def look(
     reads : int64 [B, 1] each
         Steps of the read-outs.
     seen : two pairs of integer and float32 [B, rows, columns, channels]
-        Place and margin.
+        Place and margin; before step 0 whatever they hold.
     """
     place = seen[0]
     _look[_grid(place)](
@@ -90,6 +90,7 @@ def look(
         *_shape(potentials, place),
         first,
         len(potentials),
+        START=first == 0,
         HIGH=window[0],
         WIDE=window[1],
         BLOCK=_BLOCK,
@@ -135,8 +136,9 @@ def arriving(
     sums: tuple[Tensor, Tensor],
     decays: tuple[float, float] | None,
 ) -> None:
-    """Adds to ``sums`` what a chunk's ``error`` [size, B, rows, columns, channels] means to what
-    each read-out sees, ``read`` int64 [B, 1] being the first one's step. With ``decays``, below and
+    """Adds to ``sums``, before step 0 whatever they hold, what a chunk's ``error`` [size, B, rows,
+    columns, channels] means to what each read-out sees, ``read`` int64 [B, 1] being the first one's
+    step. With ``decays``, below and
     above the threshold, the sums then fade with their margins.
     """
     _arriving[_grid(times)](
@@ -150,6 +152,7 @@ def arriving(
         first,
         len(error),
         *(decays or (0.0, 0.0)),
+        START=first == 0,
         FADE=decays is not None,
         UNITS=math.prod(window),
         BLOCK=_BLOCK,
@@ -258,6 +261,7 @@ def _look(
     channels,
     first,
     size,
+    START: tl.constexpr,
     HIGH: tl.constexpr,
     WIDE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -270,10 +274,15 @@ def _look(
     scale = tl.load(spread)
     last_1 = tl.load(read_1 + image, mask=real, other=0)
     last_2 = tl.load(read_2 + image, mask=real, other=0)
-    at_1 = tl.load(place_1 + index, mask=real, other=0).to(tl.int32)
-    at_2 = tl.load(place_2 + index, mask=real, other=0).to(tl.int32)
-    peak_1 = tl.load(margin_1 + index, mask=real, other=0.0)
-    peak_2 = tl.load(margin_2 + index, mask=real, other=0.0)
+    at_1 = tl.zeros([BLOCK], tl.int32)
+    at_2 = at_1
+    peak_1 = tl.full([BLOCK], float("-inf"), tl.float32)
+    peak_2 = peak_1
+    if not START:
+        at_1 = tl.load(place_1 + index, mask=real, other=0).to(tl.int32)
+        at_2 = tl.load(place_2 + index, mask=real, other=0).to(tl.int32)
+        peak_1 = tl.load(margin_1 + index, mask=real, other=0.0)
+        peak_2 = tl.load(margin_2 + index, mask=real, other=0.0)
     for slot in range(size):
         best, which = _highest(potentials + corner, columns, channels, real, HIGH, WIDE)
         now = (best - theta) / scale
@@ -351,6 +360,7 @@ def _arriving(
     size,
     below,
     above,
+    START: tl.constexpr,
     FADE: tl.constexpr,
     UNITS: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -365,8 +375,11 @@ def _arriving(
     since_1 = tl.where(peak_1 >= 0, time, at_1)
     since_2 = tl.where(peak_2 >= 0, time, at_2)
     last = tl.load(read + index // each, mask=real, other=0)
-    total_1 = tl.load(sum_1 + index, mask=real, other=0.0)
-    total_2 = tl.load(sum_2 + index, mask=real, other=0.0)
+    total_1 = tl.zeros([BLOCK], tl.float32)
+    total_2 = total_1
+    if not START:
+        total_1 = tl.load(sum_1 + index, mask=real, other=0.0)
+        total_2 = tl.load(sum_2 + index, mask=real, other=0.0)
     for slot in range(size):
         step = first + slot
         arrives = tl.load(error + index, mask=real, other=0.0).to(tl.float32)

@@ -46,20 +46,21 @@ def gradients(
         layer = layers[index]
         total = reduce(torch.add, (part.error.sum(dim=(0, 1, 2)) for part in parts))
         shared = total / (steps * count * math.prod(layer.block.output[1:]))
-        by_weight = torch.zeros_like(layer.weight)
+        by_weight: Tensor | None = None
         before = traces[index - 1] if index else None
-        passed = [torch.zeros_like(seen.margin) for seen in before.seen] if before else []
+        passed = [torch.empty_like(seen.margin) for seen in before.seen] if before else []
         for first in range(0, steps, CHUNK):
             size = min(CHUNK, steps - first)
             error = _placed(layer, parts, shared, first, size, single or index > 0)
             last = first + size == steps
             spikes = sources[index](first, size)
             at_inputs, found = _pulled_back(layer, error, spikes, further=index > 0)
-            by_weight += found
+            by_weight = found if by_weight is None else by_weight + found
             if before:
                 assert at_inputs is not None
                 fading = decays if last else None
                 _arriving(at_inputs, before, layers[index - 1], read, first, passed, fading)
+        assert by_weight is not None  # there are steps
         result.append((by_weight / -count, total / count))
         if before:
             parts = [
@@ -77,8 +78,8 @@ def _arriving(
     sums: Sequence[Tensor],
     decays: tuple[float, float] | None,
 ) -> None:
-    """Adds to ``sums`` what a chunk's ``error`` means to what each read-out sees of ``layer``; with
-    ``decays``, after the last chunk, it fades with the margins.
+    """Adds to ``sums``, which begin at step 0, what a chunk's ``error`` means to what each read-out
+    sees of ``layer``; with ``decays``, after the last chunk, it fades with the margins.
     """
     if layer.fused:
         from sw.rules.kernels import maps as kernels  # Triton comes with PyTorch for GPUs only
@@ -90,7 +91,8 @@ def _arriving(
         return
     for which, total in enumerate(sums):
         counts = _counts(trace, layer.block, which, read, first, len(error))
-        total += (error * counts).sum(dim=0, dtype=total.dtype)
+        now = (error * counts).sum(dim=0, dtype=total.dtype)
+        total.copy_(now if first == 0 else total + now)
         if decays:
             total *= _faded(trace.seen[which].margin, *decays)
 

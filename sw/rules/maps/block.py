@@ -17,7 +17,7 @@ bfloat16 for errors, whose range is wide and whose rounding is far below the noi
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -91,11 +91,13 @@ class Seen(NamedTuple):
     margin: Tensor  # in units of the spread; at least 0 if the window has fired
 
 
-def seen_by_none(shape: Sequence[int], like: Tensor, places: int) -> Seen:
-    """Before the first step; ``places`` is the number of those there are."""
-    form = torch.int16 if places < 1 << 15 else torch.int32
-    place = torch.zeros(*shape, dtype=form, device=like.device)
-    return Seen(place, torch.full_like(place, -math.inf, dtype=like.dtype))
+def seen_by_none(layer: Layer, count: int, steps: int) -> Seen:
+    """Before the first step; for kernels, which begin anew there, whatever memory holds."""
+    block, like = layer.block, layer.weight
+    form = torch.int16 if steps * math.prod(block.window) < 1 << 15 else torch.int32
+    place = torch.empty(count, *block.shape, dtype=form, device=like.device)
+    margin = torch.empty_like(place, dtype=like.dtype)
+    return Seen(place, margin) if layer.fused else Seen(place.zero_(), margin.fill_(-math.inf))
 
 
 class Trace(NamedTuple):

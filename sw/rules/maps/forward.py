@@ -85,10 +85,9 @@ class _Running:
         shape, weight = (count, *layer.block.shape), layer.weight
         self.layer, self.steps = layer, steps
         self.values = steps * count * math.prod(layer.block.output[1:])  # potentials of a channel
-        self.total, self.squares = (weight.new_zeros(shape[-1]) for _ in range(2))
+        self.total = self.squares = weight.new_zeros(())
         self.times = torch.full(shape, steps, dtype=torch.int16, device=weight.device)
-        places = steps * math.prod(layer.block.window)
-        self.seen = [seen_by_none(shape, weight, places) for _ in range(2)]
+        self.seen = [seen_by_none(layer, count, steps) for _ in range(2)]
 
     def advance(self, spikes: Tensor, first: int, single: bool) -> None:
         """To the end of a chunk: potentials, of which the highest of each window stay, spikes."""
@@ -105,8 +104,8 @@ class _Running:
             total = potentials.sum(dim=places, dtype=form)
             squares = torch.linalg.vector_norm(potentials, dim=places, dtype=form).square()
             self._fire(potentials, first)
-        self.total += total
-        self.squares += squares
+        self.total = self.total + total
+        self.squares = self.squares + squares
 
     def _fire(self, potentials: Tensor, first: int) -> None:
         layer, size = self.layer, len(potentials)
