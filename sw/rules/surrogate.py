@@ -30,13 +30,13 @@ as a running maximum, the loss, the offset, the constants.
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from sw.fold import fold
+from sw.rules.maps.block import HALF, blocks
 from sw.rules.neuron import convolved, sign, spiked
 from sw.rules.rule import Group, Rule
 from sw.rules.straight import (
@@ -47,22 +47,13 @@ from sw.rules.straight import (
     pooled,
     straight_sign,
 )
-from sw.structure import Conv, Dense, First, Map, Structure
+from sw.structure import Conv, Pair, Structure
 
 __all__ = ["Surrogate"]
 
-_HALF = 2048  # integers up to it are exact in half precision
 _LOSS_SCALE = 512.0  # keeps gradients of half precision from vanishing
 _OFFSET_STEP = 0.01  # deviations per step of the optimizer
 _OFFSETS = -3.0, 6.0
-
-
-class _Block(NamedTuple):
-    """A layer with weights, and the pooling that follows."""
-
-    kind: Conv | Dense
-    inputs: Map
-    pools: tuple[First, ...]
 
 
 class Surrogate(Rule):
@@ -147,8 +138,8 @@ class Surrogate(Rule):
         self.calibration, self.bias_factor = calibration, bias_factor
         self.integer, self.positive, self.shared_deviation = integer, positive, shared_deviation
         self.anneal_share, self.anneal_from, self.anneal_to = anneal_share, anneal_from, anneal_to
-        self._before, self._blocks = _blocks(self.structure)
-        shapes = [block.kind.weights(block.inputs) for block in self._blocks]
+        self._before, self._blocks = blocks(self.structure)
+        shapes = [block.weights for block in self._blocks]
         self.weights = nn.ParameterList(
             nn.Parameter(torch.empty(shape).uniform_(-start_weight, start_weight))
             for shape in shapes
@@ -275,13 +266,13 @@ class Surrogate(Rule):
         if not self.structure.dense:
             spikes = _pooled(spikes.view(count * steps, *self.structure.inputs), self._before)
         single = inputs.dim() == 2  # no unit fires twice
-        for index, (kind, _, pools) in enumerate(self._blocks):
+        for index, block in enumerate(self._blocks):
             weight = self._signs(self.weights[index])
-            if isinstance(kind, Conv):
-                exact = single and weight.shape[1] <= _HALF
+            if isinstance(block.kind, Conv):
+                exact = single and weight.shape[1] <= HALF
                 form = torch.float16 if self._half and exact else torch.float32
-                potentials = convolved(spikes.to(form), weight.to(form), kind)
-                u = _pooled(self._on_maps(index, potentials, momentum), pools)
+                potentials = convolved(spikes.to(form), weight.to(form), block.kind)
+                u = _pooled(self._on_maps(index, potentials, momentum), block.window)
                 u = u.unflatten(0, (count, steps))
             else:
                 if spikes.dim() == 4:
@@ -297,7 +288,7 @@ class Surrogate(Rule):
             if noise:
                 u = u + noise * torch.randn_like(u[:, :1])
             spikes = latched(u)
-            if isinstance(kind, Conv):
+            if isinstance(block.kind, Conv):
                 spikes = spikes.flatten(0, 1)
             single = True
         return u
@@ -354,22 +345,6 @@ class Surrogate(Rule):
         return getattr(self, f"mean{index}"), getattr(self, f"deviation{index}")
 
 
-def _blocks(structure: Structure) -> tuple[tuple[First, ...], list[_Block]]:
-    """The pooling of the inputs, and each layer with weights together with the pooling after it."""
-    before: list[First] = []
-    blocks: list[_Block] = []
-    for kind, inputs in zip(structure.kinds, structure.maps, strict=False):
-        if not isinstance(kind, First):
-            blocks.append(_Block(kind, inputs, ()))
-        elif blocks:
-            blocks[-1] = blocks[-1]._replace(pools=(*blocks[-1].pools, kind))
-        else:
-            before.append(kind)
-    return tuple(before), blocks
-
-
-def _pooled(maps: Tensor, pools: Sequence[First]) -> Tensor:
+def _pooled(maps: Tensor, window: Pair) -> Tensor:
     """The largest value of each window, of maps [N, C, H, W]."""
-    for pool in pools:
-        maps = pooled(maps, pool.kernel)
-    return maps
+    return maps if window == (1, 1) else pooled(maps, window)

@@ -1,1 +1,1 @@
-"""The timing rule in networks with layers on maps."""
+"""Networks with layers on maps, block by block, and the timing rule in them."""

@@ -28,6 +28,7 @@ from sw.structure import Conv, Dense, First, Map, Pair, Structure
 
 __all__ = [
     "CHUNK",
+    "HALF",
     "Block",
     "Layer",
     "Part",
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 CHUNK = 8  # steps held at a time
-_HALF = 2048  # integers up to it are exact in half precision
+HALF = 2048  # integers up to it are exact in half precision
 
 
 class Block(NamedTuple):
@@ -76,7 +77,7 @@ class Layer(NamedTuple):
 
     def forms(self, single: bool) -> tuple[torch.dtype, torch.dtype]:
         """What spikes and errors are multiplied in; ``single``: no input fires twice."""
-        half = single and isinstance(self.block.kind, Conv) and self.weight.shape[1] <= _HALF
+        half = single and isinstance(self.block.kind, Conv) and self.weight.shape[1] <= HALF
         if half and self.weight.is_cuda:
             return torch.float16, torch.bfloat16
         return self.weight.dtype, self.weight.dtype
