@@ -1,11 +1,13 @@
 """``python -m sim.raster NETWORK --image N --out FILE``: one inference as a raster plot.
 
-Input spikes, hidden spikes and the outputs' margins over the steps, with the decision marked; all
-from the golden model.
+Input spikes, hidden spikes and the outputs' margins over the steps, with the decision marked; of
+layers on maps when each unit of each channel fires, the earlier the darker. All from the golden
+model.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +19,12 @@ from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder, Spikes
 from sw.flags import natural, parser, picture_file
 from sw.network import Network, find
-from sw.reports.maps import visible
+from sw.reports.maps import draw_times, visible
 from sw.selection import Selection
 
 __all__ = ["draw"]
+
+_CHANNELS, _COLUMNS = 32, 16  # of a layer on maps that are drawn, and side by side
 
 
 def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
@@ -42,7 +46,10 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
     margins = golden.margins(network.layers[-1], before, steps)[0].T
 
     rows = [inputs, *hidden]
-    names = ["input unit", *(f"hidden unit, layer {row}" for row in range(1, len(rows)))]
+    names = [
+        "input unit" if network.dense else "inputs",
+        *(f"hidden unit, layer {row}" for row in range(1, len(rows))),
+    ]
     if not network.dense:
         names[1:] = [str(layer.kind) for layer in network.layers[:-1]]
     late = "never computed" if network.dense else "after it"  # engines for maps go layer by layer
@@ -56,21 +63,28 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
         f"answer “{network.labels[winner]}” in step {decision + 1} of {steps}\n"
         f"margin {int(answer.margin[0])}"
     )
-    shared = None
-    for row, times in enumerate(rows):
-        axes = shared = figure.add_subplot(grid[row, 1], sharex=shared)
+    by_step: list[Any] = []  # axes whose x is the step
+    for row, (times, size) in enumerate(zip(rows, network.maps, strict=False)):
         units = np.flatnonzero(times < steps)
         early = times[units] <= decision
-        axes.scatter(times[units][early], units[early], s=6, color="black")
-        axes.scatter(times[units][~early], units[~early], s=6, color="silver")
-        axes.set_ylabel(names[row])
-        axes.set_title(
-            f"{early.sum()} spikes to the decision, {(~early).sum()} {late}",
-            fontsize=9,
-            loc="left",
-        )
-        axes.tick_params(labelbottom=False)
-    axes = figure.add_subplot(grid[-1, 1], sharex=shared)
+        title = f"{early.sum()} spikes to the decision, {(~early).sum()} {late}"
+        if size[1:] != (1, 1) and not network.dense:
+            axes = figure.add_subplot(grid[row, 1])
+            shown = times.reshape(size)[:_CHANNELS]
+            columns = -(-len(shown) // -(-len(shown) // _COLUMNS))
+            draw_times(axes, shown, steps=steps, decision=decision, columns=columns)
+            axes.set_anchor("W")
+            title = f"{names[row]}: {title}"
+        else:
+            axes = figure.add_subplot(grid[row, 1], sharex=by_step[0] if by_step else None)
+            axes.scatter(times[units][early], units[early], s=6, color="black")
+            axes.scatter(times[units][~early], units[~early], s=6, color="silver")
+            axes.set_ylabel(names[row])
+            axes.tick_params(labelbottom=False)
+            by_step.append(axes)
+        axes.set_title(title, fontsize=9, loc="left")
+    axes = figure.add_subplot(grid[-1, 1], sharex=by_step[0] if by_step else None)
+    by_step.append(axes)
     for unit, line in enumerate(margins):
         style = {"color": "tab:red", "linewidth": 2} if unit == winner else {"color": "silver"}
         axes.plot(np.arange(steps), line, drawstyle="steps-post", **style)
@@ -78,7 +92,7 @@ def draw(network: Network, image: np.ndarray, label: int, path: Path) -> Answer:
     axes.set_ylabel("output V − θ")
     axes.set_xlabel("step")
     axes.set_xticks(range(0, steps, max(1, steps // 16)))
-    for each in figure.axes[1:]:
+    for each in by_step:
         each.axvline(decision, color="tab:red", linestyle="--", linewidth=1)
     save_picture(path, figure, dpi=110)
     plt.close(figure)
