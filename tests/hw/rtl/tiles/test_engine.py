@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from inferences import check, infer
 from networks import map_network, random_spikes
+from samples import deep
 
 from hw.rtl.tiles import plan, planner
 from hw.rtl.tiles.engine import TilesEngine
@@ -31,17 +32,20 @@ def test_pixels(rng, text):
     shape, steps, lanes, low, high = CASES[text]
     encoder = LatencyEncoder(shape=shape, silent_below=60)
     network = map_network(rng, text, steps, encoder, low, high)
-    images = rng.integers(0, 256, (3, *encoder.image_shape), np.uint8)
+    images = rng.integers(0, 256, (2, *encoder.image_shape), np.uint8)
     images[1] = rng.choice([0, 100, 255], images[1].shape)
     check(network, encoder.encode(images, steps), lanes=lanes)
 
 
-@pytest.mark.parametrize("text", CASES)
+OFTEN = ("5c3s2p1-3c2-4", "6c2-f2x1-3c1x2-3", "4c1x3s1x2p0.0.2.1-f1x2-5c1x3-3")
+
+
+@pytest.mark.parametrize("text", [*OFTEN, *deep(*(text for text in CASES if text not in OFTEN))])
 def test_events_that_repeat(rng, text):
     shape, steps, lanes, low, high = CASES[text]
     encoder = EventsEncoder(shape=(1, *shape)[-3:])
     network = map_network(rng, text, steps, encoder, low, high)
-    check(network, random_spikes(rng, 3, network.sizes[0], steps), lanes=lanes)
+    check(network, random_spikes(rng, 2, network.sizes[0], steps), lanes=lanes)
 
 
 def structures(draw, shape):
@@ -98,7 +102,7 @@ def any_network(data, examples):
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -127,17 +131,17 @@ def random_input(rng, network, count):
     return network.encoder.encode(images, network.steps)
 
 
-@pytest.mark.parametrize("when", [0, 30, 47, 81, 177, 301])
+@pytest.mark.parametrize("when", [0, 40, 81, 177])
 def test_restart_at_any_time(rng, network, when):
     check(network, random_input(rng, network, 2), lanes=4, restart_after=when)
 
 
 @pytest.mark.parametrize(("idle", "pause"), [(0, 0.9), (0.9, 0), (0.5, 0.5)])
 def test_streams(rng, network, idle, pause):
-    check(network, random_input(rng, network, 3), lanes=2, idle=idle, pause=pause)
+    check(network, random_input(rng, network, 2), lanes=2, idle=idle, pause=pause)
 
 
-@pytest.mark.parametrize("lanes", [1, 4, 8])
+@pytest.mark.parametrize("lanes", [1, 8])
 def test_loaded_weights(rng, network, lanes):
     check(network, random_input(rng, network, 2), lanes=lanes, loaded=True)
 
