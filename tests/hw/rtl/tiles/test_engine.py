@@ -161,6 +161,19 @@ def test_silent_inputs(rng, network):
     check(network, network.encoder.encode(images, network.steps), lanes=4)
 
 
+@pytest.mark.parametrize(("text", "tiles"), [("40-3", 10), ("5c3p1-3", 3)])
+def test_a_spike_takes_a_cycle_per_tile(rng, text, tiles):
+    """Two to sort it, and one for each tile of the layer; nothing fires. The corners, which fire in
+    both cases, make a sweep go over all rows.
+    """
+    network = map_network(rng, text, 2, LatencyEncoder(shape=(6, 6)), 99, 99)
+    few, more = [0, 5, 30, 35], [0, 3, 5, 9, 10, 14, 17, 20, 21, 22, 28, 30, 33, 35]
+    dut = TilesEngine(network=network, lanes=2)
+    assert dut.plan.layers[0].tiles == tiles
+    seen = infer(dut, network, [[(0, unit) for unit in units] for units in (few, more)])
+    assert seen[1].cycles - seen[0].cycles == (len(more) - len(few)) * (2 + tiles)
+
+
 def test_more_spikes_than_the_lists_hold(rng, monkeypatch):
     """The answer is a fault, and that of the next input is right."""
     for module in (plan, planner):
