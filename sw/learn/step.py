@@ -1,6 +1,7 @@
 """One step of learning, and a step as a CUDA graph."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -48,4 +49,11 @@ def captured(step: Callable[[], None], warm_up: Callable[[], None]) -> Callable[
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph.replay
+    return partial(_replay, graph, step)
+
+
+def _replay(graph: torch.cuda.CUDAGraph, step: Callable[[], None]) -> None:
+    """Replays ``graph``. Whoever keeps this keeps ``step`` too, and with it the tensors that the
+    graph reads and writes, such as an optimizer's state: their memory must not become another's.
+    """
+    graph.replay()

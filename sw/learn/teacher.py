@@ -87,7 +87,7 @@ class Teacher(nn.Module):
         """Logits float32 [B, classes] of ``images`` uint8 [B, height, width] or [B, height, width,
         channels].
         """
-        values = images.view(*images.shape[:3], -1).movedim(3, 1).float() / 255
+        values = images.reshape(*images.shape[:3], -1).movedim(3, 1).float() / 255
         with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
             maps = self.maps(values.contiguous(memory_format=torch.channels_last))
             logits: Tensor = self.output(maps.mean(dim=(2, 3)))
