@@ -1,6 +1,7 @@
 """What a network needs of a board, and whether it fits, before any synthesis.
 
-Block RAMs are exact: every memory is in block RAM by attribute, and the count is Yosys' arithmetic.
+Block RAMs are exact: every memory is in block RAM by attribute, and the count is Yosys' arithmetic;
+on ECP5 and Gowin a memory of an odd depth may take one less.
 Logic cells are an estimate, linear in what the blocks are made of (hw/explore/coefficients.py); its
 coefficients come from the designs of hw/explore/designs.py, and tests/hw/explore/test_resources.py
 compares it with them: within 5 % on iCE40, within 8 % on ECP5 and 9 % on Gowin.

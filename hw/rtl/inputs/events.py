@@ -92,7 +92,7 @@ class Events(Input):
         return []
 
     def front_cost(self) -> Mapping[str, float]:
-        return {"input_address": ceil_log2(self.encoder.inputs), "event_input": 1}
+        return {"event_input": 1}
 
     def memories(self, *, inputs: int, steps: int, banks: int) -> Sequence[BlockMemory]:
         return []
