@@ -258,7 +258,6 @@ MAPS: dict[str, tuple[float, Mapping[str, Value]]] = {
             "start_bias": -1.0,
             "start_weight": 0.5,
             "shared_deviation": True,
-            "anneal_share": 0.5,
         },
     ),
     "bstdg": (
@@ -284,20 +283,26 @@ def _on_maps(recipe: Recipe, rule: str = next(iter(MAPS))) -> Recipe:
     return replace(recipe, rule=rule, rate=rate, settings=settings)
 
 
+_LONG = {**MAPS["surrogate"][1], "anneal_share": 0.5}  # for ten thousand steps and more
+
 PRESETS["mnist-maps"] = replace(
     _on_maps(PRESETS["mnist-augmented"]),
     hidden=hidden_layers("16c3p1-f2-32c3p1-f2"),
     steps=4,
     epochs=100,
+    settings=_LONG,
 )
 PRESETS["fashion_mnist-maps"] = replace(
     _on_maps(PRESETS["fashion_mnist"]),
     hidden=hidden_layers("32c3p1-f2-64c3p1-f2-128"),
     steps=4,
+    settings=_LONG,
     augmentation=Augmentation(degrees=0.0, scale=0.0, shift=0.0, flip=True),
 )
 PRESETS["cifar10-maps"] = replace(
-    _on_maps(PRESETS["cifar10"]), hidden=hidden_layers("64c3p1-64c3p1-f2-128c3p1-f2-256c3p1-f2")
+    _on_maps(PRESETS["cifar10"]),
+    hidden=hidden_layers("64c3p1-64c3p1-f2-128c3p1-f2-256c3p1-f2"),
+    settings=_LONG,
 )
 PRESETS["digits-maps"] = replace(
     _on_maps(PRESETS["digits"]),
@@ -305,7 +310,6 @@ PRESETS["digits-maps"] = replace(
     steps=4,
     epochs=100,
     batch=64,
-    settings={**MAPS["surrogate"][1], "anneal_share": 0.0},
 )
 PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 
