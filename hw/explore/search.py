@@ -15,7 +15,7 @@ from hw.boards.table import BOARDS, Board
 from hw.explore.measure import Observation
 from hw.explore.resources import Resources, resources_of, shortage
 from hw.explore.routed import Routed, is_routed, read_routed
-from hw.rtl.config import Config, config_for, whole_configs
+from hw.rtl.config import Config, default_config, find_config, whole_configs
 from sw.cli import UserError, save_picture
 from sw.flags import fraction, positive_float, positive_int
 from sw.network import Network, find, zoo_names
@@ -264,6 +264,13 @@ def asked(args: argparse.Namespace) -> bool:
     return args.engine == "auto" or any(value is not None for value in given)
 
 
+def _configs(network: Network, engine: str | None) -> list[Config]:
+    """What ``--engine`` says; those that cannot make ``network`` are left out later."""
+    if engine == "auto":
+        return whole_configs(network)
+    return [default_config(network) if engine is None else find_config(engine)]
+
+
 def from_flags(
     args: argparse.Namespace, board: Board | None, log: Callable[[str], None]
 ) -> list[Candidate]:
@@ -276,9 +283,7 @@ def from_flags(
     found = search(
         _networks(args.network, board),
         [board] if board else BOARDS.values(),
-        configs=lambda network: (
-            whole_configs(network) if args.engine == "auto" else [config_for(network, args.engine)]
-        ),
+        configs=lambda network: _configs(network, args.engine),
         data=Selection.of(args),
         log=log,
     )

@@ -174,9 +174,11 @@ def default_config(network: Network) -> Config:
 
 def config_for(network: Network, names: str | None) -> Config:
     """The config of the engines ``names`` as :func:`find_config` takes them; None means the
-    default of ``network``.
+    default of ``network``. Raises :class:`UserError` if they cannot make it.
     """
-    return default_config(network) if names is None else find_config(names)
+    config = default_config(network) if names is None else find_config(names)
+    config.check(network)
+    return config
 
 
 def find_config(names: str) -> Config:

@@ -57,7 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_output(args.build_dir / "verify", folder=True)
     network = find(args.network)
     config = config_for(network, args.engine)
-    config.check(network)
     with _listener(args.port) as listener:
         url = f"http://{ADDRESS}:{listener.getsockname()[1]}/"
         data, missing = _examples(network, Selection.of(args))
