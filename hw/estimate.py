@@ -10,7 +10,7 @@ from hw.explore import search
 from hw.explore.measure import Measurement, measure
 from hw.explore.resources import ERROR, remedies, resources_of, shortage
 from hw.explore.routed import is_routed, read_routed
-from hw.rtl.config import DEFAULT, Config, config_for, engine_names
+from hw.rtl.config import Config, config_for, default_config, engine_names
 from sw.cli import UserError, run, table, write_json
 from sw.flags import parser, picture_file
 from sw.network import Network, find
@@ -78,9 +78,10 @@ class Estimate(Record):
 
 
 def estimate(
-    network: Network, board: Board, data: Selection = TRAINED_ON, config: Config = DEFAULT
+    network: Network, board: Board, data: Selection = TRAINED_ON, config: Config | None = None
 ) -> Estimate:
     """Size, fit and cycles of ``network`` on ``board``, before any synthesis."""
+    config = config or default_config(network)
     needed = resources_of(network, config)
     short = shortage(needed, board)
     block_rams, spram = needed.memories_on(board)

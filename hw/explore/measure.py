@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hw.rtl.config import DEFAULT, Config
+from hw.rtl.config import Config, default_config
 from sim import golden
 from sim.cycles import model
 from sw.answer import Answer
@@ -101,7 +101,8 @@ class Observation:
     network : Network
     selection : Selection
         Of the data.
-    config : Config
+    config : Config, optional
+        The network's usual one if it is left out.
 
     Raises
     ------
@@ -110,11 +111,11 @@ class Observation:
     """
 
     def __init__(
-        self, network: Network, selection: Selection = TRAINED_ON, config: Config = DEFAULT
+        self, network: Network, selection: Selection = TRAINED_ON, config: Config | None = None
     ) -> None:
         self.network = network
         self.selection = selection
-        self.config = config
+        self.config = config or default_config(network)
 
     def with_config(self, config: Config) -> "Observation":
         """The same with another config; data and answer are taken over, if they are known."""
@@ -169,7 +170,7 @@ class Observation:
 
 
 def measure(
-    network: Network, data: Selection = TRAINED_ON, config: Config = DEFAULT
+    network: Network, data: Selection = TRAINED_ON, config: Config | None = None
 ) -> Measurement:
     """Measures ``network`` on its data set, or on the one that ``data`` names; a measurement
     without figures where the data cannot be had.

@@ -5,12 +5,15 @@ import re
 from dataclasses import replace
 
 import pytest
+from networks import map_network
 from samples import command, image_network
 
 from hw.boards.families import ICE40
 from hw.boards.table import BOARDS
 from hw.estimate import Estimate, estimate
 from hw.explore.resources import resources_of
+from hw.rtl.config import find_config
+from sw.encoder import LatencyEncoder
 from sw.network import find
 
 
@@ -27,6 +30,22 @@ def test_a_network_that_fits():
     assert 0 < figures["cycles_mean"] <= figures["cycles_max"]
     assert figures["routed"] is False
     assert ("fits", "yes; not routed yet") in estimate(network, board).lines()
+
+
+def test_a_network_with_maps(rng):
+    """By its own engine, unless another one is named."""
+    encoder = LatencyEncoder(shape=(8, 8), silent_below=16)
+    network = map_network(rng, "8c3p1-f2-10", 4, encoder, low=2, high=6)
+    network = replace(network, labels=find("digits-64-192-10-t16").labels)
+    board = BOARDS["icebreaker"]
+    report = estimate(network, board)
+    assert (report.engine, report.fits, report.utilisation.spram) == ("tiles-4", True, 1)
+    assert report.measurement.images == 355
+    assert 0 < report.measurement.limit_fraction < 1
+    slower = estimate(network, board, config=find_config("tiles-1-spram"))
+    assert (slower.engine, slower.utilisation.spram) == ("tiles-1-spram", 2)
+    assert slower.measurement.cycles_mean > report.measurement.cycles_mean
+    assert slower.measurement.accuracy == report.measurement.accuracy
 
 
 @pytest.mark.parametrize("board", ["icestick"])
