@@ -207,8 +207,8 @@ class TilesEngine(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                lists.odd.eq(Mux(emit.write, ~odd, odd)),
-                lists.index.eq(Mux(emit.write, emit.count, reader.index)),
+                lists.odd.eq(Mux(sequencer.read, odd, ~odd)),
+                lists.index.eq(Mux(sequencer.read, reader.index, emit.count)),
                 lists.read.eq(reader.read),
                 lists.write.eq(emit.write),
                 lists.word.eq(Cat(emit.mask, emit.x, emit.y)),
