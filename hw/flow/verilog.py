@@ -13,6 +13,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Const, Fragment, Instance, Module, ResetSignal, Value
@@ -27,6 +28,9 @@ from sw import __version__
 from sw.cli import to_json, write_files
 from sw.network import Network
 
+if TYPE_CHECKING:
+    from hw.flow.asic.memories import SiliconMemories
+
 __all__ = ["TOP", "FlatCore", "export", "export_folder", "manifest", "to_verilog"]
 
 TOP = "firstspike"
@@ -37,11 +41,15 @@ TOP = "firstspike"
 # operators of one width and cases without overlap, as `verilator -Wall` and other linters ask.
 _PASSES = """
     hierarchy -top {top}; setattr -mod -set keep_hierarchy 1 {blocks}; flatten -noscopeinfo;
-    delete t:$meminit_v2 r:MEMID=*rows* r:MEMID=*starts* %u %d;
-    proc; pmuxtree; wreduce; opt_expr; opt_clean -purge; setattr -unset init;
+    delete t:$meminit_v2 {constants};
+    proc{norom}; pmuxtree; wreduce; opt_expr; opt_clean -purge; setattr -unset init;
     techmap -map widths.v; opt_clean -purge; memory_collect; splitnets -driver; opt_clean -purge;
     write_verilog -noattr out.v
 """
+
+
+# On an FPGA weights are the initial values of memories.
+_CONSTANTS = "r:MEMID=*rows* r:MEMID=*starts* %u %d"
 
 
 class FlatCore(wiring.Component):
@@ -111,11 +119,19 @@ class FlatCore(wiring.Component):
         return m
 
 
-def to_verilog(network: Network, config: Config = DEFAULT, *, device: str = "") -> str:
+def to_verilog(
+    network: Network,
+    config: Config = DEFAULT,
+    *,
+    device: str = "",
+    top: str = TOP,
+    memories: "SiliconMemories | None" = None,
+) -> str:
     """The Verilog text of a network; the same network and config always give the same text. For a
-    ``device``, by its name, with primitives that only it has, such as SPRAM.
+    ``device``, by its name, with primitives that only it has, such as SPRAM. With ``memories``, for
+    silicon, without the modules that it collects.
     """
-    platform = SimpleNamespace(device=device) if device else None
+    platform = memories or (SimpleNamespace(device=device) if device else None)
     waiting = []
 
     def place(m, name, component):
@@ -125,16 +141,18 @@ def to_verilog(network: Network, config: Config = DEFAULT, *, device: str = "") 
         ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         for name_of_port, (flow, value) in _ports(component.signature, interface).items():
             ports[f"{'i' if flow == wiring.In else 'o'}_{name_of_port}"] = value
-        m.submodules[name] = Instance(f"{TOP}_{name}", **ports)
-        waiting.append((f"{TOP}_{name}", component))
+        m.submodules[name] = Instance(f"{top}_{name}", **ports)
+        waiting.append((f"{top}_{name}", component))
         return interface
 
-    top = FlatCore(Core(network, config=config, place=place), place=place)
-    texts = [rtlil.convert(top, name=TOP, emit_src=False, platform=platform)]
+    flat = FlatCore(Core(network, config=config, place=place), place=place)
+    texts = [rtlil.convert(flat, name=top, emit_src=False, platform=platform)]
     names = []
     while waiting:  # the core brings further blocks
         name, component = waiting.pop(0)
         names.append(name)
+        if memories:
+            memories.block = name
         ports = {
             port: (value, None)  # the direction follows from whether the block drives it
             for port, (_, value) in _ports(component.signature, component).items()
@@ -143,12 +161,24 @@ def to_verilog(network: Network, config: Config = DEFAULT, *, device: str = "") 
             rtlil.convert(component, name=name, ports=ports, emit_src=False, platform=platform)
         )
 
+    if memories:
+        memories.check()
     with scratch_folder(f"verilog-{network.file_name}") as folder:
         (folder / "in.il").write_text("\n".join(texts), encoding="utf-8")
         (folder / "widths.v").write_text(
             (Path(__file__).parent / "widths.v").read_text(encoding="utf-8"), encoding="utf-8"
         )
-        script = f"read_rtlil in.il; {_PASSES.format(top=TOP, blocks=' '.join(names))}"
+        passes = _PASSES.format(
+            top=top,
+            blocks=" ".join(names),
+            constants="" if memories else _CONSTANTS,
+            norom=" -norom" if memories else "",
+        )
+        script = f"read_rtlil in.il; {passes}"
+        if memories:
+            stubs = "".join(each.stub for each in memories.modules)
+            (folder / "stubs.v").write_text(stubs, encoding="utf-8")
+            script = f"read_verilog -lib stubs.v; {script}"
         log = folder / "yosys.log"
         run_tool("yosys", ["-q", "-p", script], cwd=folder, log=log, makes="out.v")
         text = (folder / "out.v").read_text(encoding="utf-8")

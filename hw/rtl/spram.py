@@ -84,7 +84,7 @@ class SinglePortMemory(wiring.Component):
     def _memory(self, m, name, width, columns, written):
         """What is read of a memory of so many columns of ``width`` bits."""
         m.submodules[name] = plain = memory.Memory(
-            shape=width * columns, depth=self._depth, init=[]
+            shape=width * columns, depth=self._depth, init=[], attrs={"single_port": True}
         )
         write, read = plain.write_port(granularity=width), plain.read_port()
         m.d.comb += [
