@@ -52,6 +52,9 @@ COMMANDS = {
     "export": Command(
         "hw.export", "Export a network as Verilog, with a JSON manifest.", ("build",)
     ),
+    "asic": Command(
+        "hw.asic", "Take a network through an ASIC flow with an open library.", ("build",)
+    ),
     "verify": Command(
         "sim.verify",
         "Verify a network's hardware against the golden model, image by image.",

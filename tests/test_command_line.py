@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 DIGITS = "digits-64-38-10-t2"
 # What each command must be given.
 REQUIRED = {
+    "asic": [DIGITS],
     "build": ["--board", "ice40"],
     "evaluate": [DIGITS],
     "convert": [DIGITS, "--out", "network.nir"],

@@ -1,0 +1,144 @@
+"""The cell libraries that a network can be mapped to: one table."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sw.cli import UserError
+
+__all__ = ["PDKS", "Pdk", "cell_areas", "find_pdk", "pdk_names"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pdk:
+    """A process and its cell library.
+
+    Parameters
+    ----------
+    name : str
+        As ``--pdk`` takes it.
+    title : str
+        For people.
+    node_nm : int
+        Gate length of the process in nm.
+    volts, celsius : float
+        Of the Liberty file, whose process corner is typical.
+    package : str
+        The Debian package that has the files.
+    folder : Path
+        Where they lie, each named ``<name>_stdcells``: ``.lib``, ``.lef``, ``.v`` and ``.sp``.
+    driver, buffer, nand : str
+        Cells: what drives an input, what repeats a signal, what a gate equivalent is.
+    full_adder : str
+        Cell with inputs A, B, C and outputs YC (carry), YS (sum).
+    input_pin, output_pin : str
+        Pins of ``buffer``.
+    load_pf : float
+        Load of an output.
+    clock : Hz
+        What is aimed at unless told otherwise.
+    unused : sequence of str
+        Cells that synthesis leaves alone: latches, tristate drivers, clock buffers.
+    """
+
+    name: str
+    title: str
+    node_nm: int
+    volts: float
+    celsius: float
+    package: str
+    folder: Path
+    driver: str
+    buffer: str
+    nand: str
+    full_adder: str
+    input_pin: str
+    output_pin: str
+    load_pf: float
+    clock: int
+    unused: Sequence[str]
+
+    def file(self, suffix: str) -> Path:
+        """The library's file with this suffix. Raises :class:`UserError` if it is missing."""
+        path = self.folder / f"{self.name}_stdcells.{suffix}"
+        if not path.is_file():
+            raise UserError(
+                f"{path}: not there; apt-get install {self.package} (the cells of --pdk "
+                f"{self.name})"
+            )
+        return path
+
+    @cached_property
+    def areas(self) -> dict[str, float]:
+        """Area of each cell in µm²."""
+        return cell_areas(self.file("lib").read_text(encoding="utf-8", errors="replace"))
+
+    @property
+    def gate_um2(self) -> float:
+        """Area of a gate equivalent in µm²: a NAND of two inputs."""
+        return self.areas[self.nand]
+
+
+def cell_areas(liberty: str) -> dict[str, float]:
+    """Area of each cell of a Liberty file's text, in the unit that it has.
+
+    Raises
+    ------
+    ValueError
+        It has no cells, or one without an area.
+    """
+    parts = re.split(r"^\s*cell\s*\(\s*\"?(\w+)\"?\s*\)\s*\{", liberty, flags=re.MULTILINE)
+    areas = {}
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        found = re.search(r"\barea\s*:\s*([\d.eE+-]+)", body)
+        if found is None:
+            raise ValueError(f"cell {name} has no area")
+        areas[name] = float(found[1])
+    if not areas:
+        raise ValueError("there are no cells")
+    return areas
+
+
+def _osu(name: str, *, node_nm: int, volts: float, load_pf: float, clock: int) -> Pdk:
+    """One of Oklahoma State University's libraries, for the scalable rules of MOSIS."""
+    return Pdk(
+        name=name,
+        title=f"OSU {node_nm} nm (scalable CMOS, typical corner)",
+        node_nm=node_nm,
+        volts=volts,
+        celsius=25,
+        package=f"qflow-tech-{name}",
+        folder=Path("/usr/share/qflow/tech") / name,
+        driver="BUFX2",
+        buffer="BUFX2",
+        nand="NAND2X1",
+        full_adder="FAX1",
+        input_pin="A",
+        output_pin="Y",
+        load_pf=load_pf,
+        clock=clock,
+        unused=("CLKBUF1", "CLKBUF2", "CLKBUF3", "DFFNEGX1", "LATCH", "TBUFX1", "TBUFX2"),
+    )
+
+
+PDKS = {
+    each.name: each
+    for each in (
+        _osu("osu018", node_nm=180, volts=1.8, load_pf=0.05, clock=100_000_000),
+        _osu("osu035", node_nm=350, volts=3.3, load_pf=0.1, clock=50_000_000),
+    )
+}
+
+
+def pdk_names() -> str:
+    """What ``--pdk`` takes, as human-readable text."""
+    return ", ".join(PDKS)
+
+
+def find_pdk(name: str) -> Pdk:
+    """The library of this name. Raises :class:`UserError` for an unknown one."""
+    if name not in PDKS:
+        raise UserError(f"pdk {name!r} is not known; choose of {pdk_names()}")
+    return PDKS[name]

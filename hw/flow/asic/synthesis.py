@@ -1,0 +1,199 @@
+"""Synthesis to a cell library: the netlist, and its area, block by block.
+
+Yosys maps each block on its own, and then all into one netlist, whose cells keep the block's name
+in their own. ABC is told what drives an input and what loads an output, without which it sizes no
+gate, and the period that it is to reach.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hw.flow.asic.pdk import Pdk
+from hw.flow.asic.step import cached
+from hw.flow.errors import ToolFailedError
+from hw.flow.implement import sha256_of
+from hw.flow.tools import run_tool, tool_version
+from sw.record import Record
+
+__all__ = ["CELLS", "NETLIST", "Area", "Synthesis", "block_of", "synthesise"]
+
+NETLIST = "netlist.v"  # with the ports of the source, for simulation
+CELLS = "cells.v"  # the same cells, each port of one bit, for timing and layout
+
+# Each block is mapped on its own, so that its area is known. Full adders are found in the gates
+# that popcounts become: the library's own are smaller than what ABC makes of their parts.
+_SCRIPT = """
+    read_liberty -lib -ignore_miss_func {liberty}; read_verilog source.v;
+    hierarchy -check -top {top}; setattr -mod -set keep_hierarchy 1 *; synth -top {top};
+    extract_fa -fa; techmap -map adders.v; simplemap; opt -fast;
+    dfflibmap -liberty {liberty} {unused}; opt_clean;
+    abc -liberty {liberty} -constr abc.constr -D {picoseconds} {unused}; opt_clean -purge;
+    rename -enumerate -pattern gate%; setattr -mod -unset keep_hierarchy *; flatten -noscopeinfo;
+    opt_clean -purge; write_json netlist.json;
+    rename -unescape; splitnets; insbuf -buf {buffer} {input_pin} {output_pin}; opt_clean -purge;
+    rename -enumerate -pattern buffer%; rename -unescape; check -assert -mapped;
+    write_verilog -noattr -noexpr -nohex -simple-lhs {netlist};
+    splitnets -ports; rename -unescape;
+    write_verilog -noattr -noexpr -nohex -simple-lhs {cells}
+"""
+_ADDERS = """
+(* techmap_celltype = "$fa" *)
+module full_adders (A, B, C, X, Y);
+  parameter WIDTH = 1;
+  parameter _TECHMAP_CONSTMSK_A_ = 0, _TECHMAP_CONSTMSK_B_ = 0, _TECHMAP_CONSTMSK_C_ = 0;
+  input [WIDTH-1:0] A, B, C;
+  output [WIDTH-1:0] X, Y;
+  genvar i;
+  generate
+    if (_TECHMAP_CONSTMSK_A_ | _TECHMAP_CONSTMSK_B_ | _TECHMAP_CONSTMSK_C_)
+      assign X = A & B | B & C | C & A, Y = A ^ B ^ C;
+    else
+      for (i = 0; i < WIDTH; i = i + 1)
+        {cell} adder (.A(A[i]), .B(B[i]), .C(C[i]), .YC(X[i]), .YS(Y[i]));
+  endgenerate
+endmodule
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area(Record):
+    """What a block is made of.
+
+    Parameters
+    ----------
+    block : str
+        Name of the instance; ``top`` for what lies in none.
+    cells, flip_flops : int
+    um2 : float
+        Sum of the cells' areas in µm², without the space between them.
+    gates : float
+        The same in gate equivalents, each a NAND of two inputs.
+    """
+
+    block: str
+    cells: int
+    flip_flops: int
+    um2: float
+    gates: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis(Record):
+    """A netlist of library cells.
+
+    Parameters
+    ----------
+    pdk : str
+    total : Area
+    blocks : tuple of Area
+        The largest first.
+    kinds : dict of str to int
+        Number of cells of each kind.
+    period_ns : float
+        What ABC was told to reach.
+    """
+
+    pdk: str
+    total: Area
+    blocks: tuple[Area, ...]
+    kinds: dict[str, int]
+    period_ns: float
+
+    def lines(self) -> list[tuple[str, object]]:
+        """As human-readable text."""
+        total = self.total
+        return [
+            ("cells", f"{total.cells:,}, {total.flip_flops:,} of them flip-flops"),
+            ("cell area", f"{total.um2 / 1e6:.4f} mm², {total.gates:,.0f} gates (NAND2)"),
+            *((f"  {each.block}", f"{each.um2 / total.um2:6.1%}") for each in self.blocks),
+        ]
+
+
+def synthesise(verilog: str, *, top: str, pdk: Pdk, folder: Path, period_ns: float) -> Synthesis:
+    """Maps Verilog to the cells of ``pdk``; leaves :data:`NETLIST` and :data:`CELLS` in ``folder``.
+
+    Raises
+    ------
+    UserError
+        The library or Yosys is missing.
+    ToolFailedError
+        With Yosys' own line.
+    """
+    liberty = pdk.file("lib")
+    inputs = {
+        "verilog": verilog,
+        "top": top,
+        "period_ns": period_ns,
+        "script": _SCRIPT + _ADDERS,
+        "pdk": repr(pdk),
+        "liberty": sha256_of(liberty),
+        "yosys": tool_version("yosys"),
+    }
+
+    def make(work: Path) -> Synthesis:
+        (work / "source.v").write_text(verilog, encoding="utf-8")
+        (work / "adders.v").write_text(_ADDERS.format(cell=pdk.full_adder), encoding="utf-8")
+        (work / "abc.constr").write_text(
+            f"set_driving_cell {pdk.driver}\nset_load {1000 * pdk.load_pf:g} [all_outputs]\n",
+            encoding="utf-8",
+        )
+        script = _SCRIPT.format(
+            top=top,
+            liberty=liberty,
+            picoseconds=round(1000 * period_ns),
+            unused=" ".join(f"-dont_use {cell}" for cell in pdk.unused),
+            buffer=pdk.buffer,
+            input_pin=pdk.input_pin,
+            output_pin=pdk.output_pin,
+            netlist=NETLIST,
+            cells=CELLS,
+        )
+        log = work / "yosys.log"
+        run_tool("yosys", ["-q", "-p", script], cwd=work, log=log, makes=CELLS)
+        netlist = json.loads((work / "netlist.json").read_text(encoding="utf-8"))
+        (work / "netlist.json").unlink()
+        cells = netlist["modules"][top]["cells"]
+        unknown = sorted({each["type"] for each in cells.values()} - set(pdk.areas))
+        if unknown:
+            raise ToolFailedError("yosys", f"{unknown[0]} is no cell of {pdk.name}", log)
+        return _counted(cells, pdk, period_ns)
+
+    return cached(folder, inputs, Synthesis, make)
+
+
+def block_of(instance: str) -> str:
+    """The block that a cell belongs to, by its hierarchical name: the innermost instance."""
+    path = instance.split(".")
+    return path[-2] if len(path) > 1 else "top"
+
+
+def _counted(cells: dict[str, Any], pdk: Pdk, period_ns: float) -> Synthesis:
+    blocks: dict[str, list[str]] = defaultdict(list)
+    for name, cell in cells.items():
+        blocks[block_of(name)].append(cell["type"])
+    areas = [_area(block, kinds, pdk) for block, kinds in blocks.items()]
+    everything = [kind for kinds in blocks.values() for kind in kinds]
+    return Synthesis(
+        pdk=pdk.name,
+        total=_area("total", everything, pdk),
+        blocks=tuple(sorted(areas, key=lambda area: (-area.um2, area.block))),
+        kinds={kind: everything.count(kind) for kind in sorted(set(everything))},
+        period_ns=period_ns,
+    )
+
+
+def _area(block: str, kinds: Iterable[str], pdk: Pdk) -> Area:
+    kinds = list(kinds)
+    um2 = sum(pdk.areas[kind] for kind in kinds)
+    return Area(
+        block=block,
+        cells=len(kinds),
+        flip_flops=sum(bool(re.match("DFF", kind)) for kind in kinds),
+        um2=um2,
+        gates=round(um2 / pdk.gate_um2, 1),
+    )

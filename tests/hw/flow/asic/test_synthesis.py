@@ -1,0 +1,88 @@
+"""Synthesis to a cell library, of designs small enough to count by hand."""
+
+import re
+
+import pytest
+
+from hw.flow.asic.pdk import find_pdk
+from hw.flow.asic.synthesis import CELLS, NETLIST, block_of, synthesise
+from hw.flow.errors import ToolFailedError
+from sw.cli import UserError
+
+# A full adder in one block, two registers in another, and a gate in the top.
+SOURCE = """
+module chip(input clk, input a, input b, input c, output [1:0] sum, output other);
+  wire [1:0] next;
+  adder add(.a(a), .b(b), .c(c), .sum(next));
+  registers keep(.clk(clk), .d(next), .q(sum));
+  assign other = ~(a & c);
+endmodule
+module adder(input a, input b, input c, output [1:0] sum);
+  assign sum = a + b + c;
+endmodule
+module registers(input clk, input [1:0] d, output reg [1:0] q);
+  always @(posedge clk) q <= d;
+endmodule
+"""
+
+
+@pytest.fixture(scope="module")
+def pdk():
+    found = find_pdk("osu018")
+    try:
+        found.file("lib")
+    except UserError as error:
+        pytest.skip(str(error))
+    return found
+
+
+@pytest.fixture(scope="module")
+def made(pdk, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("synthesis") / "work"
+    return synthesise(SOURCE, top="chip", pdk=pdk, folder=folder, period_ns=10), folder
+
+
+def test_area_by_block_is_the_sum_of_the_cells(made):
+    synthesis, _ = made
+    by_block = {area.block: area for area in synthesis.blocks}
+    # FAX1 has 120 µm², DFFPOSX1 96, NAND2X1 24, in the library's own text.
+    assert (by_block["add"].cells, by_block["add"].um2) == (1, 120)
+    assert (by_block["keep"].flip_flops, by_block["keep"].um2) == (2, 192)
+    assert (by_block["top"].um2, by_block["top"].gates) == (24, 1)
+    assert synthesis.total.um2 == 336
+    assert synthesis.total.gates == 14
+    assert synthesis.kinds == {"DFFPOSX1": 2, "FAX1": 1, "NAND2X1": 1}
+
+
+def test_netlists_keep_the_ports_and_have_plain_names(made):
+    _, folder = made
+    netlist, cells = ((folder / name).read_text() for name in (NETLIST, CELLS))
+    assert "output [1:0] sum;" in netlist
+    assert re.findall(r"output (sum\w*);", cells) == ["sum_0_", "sum_1_"]
+    for text in (netlist, cells):
+        assert "\\" not in text
+        assert len(re.findall(r"^  DFFPOSX1 keep_\w+ \(", text, re.M)) == 2
+
+
+def test_synthesis_is_not_repeated(made, pdk, monkeypatch):
+    synthesis, folder = made
+
+    def refuse(*args, **kwargs):
+        raise AssertionError
+
+    monkeypatch.setattr("hw.flow.asic.synthesis.run_tool", refuse)
+    again = synthesise(SOURCE, top="chip", pdk=pdk, folder=folder, period_ns=10)
+    assert again == synthesis
+
+
+def test_verilog_that_is_wrong_is_yosys_own_line(pdk, tmp_path):
+    with pytest.raises(ToolFailedError, match=r"yosys failed: .*syntax error"):
+        synthesise("module chip(", top="chip", pdk=pdk, folder=tmp_path / "x", period_ns=10)
+
+
+@pytest.mark.parametrize(
+    ("instance", "block"),
+    [("gate1", "top"), ("core.gate1", "core"), ("core.fire_0.gate12", "fire_0")],
+)
+def test_a_cell_belongs_to_the_innermost_instance(instance, block):
+    assert block_of(instance) == block
