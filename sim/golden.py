@@ -1,4 +1,5 @@
-"""The golden model: what a network answers, exactly (docs/spec.md). All else is compared with it.
+"""The golden model: what a first-spike network answers, exactly (docs/spec.md). All else is
+compared with it.
 
 NumPy and integers only. It computes every spike of the whole window, without early exit, and knows
 only the Network.
@@ -14,7 +15,7 @@ import numpy as np
 from sw.answer import Answer
 from sw.encoder import Inputs, LatencyEncoder, Spikes
 from sw.network import Layer, Network
-from sw.structure import Conv, Dense, First, Map
+from sw.structure import Conv, Dense, Map, Pooling
 
 __all__ = ["margins", "run", "run_images", "run_inputs"]
 
@@ -76,15 +77,17 @@ class _Table(NamedTuple):
 class _Pooling(NamedTuple):
     """A layer of first-spike pooling."""
 
-    kind: First
+    kind: Pooling
     inputs: Map
 
 
 def _run(network: Network, part: Callable[[slice], Spikes], *, count: int, most: int) -> Answer:
     """The answer to ``count`` inputs that come in parts; no input has more than ``most`` spikes."""
+    if network.coding != "first-spike":
+        raise ValueError(f"Network must be a first-spike one, not a {network.coding} one")
     tables: list[_Table | _Pooling] = []
     for layer, inputs, output in zip(network.layers, network.maps, network.maps[1:], strict=False):
-        if isinstance(layer.kind, First):
+        if isinstance(layer.kind, Pooling):
             tables.append(_Pooling(layer.kind, inputs))
         else:
             tables.append(_table(layer, layer.kind, inputs, output, most))

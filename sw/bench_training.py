@@ -48,7 +48,7 @@ from sw.limits import steps_fault
 from sw.rules import RULES
 from sw.rules.settings import Value
 from sw.selection import Selection
-from sw.structure import Dense, First, Structure, parse
+from sw.structure import Dense, Pooling, Structure, parse
 
 __all__ = ["Bench", "Case", "Limits", "Roofline", "Row", "cases", "main", "measure"]
 
@@ -383,7 +383,7 @@ def _tensor_roofline(
     for index, (kind, inputs, output) in enumerate(
         zip(structure.kinds, structure.maps, structure.maps[1:], strict=False)
     ):
-        if isinstance(kind, First):
+        if isinstance(kind, Pooling):
             continue
         rows, columns = kind.weights(inputs)
         places = output[1] * output[2]

@@ -37,7 +37,7 @@ def read(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     try:
         header, data = _split(content)
         metadata = _metadata(header.pop("__metadata__", {}))
-        if len(header) > 2 * limits.LAYERS + 1:
+        if len(header) > 4 * limits.LAYERS + 1:
             raise ValueError(f"{len(header)} tensors")
         places = {name: _place(entry) for name, entry in header.items()}
         _check_order(places.values(), len(data))

@@ -7,14 +7,23 @@ it.
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from sw import limits
 from sw.structure import Map
 
-__all__ = ["Encoder", "EventsEncoder", "Inputs", "LatencyEncoder", "Spikes"]
+__all__ = [
+    "Encoder",
+    "EventsEncoder",
+    "ImageEncoder",
+    "Inputs",
+    "LatencyEncoder",
+    "NetworkEncoder",
+    "PhaseEncoder",
+    "Spikes",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +82,15 @@ class Spikes:
         order = np.argsort(image * steps + step, kind="stable")
         return cls(count=len(times), image=image[order], step=step[order], unit=unit[order])
 
+    @classmethod
+    def from_codes(cls, codes: np.ndarray, steps: int) -> "Spikes":
+        """From values int [B, N], 0 … 2^``steps`` − 1: a unit fires in step k if its bit
+        ``steps`` − 1 − k is set.
+        """
+        bits = (codes[:, None] >> np.arange(steps - 1, -1, -1)[:, None]) & 1  # [B, K, N]
+        image, step, unit = np.nonzero(bits)
+        return cls(count=len(codes), image=image, step=step, unit=unit)
+
 
 Inputs = np.ndarray | Spikes
 """A batch as a network takes it: images uint8 [B, height, width] or [B, height, width, channels],
@@ -105,8 +123,8 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatencyEncoder:
-    """Latency coding of 8-bit images: the brighter the pixel, the earlier its one spike.
+class ImageEncoder:
+    """Which pixels of an 8-bit image are input units; how they fire, each kind says.
 
     Parameters
     ----------
@@ -114,8 +132,6 @@ class LatencyEncoder:
         Height and width of the image in pixels; channels before them, where it has several.
     pool : 1, 2 or 4
         Edge of the square that is averaged to one pixel, ``(sum + pool²/2) // pool²``.
-    silent_below : int, 0 … 256
-        A pooled pixel below this never fires.
     select : tuple of int, or None
         Indices into the pooled image, as units of its map (``sw.structure``), that are input units,
         in this order; None means all.
@@ -128,7 +144,6 @@ class LatencyEncoder:
 
     shape: tuple[int, int] | Map
     pool: int = 1
-    silent_below: int = 0
     select: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -140,8 +155,6 @@ class LatencyEncoder:
             raise ValueError(f"Pool must be 1, 2 or 4, not {self.pool!r}")
         if any(n % self.pool for n in self.shape[-2:]):
             raise ValueError(f"Shape must be divisible by the pool {self.pool}, not {self.shape!r}")
-        if not _is_int(self.silent_below) or not 0 <= self.silent_below <= 256:
-            raise ValueError(f"Silent_below must be in 0 … 256, not {self.silent_below!r}")
         if self.select is not None:
             outside = (index for index in self.select if not 0 <= index < self.pooled)
             for index in outside:
@@ -210,6 +223,32 @@ class LatencyEncoder:
         pixels = values.reshape(count, self.pooled).astype(np.int32)
         return pixels if self.select is None else pixels[:, list(self.select)]
 
+    def encode(self, images: Inputs, steps: int) -> Spikes:
+        """The spikes of ``images`` in a window of ``steps``, sorted."""
+        raise NotImplementedError
+
+    def most_spikes(self, images: Inputs) -> int:
+        """Spikes that none of ``images`` has more of: each input fires once at most."""
+        return self.inputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyEncoder(ImageEncoder):
+    """Latency coding: the brighter the pixel, the earlier its one spike.
+
+    Parameters
+    ----------
+    silent_below : int, 0 … 256
+        A pooled pixel below this never fires.
+    """
+
+    silent_below: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _is_int(self.silent_below) or not 0 <= self.silent_below <= 256:
+            raise ValueError(f"Silent_below must be in 0 … 256, not {self.silent_below!r}")
+
     def times(self, images: Inputs, steps: int) -> np.ndarray:
         """Firing steps int16 [B, inputs] of ``images`` as :meth:`values` takes them; ``steps``
         means never.
@@ -222,9 +261,24 @@ class LatencyEncoder:
         """The same as sorted :class:`Spikes`."""
         return Spikes.from_times(self.times(images, steps), steps)
 
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseEncoder(ImageEncoder):
+    """Phase coding, of bistable networks: the K most significant bits of a pixel, the first of them
+    in the first step. K is the number of steps, 1 … 8.
+    """
+
+    def codes(self, images: Inputs, steps: int) -> np.ndarray:
+        """Values uint8 [B, inputs], 0 … 2^K − 1, of ``images`` as :meth:`values` takes them."""
+        return (self.values(images) >> (8 - steps)).astype(np.uint8)
+
+    def encode(self, images: Inputs, steps: int) -> Spikes:
+        """The same as sorted :class:`Spikes`: in step k the units whose bit K − 1 − k is set."""
+        return Spikes.from_codes(self.codes(images, steps), steps)
+
     def most_spikes(self, images: Inputs) -> int:
-        """Each input fires once at most."""
-        return self.inputs
+        """Each input fires in each of 8 steps at most."""
+        return 8 * self.inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,6 +341,10 @@ class EventsEncoder:
     def most_spikes(self, events: Inputs) -> int:
         """Of one recording."""
         return int(np.bincount(self.encode(events, 0).image, minlength=1).max())
+
+
+NetworkEncoder: TypeAlias = LatencyEncoder | EventsEncoder | PhaseEncoder
+"""What a network may have."""
 
 
 def _is_int(value: object) -> bool:

@@ -10,15 +10,20 @@ __all__ = [
     "FILE",
     "HEADER",
     "LAYERS",
+    "PHASES",
+    "POTENTIAL",
     "STEPS",
     "TEXT",
     "UNITS",
     "WEIGHTS",
+    "phases_fault",
     "sizes_fault",
     "steps_fault",
 ]
 
 STEPS = 256  # T, at most
+PHASES = 8  # K of a bistable network, at most
+POTENTIAL = (1 << 31) - 1  # the largest potential of a bistable network, of either sign
 
 UNITS = 1 << 20  # units of a layer, pixels of an image, channels of events, selected inputs
 LAYERS = 64
@@ -41,6 +46,13 @@ def steps_fault(steps: object, *, pixels: bool) -> str | None:
         return f"Steps must be in 1 … {STEPS}, not {steps!r}"
     if pixels and steps & (steps - 1):
         return f"Steps must be a power of two where pixels are encoded, not {steps}"
+    return None
+
+
+def phases_fault(steps: object) -> str | None:
+    """What is wrong with ``steps`` as K, as a message; None if nothing is."""
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= PHASES:
+        return f"Steps of a bistable network must be in 1 … {PHASES}, not {steps!r}"
     return None
 
 

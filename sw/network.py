@@ -8,6 +8,7 @@ import math
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from sw import limits
+from sw import bistable, limits
 from sw.cli import UserError, atomic_path, printable
 from sw.container import quoted
-from sw.encoder import EventsEncoder, LatencyEncoder
-from sw.network_file import Parts, decode, describe, encode, maps_of
-from sw.structure import Dense, First, Kind, Map, write
+from sw.encoder import LatencyEncoder, NetworkEncoder, PhaseEncoder
+from sw.network_file import LayerParts, Parts, decode, describe, encode, maps_of
+from sw.structure import Coding, Dense, Kind, Map, Pooling, coding_fault, write
 
 __all__ = [
+    "CODINGS",
     "PROVENANCE",
     "ZOO",
     "Layer",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 ZOO = Path(__file__).parent / "zoo"
+CODINGS: tuple[Coding, ...] = ("first-spike", "bistable")
 PROVENANCE = (
     "dataset",
     "rule",
@@ -54,7 +57,7 @@ class NetworkError(UserError):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
-    """One layer of integrate-and-fire units, or a pooling of spikes.
+    """One layer of integrate-and-fire units, or a pooling of spikes or values.
 
     Parameters
     ----------
@@ -63,24 +66,33 @@ class Layer:
         :class:`sw.structure.Conv`; empty for pooling.
     threshold : int32 [rows]
         A unit fires when its potential is >= its threshold; of a convolution, one per channel.
-    kind : Dense, Conv or First
+    kind : Kind
         Dense if it is left out.
+    bias, gain : int32 [rows]
+        c and g of a bistable network: a potential is ``c + g · Σ b a``. 0 and 1 if they are left
+        out, and in a first-spike network.
     """
 
     weight: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
     threshold: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
     kind: Kind = None  # type: ignore[assignment]  # known when the weight is
+    bias: np.ndarray = None  # type: ignore[assignment]  # likewise
+    gain: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        pooling, shape = isinstance(self.kind, First), self.weight.shape
+        pooling, shape = isinstance(self.kind, Pooling), self.weight.shape
         if self.weight.dtype != bool or len(shape) != 2 or (0 in shape) != pooling:
             wanted = "empty" if pooling else "bool [N_out, N_in]"
             raise NetworkError(f"Layer weight must be {wanted}, not {describe(self.weight)}")
-        if self.threshold.dtype != np.int32 or self.threshold.shape != (len(self.weight),):
-            raise NetworkError(
-                f"Layer threshold must be int32 [{len(self.weight)}], "
-                f"not {describe(self.threshold)}"
-            )
+        for name, otherwise in (("bias", np.zeros), ("gain", np.ones)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, otherwise(len(self.weight), np.int32))
+        for name in ("threshold", "bias", "gain"):
+            values = getattr(self, name)
+            if values.dtype != np.int32 or values.shape != (len(self.weight),):
+                raise NetworkError(
+                    f"Layer {name} must be int32 [{len(self.weight)}], not {describe(values)}"
+                )
         if self.kind is None:
             object.__setattr__(self, "kind", Dense(units=len(self.weight)))
 
@@ -103,8 +115,9 @@ class Network:
     ----------
     name : str
     steps : int, 1 … 256
-        T; a power of two where pixels are encoded.
-    encoder : LatencyEncoder or EventsEncoder
+        T; a power of two where pixels are encoded. Of a bistable network K, 1 … 8.
+    encoder : LatencyEncoder, EventsEncoder or PhaseEncoder
+        With a PhaseEncoder the network is a bistable one.
     layers : tuple of Layer
         From the first hidden layer to the output layer.
     labels : tuple of str
@@ -121,14 +134,13 @@ class Network:
 
     name: str
     steps: int
-    encoder: LatencyEncoder | EventsEncoder
+    encoder: NetworkEncoder
     layers: tuple[Layer, ...]
     labels: tuple[str, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        pixels = isinstance(self.encoder, LatencyEncoder)
-        if fault := limits.steps_fault(self.steps, pixels=pixels):
+        if fault := self._steps_fault():
             raise NetworkError(fault)
         for what, text in (("Name", self.name), *(("Label", label) for label in self.labels)):
             if len(text) > limits.TEXT:
@@ -142,6 +154,8 @@ class Network:
                     f"Layer sizes must chain: {_source(index, before)}, "
                     f"{_taken(index, layer, wanted)}"
                 )
+        if fault := self._coding_fault():
+            raise NetworkError(fault)
         if len(self.labels) != self.layers[-1].outputs:
             raise NetworkError(
                 f"Labels must be one per output unit ({self.layers[-1].outputs}), "
@@ -150,6 +164,11 @@ class Network:
         missing = [key for key in PROVENANCE if key not in self.provenance]
         if missing:
             raise NetworkError(f"Provenance must name {missing[0]!r}")
+
+    @property
+    def coding(self) -> Coding:
+        """What its spikes mean: ``first-spike``, or ``bistable``."""
+        return "bistable" if isinstance(self.encoder, PhaseEncoder) else "first-spike"
 
     @property
     def title(self) -> str:
@@ -173,7 +192,7 @@ class Network:
     def pooling(self) -> frozenset[int]:
         """Indices of the layers that are poolings."""
         kinds = (layer.kind for layer in self.layers)
-        return frozenset(index for index, kind in enumerate(kinds) if isinstance(kind, First))
+        return frozenset(index for index, kind in enumerate(kinds) if isinstance(kind, Pooling))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -203,7 +222,10 @@ class Network:
             name=self.name,
             steps=self.steps,
             encoder=self.encoder,
-            layers=[(layer.kind, layer.weight, layer.threshold) for layer in self.layers],
+            layers=[
+                LayerParts(layer.kind, layer.weight, layer.threshold, layer.bias, layer.gain)
+                for layer in self.layers
+            ],
             labels=self.labels,
             provenance=self.provenance,
         )
@@ -233,11 +255,8 @@ class Network:
             parts = decode(content)
         except ValueError as error:
             raise NetworkError(str(error)) from None
-        layers = (
-            Layer(weight=weight, threshold=threshold, kind=kind)
-            for kind, weight, threshold in parts.layers
-        )
-        return cls(**{**parts._asdict(), "layers": tuple(layers)})
+        layers = tuple(Layer(**layer._asdict()) for layer in parts.layers)
+        return cls(**{**parts._asdict(), "layers": layers})
 
     @classmethod
     def load(cls, path: Path) -> "Network":
@@ -254,6 +273,34 @@ class Network:
             return cls.from_bytes(content)
         except NetworkError as error:
             raise NetworkError(f"{path}: {error}") from None
+
+    def _steps_fault(self) -> str | None:
+        if self.coding == "bistable":
+            return limits.phases_fault(self.steps)
+        return limits.steps_fault(self.steps, pixels=isinstance(self.encoder, LatencyEncoder))
+
+    def _coding_fault(self) -> str | None:
+        """What a network of this coding cannot have."""
+        if fault := coding_fault(self.coding, [layer.kind for layer in self.layers]):
+            return fault
+        for index, (layer, before) in enumerate(zip(self.layers, self.maps, strict=False)):
+            if self.coding == "first-spike":
+                fault = None
+                if layer.bias.any() or (layer.gain != 1).any():
+                    fault = "only bistable networks have biases and gains"
+            else:
+                fault = bistable.layer_fault(
+                    layer.kind,
+                    before,
+                    self.steps,
+                    threshold=layer.threshold,
+                    bias=layer.bias,
+                    gain=layer.gain,
+                    last=index == len(self.layers) - 1,
+                )
+            if fault:
+                return f"Layer {index}: {fault}"
+        return None
 
 
 def _source(index: int, before: Map) -> str:
@@ -285,7 +332,18 @@ def zoo_names() -> list[str]:
     return sorted(path.stem for path in ZOO.glob("*.safetensors"))
 
 
-def find(name: str | Path) -> Network:
-    """The network that ``name`` means: a path to a file, or a name in the zoo."""
+def find(name: str | Path, *, codings: Sequence[Coding] = ("first-spike",)) -> Network:
+    """The network that ``name`` means: a path to a file, or a name in the zoo.
+
+    Parameters
+    ----------
+    codings : sequence of Coding
+        What the caller takes; another network is refused.
+    """
     in_zoo = ZOO / f"{name}.safetensors"
-    return Network.load(in_zoo if os.path.isfile(in_zoo) else Path(name))
+    network = Network.load(in_zoo if os.path.isfile(in_zoo) else Path(name))
+    if network.coding not in codings:
+        raise NetworkError(
+            f"{name}: is a {network.coding} network; give a {' or '.join(codings)} one"
+        )
+    return network

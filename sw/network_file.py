@@ -16,31 +16,51 @@ from safetensors.numpy import save
 from sw import limits
 from sw.cli import printable
 from sw.container import parse_json, quoted, read, whole_number
-from sw.encoder import EventsEncoder, LatencyEncoder
-from sw.structure import Dense, First, Kind, Map, attributes_of, kind_of, maps, write
+from sw.encoder import (
+    EventsEncoder,
+    ImageEncoder,
+    LatencyEncoder,
+    NetworkEncoder,
+    PhaseEncoder,
+)
+from sw.structure import Dense, Kind, Map, Pooling, attributes_of, kind_of, maps, write
 
-__all__ = ["FORMATS", "Parts", "decode", "describe", "encode", "maps_of"]
+__all__ = [
+    "FORMATS",
+    "LayerParts",
+    "Parts",
+    "decode",
+    "describe",
+    "encode",
+    "maps_of",
+]
 
-FORMATS = ("ttfs-1bit/1", "ttfs-1bit/2")
-"""Dense layers alone, and layers on maps. A network that format 1 can hold is written in it."""
+FORMATS = ("ttfs-1bit/1", "ttfs-1bit/2", "phase-1bit/1")
+"""Dense layers alone; layers on maps; bistable networks. A first-spike network that format 1 can
+hold is written in it.
+"""
 
 _Kind = TypeVar("_Kind")
 _METADATA = ("format", "name", "layers", "steps", "encoder", "labels", "provenance")
 
 
-class Parts(NamedTuple):
-    """What a file holds; the fields are those of :class:`sw.network.Network`, but for
+class LayerParts(NamedTuple):
+    """A layer; the fields are those of :class:`sw.network.Layer`."""
 
-    Parameters
-    ----------
-    layers : sequence of (Kind, bool [rows, columns], int32 [rows])
-        Kinds, weights, True for +1, and thresholds.
-    """
+    kind: Kind
+    weight: np.ndarray
+    threshold: np.ndarray
+    bias: np.ndarray
+    gain: np.ndarray
+
+
+class Parts(NamedTuple):
+    """What a file holds; the fields are those of :class:`sw.network.Network`."""
 
     name: str
     steps: int
-    encoder: LatencyEncoder | EventsEncoder
-    layers: Sequence[tuple[Kind, np.ndarray, np.ndarray]]
+    encoder: NetworkEncoder
+    layers: Sequence[LayerParts]
     labels: tuple[str, ...]
     provenance: Mapping[str, Any]
 
@@ -54,21 +74,27 @@ def encode(parts: Parts) -> bytes:
         A text cannot be written, or would be refused when it is read.
     """
     tensors = {}
-    for index, (_, weight, threshold) in enumerate(parts.layers):
-        if not weight.size:
+    bistable = isinstance(parts.encoder, PhaseEncoder)
+    for index, layer in enumerate(parts.layers):
+        if not layer.weight.size:
             continue
-        tensors[f"layer.{index}.weight"] = np.packbits(weight, axis=1, bitorder="little")
-        tensors[f"layer.{index}.threshold"] = threshold
-    select = parts.encoder.select if isinstance(parts.encoder, LatencyEncoder) else None
+        tensors[f"layer.{index}.weight"] = np.packbits(layer.weight, axis=1, bitorder="little")
+        tensors[f"layer.{index}.threshold"] = layer.threshold
+        if bistable:
+            tensors[f"layer.{index}.bias"] = layer.bias
+            if (layer.gain != 1).any():
+                tensors[f"layer.{index}.gain"] = layer.gain
+    select = parts.encoder.select if isinstance(parts.encoder, ImageEncoder) else None
     if select is not None:
         tensors["encoder.select"] = np.array(select, np.int32)
-    kinds = [kind for kind, _, _ in parts.layers]
+    kinds = [layer.kind for layer in parts.layers]
     flat = _is_flat(parts.encoder) and all(isinstance(kind, Dense) for kind in kinds)
-    sizes = (parts.encoder.inputs, *(len(threshold) for _, _, threshold in parts.layers))
+    sizes = (parts.encoder.inputs, *(len(layer.threshold) for layer in parts.layers))
+    attributes = [attributes_of(kind, index) for index, kind in enumerate(kinds)]
     metadata = {
-        "format": FORMATS[0] if flat else FORMATS[1],
+        "format": FORMATS[2] if bistable else FORMATS[0] if flat else FORMATS[1],
         "name": parts.name,
-        "layers": "-".join(map(str, sizes)) if flat else json.dumps([*map(attributes_of, kinds)]),
+        "layers": "-".join(map(str, sizes)) if flat else json.dumps(attributes),
         "steps": str(parts.steps),
         "encoder": json.dumps(_encoder_fields(parts.encoder)),
         "labels": _text("labels", list(parts.labels)),
@@ -99,7 +125,8 @@ def decode(content: bytes) -> Parts:
     tensors, metadata = read(content)
     version = metadata.get("format")
     if version not in FORMATS:
-        raise ValueError(f"format must be {' or '.join(map(repr, FORMATS))}, not {quoted(version)}")
+        known = f"{', '.join(map(repr, FORMATS[:-1]))} or {FORMATS[-1]!r}"
+        raise ValueError(f"format must be {known}, not {quoted(version)}")
     for key in _METADATA:
         if key not in metadata:
             raise ValueError(f"metadata {key!r} is missing")
@@ -110,11 +137,12 @@ def decode(content: bytes) -> Parts:
     else:
         kinds = _kinds(metadata)
         shapes = maps_of(_encoder(tensors, metadata, version), kinds)
-    steps = _steps(metadata["steps"])
-    weighted = [index for index, kind in enumerate(kinds) if not isinstance(kind, First)]
-    _check_names(set(tensors), weighted, write(shapes[0], kinds))
+    bistable = version == FORMATS[2]
+    steps = _steps(metadata["steps"], limits.PHASES if bistable else limits.STEPS)
+    weighted = [index for index, kind in enumerate(kinds) if not isinstance(kind, Pooling)]
+    _check_names(set(tensors), weighted, write(shapes[0], kinds), bistable=bistable)
     layers = [
-        (kind, *_layer(tensors, index, kind.weights(before)))
+        _layer(tensors, index, kind, kind.weights(before), bistable=bistable)
         for index, (kind, before) in enumerate(zip(kinds, shapes, strict=False))
     ]
     labels = _json(metadata, "labels", list)
@@ -132,9 +160,9 @@ def decode(content: bytes) -> Parts:
     )
 
 
-def maps_of(encoder: LatencyEncoder | EventsEncoder, kinds: Sequence[Kind]) -> list[Map]:
+def maps_of(encoder: NetworkEncoder, kinds: Sequence[Kind]) -> list[Map]:
     """The map of the inputs and of each layer. Raises ValueError for what does not chain."""
-    selected = isinstance(encoder, LatencyEncoder) and encoder.select is not None
+    selected = isinstance(encoder, ImageEncoder) and encoder.select is not None
     if selected and kinds and not isinstance(kinds[0], Dense):
         raise ValueError(f"Select must not be given before a layer on maps, {kinds[0]}")
     return maps(encoder.map, kinds)
@@ -156,30 +184,45 @@ def _text(what: str, value: object) -> str:
     return text
 
 
-def _check_names(names: set[str], layers: Iterable[int], structure: str) -> None:
+def _check_names(names: set[str], layers: Iterable[int], structure: str, *, bistable: bool) -> None:
     """Raises ValueError if a tensor is missing or one too many."""
-    expected = {f"layer.{i}.{part}" for i in layers for part in ("weight", "threshold")}
+    parts = ("weight", "threshold", "bias") if bistable else ("weight", "threshold")
+    layers = tuple(layers)
+    expected = {f"layer.{index}.{part}" for index in layers for part in parts}
+    optional = {"encoder.select"}
+    if bistable:
+        optional |= {f"layer.{index}.gain" for index in layers}
     for name in sorted(expected - names):
         raise ValueError(f"tensor {name!r} is missing")
-    for name in sorted(names - expected - {"encoder.select"}):
+    for name in sorted(names - expected - optional):
         raise ValueError(
             f"tensor {quoted(name)} is not expected in a network {printable(structure, 60)}"
         )
 
 
 def _layer(
-    tensors: dict[str, np.ndarray], index: int, shape: tuple[int, int] | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and thresholds; empty without a shape of weights."""
-    outputs, inputs = shape or (0, 0)
-    if not outputs:
-        return np.zeros((0, 0), bool), np.zeros(0, np.int32)
-    packed = _tensor(tensors, f"layer.{index}.weight", np.uint8, (outputs, -(-inputs // 8)))
-    threshold = _tensor(tensors, f"layer.{index}.threshold", np.int32, (outputs,))
-    if inputs % 8 and (packed[:, -1] >> inputs % 8).any():
+    tensors: dict[str, np.ndarray],
+    index: int,
+    kind: Kind,
+    shape: tuple[int, int] | None,
+    *,
+    bistable: bool,
+) -> LayerParts:
+    """A layer; its arrays are empty without a ``shape`` of weights."""
+    rows, columns = shape or (0, 0)
+    bias, gain = np.zeros(rows, np.int32), np.ones(rows, np.int32)
+    if not rows:
+        return LayerParts(kind, np.zeros((0, 0), bool), np.zeros(0, np.int32), bias, gain)
+    packed = _tensor(tensors, f"layer.{index}.weight", np.uint8, (rows, -(-columns // 8)))
+    threshold = _tensor(tensors, f"layer.{index}.threshold", np.int32, (rows,))
+    if columns % 8 and (packed[:, -1] >> columns % 8).any():
         raise ValueError(f"tensor 'layer.{index}.weight': pad bits must be 0")
-    bits = np.unpackbits(packed, axis=1, count=inputs, bitorder="little")
-    return bits.view(bool), threshold.astype(np.int32)
+    bits = np.unpackbits(packed, axis=1, count=columns, bitorder="little")
+    if bistable:
+        bias = _tensor(tensors, f"layer.{index}.bias", np.int32, (rows,)).astype(np.int32)
+    if f"layer.{index}.gain" in tensors:
+        gain = _tensor(tensors, f"layer.{index}.gain", np.int32, (rows,)).astype(np.int32)
+    return LayerParts(kind, bits.view(bool), threshold.astype(np.int32), bias, gain)
 
 
 def _sizes(text: str) -> list[int]:
@@ -200,12 +243,12 @@ def _sizes(text: str) -> list[int]:
 
 
 def _kinds(metadata: dict[str, str]) -> list[Kind]:
-    """Layers of format 2."""
+    """Layers on maps."""
     entries = _json(metadata, "layers", list)
     kinds = []
     for index, entry in enumerate(entries):
         try:
-            kinds.append(kind_of(entry))
+            kinds.append(kind_of(entry, index))
         except ValueError as error:
             raise ValueError(
                 f"metadata 'layers': layer {index}: {printable(str(error), 200)}, "
@@ -214,13 +257,13 @@ def _kinds(metadata: dict[str, str]) -> list[Kind]:
     return kinds
 
 
-def _steps(text: str) -> int:
+def _steps(text: str, most: int) -> int:
     try:
         steps = whole_number(text)
     except ValueError:
         steps = 0
-    if limits.steps_fault(steps, pixels=False):
-        raise ValueError(f"steps must be in 1 … {limits.STEPS}, not {quoted(text)}")
+    if not 1 <= steps <= most:
+        raise ValueError(f"steps must be in 1 … {most}, not {quoted(text)}")
     return steps
 
 
@@ -247,29 +290,27 @@ def _json(metadata: dict[str, str], key: str, kind: type[_Kind]) -> _Kind:
     return value
 
 
-def _is_flat(encoder: LatencyEncoder | EventsEncoder) -> bool:
+def _is_flat(encoder: NetworkEncoder) -> bool:
     """Format 1 can hold it."""
-    if isinstance(encoder, LatencyEncoder):
-        return len(encoder.shape) == 2
-    return encoder.shape is None
+    if isinstance(encoder, EventsEncoder):
+        return encoder.shape is None
+    return isinstance(encoder, LatencyEncoder) and len(encoder.shape) == 2
 
 
-def _encoder_fields(encoder: LatencyEncoder | EventsEncoder) -> dict[str, Any]:
-    if isinstance(encoder, LatencyEncoder):
-        return {
-            "kind": "latency",
-            "shape": list(encoder.shape),
-            "pool": encoder.pool,
-            "silent_below": encoder.silent_below,
-        }
-    if encoder.shape is not None:
-        return {"kind": "events", "shape": list(encoder.shape)}
-    return {"kind": "events", "channels": encoder.channels}
+def _encoder_fields(encoder: NetworkEncoder) -> dict[str, Any]:
+    if isinstance(encoder, EventsEncoder):
+        if encoder.shape is not None:
+            return {"kind": "events", "shape": list(encoder.shape)}
+        return {"kind": "events", "channels": encoder.channels}
+    fields = {"shape": list(encoder.shape), "pool": encoder.pool}
+    if isinstance(encoder, PhaseEncoder):
+        return {"kind": "phase", **fields}
+    return {"kind": "latency", **fields, "silent_below": encoder.silent_below}
 
 
 def _encoder(
     tensors: dict[str, np.ndarray], metadata: dict[str, str], version: str
-) -> LatencyEncoder | EventsEncoder:
+) -> NetworkEncoder:
     fields = _json(metadata, "encoder", dict)
     select = None
     if "encoder.select" in tensors:
@@ -280,21 +321,26 @@ def _encoder(
         encoder = _build_encoder(fields.get("kind"), values, select)
     except (TypeError, ValueError) as error:
         raise ValueError(f"encoder: {printable(str(error), 200)}") from None
-    if encoder is None or (version == FORMATS[0] and not _is_flat(encoder)):
-        raise ValueError(
-            f"metadata 'encoder' must be a latency or an events encoder, "
-            f"not {quoted(metadata['encoder'])}"
-        )
+    bistable = version == FORMATS[2]
+    if (
+        encoder is None
+        or isinstance(encoder, PhaseEncoder) != bistable
+        or (version == FORMATS[0] and not _is_flat(encoder))
+    ):
+        wanted = "a phase encoder" if bistable else "a latency or an events encoder"
+        raise ValueError(f"metadata 'encoder' must be {wanted}, not {quoted(metadata['encoder'])}")
     return encoder
 
 
 def _build_encoder(
     kind: object, values: dict[str, Any], select: tuple[int, ...] | None
-) -> LatencyEncoder | EventsEncoder | None:
+) -> NetworkEncoder | None:
     """None if ``values`` are not those of this kind. Raises what the encoders do."""
     names = set(values)
     if kind == "latency" and names == {"shape", "pool", "silent_below"}:
         return LatencyEncoder(**values, select=select)
+    if kind == "phase" and names == {"shape", "pool"}:
+        return PhaseEncoder(**values, select=select)
     if kind != "events" or names not in ({"channels"}, {"shape"}):
         return None
     if select is not None:

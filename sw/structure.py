@@ -1,174 +1,70 @@
-"""The structure of a network: kinds of layers, the maps between them, and how people write both.
+"""The structure of a network: the maps between its layers, and how people and files write it.
 
 The units of a layer form a map ``(C, H, W)``; unit (c, y, x) has the index ``c·H·W + y·W + x``
 (docs/spec.md, "Maps"). A structure is written ``1x28x28-16c3p1-f2-32c3p1-f2-10``, the map of the
 inputs first: ``16c3s2p1`` is a convolution of 16 channels with kernel 3, stride 2 and padding 1,
 ``32c3x1`` one with a kernel of 3 rows and 1 column, ``f2`` first-spike pooling of 2 × 2, a number a
-dense layer. No arrays and no weights here. Standard library only.
+dense layer. Bistable networks have ``m2`` and ``a2``, pooling by the largest value and by the mean,
+and shortcuts: ``16c3p1+2x8`` also adds 8 times the output of two layers back.
+
+No arrays and no weights here. Standard library only.
 """
 
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sw import limits
+from sw.kinds import Conv, Dense, First, Kind, Map, Max, Pair, Pooling, Shortcut, Sum
 
 __all__ = [
+    "Coding",
     "Conv",
     "Dense",
     "First",
     "Kind",
     "Map",
+    "Max",
     "Pair",
+    "Pooling",
+    "Shortcut",
     "Structure",
+    "Sum",
     "attributes_of",
+    "coding_fault",
     "kind_of",
     "maps",
     "parse",
     "write",
 ]
 
-Map: TypeAlias = tuple[int, int, int]
-"""Channels, height, width."""
+Coding: TypeAlias = Literal["first-spike", "bistable"]
+"""What spikes mean: when a unit first fires, or the bits of its value."""
 
-Pair: TypeAlias = tuple[int, int]
-"""Down and across."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dense:
-    """Every unit sees every unit before it.
-
-    Parameters
-    ----------
-    units : int, at least 1
-    """
-
-    units: int
-
-    def __post_init__(self) -> None:
-        _check("Units", self.units, least=1)
-
-    def output(self, inputs: Map) -> Map:
-        """The map that this layer makes of ``inputs``."""
-        return self.units, 1, 1
-
-    def weights(self, inputs: Map) -> Pair:
-        """Rows and columns of the matrix of weights."""
-        return self.units, math.prod(inputs)
-
-    def __str__(self) -> str:
-        return str(self.units)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conv:
-    """Cross-correlation with one set of weights for all places (PyTorch's conv2d).
-
-    Parameters
-    ----------
-    channels : int, at least 1
-        Of the output.
-    kernel : (int, int), at least 1
-        Rows and columns.
-    stride : (int, int), at least 1
-    padding : (int, int, int, int), at least 0
-        Rows above and below, columns left and right, that never fire.
-    """
-
-    channels: int
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-
-    def __post_init__(self) -> None:
-        _check("Channels", self.channels, least=1)
-        _check("Kernel", self.kernel, least=1, count=2)
-        _check("Stride", self.stride, least=1, count=2)
-        _check("Padding", self.padding, least=0, count=4)
-
-    def output(self, inputs: Map) -> Map:
-        """The map that this layer makes of ``inputs``. Raises ValueError if the kernel is larger
-        than the padded map.
-        """
-        _, height, width = inputs
-        top, bottom, left, right = self.padding
-        padded = height + top + bottom, width + left + right
-        if self.kernel[0] > padded[0] or self.kernel[1] > padded[1]:
-            raise ValueError(
-                f"Kernel of {self} must not be larger than the padded map, "
-                f"{padded[0]} × {padded[1]}"
-            )
-        rows, columns = (
-            (edge - kernel) // stride + 1
-            for edge, kernel, stride in zip(padded, self.kernel, self.stride, strict=True)
-        )
-        return self.channels, rows, columns
-
-    def weights(self, inputs: Map) -> Pair:
-        """Rows and columns of the matrix of weights; columns in the order (c_in, ky, kx)."""
-        return self.channels, inputs[0] * math.prod(self.kernel)
-
-    def __str__(self) -> str:
-        text = f"{self.channels}c{_edges(self.kernel)}"
-        if self.stride != (1, 1):
-            text += f"s{_edges(self.stride)}"
-        top, bottom, left, right = self.padding
-        if (top, left) != (bottom, right):
-            text += f"p{top}.{bottom}.{left}.{right}"
-        elif any(self.padding):
-            text += f"p{_edges((top, left))}"
-        return text
-
-
-@dataclass(frozen=True, kw_only=True)
-class First:
-    """First-spike pooling: fires when the first unit of its window does, in the same step. Windows
-    lie side by side; what is left over at the right and at the bottom is dropped.
-
-    Parameters
-    ----------
-    kernel : (int, int), at least 1
-    """
-
-    kernel: Pair
-
-    def __post_init__(self) -> None:
-        _check("Kernel", self.kernel, least=1, count=2)
-
-    def output(self, inputs: Map) -> Map:
-        """The map that this layer makes of ``inputs``. Raises ValueError if no window fits in."""
-        channels, height, width = inputs
-        rows, columns = height // self.kernel[0], width // self.kernel[1]
-        if not rows * columns:
-            raise ValueError(
-                f"Window of {self} must not be larger than the map, {height} × {width}"
-            )
-        return channels, rows, columns
-
-    def weights(self, inputs: Map) -> None:
-        """None: it has none."""
-
-    def __str__(self) -> str:
-        return f"f{_edges(self.kernel)}"
-
-
-Kind: TypeAlias = Dense | Conv | First
-
-_KINDS: dict[str, Callable[..., Kind]] = {"dense": Dense, "conv": Conv, "first": First}
+_KINDS: dict[str, Callable[..., Kind]] = {
+    "dense": Dense,
+    "conv": Conv,
+    "first": First,
+    "max": Max,
+    "sum": Sum,
+}
 _ATTRIBUTES = {
     "dense": {"units"},
     "conv": {"channels", "kernel", "stride", "padding"},
     "first": {"kernel"},
+    "max": {"kernel"},
+    "sum": {"kernel"},
 }
 _CONV = re.compile(
     r"([0-9]{1,7})c([0-9]{1,7})(?:x([0-9]{1,7}))?(?:s([0-9]{1,7})(?:x([0-9]{1,7}))?)?"
     r"(?:p([0-9]{1,7})(?:x([0-9]{1,7})|\.([0-9]{1,7})\.([0-9]{1,7})\.([0-9]{1,7}))?)?"
 )
-_FIRST = re.compile(r"f([0-9]{1,7})(?:x([0-9]{1,7}))?")
+_POOLING = re.compile(r"([fma])([0-9]{1,7})(?:x([0-9]{1,7}))?")
+_POOLINGS: dict[str, Callable[..., Kind]] = {kind.letter: kind for kind in (First, Max, Sum)}
+_SHORTCUT = re.compile(r"([^+]*)\+([0-9]{1,7})(?:x([0-9]{1,7}))?")
 
 
 def maps(inputs: Map, kinds: Sequence[Kind]) -> list[Map]:
@@ -195,6 +91,8 @@ def maps(inputs: Map, kinds: Sequence[Kind]) -> list[Map]:
             after = kind.output(result[-1])
         except ValueError as error:
             raise ValueError(f"Layer {index}: {error}") from None
+        if isinstance(kind, (Dense, Conv)) and kind.shortcut is not None:
+            _check_shortcut(index, kind.shortcut, result, after)
         weights += math.prod(kind.weights(result[-1]) or (0,))
         result.append(after)
     for what, count, most in (
@@ -204,6 +102,20 @@ def maps(inputs: Map, kinds: Sequence[Kind]) -> list[Map]:
         if count > most:
             raise ValueError(f"{what} must be at most {most:,}, not {count:,}")
     return result
+
+
+def coding_fault(coding: Coding, kinds: Sequence[Kind]) -> str | None:
+    """What a network of this ``coding`` cannot have among ``kinds``, as a message; None if it can
+    have all of them.
+    """
+    for index, kind in enumerate(kinds):
+        if coding == "first-spike" and isinstance(kind, (Max, Sum)):
+            return f"Layer {index}, {kind}, is of bistable networks; a first-spike one has f"
+        if coding == "bistable" and isinstance(kind, First):
+            return f"Layer {index}, {kind}, is of first-spike networks; a bistable one has m or a"
+        if coding == "first-spike" and not isinstance(kind, Pooling) and kind.shortcut is not None:
+            return f"Layer {index}, {kind}: only bistable networks have shortcuts"
+    return None
 
 
 def write(inputs: Map, kinds: Sequence[Kind]) -> str:
@@ -224,7 +136,7 @@ class Structure:
     Parameters
     ----------
     inputs : Map
-    kinds : tuple of Dense, Conv or First
+    kinds : tuple of Kind
 
     Raises
     ------
@@ -275,8 +187,8 @@ def parse(text: str) -> tuple[Kind, ...]:
     return tuple(_parse(entry) for entry in re.split("[-,]", text))
 
 
-def kind_of(attributes: object) -> Kind:
-    """The layer of a network file's ``attributes``, see :func:`attributes_of`.
+def kind_of(attributes: object, index: int) -> Kind:
+    """Layer ``index`` of a network file by its ``attributes``, see :func:`attributes_of`.
 
     Raises
     ------
@@ -289,26 +201,60 @@ def kind_of(attributes: object) -> Kind:
     if name not in _KINDS:
         raise ValueError(f"unknown kind of layer; known are {', '.join(_KINDS)}")
     values = {key: value for key, value in attributes.items() if key != "kind"}
+    shortcut = values.pop("shortcut", None) if name in ("dense", "conv") else None
     if set(values) != _ATTRIBUTES[name]:
         raise ValueError(f"a layer {name!r} must have {', '.join(sorted(_ATTRIBUTES[name]))}")
     lists = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
     }
+    if shortcut is not None:
+        if not isinstance(shortcut, dict) or set(shortcut) != {"from", "gain"}:
+            raise ValueError("a shortcut must have from and gain")
+        source = shortcut["from"]
+        if isinstance(source, bool) or not isinstance(source, int) or not -1 <= source < index:
+            raise ValueError(f"a shortcut must come from -1 … {index - 1}")
+        lists["shortcut"] = Shortcut(back=index - source, gain=shortcut["gain"])
     return _KINDS[name](**lists)
 
 
-def attributes_of(kind: Kind) -> dict[str, Any]:
-    """The layer as a network file has it, such as ``{"kind": "first", "kernel": [2, 2]}``."""
+def attributes_of(kind: Kind, index: int) -> dict[str, Any]:
+    """Layer ``index`` as a network file has it, such as ``{"kind": "first", "kernel": [2, 2]}``."""
     name = type(kind).__name__.lower()
-    values = {key: list(v) if isinstance(v, tuple) else v for key, v in vars(kind).items()}
+    attributes = dict(vars(kind))
+    shortcut = attributes.pop("shortcut", None)
+    values = {key: list(v) if isinstance(v, tuple) else v for key, v in attributes.items()}
+    if shortcut is not None:
+        values["shortcut"] = {"from": shortcut.source(index), "gain": shortcut.gain}
     return {"kind": name, **values}
 
 
+def _check_shortcut(index: int, shortcut: Shortcut, before: Sequence[Map], after: Map) -> None:
+    """Raises ValueError unless the shortcut of layer ``index`` adds a map of the shape ``after``;
+    ``before`` are the maps of the inputs and of the layers before it.
+    """
+    source = shortcut.source(index)
+    if source < -1:
+        raise ValueError(
+            f"Layer {index}: a shortcut must come from at most {index + 1} layers back, "
+            f"not {shortcut.back}"
+        )
+    if before[source + 1] != after:
+        given, wanted = (" × ".join(map(str, each)) for each in (before[source + 1], after))
+        raise ValueError(
+            f"Layer {index}: a shortcut must have the layer's shape, {wanted}, not {given}"
+        )
+
+
 def _parse(text: str) -> Kind:
+    if match := _SHORTCUT.fullmatch(text):
+        kind = _parse(match[1])
+        if isinstance(kind, (Dense, Conv)):
+            shortcut = Shortcut(back=int(match[2]), gain=int(match[3] or 1))
+            return replace(kind, shortcut=shortcut)
     if re.fullmatch(r"[0-9]{1,7}", text):
         return Dense(units=int(text))
-    if match := _FIRST.fullmatch(text):
-        return First(kernel=_pair(match[1], match[2]))
+    if match := _POOLING.fullmatch(text):
+        return _POOLINGS[match[1]](kernel=_pair(match[2], match[3]))
     if match := _CONV.fullmatch(text):
         channels, rows, columns, down, across, top, left, *rest = match.groups()
         padding = (0, 0, 0, 0)
@@ -326,28 +272,9 @@ def _parse(text: str) -> Kind:
         )
     raise ValueError(
         f"a layer must be a number of units, a convolution such as 16c3p1 or 8c5s2, or a pooling "
-        f"such as f2, not {text[:40]!r}"
+        f"such as f2, m2 or a2, not {text[:40]!r}"
     )
 
 
 def _pair(down: str, across: str | None) -> Pair:
     return int(down), int(across or down)
-
-
-def _edges(pair: Pair) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
-
-
-def _check(what: str, value: object, *, least: int, count: int = 0) -> None:
-    """Raises ValueError unless ``value`` is an integer, or ``count`` of them, in range."""
-    values = value if count else (value,)
-    if (
-        not isinstance(values, tuple)
-        or (count and len(values) != count)
-        or not all(
-            isinstance(n, int) and not isinstance(n, bool) and least <= n <= limits.UNITS
-            for n in values
-        )
-    ):
-        wanted = f"{count} integers" if count else "an integer"
-        raise ValueError(f"{what} must be {wanted} in {least} … {limits.UNITS:,}, not {value!r}")

@@ -10,14 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.encoder import NetworkEncoder
 from sw.network import PROVENANCE, Layer, Network
 from sw.structure import Conv, Dense, Kind, maps
 
 __all__ = ["narrowed", "stand_in"]
 
 
-def stand_in(encoder: LatencyEncoder | EventsEncoder, kinds: Sequence[Kind], steps: int) -> Network:
+def stand_in(encoder: NetworkEncoder, kinds: Sequence[Kind], steps: int) -> Network:
     """A network of these layers. Raises ValueError for what does not chain."""
     layers = []
     for kind, before in zip(kinds, maps(encoder.map, kinds), strict=False):

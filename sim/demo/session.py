@@ -17,7 +17,7 @@ from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.provenance import MADE_OF, kind_of, reading_of
 from sw.data.raw import Kind
-from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, Spikes
+from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, NetworkEncoder, Spikes
 from sw.network import Network
 from sw.structure import Map
 
@@ -211,7 +211,7 @@ class Session:
         }
 
 
-def _places(encoder: LatencyEncoder | EventsEncoder) -> Json:
+def _places(encoder: NetworkEncoder) -> Json:
     """As :func:`_grid`, of the inputs; of selected pixels where they lie in the image."""
     if isinstance(encoder, EventsEncoder) or encoder.select is None:
         return _grid(encoder.map)

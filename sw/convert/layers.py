@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sw.convert.errors import ConversionError
-from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
+from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, NetworkEncoder
 from sw.fold import fold
 from sw.network import Layer, Network
 
@@ -283,7 +283,7 @@ def read_out(stage: Stage, *, equal_scales: bool) -> Layer:
     return Layer(weight=layer.weight, threshold=threshold.astype(np.int32))
 
 
-def most_spikes(encoder: LatencyEncoder | EventsEncoder) -> int:
+def most_spikes(encoder: NetworkEncoder) -> int:
     """Spikes that the first layer gets at most."""
     return _EVENTS if isinstance(encoder, EventsEncoder) else encoder.inputs
 

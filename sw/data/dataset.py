@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sw.encoder import Encoder, LatencyEncoder
+from sw.encoder import Encoder, ImageEncoder
 from sw.structure import Map
 
 __all__ = ["Dataset", "split"]
@@ -116,7 +116,7 @@ class Dataset:
 
     def like(self, encoder: Encoder) -> "Dataset":
         """In the form that ``encoder`` takes."""
-        if not isinstance(encoder, LatencyEncoder) or len(encoder.shape) == 2:
+        if not isinstance(encoder, ImageEncoder) or len(encoder.shape) == 2:
             return self.stacked()
         data = self.on_maps()
         return data if len(data.shape) == 3 else data._with(lambda images: images[..., None])
@@ -142,7 +142,7 @@ class Dataset:
     def examples(self) -> str:
         """What it holds, as text; as ``examples`` of an encoder says what it takes."""
         shape = self.map_size if self.maps == 1 else (self.maps, *self.map_size)
-        return LatencyEncoder(shape=shape).examples
+        return ImageEncoder(shape=shape).examples
 
     @property
     def train_inputs(self) -> np.ndarray:
@@ -156,7 +156,7 @@ class Dataset:
 
     def fits(self, encoder: Encoder) -> bool:
         """Whether ``encoder`` takes these images."""
-        return isinstance(encoder, LatencyEncoder) and encoder.shape == self.shape
+        return isinstance(encoder, ImageEncoder) and encoder.shape == self.shape
 
     def test_part(self, steps: int, count: int | None = None) -> np.ndarray:
         """The first ``count`` test images (all without it), as a network takes them; they are the

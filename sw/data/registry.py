@@ -28,7 +28,7 @@ from sw.data import (
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.provenance import reading_of
-from sw.encoder import LatencyEncoder, Spikes
+from sw.encoder import ImageEncoder, Spikes
 from sw.network import Network
 from sw.selection import TRAINED_ON, Selection
 
@@ -162,7 +162,7 @@ def _reading_for(network: Network) -> Mapping[str, Any]:
     three channels.
     """
     reading, encoder = reading_of(network), network.encoder
-    channels = encoder.channels if isinstance(encoder, LatencyEncoder) else 1
+    channels = encoder.channels if isinstance(encoder, ImageEncoder) else 1
     if channels == (6 if reading.get("off_channel") else 3):
         return {"grey": False, **reading}
     return reading
@@ -203,7 +203,7 @@ def check(network: Network, data: Dataset | EventDataset) -> None:
     remedy = "name the data set that it was trained on, with --dataset or in its provenance"
     if (
         isinstance(data, Dataset)
-        and isinstance(encoder, LatencyEncoder)
+        and isinstance(encoder, ImageEncoder)
         and (data.maps, data.reading.get("grey")) == (3, False)
         and encoder.shape in (data.map_size, (1, *data.map_size))
     ):

@@ -16,7 +16,7 @@ from sw.network import file_name
 from sw.rules import RULES
 from sw.rules.settings import check, listing, settings_of
 from sw.selection import Selection
-from sw.structure import Conv, First
+from sw.structure import Kind
 
 __all__ = ["arguments", "prepared"]
 
@@ -176,7 +176,7 @@ def _distillation(settings: dict[str, Any]) -> Distillation:
     return Distillation(**settings)
 
 
-def _layers(text: str) -> tuple[int | Conv | First, ...]:
+def _layers(text: str) -> tuple[int | Kind, ...]:
     try:
         return hidden_layers(text)
     except ValueError as error:

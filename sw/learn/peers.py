@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sw.structure import Conv, First, Structure
+from sw.structure import Conv, Pooling, Structure
 
 __all__ = ["half_spikingjelly_network", "snntorch_network", "spikingjelly_network"]
 
@@ -91,7 +91,7 @@ def _synapses(structure: Structure) -> list[list[nn.Module]]:
     if not structure.dense:
         waiting.append(nn.Unflatten(1, structure.inputs))
     for kind, inputs in zip(structure.kinds, structure.maps, strict=False):
-        if isinstance(kind, First):
+        if isinstance(kind, Pooling):
             waiting.append(nn.MaxPool2d(kind.kernel))
             continue
         if isinstance(kind, Conv):

@@ -19,7 +19,7 @@ from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.teacher import Distillation
 from sw.rules import RULES
 from sw.rules.settings import Value, check, settings_of
-from sw.structure import Conv, Dense, First, Kind, parse
+from sw.structure import Dense, Kind, parse
 
 __all__ = ["MAPS", "PRESETS", "Recipe", "hidden_layers", "preset"]
 
@@ -36,7 +36,7 @@ class Recipe:
     ----------
     dataset : str
         A name, or the path of one's own data.
-    hidden : tuple of int, Conv or First
+    hidden : tuple of int or Kind
         The hidden layers; a number is a dense layer of so many units.
     steps : int, 1 … 256
         T; a power of two where the data set holds images.
@@ -74,7 +74,7 @@ class Recipe:
     """
 
     dataset: str
-    hidden: tuple[int | Conv | First, ...]
+    hidden: tuple[int | Kind, ...]
     steps: int
     epochs: int
     rate: float
@@ -237,11 +237,14 @@ PRESETS["caltech_edges"] = replace(
 )
 
 
-def hidden_layers(text: str) -> tuple[int | Conv | First, ...]:
+def hidden_layers(text: str) -> tuple[int | Kind, ...]:
     """What ``Recipe.hidden`` has for ``text``, such as "16c3p1-f2-128". Raises ValueError as
     :func:`sw.structure.parse`.
     """
-    return tuple(kind.units if isinstance(kind, Dense) else kind for kind in parse(text))
+    return tuple(
+        kind.units if isinstance(kind, Dense) and kind.shortcut is None else kind
+        for kind in parse(text)
+    )
 
 
 MAPS: dict[str, tuple[float, Mapping[str, Value]]] = {

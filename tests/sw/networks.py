@@ -8,7 +8,7 @@ import numpy as np
 from sw import structure
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
-from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.encoder import EventsEncoder, LatencyEncoder, PhaseEncoder, Spikes
 from sw.network import Layer, Network
 
 PROVENANCE = {
@@ -56,6 +56,42 @@ def map_network(rng, text, steps, encoder, low=-1, high=3):
                 weight=rng.random((rows, columns)) < 0.5,
                 threshold=rng.integers(low, high + 1, rows).astype(np.int32),
                 kind=kind,
+            )
+        )
+    return Network(
+        name="random",
+        steps=steps,
+        encoder=encoder,
+        layers=tuple(layers),
+        labels=tuple(map(str, range(len(layers[-1].threshold)))),
+        provenance=PROVENANCE,
+    )
+
+
+def bistable_network(rng, text, steps, shape, **encoder):
+    """A bistable network of the structure ``text``, without the inputs, whose values fill their
+    range: random signs, biases, gains and thresholds.
+    """
+    encoder = PhaseEncoder(shape=shape, **encoder)
+    kinds = structure.parse(text)
+    layers = []
+    for index, (kind, before) in enumerate(
+        zip(kinds, structure.maps(encoder.map, kinds), strict=False)
+    ):
+        if isinstance(kind, structure.Pooling):
+            layers.append(Layer(kind=kind))
+            continue
+        rows, columns = kind.weights(before)
+        gain = 2 ** rng.integers(0, 4, rows)
+        spread = 1 + gain * int(np.sqrt(columns))  # of U, for values around 1
+        theta = rng.integers(1, 1 + spread) if index < len(kinds) - 1 else np.ones(rows)
+        layers.append(
+            Layer(
+                weight=rng.random((rows, columns)) < 0.5,
+                threshold=theta.astype(np.int32),
+                kind=kind,
+                bias=rng.integers(-spread, 2**steps * spread).astype(np.int32),
+                gain=gain.astype(np.int32),
             )
         )
     return Network(

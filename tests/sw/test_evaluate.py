@@ -6,9 +6,9 @@ import sys
 from dataclasses import replace
 
 import pytest
-from networks import image_network, map_network, random_network, speech
+from networks import bistable_network, image_network, map_network, random_network, speech
 
-from sim import golden
+from sim import bistable, golden
 from sw import evaluate
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
@@ -93,6 +93,23 @@ def test_a_name_forges_no_line(rng, tmp_path, capsys):
     with pytest.raises(UserError) as refused:
         evaluate.main([str(tmp_path / "forged"), "--dataset", "nosuch"])
     assert str(refused.value).isprintable()
+
+
+def test_bistable(rng, tmp_path, capsys, digits):
+    """Its own lines; classes and strict accuracy as its golden model has them."""
+    network = bistable_network(rng, "4c3p1-m2-10", 3, (1, 8, 8))
+    network.save(tmp_path / "b.safetensors")
+    evaluate.main([str(tmp_path / "b.safetensors"), "--json", str(tmp_path / "f.json")])
+    figures = json.loads((tmp_path / "f.json").read_text())
+    answer = bistable.run_inputs(network, digits.test_images[..., None])
+    right = (answer.label == digits.test_labels) & (answer.margin > 0)
+    assert figures["accuracy"] == right.mean()
+    assert figures["decision_step_mean"] == 6.0
+    assert 4 <= figures["certain_step_mean"] <= 6
+    out = capsys.readouterr().out
+    assert "random: 1x8x8-4c3p1-m2-10, 3 steps, digits" in out
+    assert "accuracy, strict (a tie is wrong)" in out
+    assert [line.split()[0] for line in out.splitlines()[-2:]] == ["4c3p1", "m2"]
 
 
 def test_events(rng):

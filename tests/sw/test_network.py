@@ -112,8 +112,8 @@ TENSORS = {
     "select dtype": ("encoder.select", np.zeros(11, np.uint8), "'encoder.select' must be int32"),
 }
 METADATA = {
-    "format": ({"format": "ttfs-1bit/3"}, "'ttfs-1bit/1' or 'ttfs-1bit/2', not 'ttfs-1bit/3'"),
-    "no format": ({"format": None}, "format must be 'ttfs-1bit/1' or 'ttfs-1bit/2', not None"),
+    "format": ({"format": "ttfs-1bit/3"}, "'ttfs-1bit/2' or 'phase-1bit/1', not 'ttfs-1bit/3'"),
+    "no format": ({"format": None}, "'ttfs-1bit/2' or 'phase-1bit/1', not None"),
     "no labels": ({"labels": None}, "metadata 'labels' is missing"),
     "no provenance": ({"provenance": None}, "metadata 'provenance' is missing"),
     "steps 0": ({"steps": "0"}, "steps must be in 1 … 256, not '0'"),

@@ -165,7 +165,7 @@ NESTED = "[" * 1000 + "]" * 1000
 MEMORY = {
     "layers of 8 MB": (lambda: file_of((9, 3), layers="1-" * 4_000_000 + "1"), "header must have"),
     "layers of 900 kB": (lambda: file_of((9, 3), layers="1-" * 450_000 + "1"), "'layers' must be"),
-    "many tensors": (lambda: file_of((1,) * 66), "130 tensors"),
+    "many tensors": (lambda: file_of((1,) * 130), "258 tensors"),
     "many layers": (lambda: file_of((9, 3), layers="-".join("1" * 66)), "of at most 64 layers"),
     "wide": (lambda: file_of((1, 2**20 + 1)), "Units of a layer must be at most 1,048,576, not"),
     "heavy": (lambda: file_of((8193, 4096, 3)), "Weights must be at most 33,554,432, not"),

@@ -115,7 +115,8 @@ FLAT = {"units": 3, "channels": None, "kernel": None, "stride": None, "padding":
 FAULTS = {
     "text of format 1": ({"layers": "48-5-4"}, "metadata 'layers' must be a JSON list"),
     "no layers": ({"layers": "[]"}, "Layers must be at least one, not none"),
-    "unknown kind": (edited(1, kind="max"), "layer 1: unknown kind of layer; known are dense"),
+    "unknown kind": (edited(1, kind="mean"), "layer 1: unknown kind of layer; known are dense"),
+    "of another coding": (edited(1, kind="max"), "Layer 1, m2, is of bistable networks"),
     "unknown attribute": (edited(0, groups=2), "layer 0: a layer 'conv' must have channels"),
     "missing attribute": (edited(0, padding=None), "layer 0: a layer 'conv' must have"),
     "stride 0": (edited(0, stride=[0, 1]), r"layer 0: Stride must be 2 integers in 1 …"),

@@ -16,7 +16,7 @@ from amaranth.lib import wiring
 from hw.rtl.engines.base import Engine
 from hw.rtl.memories import BlockMemory
 from sw.cli import UserError
-from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
+from sw.encoder import Inputs, NetworkEncoder
 from sw.network import Network
 
 __all__ = ["MOST_EVENTS", "Input", "Place"]
@@ -33,7 +33,7 @@ class Input(ABC):
 
     Parameters
     ----------
-    encoder : LatencyEncoder or EventsEncoder
+    encoder : NetworkEncoder
         The network's, of the class ``encodes``.
     pixels : int
         Pixel lanes, where it takes pixels: so many per cycle.
@@ -41,7 +41,7 @@ class Input(ABC):
         Where its units may fire more than once: spikes of an inference, at most.
     """
 
-    encoder: LatencyEncoder | EventsEncoder
+    encoder: NetworkEncoder
     pixels: int
     most_events: int
 

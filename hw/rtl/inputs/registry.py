@@ -3,7 +3,7 @@
 from hw.rtl.inputs.base import MOST_EVENTS, Input
 from hw.rtl.inputs.events import Events
 from hw.rtl.inputs.pixels import Pixels
-from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.encoder import NetworkEncoder
 
 __all__ = ["INPUTS", "find_input"]
 
@@ -14,7 +14,7 @@ INPUTS: tuple[type[Input], ...] = (
 
 
 def find_input(
-    encoder: LatencyEncoder | EventsEncoder, *, pixels: int = 1, most_events: int = MOST_EVENTS
+    encoder: NetworkEncoder, *, pixels: int = 1, most_events: int = MOST_EVENTS
 ) -> Input:
     """What a network with that ``encoder`` takes; the rest as for :class:`Input`."""
     (kind,) = (kind for kind in INPUTS if kind.encodes is type(encoder))

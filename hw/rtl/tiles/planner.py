@@ -10,7 +10,7 @@ from hw.rtl.tiles.plan import LIST_WORDS, MOST_STEPS, Axis, SpikeMap, TiledLayer
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
 from sw.network import Layer, Network
-from sw.structure import Conv, Dense, First
+from sw.structure import Conv, Dense, First, Kind
 
 __all__ = ["plan_network"]
 
@@ -60,7 +60,7 @@ def _refuse(network: Network, reason: str) -> NoReturn:
     raise UserError(f"network {network.name!r}: {reason}")
 
 
-def _grid(kinds: Sequence[Conv | Dense | First], lanes: int, classes: int) -> tuple[int, int]:
+def _grid(kinds: Sequence[Kind], lanes: int, classes: int) -> tuple[int, int]:
     """B_h and B_w: as many places as a spike reaches, and the output layer is one tile."""
     convs = [kind for kind in kinds if isinstance(kind, Conv)]
     down = max((-(-kind.kernel[0] // kind.stride[0]) for kind in convs), default=1)

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sw.structure import Conv, Dense, First, Map, Pair, Structure
+from sw.structure import Conv, Dense, Map, Pair, Pooling, Structure
 
 __all__ = [
     "CHUNK",
@@ -126,7 +126,7 @@ def blocks(structure: Structure) -> tuple[Pair, list[Block]]:
     for kind, inputs, output in zip(
         structure.kinds, structure.maps, structure.maps[1:], strict=False
     ):
-        if not isinstance(kind, First):
+        if not isinstance(kind, Pooling):
             result.append(Block(kind, inputs, output, (1, 1)))
             continue
         window = result[-1].window if result else before
