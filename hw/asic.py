@@ -2,17 +2,23 @@
 
 from collections.abc import Sequence
 
+from hw.explore.measure import Observation
 from hw.flow.asic.flow import STEPS, run_flow
 from hw.flow.asic.pdk import find_pdk, pdk_names
 from hw.rtl.config import config_for, engine_names
 from sw.cli import run, table, write_json
-from sw.flags import megahertz, parser
+from sw.flags import megahertz, parser, positive_int
 from sw.network import find
+from sw.selection import Selection
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = parser("Take a network through an ASIC flow with an open library.", build=True)
+    options = parser(
+        "Take a network through an ASIC flow with an open library.",
+        dataset="the one the network was trained on",
+        build=True,
+    )
     options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument(
         "--pdk", default="osu018", help=f"cell library: {pdk_names()} (default: %(default)s)"
@@ -22,17 +28,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--clock", metavar="MHZ", type=megahertz, help="clock (default: the library's)"
     )
     options.add_argument(
-        "--until", choices=STEPS, default=STEPS[-1], help="the last step (default: %(default)s)"
+        "--images",
+        metavar="N",
+        type=positive_int,
+        default=100,
+        help="test images that the gates are simulated on (default: %(default)s)",
+    )
+    options.add_argument(
+        "--active",
+        metavar="N",
+        type=positive_int,
+        default=20,
+        help="of these, how many power is estimated from (default: %(default)s)",
+    )
+    options.add_argument(
+        "--until", choices=list(STEPS), help=f"the last step (default: {list(STEPS)[-1]})"
     )
     args = options.parse_args(arguments)
     pdk = find_pdk(args.pdk)
     network = find(args.network)
+    observation = Observation(network, Selection.of(args), config_for(network, args.engine))
     report = run_flow(
-        network,
-        config_for(network, args.engine),
+        observation,
         pdk,
         clock=args.clock or pdk.clock,
-        until=args.until,
+        until=args.until or list(STEPS)[-1],
+        images=args.images,
+        active=args.active,
         build_dir=args.build_dir,
         log=(lambda text: None) if args.quiet else (lambda text: print(text, flush=True)),
     )

@@ -8,22 +8,33 @@ gate, and the period that it is to reach.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hw.flow.asic.pdk import Pdk
 from hw.flow.asic.step import cached
 from hw.flow.errors import ToolFailedError
 from hw.flow.implement import sha256_of
 from hw.flow.tools import run_tool, tool_version
+from sw.cli import write_json
 from sw.record import Record
 
-__all__ = ["CELLS", "NETLIST", "Area", "Synthesis", "block_of", "synthesise"]
+__all__ = [
+    "BLOCKS",
+    "CELLS",
+    "CELLS_JSON",
+    "NETLIST",
+    "Area",
+    "Synthesis",
+    "block_of",
+    "synthesise",
+]
 
 NETLIST = "netlist.v"  # with the ports of the source, for simulation
-CELLS = "cells.v"  # the same cells, each port of one bit, for timing and layout
+CELLS = "cells.v"  # the same cells, each port of one bit, for timing
+CELLS_JSON = "cells.json"  # that as JSON, for layout
+BLOCKS = "blocks.json"  # the names of the cells of each block
 
 # Each block is mapped on its own, so that its area is known. Full adders are found in the gates
 # that popcounts become: the library's own are smaller than what ABC makes of their parts.
@@ -34,11 +45,11 @@ _SCRIPT = """
     dfflibmap -liberty {liberty} {unused}; opt_clean;
     abc -liberty {liberty} -constr abc.constr -D {picoseconds} {unused}; opt_clean -purge;
     rename -enumerate -pattern gate%; setattr -mod -unset keep_hierarchy *; flatten -noscopeinfo;
-    opt_clean -purge; write_json netlist.json;
+    opt_clean -purge; write_json named.json;
     rename -unescape; splitnets; insbuf -buf {buffer} {input_pin} {output_pin}; opt_clean -purge;
     rename -enumerate -pattern buffer%; rename -unescape; check -assert -mapped;
     write_verilog -noattr -noexpr -nohex -simple-lhs {netlist};
-    splitnets -ports; rename -unescape;
+    splitnets -ports; rename -unescape; write_json {bits};
     write_verilog -noattr -noexpr -nohex -simple-lhs {cells}
 """
 _ADDERS = """
@@ -67,7 +78,7 @@ class Area(Record):
     Parameters
     ----------
     block : str
-        Name of the instance; ``top`` for what lies in none.
+        See :func:`block_of`.
     cells, flip_flops : int
     um2 : float
         Sum of the cells' areas in µm², without the space between them.
@@ -152,30 +163,41 @@ def synthesise(verilog: str, *, top: str, pdk: Pdk, folder: Path, period_ns: flo
             output_pin=pdk.output_pin,
             netlist=NETLIST,
             cells=CELLS,
+            bits=CELLS_JSON,
         )
         log = work / "yosys.log"
         run_tool("yosys", ["-q", "-p", script], cwd=work, log=log, makes=CELLS)
-        netlist = json.loads((work / "netlist.json").read_text(encoding="utf-8"))
-        (work / "netlist.json").unlink()
-        cells = netlist["modules"][top]["cells"]
-        unknown = sorted({each["type"] for each in cells.values()} - set(pdk.areas))
+        named = _cells(work / "named.json", top)
+        (work / "named.json").unlink()
+        blocks = {name.replace(".", "_"): block_of(name) for name in named}
+        cells = _cells(work / CELLS_JSON, top)
+        unknown = sorted(set(cells.values()) - set(pdk.areas))
         if unknown:
             raise ToolFailedError("yosys", f"{unknown[0]} is no cell of {pdk.name}", log)
-        return _counted(cells, pdk, period_ns)
+        members: dict[str, dict[str, str]] = defaultdict(dict)
+        for name, kind in cells.items():
+            members[blocks.get(name, "top")][name] = kind
+        write_json(work / BLOCKS, {block: sorted(names) for block, names in members.items()})
+        return _counted({block: names.values() for block, names in members.items()}, pdk, period_ns)
 
     return cached(folder, inputs, Synthesis, make)
 
 
 def block_of(instance: str) -> str:
-    """The block that a cell belongs to, by its hierarchical name: the innermost instance."""
-    path = instance.split(".")
-    return path[-2] if len(path) > 1 else "top"
+    """The block that a cell belongs to, by its hierarchical name: the instances around it, without
+    the core around them all.
+    """
+    path = instance.split(".")[:-1]
+    return ".".join(path[1:] if path[0:1] == ["core"] and len(path) > 1 else path) or "top"
 
 
-def _counted(cells: dict[str, Any], pdk: Pdk, period_ns: float) -> Synthesis:
-    blocks: dict[str, list[str]] = defaultdict(list)
-    for name, cell in cells.items():
-        blocks[block_of(name)].append(cell["type"])
+def _cells(path: Path, top: str) -> dict[str, str]:
+    """The kind of each cell, by its name, of the netlist in a JSON file of Yosys."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["modules"][top]["cells"]
+    return {name: cell["type"] for name, cell in cells.items()}
+
+
+def _counted(blocks: Mapping[str, Iterable[str]], pdk: Pdk, period_ns: float) -> Synthesis:
     areas = [_area(block, kinds, pdk) for block, kinds in blocks.items()]
     everything = [kind for kinds in blocks.values() for kind in kinds]
     return Synthesis(

@@ -3,11 +3,10 @@
 import re
 
 import pytest
+from library import library
 
-from hw.flow.asic.pdk import find_pdk
 from hw.flow.asic.synthesis import CELLS, NETLIST, block_of, synthesise
 from hw.flow.errors import ToolFailedError
-from sw.cli import UserError
 
 # A full adder in one block, two registers in another, and a gate in the top.
 SOURCE = """
@@ -28,12 +27,7 @@ endmodule
 
 @pytest.fixture(scope="module")
 def pdk():
-    found = find_pdk("osu018")
-    try:
-        found.file("lib")
-    except UserError as error:
-        pytest.skip(str(error))
-    return found
+    return library()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +76,13 @@ def test_verilog_that_is_wrong_is_yosys_own_line(pdk, tmp_path):
 
 @pytest.mark.parametrize(
     ("instance", "block"),
-    [("gate1", "top"), ("core.gate1", "core"), ("core.fire_0.gate12", "fire_0")],
+    [
+        ("gate1", "top"),
+        ("core.gate1", "core"),
+        ("core.fire_0.gate12", "fire_0"),
+        ("core.orderer.links.gate3", "orderer.links"),
+        ("chip.core.gate3", "chip.core"),
+    ],
 )
-def test_a_cell_belongs_to_the_innermost_instance(instance, block):
+def test_a_cell_belongs_to_the_instances_around_it(instance, block):
     assert block_of(instance) == block

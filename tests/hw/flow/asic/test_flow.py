@@ -1,0 +1,120 @@
+"""A network through the flow, and what refuses it."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from library import library
+from samples import events_network, image_network, random_images, random_spikes
+
+from hw.asic import main
+from hw.explore.measure import Observation
+from hw.flow.asic import gates, programs
+from hw.flow.asic.flow import STEPS, run_flow
+from hw.rtl.config import find_config
+from sw.cli import UserError
+
+SMALL = {"shape": (2, 2), "hidden": (3,), "classes": 2, "steps": 2}
+
+
+def observed(network, inputs, engine="popcount"):
+    """An observation of data that are given."""
+    result = Observation(network, config=find_config(engine))
+    result.__dict__["data"] = (inputs, np.zeros(len(inputs), int))
+    return result
+
+
+def flow(observation, folder, until="power", pdk="osu018", images=6):
+    return run_flow(
+        observation,
+        library(*{name for names in STEPS.values() for name in names}, name=pdk),
+        clock=50_000_000,
+        until=until,
+        images=images,
+        active=2,
+        build_dir=folder,
+        log=lambda text: None,
+    )
+
+
+@pytest.fixture
+def observation(rng):
+    network = image_network(rng, **SMALL)
+    return observed(network, random_images(rng, network, 8))
+
+
+def test_a_small_network_up_to_power(observation, tmp_path):
+    report = flow(observation, tmp_path)
+    assert (report.simulation.images, report.simulation.mismatches) == (6, 0)
+    assert report.timing.setup_slack_ns > 0
+    assert 0 < report.power.toggles < 1
+    # A cycle of each flip-flop's clock takes 0.1 … 0.5 pJ in the library, at 50 MHz.
+    flip_flops = report.synthesis.total.flip_flops
+    assert 0.1 < report.power.sequential / (flip_flops * 0.05) < 0.6
+    (path,) = tmp_path.glob("asic/*/report.json")
+    assert json.loads(path.read_text())["power"]["milliwatts"] == report.power.milliwatts
+
+
+def test_a_fault_in_the_netlist_is_counted(observation, tmp_path):
+    report = flow(observation, tmp_path, until="simulation")
+    (netlist,) = tmp_path.glob("asic/*/synthesis/netlist.v")
+    text = netlist.read_text()
+    # The label's lowest bit, inverted on its way out.
+    pin = re.search(r"\.Y\(result_label(\[0\])?\)|\.Q\(result_label(\[0\])?\)", text)
+    broken = tmp_path / "broken.v"
+    broken.write_text(
+        text.replace(
+            pin[0], pin[0].replace("result_label", "bad_label").replace("[0]", "")
+        ).replace(
+            "endmodule",
+            "  wire bad_label;\n  INVX1 fault (.A(bad_label), .Y(result_label));\nendmodule",
+        )
+    )
+    simulation = gates.simulate(
+        broken,
+        observation,
+        top="firstspike",
+        pdk=library("vvp"),
+        period_ns=20,
+        images=6,
+        active=2,
+        folder=tmp_path / "broken",
+    )
+    assert simulation.mismatches == 6
+    assert report.simulation.mismatches == 0
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("engine", ["event-2", "popcount-8", "folded-16-spram,event"])
+def test_every_kind_of_engine(rng, engine, tmp_path):
+    network = image_network(rng, shape=(4, 4), hidden=(40,), classes=3, steps=4)
+    observation = observed(network, random_images(rng, network, 12), engine)
+    report = flow(observation, tmp_path, until="simulation", images=12)
+    assert (report.simulation.images, report.simulation.mismatches) == (12, 0)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("pdk", ["osu018", "osu035"])
+def test_events_and_both_libraries(rng, pdk, tmp_path):
+    network = events_network(rng, channels=6, hidden=(4,), steps=4)
+    observation = observed(network, random_spikes(rng, network, 12, most=12), "event")
+    report = flow(observation, tmp_path, pdk=pdk, images=12)
+    assert (report.simulation.images, report.simulation.mismatches) == (12, 0)
+
+
+def test_a_missing_program_is_named_with_its_package_before_any_work(monkeypatch, tmp_path):
+    library()
+    monkeypatch.setattr(programs.shutil, "which", lambda name: None)
+    programs.find_program.cache_clear()
+    with pytest.raises(UserError, match=r"^sta is not installed; apt-get install opensta$"):
+        main(["digits-64-32-10-t2", "--until", "timing", "--build-dir", str(tmp_path)])
+    programs.find_program.cache_clear()
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_images_are_refused(rng, tmp_path):
+    network = image_network(rng, **SMALL)
+    observation = observed(network, random_images(rng, network, 2))
+    with pytest.raises(UserError, match="2 test images are too few; take at least 3"):
+        flow(observation, tmp_path)
