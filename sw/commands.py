@@ -50,7 +50,7 @@ COMMANDS = {
     ),
     "build": Command("hw.build", "Build a network's bitstream.", ("build",)),
     "export": Command(
-        "hw.export", "Export a network as Verilog, with a JSON manifest.", ("build",)
+        "hw.export", "Export a network as Verilog that an ASIC flow takes as it is.", ("build",)
     ),
     "asic": Command(
         "hw.asic", "Take a network through an ASIC flow with an open library.", ("build",)

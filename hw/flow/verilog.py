@@ -1,11 +1,8 @@
-"""Exports a network as one self-contained Verilog file, with a JSON manifest.
+"""A network as Verilog: one module per block, named ``firstspike_<block>``, whose ports are the
+block's signature.
 
-``python -m hw.export NETWORK --out DIR`` writes ``firstspike.v`` and ``firstspike.json``, and
-``firstspike.hex`` where weights are loaded: a word per line, for ``$readmemh``, in the order of
-``load_address``.
-
-The file has one module per block, named ``firstspike_<block>``, whose ports are the block's
-signature. It has no initial values but the weight ROMs: all state that must start known is reset.
+It has no initial values but the weight ROMs: all state that must start known is reset. For silicon,
+where these are logic, see hw/flow/asic/rtl.py.
 """
 
 import re
@@ -21,17 +18,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.flow.tools import run_tool, scratch_folder, tool_version
-from hw.rtl.config import DEFAULT, Config, default_config
+from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words, place
 from hw.rtl.inputs.base import Place
+from hw.rtl.pixel_port import PORTS, PixelPort, ReadPixels
 from sw import __version__
-from sw.cli import to_json, write_files
 from sw.network import Network
 
 if TYPE_CHECKING:
     from hw.flow.asic.memories import SiliconMemories
 
-__all__ = ["TOP", "FlatCore", "export", "export_folder", "manifest", "to_verilog"]
+__all__ = ["TOP", "FlatCore", "manifest", "to_verilog"]
 
 TOP = "firstspike"
 
@@ -57,7 +54,7 @@ class FlatCore(wiring.Component):
 
     Members
     -------
-    pixel_data : 8 · config.pixels
+    pixel_data : 8 · config.pixels, or the port's width
     pixel_valid, pixel_ready : 1
         Valid/ready stream of pixels: a pixel is taken in each cycle in which both are set; of an
         image with several channels one value of it.
@@ -77,11 +74,13 @@ class FlatCore(wiring.Component):
         Where an engine cannot hold the spikes of any input: it had too many.
     """
 
-    def __init__(self, core: Core, *, place: Place = place):
+    def __init__(self, core: Core, *, place: Place = place, port: PixelPort = PORTS["byte"]):
+        port.check(core.network, core.config.input(core.network))
         self._core = core
+        self._narrow = None if port.name == "byte" else ReadPixels(port, core.network.steps)
         self._can_fault = core.config.can_fault(core.network)
         self._place = place
-        source, load, result = self._flat(core)
+        source, load, result = self._flat(core, self._narrow)
         super().__init__(
             {
                 name: wiring.Member(flow, value.shape() if len(value) else 1)
@@ -89,9 +88,14 @@ class FlatCore(wiring.Component):
             }
         )
 
-    def _flat(self, core: wiring.PureInterface) -> list[dict[str, tuple[wiring.Flow, Value]]]:
-        """The ports of the input, of what is loaded, and of the result: the core's values."""
+    def _flat(
+        self, core: wiring.PureInterface, narrow: wiring.PureInterface | None
+    ) -> list[dict[str, tuple[wiring.Flow, Value]]]:
+        """The ports of the input, of what is loaded, and of the result: values of the core, and of
+        what reads pixels of fewer bits before it.
+        """
         source = self._core.config.input(self._core.network)
+        stream = narrow.beats if narrow else getattr(core, source.port)
         load, result = {}, core.result
         if self._core.loads:
             load = {
@@ -107,12 +111,18 @@ class FlatCore(wiring.Component):
             "result_valid": (Out, result.valid),
             "result_ready": (In, result.ready),
         }
-        return [dict(source.flat_ports(getattr(core, source.port))), load, answer]
+        return [dict(source.flat_ports(stream)), load, answer]
 
     def elaborate(self, platform):
         m = Module()
         core = self._place(m, "core", self._core)
-        for ports in self._flat(core):
+        narrow = None
+        if self._narrow:
+            # A block without state has no clock: it is no module of its own.
+            put = place if self._narrow.combinational else self._place
+            narrow = put(m, "port", self._narrow)
+            wiring.connect(m, narrow.pixels, core.pixels)
+        for ports in self._flat(core, narrow):
             for name, (flow, value) in ports.items():
                 port = getattr(self, name)
                 m.d.comb += value.eq(port) if flow == In else port.eq(value)
@@ -125,6 +135,7 @@ def to_verilog(
     *,
     device: str = "",
     top: str = TOP,
+    port: PixelPort = PORTS["byte"],
     memories: "SiliconMemories | None" = None,
 ) -> str:
     """The Verilog text of a network; the same network and config always give the same text. For a
@@ -145,7 +156,7 @@ def to_verilog(
         waiting.append((f"{top}_{name}", component))
         return interface
 
-    flat = FlatCore(Core(network, config=config, place=place), place=place)
+    flat = FlatCore(Core(network, config=config, place=place), place=place, port=port)
     texts = [rtlil.convert(flat, name=top, emit_src=False, platform=platform)]
     names = []
     while waiting:  # the core brings further blocks
@@ -236,9 +247,11 @@ def _open_outputs(text: str) -> str:
     return re.sub(r"^module .*?^endmodule", module, text, flags=re.M | re.S)
 
 
-def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
+def manifest(
+    network: Network, config: Config = DEFAULT, *, top: str = TOP, port: PixelPort = PORTS["byte"]
+) -> dict[str, object]:
     """What an integrator has to know of the Verilog, as JSON values."""
-    core = FlatCore(Core(network, config=config))
+    core = FlatCore(Core(network, config=config), port=port)
     Fragment.get(core, None)  # Amaranth warns of components that are made and not used
     ports = [
         {"name": "clk", "direction": "input", "width": 1, "meaning": "rising edge"},
@@ -255,8 +268,7 @@ def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
         )
     words = loaded_words(network, config)
     return {
-        "top": TOP,
-        "file": f"{TOP}.v",
+        "top": top,
         "network": network.name,
         "network_sha256": network.sha256,
         "layers": network.structure,
@@ -266,33 +278,6 @@ def manifest(network: Network, config: Config = DEFAULT) -> dict[str, object]:
         "labels": list(network.labels),
         "weight_bits": network.weight_bits,
         "ports": ports,
-        **({} if words is None else {"load": {"file": f"{TOP}.hex", "words": len(words)}}),
+        **({} if words is None else {"load": {"words": len(words)}}),
         "tools": {"amaranth": version("amaranth"), "yosys": tool_version("yosys")},
     }
-
-
-def export_folder(network: Network, config: Config, build_dir: Path) -> Path:
-    """Where :func:`export` writes by default: a folder for each network and engine."""
-    name = network.file_name
-    return (
-        build_dir
-        / "export"
-        / (name if config == default_config(network) else f"{name}-{config.name}")
-    )
-
-
-def export(network: Network, folder: Path, config: Config = DEFAULT) -> Path:
-    """Writes the Verilog, its manifest and the words to load, if any, into ``folder``, all or
-    nothing; returns the Verilog's path. The words of an earlier export are removed.
-    """
-    texts = {
-        f"{TOP}.v": to_verilog(network, config),
-        f"{TOP}.json": to_json(manifest(network, config), indent=2) + "\n",
-    }
-    words = loaded_words(network, config)
-    if words is not None:
-        texts[f"{TOP}.hex"] = "".join(f"{word:04x}\n" for word in words)
-    write_files(folder, texts)
-    if words is None:
-        (folder / f"{TOP}.hex").unlink(missing_ok=True)
-    return folder / f"{TOP}.v"

@@ -11,6 +11,7 @@ from pathlib import Path
 from hw.flow.asic.memories import Macro, MemoriesTooLargeError, SiliconMemories
 from hw.flow.verilog import to_verilog
 from hw.rtl.config import Config
+from hw.rtl.pixel_port import PORTS, PixelPort
 from sw.cli import UserError
 from sw.network import Network
 
@@ -61,7 +62,12 @@ def check_prefix(prefix: str) -> str:
 
 
 def silicon_verilog(
-    network: Network, config: Config, *, prefix: str = PREFIX, macros: str | None = None
+    network: Network,
+    config: Config,
+    *,
+    prefix: str = PREFIX,
+    port: PixelPort = PORTS["byte"],
+    macros: str | None = None,
 ) -> SiliconVerilog:
     """The Verilog of ``network`` for silicon; the same arguments always give the same text.
 
@@ -71,6 +77,8 @@ def silicon_verilog(
     config : Config
     prefix : str
         The top module's name.
+    port : PixelPort
+        How pixels come in.
     macros : "ram", "rom" or "all", optional
         Which memories are macros, see hw/flow/asic/memories.py; without it none.
 
@@ -81,7 +89,7 @@ def silicon_verilog(
     """
     memories = SiliconMemories(top=check_prefix(prefix), macros=macros)
     try:
-        plain = to_verilog(network, config, top=prefix, memories=memories)
+        plain = to_verilog(network, config, top=prefix, port=port, memories=memories)
     except MemoriesTooLargeError as error:
         raise UserError(f"network {network.name!r} with {config.name}: {error}") from None
     header, text = re.split(r"(?=^module )", plain, maxsplit=1, flags=re.M)
@@ -111,7 +119,7 @@ def _named(text: str) -> str:
             taken.add(wanted)
             names[wire] = wanted
 
-        for register, wire in re.findall(r"^\s*(?:if \(.*?\) )?(\w+) <= (_\d+_);", body, re.M):
+        for register, wire in re.findall(r"^\s*(?:if \(.*?\) )?(\w+) +<= (_\d+_);", body, re.M):
             if wire not in names and not re.fullmatch(r"_\d+_", register):
                 name(wire, f"{register}_next")
         for wire in dict.fromkeys(re.findall(r"\b_\d+_\b", body)):

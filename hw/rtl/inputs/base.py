@@ -54,6 +54,10 @@ class Input(ABC):
     can_fault: ClassVar[bool]  # an input may be invalid; its result then is a fault
     brings: ClassVar[str]  # the stream that an engine of the whole network takes of it
 
+    narrow: ClassVar[bool]  # pixels may come through fewer pins (hw/rtl/pixel_port.py)
+    # Where the values of the data ports (``flat_ports``) begin in the numbers of ``beats``.
+    beat_bits: ClassVar[Mapping[str, int]]
+
     @abstractmethod
     def check(self, network: Network, first: Engine | None) -> None:
         """Raises :class:`UserError` if it cannot be the input of ``network``, whose first layer is

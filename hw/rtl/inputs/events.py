@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from amaranth.hdl import Module, Value
@@ -32,6 +32,8 @@ class Events(Input):
     can_select = False
     can_fault = True
     brings = "beats"
+    narrow = False
+    beat_bits: ClassVar = {"event_unit": 0, "event_step": 20, "event_end": 28}
 
     def check(self, network: Network, first: Engine | None) -> None:
         if first is None:

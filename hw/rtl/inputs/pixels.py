@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from amaranth.hdl import Module, Shape, Value, unsigned
@@ -35,6 +35,8 @@ class Pixels(Input):
     can_select = True
     can_fault = False
     brings = "arrivals"
+    narrow = True
+    beat_bits: ClassVar = {"pixel_data": 0}
 
     def check(self, network: Network, first: Engine | None) -> None:
         if not self.encoder.strictly_increasing:

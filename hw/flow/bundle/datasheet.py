@@ -1,0 +1,128 @@
+"""The data sheet: what an integrator has to know, in Markdown."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hw.flow.bundle.design import Design
+from hw.flow.bundle.flows.base import Flow
+from hw.flow.bundle.templates import fill
+
+__all__ = ["datasheet"]
+
+_KINDS = {
+    "rom": "ROM, contents in its model",
+    "ram_1r1w": "RAM, a port to read and one to write",
+    "ram_1rw": "RAM, one port",
+}
+
+
+def datasheet(design: Design, flow: Flow, sources: Sequence[str]) -> str:
+    """The data sheet of ``design``, made for ``flow`` from ``sources``."""
+    network, verilog = design.network, design.verilog
+    return fill(
+        "datasheet.md",
+        TOP=design.top,
+        NAME=network.file_name,
+        STRUCTURE=network.structure,
+        STEPS=network.steps,
+        CLASSES=len(network.labels),
+        ENGINE=design.config.name,
+        SHA256=network.sha256,
+        SOURCES=", ".join(f"`{each}`" for each in sources),
+        WEIGHT_BITS=f"{network.weight_bits:,}",
+        RAM_BITS=f"{verilog.ram_bits:,}",
+        ROM_BITS=f"{verilog.rom_bits:,}",
+        MACROS=_macro_bits(design),
+        CLOCK=f"{design.clock / 1e6:g}",
+        MOST_CYCLES=f"{design.config.most_cycles(network):,}",
+        PORTS="\n".join(
+            f"| `{port.name}` | {'in' if port.is_input else 'out'} | "
+            f"{port.width}{', signed' if port.signed else ''} | {port.meaning} |"
+            for port in design.ports
+        ),
+        LABELS=", ".join(f"{index} = {label}" for index, label in enumerate(network.labels)),
+        DIAGRAM="\n".join(_diagram(design)),
+        INPUT="\n".join(_input(design)),
+        WEIGHTS=_weights(design),
+        MACRO_TABLE=_macros(design),
+        VECTORS=len(design.vectors),
+        SOURCE=design.vectors.source,
+        FLOW=flow.name,
+        USE="\n".join(flow.use(design)),
+        DOCUMENTATION=flow.documentation,
+    )
+
+
+def _macro_bits(design: Design) -> str:
+    kinds = len(design.verilog.macros)
+    return f"{kinds} kinds, listed below" if kinds else "none"
+
+
+def _weights(design: Design) -> str:
+    if design.words is None:
+        return ""
+    return (
+        "## Weights\n"
+        f"{len(design.words):,} words of 16 bits are loaded after power-up, before the first input."
+        "\nEach cycle with `load_valid` writes `load_data` to `load_address`, without waiting.\n"
+        "They are in `tb/weights.hex`, one per line from address 0 on. A reset keeps them.\n\n"
+    )
+
+
+def _macros(design: Design) -> str:
+    if not design.verilog.macros:
+        return ""
+    rows = "".join(
+        f"| `{macro.name}` | {_KINDS[macro.kind]} | {macro.depth} | {macro.width} |\n"
+        for macro in design.verilog.macros
+    )
+    return (
+        "## Macros\n| module | kind | words | bits |\n|---|---|---|---|\n"
+        f"{rows}\n"
+        "All are synchronous: what is read stands at the output in the next cycle, and stays until"
+        "\nthe next read. A write enable of several bits writes equal parts of a word. What a word"
+        "\ngives that is read while it is written does not matter. Wrap your memory compiler's"
+        "\nmacros in modules of these names and ports.\n\n"
+    )
+
+
+def _input(design: Design) -> Iterator[str]:
+    if design.stream == "event":
+        yield "An inference is its events in time order (`event_unit` fires in `event_step`; steps"
+        yield "never fall), then an end mark, a beat with `event_end`. An input may fire more than"
+        yield "once. An out-of-range unit or step, or one that falls, gives a result with"
+        yield f"`result_fault`, as do more than {design.config.most_events:,} events."
+        return
+    shape = " × ".join(map(str, design.manifest["image_shape"]))
+    port, steps, lanes = design.pixel_port, design.network.steps, design.config.pixels
+    what = f"{lanes} pixels per beat, the first in the lowest bits" if lanes > 1 else port.text
+    yield f"An image is {shape} values in {design.beats_per_image} beats: row by row, and of each"
+    yield f"pixel channel by channel; {what}. Images follow one another without a gap or a mark; a"
+    yield "reset starts a new one."
+    yield ""
+    encoder: Any = design.network.encoder
+    silent = encoder.silent_below
+    if port.levels:
+        formula = f"{steps} − ((255 − x) · {steps} >> 8)"
+        yield f"A pixel x in 0 … 255 is sent as 0 if x < {silent}, else as {formula}."
+    else:
+        formula = f"((255 − x) · {steps}) >> 8"
+        yield f"A pixel x in 0 … 255 is silent if x < {silent}, else it fires in step {formula}."
+
+
+def _diagram(design: Design) -> Iterator[str]:
+    """Beats with a pause, one that waits, and a result that waits."""
+    stream, data = design.stream, design.data_ports[0].name
+    rows = {
+        "clk": r" _/‾\_/‾\_/‾\_/‾\_/‾\_/‾\_ … _/‾\_/‾\_/‾\_",
+        f"{stream}_valid": r" _/‾‾‾‾‾‾‾\___/‾‾‾‾‾‾‾\___ … _____________",
+        data: r" XX a X b XXXXX   c   XXXX … XXXXXXXXXXXXX",
+        f"{stream}_ready": r" ‾‾‾‾‾‾‾‾‾‾\______/‾‾‾‾‾‾‾ … _____________",
+        "result_valid": r" _________________________ … _/‾‾‾‾‾‾‾\___",
+        "result_label": r" XXXXXXXXXXXXXXXXXXXXXXXXX … XX   k   XXXX",
+        "result_ready": r" _________________________ … _____/‾‾‾\___",
+        "": r"   a   b           c                 k   taken",
+    }
+    width = max(map(len, rows))
+    for name, row in rows.items():
+        yield f"{name:<{width}}{row}"

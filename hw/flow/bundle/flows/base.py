@@ -1,0 +1,66 @@
+"""The flow: what it wants beside Verilog, constraints and test bench."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from hw.flow.bundle.design import Design
+from sw.cli import UserError
+
+__all__ = ["Flow", "Paths"]
+
+
+class Paths:
+    """Where files of a design lie in the bundle.
+
+    Parameters
+    ----------
+    design : Design
+    sources : str
+        Folder of the Verilog.
+    """
+
+    def __init__(self, design: Design, sources: str):
+        self.rtl = f"{sources}/{design.top}.v"
+        self.sdc = f"constraints/{design.top}.sdc"
+        has = bool(design.verilog.macros)
+        self.models = f"{sources}/{design.top}_macros.v" if has else None
+        self.stubs = f"{sources}/{design.top}_macros_stub.v" if has else None
+
+
+class Flow(ABC):
+    """A flow: a class with no state, see docs/silicon.md.
+
+    Attributes
+    ----------
+    name : str
+        As ``--flow`` takes it.
+    text : str
+        What it is, for people.
+    documentation : str
+        Where its schema is documented.
+    sources : str
+        The folder in which it wants Verilog.
+    options : dict of str to str
+        Flags of its own with their defaults, such as ``tiles``.
+    """
+
+    name: ClassVar[str]
+    text: ClassVar[str]
+    documentation: ClassVar[str]
+    sources: ClassVar[str] = "rtl"
+    options: ClassVar[Mapping[str, str]] = {}
+
+    def check(self, design: Design) -> None:  # noqa: B027 — most take any
+        """Raises :class:`UserError` if it cannot take ``design``."""
+
+    @abstractmethod
+    def files(self, design: Design, paths: Paths) -> Mapping[str, str]:
+        """Its own files by their paths in the bundle."""
+
+    @abstractmethod
+    def use(self, design: Design) -> Sequence[str]:
+        """How to run it, in Markdown: lines for the data sheet."""
+
+    def _refuse(self, design: Design, reason: str) -> None:
+        raise UserError(f"network {design.network.name!r}: {self.name} {reason}")

@@ -1,0 +1,250 @@
+"""Tiny Tapeout: its pins, ``info.yaml``, documentation, and the folder of tests with cocotb."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from hw.flow.asic.tiles import TILES, cells_of, fitting
+from hw.flow.bundle.cells import count_cells, hidden_units_that_fit
+from hw.flow.bundle.design import Design, Port
+from hw.flow.bundle.flows.base import Flow, Paths
+from hw.flow.bundle.templates import fill
+from sw.cli import UserError
+
+__all__ = ["TinyTapeout"]
+
+_VALID, _READY, _RESULT_VALID, _RESULT_READY = range(4)  # bits of uio
+_STEP_BITS = 4  # above them
+_OUTPUTS = 0b1111_0110  # uio_oe
+
+# What Tiny Tapeout's template sets, but for density and clock; not to be changed.
+_FIXED = {
+    "PL_RESIZER_HOLD_SLACK_MARGIN": 0.1,
+    "GRT_RESIZER_HOLD_SLACK_MARGIN": 0.05,
+    "RUN_LINTER": 1,
+    "LINTER_INCLUDE_PDK_MODELS": 1,
+    "CLOCK_PORT": "clk",
+    "RUN_KLAYOUT_XOR": 0,
+    "RUN_KLAYOUT_DRC": 0,
+    "DESIGN_REPAIR_BUFFER_OUTPUT_PORTS": 0,
+    "TOP_MARGIN_MULT": 1,
+    "BOTTOM_MARGIN_MULT": 1,
+    "LEFT_MARGIN_MULT": 6,
+    "RIGHT_MARGIN_MULT": 6,
+    "FP_SIZING": "absolute",
+    "GRT_ALLOW_CONGESTION": 1,
+    "FP_IO_HLENGTH": 2,
+    "FP_IO_VLENGTH": 2,
+    "FP_PDN_VPITCH": 38.87,
+    "RUN_CTS": 1,
+    "FP_PDN_MULTILAYER": 0,
+    "MAGIC_DEF_LABELS": 0,
+    "MAGIC_WRITE_LEF_PINONLY": 1,
+}
+
+
+class TinyTapeout(Flow):
+    """Tiny Tapeout: a design of a few tiles, with 24 pins."""
+
+    name = "tinytapeout"
+    text = "Tiny Tapeout: a tt_um_ wrapper, info.yaml, docs and tests as its template has them"
+    documentation = "https://tinytapeout.com/specs/, info.yaml version 6 (tt-support-tools)"
+    sources = "src"
+    options: ClassVar[Mapping[str, str]] = {"tiles": "1x1"}
+
+    def check(self, design: Design) -> None:
+        asked = design.options["tiles"]
+        if asked not in TILES:
+            raise UserError(f"tiles {asked!r} are not known; choose of {', '.join(TILES)}")
+        if design.stream != "pixel" or design.data_ports[0].width > 8:
+            self._refuse(
+                design, "has 8 pins for its inputs; take a network for pixels, one per beat"
+            )
+        if design.verilog.macros or design.words is not None:
+            self._refuse(design, "has no macros; take an engine whose weights are logic")
+        if design.port("result_label").width > 8:
+            self._refuse(design, "has 8 pins for the class; take at most 256 classes")
+        blocks = count_cells(design.verilog.text, design.top)
+        needed, budget = sum(blocks.values()), cells_of(asked)
+        if needed > budget:
+            larger = fitting(needed)
+            remedies = [f"--tiles {larger}"] if larger else []
+            hidden = hidden_units_that_fit(design.network.sizes, blocks, budget)
+            if hidden:
+                units = ",".join(map(str, hidden))
+                remedies.append(f"a network with about {units} hidden units")
+            largest = max(blocks, key=lambda name: blocks[name])
+            self._refuse(
+                design,
+                f"would need about {needed:,} cells, {blocks[largest]:,} of them for {largest}, "
+                f"and {asked} tiles are taken to hold {budget:,}; take "
+                f"{' or '.join(remedies) or 'another engine or fewer inputs'}",
+            )
+
+    def files(self, design: Design, paths: Paths) -> Mapping[str, str]:
+        top = _top(design)
+        bench = _bench(design)
+        return {
+            "info.yaml": _info(design),
+            f"src/{top}.v": _wrapper(design),
+            "src/config.json": json.dumps(
+                {
+                    "PL_TARGET_DENSITY_PCT": 60,
+                    "CLOCK_PERIOD": round(design.period, 3),
+                    **_FIXED,
+                },
+                indent=2,
+            )
+            + "\n",
+            "docs/info.md": _documentation(design),
+            "test/tb.v": fill("tinytapeout_tb.v", TOP=top),
+            "test/test.py": fill("tinytapeout_test.py", **bench),
+            "test/Makefile": fill("tinytapeout_Makefile", SOURCES=f"{top}.v {design.top}.v"),
+            "test/requirements.txt": "cocotb==2.1.0\npytest\n",
+        }
+
+    def use(self, design: Design) -> Sequence[str]:
+        return [
+            "Copy this folder over Tiny Tapeout's Verilog template; its actions harden and test",
+            "it. Here: `cd test && pip install -r requirements.txt && make`.",
+            "",
+            f"The wrapper `{_top(design)}` has Tiny Tapeout's pins:",
+            "",
+            "| pin | what |",
+            "|---|---|",
+            *(f"| `{pin}` | {text} |" for pin, text in _pins(design).items() if text),
+        ]
+
+
+def _top(design: Design) -> str:
+    return f"tt_um_{design.top}"
+
+
+def _shown_step(design: Design) -> str:
+    """Verilog of the step on four pins; of a longer one the upper bits."""
+    step = design.port("result_step")
+    if step.width <= _STEP_BITS:
+        return "result_step" if step.width == _STEP_BITS else _padded("result_step", step, 4)
+    return f"result_step[{step.width - 1}:{step.width - _STEP_BITS}]"
+
+
+def _padded(name: str, port: Port, width: int) -> str:
+    spare = width - port.width
+    return f"{{{spare}'b0, {name}}}" if spare else name
+
+
+def _wrapper(design: Design) -> str:
+    data, label = design.data_ports[0], design.port("result_label")
+    step, margin = design.port("result_step"), design.port("result_margin")
+    unused = ["ena", "uio_in[7:4]", "uio_in[2:1]", "result_margin"]
+    if data.width < 8:
+        unused.append(f"ui_in[7:{data.width}]")
+    if step.width > _STEP_BITS:
+        unused.append(f"result_step[{step.width - _STEP_BITS - 1}:0]")
+    if design.has("result_fault"):
+        unused.append("result_fault")
+    return fill(
+        "tinytapeout.v",
+        TOP=_top(design),
+        CORE=design.top,
+        LABEL_RANGE=label.range,
+        STEP_RANGE=step.range,
+        MARGIN_RANGE=margin.range.replace("signed ", ""),
+        FAULT_WIRE="  wire result_fault;\n" if design.has("result_fault") else "",
+        FAULT_PORT="      .result_fault(result_fault),\n" if design.has("result_fault") else "",
+        DATA="ui_in" if data.width == 8 else f"ui_in[{data.width - 1}:0]".replace("[0:0]", "[0]"),
+        VALID=_VALID,
+        RESULT_READY=_RESULT_READY,
+        LABEL=_padded("result_label", label, 8),
+        STEP=_shown_step(design),
+        OUTPUTS=f"{_OUTPUTS:08b}",
+        UNUSED=", ".join(unused),
+    )
+
+
+def _pins(design: Design) -> dict[str, str]:
+    """What each pin is, as info.yaml has it."""
+    data, label = design.data_ports[0].width, design.port("result_label").width
+    step = design.port("result_step").width
+    cut = max(0, step - _STEP_BITS)
+    pins = {f"ui[{k}]": f"pixel data bit {k}" if k < data else "" for k in range(8)}
+    pins |= {f"uo[{k}]": f"class bit {k}" if k < label else "" for k in range(8)}
+    control = {
+        _VALID: "pixel valid (in)",
+        _READY: "pixel ready (out)",
+        _RESULT_VALID: "result valid (out)",
+        _RESULT_READY: "result ready (in)",
+    }
+    pins |= {f"uio[{k}]": text for k, text in control.items()}
+    pins |= {
+        f"uio[{4 + k}]": f"decision step bit {k + cut} (out)" if k < step else ""
+        for k in range(_STEP_BITS)
+    }
+    return pins
+
+
+def _info(design: Design) -> str:
+    """info.yaml; strings as JSON, which is YAML."""
+    network = design.network
+    what = f"First-spike network {network.structure} with 1-bit weights, {network.steps} steps"
+    lines = [
+        "# Written by firstspike.",
+        "project:",
+        f"  title: {json.dumps(f'firstspike {network.file_name}')}",
+        f"  author: {json.dumps(design.author)}",
+        '  discord: ""',
+        f"  description: {json.dumps(what)}",
+        '  language: "Verilog"',
+        f"  clock_hz: {design.clock}",
+        f"  tiles: {json.dumps(design.options['tiles'])}",
+        f"  top_module: {json.dumps(_top(design))}",
+        "  source_files:",
+        f"    - {json.dumps(f'{_top(design)}.v')}",
+        f"    - {json.dumps(f'{design.top}.v')}",
+        "",
+        "pinout:",
+        *(f"  {pin}: {json.dumps(text)}" for pin, text in _pins(design).items()),
+        "",
+        "yaml_version: 6",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _documentation(design: Design) -> str:
+    network, port = design.network, design.pixel_port
+    return fill(
+        "tinytapeout_info.md",
+        STRUCTURE=network.structure,
+        STEPS=network.steps,
+        PORT=port.text,
+        BEATS=design.beats_per_image,
+        SHAPE=" × ".join(map(str, design.manifest["image_shape"])),
+        LABELS=", ".join(network.labels),
+    )
+
+
+def _bench(design: Design) -> dict[str, object]:
+    widths = {port.name: port.width for port in design.data_ports}
+    beats, _ = design.vectors.beats(design.network, design.config, design.pixel_port, widths)
+    per_image = design.beats_per_image
+    assert per_image is not None
+    count = min(len(design.vectors), _IMAGES)
+    cut = max(0, design.port("result_step").width - _STEP_BITS)
+    answer = design.vectors.answer
+    return {
+        "PERIOD": f"{2 * round(design.period / 2, 3):.3f}",
+        "PATIENCE": design.most_cycles,
+        "IMAGES": "\n".join(
+            f'    "{bytes(image.tolist()).hex()}",'
+            for image in beats.reshape(-1, per_image)[:count]
+        ),
+        "RESULTS": ", ".join(
+            f"({label}, {step >> cut})"
+            for label, step in zip(
+                answer.label[:count].tolist(), answer.step[:count].tolist(), strict=True
+            )
+        ),
+    }
+
+
+_IMAGES = 8  # of the vectors, in the test with cocotb, which is slow

@@ -1,0 +1,283 @@
+"""The folder that is handed on: it simulates by itself, and says what it is."""
+
+import errno
+import json
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from exported import export, make, make_verilator, needs
+from networks import map_network
+from samples import command, deep, events_network, image_network
+
+from hw.export import main
+from hw.flow.bundle.flows.registry import FLOWS
+from sim import golden
+from sw import cli
+from sw.cli import UserError, atomic_path, exclusive
+from sw.encoder import LatencyEncoder
+
+# Of each kind of design: the network, and flags.
+CASES = {
+    "one bit per pixel": (
+        lambda rng: image_network(rng, shape=(5, 5), hidden=(9,), classes=4, steps=1),
+        ["--port", "binary", "--engine", "popcount"],
+    ),
+    "events": (lambda rng: events_network(rng, channels=12, hidden=(6,)), []),
+    "nibbles": (
+        lambda rng: image_network(rng, shape=(4, 6), hidden=(9,), classes=4, steps=16),
+        ["--port", "nibble", "--engine", "event-2"],
+    ),
+    "levels": (
+        lambda rng: image_network(rng, shape=(4, 6), hidden=(9,), classes=4, steps=4),
+        ["--port", "binary"],
+    ),
+    "bits, pooled, selected": (
+        lambda rng: image_network(
+            rng, shape=(8, 12), pool=2, select=(0, 3, 5, 22), hidden=(12,), classes=12, steps=64
+        ),
+        ["--port", "bit"],
+    ),
+    "one unit, one step": (
+        lambda rng: image_network(rng, shape=(1, 1), hidden=(), classes=1, steps=1),
+        [],
+    ),
+    "loaded macros": (
+        lambda rng: image_network(rng, shape=(8, 8), hidden=(70,), steps=16),
+        ["--engine", "folded-32-spram,event", "--macros", "all"],
+    ),
+    "constants as macros": (
+        lambda rng: image_network(rng, shape=(8, 16), hidden=(20,), steps=4),
+        ["--engine", "popcount-8", "--macros", "rom"],
+    ),
+    "maps, loaded macros": (
+        lambda rng: map_network(rng, "5c3p1,f2,7", 4, LatencyEncoder(shape=(3, 6, 8))),
+        ["--engine", "tiles-2-spram", "--macros", "ram"],
+    ),
+    "maps": (
+        lambda rng: map_network(rng, "3c3p1,f2,4", 2, LatencyEncoder(shape=(1, 6, 6))),
+        ["--engine", "tiles-2"],
+    ),
+}
+FEW = list(CASES)[:3]
+
+
+@needs("make", "iverilog")
+@pytest.mark.parametrize("name", [*FEW, *deep(*list(CASES)[3:])])
+def test_make_sim_elsewhere(name, rng, tmp_path):
+    """4-state: state that is not reset and data that are not valid are unknown."""
+    network, flags = CASES[name]
+    folder = export(network(rng), tmp_path, "--prefix", "net", *flags)
+    result = make(folder, "sim")
+    # All, those before the reset in mid-image, and all again.
+    assert re.search(r"^PASS: (8|9|10) results of net are right$", result.stdout, re.M), result
+    assert result.returncode == 0
+
+
+@pytest.mark.deep
+@needs("make", "iverilog", "yosys")
+@pytest.mark.parametrize("name", CASES)
+def test_make_sim_of_gates_elsewhere(name, rng, tmp_path):
+    network, flags = CASES[name]
+    folder = export(network(rng), tmp_path, *flags)
+    result = make(folder, "sim", "GATES=yes")
+    assert "PASS" in result.stdout, result
+    netlist = (folder / "build" / "firstspike_gates.v").read_text()
+    assert "initial" not in netlist
+
+
+@pytest.mark.deep
+@needs("make", "g++")
+@pytest.mark.parametrize("name", ["events", "nibbles", "loaded macros"])
+def test_make_sim_with_verilator(name, rng, tmp_path):
+    network, flags = CASES[name]
+    result = make_verilator(export(network(rng), tmp_path, *flags), "sim")
+    assert "PASS" in result.stdout, result
+
+
+@needs("make", "iverilog")
+@pytest.mark.parametrize("fault", ["a wrong weight", "no reset", "stuck"])
+def test_a_wrong_design_fails(rng, tmp_path, fault):
+    network = image_network(rng, shape=(4, 4), hidden=(5,), classes=4, steps=4)
+    folder = export(network, tmp_path)
+    path = folder / "rtl" / "firstspike.v"
+    text = path.read_text()
+    if fault == "a wrong weight":
+        words = re.findall(r"data = 5'h(\w+);", text)
+        wrong = re.sub(
+            r"data = 5'h(\w+);", lambda word: f"data = 5'h{31 - int(word[1], 16):02x};", text
+        )
+        assert len(words) == 16
+    elif fault == "no reset":
+        wrong = text.replace("started_next = rst ? 1'h0 : 1'h1", "started_next = 1'h1 | started")
+    else:
+        wrong = text.replace("assign result_valid =", "assign result_valid = 1'b0 &")
+        wrong = re.sub(r"\.result__valid\(result_valid\)", ".result__valid()", text)
+    assert wrong != text
+    path.write_text(wrong)
+    result = make(folder, "sim")
+    assert result.returncode != 0
+    assert "FAIL" in result.stdout, result
+
+
+def test_the_vectors_are_the_golden_models(rng, tmp_path):
+    """Read by hand: the label lowest, then the step, then the margin in two's complement."""
+    network = image_network(rng, shape=(8, 8), hidden=(9,), classes=5, steps=8)
+    folder = export(network, tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["vectors"] == {"images": 4, "source": "inputs at random, seed 0"}
+    words = [int(line, 16) for line in (folder / "tb/stimulus.hex").read_text().split()]
+    images = np.array([word & 255 for word in words], np.uint8).reshape(4, 8, 8)
+    assert [index for index, word in enumerate(words) if word >> 8] == [63, 127, 191, 255]
+    answer = golden.run_images(network, images)
+    width = next(p["width"] for p in manifest["ports"] if p["name"] == "result_margin")
+    for line, label, step, margin in zip(
+        (folder / "tb/expected.hex").read_text().split(),
+        answer.label,
+        answer.step,
+        answer.margin,
+        strict=True,
+    ):
+        fields = f"{int(margin) % (1 << width):0{width}b}{step:03b}{label:03b}"
+        assert int(line, 16) == int(fields, 2)
+
+
+def test_constraints_name_each_port_once(rng, tmp_path):
+    folder = export(image_network(rng), tmp_path, "--clock", "40")
+    text = (folder / "constraints" / "firstspike.sdc").read_text()
+    assert "create_clock -name clk -period 25.000 [get_ports clk]" in text
+    ports = json.loads((folder / "manifest.json").read_text())["ports"]
+    for direction in ("input", "output"):
+        line = re.search(rf"^set_{direction}_delay 5.000 -clock clk .*\[list (.*)\]\]$", text, re.M)
+        named = [re.sub(r"[{}]|\[\*\]", "", each) for each in line[1].split()]
+        assert named == [
+            port["name"]
+            for port in ports
+            if port["direction"] == direction and port["name"] != "clk"
+        ]
+
+
+def test_the_data_sheet_says_how(rng, tmp_path):
+    network = image_network(rng, shape=(8, 8), hidden=(70,), steps=16)
+    folder = export(network, tmp_path, "--engine", "folded-32-spram,event", "--macros", "all")
+    text = (folder / "datasheet.md").read_text()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert all(f"| `{port['name']}` |" in text for port in manifest["ports"])
+    assert "384 words of 16 bits are loaded" in text  # 64 inputs by 3 chunks of 32 units
+    assert "An image is 8 × 8 values in 64 beats" in text
+    assert "| `firstspike_ram_1rw_192x32_w16` | RAM, one port | 192 | 32 |" in text
+    assert not re.search(r"@[A-Z_]+@", text)
+    for path in manifest["files"]:
+        assert (folder / path).is_file(), path
+    assert set(manifest["sources"]) <= set(manifest["files"])
+
+
+def test_the_same_network_gives_the_same_bytes(rng, tmp_path):
+    network = image_network(rng)
+    folders = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        folders.append(export(network, tmp_path / name))
+    first, second = (
+        {p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders
+    )
+    assert first == second
+
+
+def test_an_export_replaces_an_earlier_one(rng, tmp_path):
+    """Its files, and nothing that is not of it."""
+    network = image_network(rng, hidden=(34,))
+    folder = export(network, tmp_path, "--engine", "folded-16-spram,event", "--macros", "all")
+    assert (folder / "tb" / "weights.hex").exists()
+    (folder / "notes.txt").write_text("mine")
+    export(network, tmp_path)
+    assert not (folder / "tb" / "weights.hex").exists()
+    assert not list((folder / "rtl").glob("*macros*"))
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_of_something_else(rng, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "Makefile").write_text("mine")
+    with pytest.raises(UserError, match=r"out: has files that are no export; name an empty folder"):
+        export(image_network(rng), tmp_path)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["Makefile"]
+
+
+def test_all_or_nothing(rng, tmp_path, monkeypatch):
+    """What was there stays whole where one of the new files cannot be written."""
+    before = export(image_network(rng, hidden=(4,)), tmp_path)
+    there = {path: path.read_bytes() for path in before.rglob("*") if path.is_file()}
+
+    class Full(type(tmp_path)):
+        def write_text(self, text, **how):
+            if ".hex." in self.name:
+                raise OSError(errno.ENOSPC, "No space left on device", str(self))
+            return super().write_text(text, **how)
+
+    @contextmanager
+    def full(path):
+        with atomic_path(path) as temporary:
+            yield Full(temporary)
+
+    monkeypatch.setattr(cli, "atomic_path", full)
+    with pytest.raises(UserError, match=r"hex: cannot be written \(No space left on device\)"):
+        export(image_network(rng, hidden=(9,)), tmp_path)
+    assert {path: path.read_bytes() for path in before.rglob("*") if path.is_file()} == there
+
+
+def test_two_exports_into_one_folder(tmp_path):
+    arguments = ["digits-64-38-10-t2", "--out", str(tmp_path / "out"), "-q"]
+    with (
+        exclusive(tmp_path / "out"),
+        pytest.raises(UserError, match="out: another run works there"),
+    ):
+        main(arguments)
+    assert not (tmp_path / "out").exists()
+
+
+REFUSED = {
+    "--flow nowhere": f"flow 'nowhere' is not known; choose of {', '.join(FLOWS)}",
+    "--port word": "port 'word' is not known; choose of byte, nibble, bit, binary",
+    "--port binary": "tells 16 levels of a pixel apart",
+    "--prefix 2nd": "prefix '2nd' is no Verilog identifier; take",
+    "--prefix core": "prefix 'core' is what",
+    "--tiles 1x2": "--tiles is a flag of --flow tinytapeout, not of generic",
+    "--flow tinytapeout --tiles 9x9": "tiles '9x9' are not known; choose of 1x1, 1x2",
+    "--flow tinytapeout --engine folded-16-spram,event": "has no macros; take an engine",
+    "--flow siliconcompiler --target abc": "target 'abc' is not known; choose of skywater130",
+    "--engine nosuch": "engine 'nosuch' is not known",
+    "--macros tape": "invalid choice: 'tape'",
+}
+
+
+@pytest.mark.parametrize("flags", REFUSED)
+def test_what_is_refused(rng, tmp_path, flags):
+    network = image_network(rng, shape=(8, 8), hidden=(40,), steps=16)
+    with pytest.raises(UserError, match=re.escape(REFUSED[flags])):
+        export(network, tmp_path, *flags.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_large_for_the_tiles(rng, tmp_path):
+    """The smallest that hold it, or how many units would fit."""
+    network = image_network(rng, shape=(3, 3), hidden=(40,), steps=2)
+    with pytest.raises(
+        UserError,
+        match=r"^network 'random': tinytapeout would need about [\d,]+ cells, [\d,]+ of them for "
+        r"firstspike_\w+, and 1x1 tiles are taken to hold 1,000; take --tiles \dx\d or a network "
+        r"with about \d+ hidden units$",
+    ):
+        export(network, tmp_path, "--flow", "tinytapeout", "--engine", "popcount")
+
+
+def test_the_command(tmp_path):
+    out, figures = tmp_path / "out", tmp_path / "figures.json"
+    result = command("hw.export", "digits-64-38-10-t2", "--out", out, "--json", figures)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"{out / 'rtl' / 'firstspike.v'}  (top firstspike, 64-38-10, ")
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("Makefile", "constraints", "datasheet.md", "manifest.json", "rtl", "tb")
+    ]
+    assert json.loads(figures.read_text())["top"] == "firstspike"
