@@ -1,14 +1,18 @@
 """``python -m hw.asic NETWORK --pdk osu018``: a network through an ASIC flow on this machine."""
 
+import sys
 from collections.abc import Sequence
 
 from hw.explore.measure import Observation
-from hw.flow.asic.flow import STEPS, run_flow
+from hw.flow.asic.flow import STEPS, asic_folder, run_flow
 from hw.flow.asic.pdk import find_pdk, pdk_names
+from hw.flow.asic.result import result
 from hw.rtl.config import config_for, engine_names
-from sw.cli import run, table, write_json
+from sw.cli import check_output, run, table, write_json
 from sw.flags import megahertz, parser, positive_int
 from sw.network import find
+from sw.reports.page import publish
+from sw.reports.result import command_line, folder_of
 from sw.selection import Selection
 
 
@@ -18,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "Take a network through an ASIC flow with an open library.",
         dataset="the one the network was trained on",
         build=True,
+        report=True,
     )
     options.add_argument("network", help="path of a network file, or a name in the zoo")
     options.add_argument(
@@ -44,10 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument(
         "--until", choices=list(STEPS), help=f"the last step (default: {list(STEPS)[-1]})"
     )
+    arguments = sys.argv[1:] if arguments is None else arguments
     args = options.parse_args(arguments)
     pdk = find_pdk(args.pdk)
     network = find(args.network)
     observation = Observation(network, Selection.of(args), config_for(network, args.engine))
+    if not args.no_report:
+        check_output(folder_of(network, args.build_dir), folder=True)
     report = run_flow(
         observation,
         pdk,
@@ -56,12 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         images=args.images,
         active=args.active,
         build_dir=args.build_dir,
-        log=(lambda text: None) if args.quiet else (lambda text: print(text, flush=True)),
+        quiet=args.quiet,
     )
     if args.json:
         write_json(args.json, report)
     if not args.quiet:
         print(table(report.lines()))
+    if not args.no_report:
+        made = asic_folder(network, observation.config, pdk, args.build_dir)
+        found = result(report, pdk, made, command_line("hw.asic", arguments))
+        line = publish(network, args.network, folder_of(network, args.build_dir), [found])
+        if not args.quiet:
+            print(line)
 
 
 if __name__ == "__main__":

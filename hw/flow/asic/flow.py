@@ -1,94 +1,160 @@
-"""The steps from a network to silicon, one after the other, and their report."""
+"""The steps from a network to a layout, one after the other."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from hw.explore.measure import Observation
 from hw.flow.asic.activity import ACTIVITY
 from hw.flow.asic.gates import GateSimulation, simulate
+from hw.flow.asic.layout import WIRES, Checked, Placed, Routed, check, place, route
 from hw.flow.asic.pdk import Pdk
 from hw.flow.asic.power import Power, estimate_power
 from hw.flow.asic.programs import program_version, require
+from hw.flow.asic.report import AsicReport
 from hw.flow.asic.rtl import PREFIX, silicon_verilog
-from hw.flow.asic.synthesis import CELLS, NETLIST, Synthesis, synthesise
+from hw.flow.asic.synthesis import CELLS, CELLS_JSON, NETLIST, Synthesis, synthesise
 from hw.flow.asic.timing import Timing, analyse
 from hw.flow.tools import tool_version
 from hw.rtl.config import Config, default_config
 from sw.cli import exclusive, write_json
 from sw.network import Network
-from sw.record import Record
+from sw.progress import elapsed
 
-__all__ = ["NOTE", "STEPS", "AsicReport", "asic_folder", "run_flow"]
+__all__ = ["STEPS", "Flow", "asic_folder", "run_flow"]
 
-# Each step, in order, and the programs that it needs beside Yosys.
+# Each step, in order, with the programs that it needs beside Yosys.
 STEPS = {
     "synthesis": (),
     "timing": ("sta",),
     "simulation": ("iverilog", "vvp"),
     "power": ("sta",),
+    "placement": ("qflow", "tcsh", "blif2BSpice", "graywolf", "qrouter"),
+    "routing": ("qflow", "tcsh", "qrouter", "sta"),
+    "lvs": ("magic", "netgen-lvs"),
 }
-NOTE = (
-    "an open academic library and its cells' abstracts: an estimate of what silicon would take, "
-    "no sign-off"
-)
 
 
-@dataclass(frozen=True, kw_only=True)
-class AsicReport(Record):
-    """What the flow made of a network, as in ``report.json``.
+@dataclass(kw_only=True)
+class Flow:
+    """A network on its way: each step takes what those before it left in ``folder``, and is not
+    repeated for the same inputs and tools.
 
     Parameters
     ----------
-    network, network_sha256, layers : str
-    steps, weight_bits : int
-    engine, pdk : str
-    node_nm : int
-    volts : float
-    clock_mhz : float
-        What all steps aim at or assume.
-    synthesis : Synthesis
-    timing, simulation, power
-        None where the flow ended before.
-    accuracy : float, or None
-        Strict, on all test images of the data set, by the golden model.
-    tools : dict of str to str
-        Versions.
-    note : str
-        What this is.
+    observation : Observation
+        Of the network, with its config and data.
+    pdk : Pdk
+    clock : Hz
+    images, active : int
+        Test images that the netlist is simulated on, and those whose activity is counted.
+    folder : Path
     """
 
-    network: str
-    network_sha256: str
-    layers: str
-    steps: int
-    weight_bits: int
-    engine: str
-    pdk: str
-    node_nm: int
-    volts: float
-    clock_mhz: float
-    synthesis: Synthesis
-    timing: Timing | None
-    simulation: GateSimulation | None
-    power: Power | None
-    accuracy: float | None
-    tools: dict[str, str]
-    note: str = NOTE
+    observation: Observation
+    pdk: Pdk
+    clock: int
+    images: int
+    active: int
+    folder: Path
 
-    def lines(self) -> list[tuple[str, object]]:
-        """As human-readable text."""
-        parts = (self.synthesis, self.timing, self.simulation, self.power)
-        accuracy = "" if self.accuracy is None else f"{self.accuracy:.2%} of all test images"
-        return [
-            ("network", f"{self.network}, {self.layers}, {self.steps} steps"),
-            ("weight bits", f"{self.weight_bits:,}"),
-            *([("accuracy, strict", accuracy)] if accuracy else []),
-            ("engine", self.engine),
-            ("library", f"{self.pdk}, {self.node_nm} nm, {self.volts:g} V"),
-            *(line for part in parts if part is not None for line in part.lines()),
-            ("note", self.note),
-        ]
+    @cached_property
+    def synthesis(self) -> Synthesis:
+        """The netlist."""
+        return synthesise(
+            silicon_verilog(self.observation.network, self.observation.config).text,
+            top=PREFIX,
+            pdk=self.pdk,
+            folder=self.folder / "synthesis",
+            period_ns=self._period,
+        )
+
+    @cached_property
+    def timing(self) -> Timing:
+        """That of the netlist without wires."""
+        return self._timing("timing", None)
+
+    @cached_property
+    def simulation(self) -> GateSimulation:
+        """The netlist beside the golden model."""
+        return simulate(
+            self._made(NETLIST),
+            self.observation,
+            top=PREFIX,
+            pdk=self.pdk,
+            period_ns=self._period,
+            images=self.images,
+            active=self.active,
+            folder=self.folder / "simulation",
+        )
+
+    @cached_property
+    def power(self) -> Power:
+        """That of the netlist without wires."""
+        return self._power("power", None)
+
+    @cached_property
+    def placement(self) -> Placed:
+        """Where cells lie."""
+        return place(
+            self._made(CELLS_JSON), top=PREFIX, pdk=self.pdk, folder=self.folder / "placement"
+        )
+
+    @cached_property
+    def routing(self) -> Routed:
+        """The layout."""
+        return route(
+            self.folder / "placement", top=PREFIX, pdk=self.pdk, folder=self.folder / "routing"
+        )
+
+    @cached_property
+    def routed_timing(self) -> Timing:
+        """That with the routed wires."""
+        return self._timing("routed_timing", self.folder / "routing" / WIRES)
+
+    @cached_property
+    def routed_power(self) -> Power:
+        """That with the routed wires."""
+        return self._power("routed_power", self.folder / "routing" / WIRES)
+
+    @cached_property
+    def lvs(self) -> Checked:
+        """Layout against netlist."""
+        return check(self.folder / "routing", top=PREFIX, pdk=self.pdk, folder=self.folder / "lvs")
+
+    @property
+    def _period(self) -> float:
+        """Of the clock, in ns."""
+        return 1e9 / self.clock
+
+    def _made(self, name: str) -> Path:
+        """What synthesis left."""
+        return self.folder / "synthesis" / name
+
+    def _timing(self, name: str, wires: Path | None) -> Timing:
+        return analyse(
+            self._made(CELLS),
+            top=PREFIX,
+            pdk=self.pdk,
+            period_ns=self._period,
+            folder=self.folder / name,
+            wires_pf=wires,
+        )
+
+    def _power(self, name: str, wires: Path | None) -> Power:
+        simulation = self.simulation
+        return estimate_power(
+            self._made(CELLS),
+            self._made(NETLIST),
+            self.folder / "simulation" / ACTIVITY,
+            top=PREFIX,
+            pdk=self.pdk,
+            period_ns=self._period,
+            cycles=simulation.activity_cycles / simulation.activity_images,
+            images=simulation.activity_images,
+            folder=self.folder / name,
+            wires_pf=wires,
+        )
 
 
 def asic_folder(network: Network, config: Config, pdk: Pdk, build_dir: Path) -> Path:
@@ -106,71 +172,38 @@ def run_flow(
     images: int,
     active: int,
     build_dir: Path,
-    log: Callable[[str], None] = print,
+    quiet: bool = True,
 ) -> AsicReport:
     """Runs the steps up to ``until``, of :data:`STEPS`, and leaves ``report.json`` in
-    :func:`asic_folder`. A step that was run before for the same inputs and tools is not repeated.
-
-    Parameters
-    ----------
-    observation : Observation
-        Of the network, with its config and data.
-    clock : Hz
-    images, active : int
-        Test images that the netlist is simulated on, and those whose activity is counted.
+    :func:`asic_folder`. Parameters are those of :class:`Flow`.
 
     Raises
     ------
     UserError
-        A program, the library or data are missing.
+        A program, the library or data are missing; before any work.
     ToolFailedError
         A program failed.
     """
     network, config = observation.network, observation.config
     pdk.file("lib")
     steps = list(STEPS)[: list(STEPS).index(until) + 1]
-    for step in steps:
-        require(STEPS[step])
+    programs = list(dict.fromkeys(program for step in steps for program in STEPS[step]))
+    require(programs)
     if "simulation" in steps:
         observation.data  # noqa: B018  what cannot be had is refused before any work
-    made = f"{clock / 1e6:g} MHz"
     with exclusive(asic_folder(network, config, pdk, build_dir)) as folder:
-        period = 1e9 / clock
-        log(f"synthesis to {pdk.name}, for {made} …")
-        verilog = silicon_verilog(network, config).text
-        work = folder / "synthesis"
-        synthesis = synthesise(verilog, top=PREFIX, pdk=pdk, folder=work, period_ns=period)
-        cells, named = work / CELLS, work / NETLIST
-        timing = simulation = power = None
-        if "timing" in steps:
-            log("timing …")
-            timing = analyse(cells, top=PREFIX, pdk=pdk, period_ns=period, folder=folder / "timing")
-        if "simulation" in steps:
-            log(f"simulation of the gates on {images} test images …")
-            simulation = simulate(
-                named,
-                observation,
-                top=PREFIX,
-                pdk=pdk,
-                period_ns=period,
-                images=images,
-                active=active,
-                folder=folder / "simulation",
-            )
-        if "power" in steps:
-            assert simulation is not None
-            log("power …")
-            power = estimate_power(
-                cells,
-                named,
-                folder / "simulation" / ACTIVITY,
-                top=PREFIX,
-                pdk=pdk,
-                period_ns=period,
-                cycles=simulation.activity_cycles / simulation.activity_images,
-                images=simulation.activity_images,
-                folder=folder / "power",
-            )
+        flow = Flow(
+            observation=observation,
+            pdk=pdk,
+            clock=clock,
+            images=images,
+            active=active,
+            folder=folder,
+        )
+        for step in steps:
+            with elapsed(step, quiet):
+                getattr(flow, step)
+        routed = "routing" in steps
         report = AsicReport(
             network=network.name,
             network_sha256=network.sha256,
@@ -182,17 +215,18 @@ def run_flow(
             node_nm=pdk.node_nm,
             volts=pdk.volts,
             clock_mhz=clock / 1e6,
-            synthesis=synthesis,
-            timing=timing,
-            simulation=simulation,
-            power=power,
             accuracy=_accuracy(observation) if "simulation" in steps else None,
+            synthesis=flow.synthesis,
+            timing=flow.timing if "timing" in steps else None,
+            simulation=flow.simulation if "simulation" in steps else None,
+            power=flow.power if "power" in steps else None,
+            routed=flow.routing if routed else None,
+            routed_timing=flow.routed_timing if routed else None,
+            routed_power=flow.routed_power if routed else None,
+            checked=flow.lvs if "lvs" in steps else None,
             tools={
                 "yosys": tool_version("yosys"),
-                **{
-                    name: program_version(name)
-                    for name in dict.fromkeys(name for step in steps for name in STEPS[step])
-                },
+                **{name: program_version(name) for name in programs},
             },
         )
         write_json(folder / "report.json", report)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sw.cli import UserError
 
-__all__ = ["PDKS", "Pdk", "cell_areas", "find_pdk", "pdk_names"]
+__all__ = ["PDKS", "Pdk", "cell_sizes", "find_pdk", "pdk_names"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,8 @@ class Pdk:
         Where they lie, each named ``<name>_stdcells``: ``.lib``, ``.lef``, ``.v`` and ``.sp``.
     driver, buffer, nand : str
         Cells: what drives an input, what repeats a signal, what a gate equivalent is.
+    filler : str
+        Cell of one site, which fills rows.
     full_adder : str
         Cell with inputs A, B, C and outputs YC (carry), YS (sum).
     input_pin, output_pin : str
@@ -53,6 +55,7 @@ class Pdk:
     driver: str
     buffer: str
     nand: str
+    filler: str
     full_adder: str
     input_pin: str
     output_pin: str
@@ -72,8 +75,13 @@ class Pdk:
 
     @cached_property
     def areas(self) -> dict[str, float]:
-        """Area of each cell in µm²."""
-        return cell_areas(self.file("lib").read_text(encoding="utf-8", errors="replace"))
+        """Area of each cell in µm², of its outline: the Liberty file's is another one for some."""
+        return {name: round(width * height, 2) for name, (width, height) in self.sizes.items()}
+
+    @cached_property
+    def sizes(self) -> dict[str, tuple[float, float]]:
+        """Width and height of each cell in µm."""
+        return cell_sizes(self.file("lef").read_text(encoding="utf-8", errors="replace"))
 
     @property
     def gate_um2(self) -> float:
@@ -81,24 +89,17 @@ class Pdk:
         return self.areas[self.nand]
 
 
-def cell_areas(liberty: str) -> dict[str, float]:
-    """Area of each cell of a Liberty file's text, in the unit that it has.
-
-    Raises
-    ------
-    ValueError
-        It has no cells, or one without an area.
-    """
-    parts = re.split(r"^\s*cell\s*\(\s*\"?(\w+)\"?\s*\)\s*\{", liberty, flags=re.MULTILINE)
-    areas = {}
-    for name, body in zip(parts[1::2], parts[2::2], strict=True):
-        found = re.search(r"\barea\s*:\s*([\d.eE+-]+)", body)
+def cell_sizes(lef: str) -> dict[str, tuple[float, float]]:
+    """Width and height in µm of each cell of a LEF file. Raises ValueError if it has none."""
+    sizes = {}
+    for name, body in re.findall(r"^MACRO\s+(\S+)(.*?)^END\s+\1\b", lef, re.M | re.S):
+        found = re.search(r"^\s*SIZE\s+(\S+)\s+BY\s+(\S+)\s*;", body, re.M)
         if found is None:
-            raise ValueError(f"cell {name} has no area")
-        areas[name] = float(found[1])
-    if not areas:
+            raise ValueError(f"cell {name} has no size")
+        sizes[name] = (float(found[1]), float(found[2]))
+    if not sizes:
         raise ValueError("there are no cells")
-    return areas
+    return sizes
 
 
 def _osu(name: str, *, node_nm: int, volts: float, load_pf: float, clock: int) -> Pdk:
@@ -114,6 +115,7 @@ def _osu(name: str, *, node_nm: int, volts: float, load_pf: float, clock: int) -
         driver="BUFX2",
         buffer="BUFX2",
         nand="NAND2X1",
+        filler="FILL",
         full_adder="FAX1",
         input_pin="A",
         output_pin="Y",

@@ -11,7 +11,9 @@ from hw.flow.errors import ToolFailedError
 from hw.flow.tools import run_logged
 from sw.cli import UserError
 
-__all__ = ["PROGRAMS", "find_program", "program_version", "require", "run_program"]
+__all__ = ["PROGRAMS", "QFLOW", "find_program", "program_version", "require", "run_program"]
+
+QFLOW = Path("/usr/lib/qflow/bin")  # what only qflow's scripts call
 
 # The Debian package of each.
 PROGRAMS = {
@@ -20,6 +22,7 @@ PROGRAMS = {
     "vvp": "iverilog",
     "tcsh": "tcsh",
     "qflow": "qflow",
+    "blif2BSpice": "qflow",
     "graywolf": "graywolf",
     "qrouter": "qrouter",
     "magic": "magic",
@@ -30,7 +33,7 @@ PROGRAMS = {
 @cache
 def find_program(name: str) -> str:
     """Path of a program. Raises :class:`UserError`, which names its package, if it is missing."""
-    path = shutil.which(name)
+    path = shutil.which(name) or shutil.which(name, path=str(QFLOW))
     if path is None:
         raise UserError(f"{name} is not installed; apt-get install {PROGRAMS[name]}")
     return path

@@ -44,7 +44,8 @@ def cached(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     result = make(folder)
-    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
     write_json(folder / _DONE, {"digest": digest, "files": files, "result": result.to_dict()})
     return result
 

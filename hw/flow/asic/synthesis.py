@@ -41,7 +41,7 @@ BLOCKS = "blocks.json"  # the names of the cells of each block
 _SCRIPT = """
     read_liberty -lib -ignore_miss_func {liberty}; read_verilog source.v;
     hierarchy -check -top {top}; setattr -mod -set keep_hierarchy 1 *; synth -top {top};
-    extract_fa -fa; techmap -map adders.v; simplemap; opt -fast;
+    extract_fa -fa; techmap -map adders.v; opt_clean;
     dfflibmap -liberty {liberty} {unused}; opt_clean;
     abc -liberty {liberty} -constr abc.constr -D {picoseconds} {unused}; opt_clean -purge;
     rename -enumerate -pattern gate%; setattr -mod -unset keep_hierarchy *; flatten -noscopeinfo;
@@ -56,16 +56,11 @@ _ADDERS = """
 (* techmap_celltype = "$fa" *)
 module full_adders (A, B, C, X, Y);
   parameter WIDTH = 1;
-  parameter _TECHMAP_CONSTMSK_A_ = 0, _TECHMAP_CONSTMSK_B_ = 0, _TECHMAP_CONSTMSK_C_ = 0;
   input [WIDTH-1:0] A, B, C;
   output [WIDTH-1:0] X, Y;
   genvar i;
-  generate
-    if (_TECHMAP_CONSTMSK_A_ | _TECHMAP_CONSTMSK_B_ | _TECHMAP_CONSTMSK_C_)
-      assign X = A & B | B & C | C & A, Y = A ^ B ^ C;
-    else
-      for (i = 0; i < WIDTH; i = i + 1)
-        {cell} adder (.A(A[i]), .B(B[i]), .C(C[i]), .YC(X[i]), .YS(Y[i]));
+  generate for (i = 0; i < WIDTH; i = i + 1)
+    {cell} adder (.A(A[i]), .B(B[i]), .C(C[i]), .YC(X[i]), .YS(Y[i]));
   endgenerate
 endmodule
 """

@@ -9,6 +9,7 @@ from sw.reports.sections import (
     evaluation,
     hardware,
     inference,
+    silicon,
     training,
     verification,
 )
@@ -23,4 +24,5 @@ SECTIONS: tuple[Section[Any], ...] = (
     verification.SECTION,
     hardware.SECTION,
     energy.SECTION,
+    silicon.SECTION,
 )

@@ -12,6 +12,8 @@ from sw.reports.result import Histogram
 from sw.reports.sections.energy import Energy, Part
 from sw.reports.sections.evaluation import Evaluation
 from sw.reports.sections.hardware import Build, SlowestPath, Use
+from sw.reports.sections.silicon import Layout, Silicon
+from sw.reports.sections.silicon import Part as Block
 from sw.reports.sections.training import Training
 from sw.reports.sections.verification import Verification
 
@@ -144,5 +146,39 @@ def others(network):
             core=watts[2],
             total=watts[2],
             note="an estimate, from published currents; nothing was measured on a board",
+        ),
+        Silicon(
+            **about,
+            command="python -m hw.asic x",
+            library="osu018",
+            engine="event",
+            node_nm=180,
+            clock_mhz=100.0,
+            um2=432.0,
+            gates=18.0,
+            cells=6,
+            flip_flops=3,
+            parts=(
+                Block(name="fire_0", cells=4, um2=384.0, gates=16.0, places=((0, 0, 9), (2, 1, 3))),
+                Block(name="top", cells=2, um2=48.0, gates=2.0),
+            ),
+            facts=(("LVS", "Circuits match uniquely."),),
+            images=90,
+            mismatches=0,
+            fmax_mhz=157.0,
+            nanojoules=25.0,
+            layout=Layout(
+                width_um=10.0,
+                height_um=20.0,
+                sites=12,
+                rows=2,
+                site_um=0.8,
+                row_um=10.0,
+                utilisation=0.9,
+                wire_mm=1.5,
+                vias=30,
+            ),
+            lvs=True,
+            note="an open library, no sign-off",
         ),
     ]

@@ -118,11 +118,11 @@ def test_it_grows(case, read, tmp_path):
     network = case[0]
     publish(network, "of mine.safetensors", tmp_path, [])
     empty = Reader(tmp_path / PAGE).text
-    for command in ("sw.report", "sim.verify", "hw.build --board ice40", "hw.energy"):
+    for command in ("sw.report", "sim.verify", "hw.build --board ice40", "hw.energy", "hw.asic"):
         assert f"python -m {command} 'of mine.safetensors'" in empty
     assert empty.count("This command fills") == len(SECTIONS)
     titles = [section.title for section in SECTIONS]
-    assert len(titles) == len(set(titles)) == 6
+    assert len(titles) == len(set(titles)) == 7
 
 
 def test_the_same_results_give_the_same_page(case, page, tmp_path):
@@ -316,7 +316,7 @@ def check(seen, path, width):
 @pytest.mark.parametrize("width", [400, 1200])
 def test_in_a_browser(page, visit, width):
     seen = visit(page.as_uri(), width=width)
-    assert len(check(seen, page, width)) == 12
+    assert len(check(seen, page, width)) == 13
     assert seen.page.evaluate("window.harmed") is None
     assert HOSTILE in seen.page.inner_text("h1")
     assert seen.page.title().startswith(HOSTILE)

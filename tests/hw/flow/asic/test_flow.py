@@ -34,7 +34,6 @@ def flow(observation, folder, until="power", pdk="osu018", images=6):
         images=images,
         active=2,
         build_dir=folder,
-        log=lambda text: None,
     )
 
 

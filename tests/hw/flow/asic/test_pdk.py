@@ -4,30 +4,34 @@ import re
 
 import pytest
 
-from hw.flow.asic.pdk import PDKS, cell_areas, find_pdk
+from hw.flow.asic.pdk import PDKS, cell_sizes, find_pdk
 from sw.cli import UserError
 
-LIBERTY = """
-library(x) {
-  cell (INVX1) {
-    cell_footprint : "inv";
-    area : 16;
-    pin(A) { direction : input; }
-  }
-  cell ("NAND2X1") { area : 2.4e1; }
-}
+LEF = """
+SITE core
+    SIZE 0.8 BY 10.0 ;
+END core
+MACRO INVX1
+  CLASS CORE ;
+  SIZE 1.600 BY 10.000 ;
+  PIN A
+  END A
+END INVX1
+MACRO NAND2X1
+  SIZE 2.4 BY 10 ;
+END NAND2X1
 """
 
 
-def test_areas_are_those_that_the_text_says():
-    assert cell_areas(LIBERTY) == {"INVX1": 16, "NAND2X1": 24}
+def test_sizes_are_those_that_the_text_says():
+    assert cell_sizes(LEF) == {"INVX1": (1.6, 10), "NAND2X1": (2.4, 10)}
 
 
 def test_text_that_is_no_library_is_refused():
     with pytest.raises(ValueError, match="no cells"):
-        cell_areas("module x; endmodule")
-    with pytest.raises(ValueError, match="INVX1 has no area"):
-        cell_areas("cell (INVX1) { pin(A) {} }")
+        cell_sizes("module x; endmodule")
+    with pytest.raises(ValueError, match="INVX1 has no size"):
+        cell_sizes("MACRO INVX1\nEND INVX1\n")
 
 
 def test_an_unknown_pdk_is_refused_with_those_that_are_there():
@@ -51,6 +55,10 @@ def test_the_cells_that_the_table_names_are_in_the_library(pdk):
         pytest.skip(str(error))
     for cell in (pdk.driver, pdk.buffer, pdk.nand, pdk.full_adder, *pdk.unused):
         assert f"cell ({cell})" in text
-    assert pdk.gate_um2 == pdk.areas["NAND2X1"]
+    # All but a few have the area in the Liberty file that their outline has.
+    listed = dict(re.findall(r"cell \((\w+)\) \{.*?area : ([\d.]+);", text, re.S))
+    same = sum(float(area) == pdk.areas.get(name) for name, area in listed.items())
+    assert len(listed) > 30
+    assert same > 0.8 * len(listed)
     for suffix in ("lef", "v", "sp"):
         assert pdk.file(suffix).is_file()
