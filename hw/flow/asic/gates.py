@@ -28,9 +28,6 @@ __all__ = ["SKIPPED", "GateSimulation", "bench", "simulate"]
 
 SKIPPED = 2  # results before the steady state
 _OFFSET = 0.1  # of a period: inputs change after the edge
-# Where the values of ports begin in the numbers that ``Input.beats`` gives.
-_BEGIN = {"pixel_data": 0, "event_unit": 0, "event_step": 20, "event_end": 28}
-
 _BENCH = """`timescale 1ns/1ps
 module bench;
 {registers}
@@ -259,7 +256,7 @@ def bench(
             f"  reg [{width[name] - 1}:0] {name} = 0;" for name in (*fields, *loads, valid)
         ),
         data="\n      ".join(
-            f"{name} = value[{_BEGIN[name]} +: {width[name]}];" for name in fields
+            f"{name} = value[{source.beat_bits[name]} +: {width[name]}];" for name in fields
         ),
         valid=valid,
         ready=ready,
