@@ -56,6 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "logic and flip-flops)",
     )
     options.add_argument(
+        "--loader",
+        action="store_true",
+        help="weights that are loaded come byte by byte, with a header and a checksum (default: "
+        "words with their addresses)",
+    )
+    options.add_argument(
         "--clock",
         metavar="MHZ",
         type=megahertz,
@@ -108,8 +114,17 @@ def make_design(network: Network, args: argparse.Namespace) -> Design:
     config = config_for(network, args.engine)
     port = find_port(args.port)
     port.check(network, config.input(network))
+    if args.loader and not config.loads(network):
+        raise UserError(
+            f"network {network.name!r}: {config.name} has no weights to load; leave out --loader"
+        )
     verilog = silicon_verilog(
-        network, config, prefix=check_prefix(args.prefix), port=port, macros=args.macros
+        network,
+        config,
+        prefix=check_prefix(args.prefix),
+        port=port,
+        loader=args.loader,
+        macros=args.macros,
     )
     return Design(
         network=network,
@@ -118,6 +133,7 @@ def make_design(network: Network, args: argparse.Namespace) -> Design:
         verilog=verilog,
         vectors=_vectors(network, args.vectors, args.data_dir),
         clock=args.clock,
+        loader=args.loader,
         author=args.author,
         options={**flow.options, **given},
     )

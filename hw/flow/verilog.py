@@ -18,6 +18,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.flow.tools import run_tool, scratch_folder, tool_version
+from hw.link import weight_image
+from hw.link.loader import Loader
 from hw.rtl.config import DEFAULT, Config
 from hw.rtl.core import Core, loaded_words, place
 from hw.rtl.inputs.base import Place
@@ -65,6 +67,8 @@ class FlatCore(wiring.Component):
     load_address, load_data, load_valid
         Where weights are loaded: words of them, in the order of the config's ``load_words``, one in
         each cycle in which valid is set, before the first image.
+    load_begin, load_data, load_valid, load_status
+        In place of these with ``loader``: a weight image, byte by byte (hw/link/loader.py).
     result_label, result_step, result_margin
         Index of the class, decision step, and ``V − θ`` of the winner (signed).
     result_valid, result_ready : 1
@@ -74,13 +78,21 @@ class FlatCore(wiring.Component):
         Where an engine cannot hold the spikes of any input: it had too many.
     """
 
-    def __init__(self, core: Core, *, place: Place = place, port: PixelPort = PORTS["byte"]):
+    def __init__(
+        self,
+        core: Core,
+        *,
+        place: Place = place,
+        port: PixelPort = PORTS["byte"],
+        loader: bool = False,
+    ):
         port.check(core.network, core.config.input(core.network))
         self._core = core
         self._narrow = None if port.name == "byte" else ReadPixels(port, core.network.steps)
+        self._loader = _loader(core) if loader and core.loads else None
         self._can_fault = core.config.can_fault(core.network)
         self._place = place
-        source, load, result = self._flat(core, self._narrow)
+        source, load, result = self._flat(core, self._narrow, self._loader)
         super().__init__(
             {
                 name: wiring.Member(flow, value.shape() if len(value) else 1)
@@ -89,15 +101,25 @@ class FlatCore(wiring.Component):
         )
 
     def _flat(
-        self, core: wiring.PureInterface, narrow: wiring.PureInterface | None
+        self,
+        core: wiring.PureInterface,
+        narrow: wiring.PureInterface | None,
+        loader: wiring.PureInterface | None,
     ) -> list[dict[str, tuple[wiring.Flow, Value]]]:
         """The ports of the input, of what is loaded, and of the result: values of the core, and of
-        what reads pixels of fewer bits before it.
+        what reads pixels of fewer bits and weights byte by byte before it.
         """
         source = self._core.config.input(self._core.network)
         stream = narrow.beats if narrow else getattr(core, source.port)
         load, result = {}, core.result
-        if self._core.loads:
+        if loader:
+            load = {
+                "load_begin": (In, loader.host.begin),
+                "load_data": (In, loader.host.content.payload),
+                "load_valid": (In, loader.host.content.valid),
+                "load_status": (Out, Value.cast(loader.host.status)),
+            }
+        elif self._core.loads:
             load = {
                 "load_address": (In, core.load.payload.address),
                 "load_data": (In, core.load.payload.data),
@@ -122,11 +144,23 @@ class FlatCore(wiring.Component):
             put = place if self._narrow.combinational else self._place
             narrow = put(m, "port", self._narrow)
             wiring.connect(m, narrow.pixels, core.pixels)
-        for ports in self._flat(core, narrow):
+        loader = None
+        if self._loader:
+            loader = self._place(m, "loader", self._loader)
+            wiring.connect(m, loader.words, core.load)
+        for ports in self._flat(core, narrow, loader):
             for name, (flow, value) in ports.items():
                 port = getattr(self, name)
                 m.d.comb += value.eq(port) if flow == In else port.eq(value)
         return m
+
+
+def _loader(core: Core) -> Loader:
+    """What checks a weight image of the core's network and writes its words."""
+    words = loaded_words(core.network, core.config)
+    assert words is not None
+    layout = core.config.load_layout(core.network)
+    return Loader(header=weight_image.header(core.network, words), layout=layout, flash=False)
 
 
 def to_verilog(
@@ -136,6 +170,7 @@ def to_verilog(
     device: str = "",
     top: str = TOP,
     port: PixelPort = PORTS["byte"],
+    loader: bool = False,
     memories: "SiliconMemories | None" = None,
 ) -> str:
     """The Verilog text of a network; the same network and config always give the same text. For a
@@ -156,7 +191,9 @@ def to_verilog(
         waiting.append((f"{top}_{name}", component))
         return interface
 
-    flat = FlatCore(Core(network, config=config, place=place), place=place, port=port)
+    flat = FlatCore(
+        Core(network, config=config, place=place), place=place, port=port, loader=loader
+    )
     texts = [rtlil.convert(flat, name=top, emit_src=False, platform=platform)]
     names = []
     while waiting:  # the core brings further blocks
@@ -248,10 +285,15 @@ def _open_outputs(text: str) -> str:
 
 
 def manifest(
-    network: Network, config: Config = DEFAULT, *, top: str = TOP, port: PixelPort = PORTS["byte"]
+    network: Network,
+    config: Config = DEFAULT,
+    *,
+    top: str = TOP,
+    port: PixelPort = PORTS["byte"],
+    loader: bool = False,
 ) -> dict[str, object]:
     """What an integrator has to know of the Verilog, as JSON values."""
-    core = FlatCore(Core(network, config=config), port=port)
+    core = FlatCore(Core(network, config=config), port=port, loader=loader)
     Fragment.get(core, None)  # Amaranth warns of components that are made and not used
     ports = [
         {"name": "clk", "direction": "input", "width": 1, "meaning": "rising edge"},

@@ -19,7 +19,7 @@ __all__ = ["PREFIX", "SiliconVerilog", "check_prefix", "silicon_verilog"]
 
 PREFIX = "firstspike"
 
-# IEEE 1364-2005, annex B.
+# IEEE 1364-2005, annex B, and IEEE 1800-2017, annex B: many tools read Verilog as SystemVerilog.
 _KEYWORDS = frozenset((Path(__file__).parent / "keywords.txt").read_text(encoding="utf-8").split())
 
 
@@ -67,6 +67,7 @@ def silicon_verilog(
     *,
     prefix: str = PREFIX,
     port: PixelPort = PORTS["byte"],
+    loader: bool = False,
     macros: str | None = None,
 ) -> SiliconVerilog:
     """The Verilog of ``network`` for silicon; the same arguments always give the same text.
@@ -79,6 +80,8 @@ def silicon_verilog(
         The top module's name.
     port : PixelPort
         How pixels come in.
+    loader : bool
+        Weights that are loaded come byte by byte, with a checksum.
     macros : "ram", "rom" or "all", optional
         Which memories are macros, see hw/flow/asic/memories.py; without it none.
 
@@ -89,7 +92,7 @@ def silicon_verilog(
     """
     memories = SiliconMemories(top=check_prefix(prefix), macros=macros)
     try:
-        plain = to_verilog(network, config, top=prefix, port=port, memories=memories)
+        plain = to_verilog(network, config, top=prefix, port=port, loader=loader, memories=memories)
     except MemoriesTooLargeError as error:
         raise UserError(f"network {network.name!r} with {config.name}: {error}") from None
     header, text = re.split(r"(?=^module )", plain, maxsplit=1, flags=re.M)

@@ -6,6 +6,7 @@ from typing import Any
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.base import Flow
 from hw.flow.bundle.templates import fill
+from hw.link.protocol import Status
 
 __all__ = ["datasheet"]
 
@@ -13,6 +14,14 @@ _KINDS = {
     "rom": "ROM, contents in its model",
     "ram_1r1w": "RAM, a port to read and one to write",
     "ram_1rw": "RAM, one port",
+}
+
+_STATUS = {
+    Status.READY: "are there, and right",
+    Status.LOADING: "are on their way",
+    Status.NO_IMAGE: "have not come, or what came is no weight image",
+    Status.OTHER_NETWORK: "are of another network or engine",
+    Status.DAMAGED: "have a wrong checksum",
 }
 
 
@@ -61,28 +70,26 @@ def _macro_bits(design: Design) -> str:
 def _weights(design: Design) -> str:
     if design.words is None:
         return ""
-    return (
-        "## Weights\n"
-        f"{len(design.words):,} words of 16 bits are loaded after power-up, before the first input."
-        "\nEach cycle with `load_valid` writes `load_data` to `load_address`, without waiting.\n"
-        "They are in `tb/weights.hex`, one per line from address 0 on. A reset keeps them.\n\n"
+    words = f"{len(design.words):,}"
+    if not design.loader:
+        return fill("datasheet_words.md", WORDS=words)
+    return fill(
+        "datasheet_image.md",
+        WORDS=words,
+        BYTES=f"{len(design.weight_image):,}",
+        STATUS="\n".join(f"| {status.value} | {_STATUS[status]} |" for status in Status),
     )
 
 
 def _macros(design: Design) -> str:
     if not design.verilog.macros:
         return ""
-    rows = "".join(
-        f"| `{macro.name}` | {_KINDS[macro.kind]} | {macro.depth} | {macro.width} |\n"
-        for macro in design.verilog.macros
-    )
-    return (
-        "## Macros\n| module | kind | words | bits |\n|---|---|---|---|\n"
-        f"{rows}\n"
-        "All are synchronous: what is read stands at the output in the next cycle, and stays until"
-        "\nthe next read. A write enable of several bits writes equal parts of a word. What a word"
-        "\ngives that is read while it is written does not matter. Wrap your memory compiler's"
-        "\nmacros in modules of these names and ports.\n\n"
+    return fill(
+        "datasheet_macros.md",
+        ROWS="\n".join(
+            f"| `{macro.name}` | {_KINDS[macro.kind]} | {macro.depth} | {macro.width} |"
+            for macro in design.verilog.macros
+        ),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from hw.flow.asic.rtl import SiliconVerilog
 from hw.flow.bundle.vectors import Vectors
 from hw.flow.verilog import manifest
+from hw.link import weight_image
 from hw.rtl.config import Config
 from hw.rtl.core import loaded_words
 from hw.rtl.pixel_port import PixelPort
@@ -29,9 +30,11 @@ _MEANINGS = {
     "event_end": "end mark of an inference; unit and step have no meaning",
     "event_valid": "the event is there",
     "event_ready": "it is taken in this cycle",
+    "load_begin": "a weight image comes from the next cycle on",
+    "load_status": "state of the weights, see below",
     "load_address": "address of a word of weights",
-    "load_data": "word of weights",
-    "load_valid": "the word is written in this cycle",
+    "load_data": "word or byte of weights",
+    "load_valid": "it is taken in this cycle",
     "result_label": "index of the class",
     "result_step": "decision step",
     "result_margin": "V − θ of the winner, two's complement",
@@ -84,6 +87,8 @@ class Design:
         Images and what the golden model answers.
     clock : int
         Hz, that constraints ask for.
+    loader : bool
+        Weights come byte by byte with a header and a checksum.
     author : str
     options : dict of str to str
         What flows ask for by flags of their own.
@@ -95,6 +100,7 @@ class Design:
     verilog: SiliconVerilog
     vectors: Vectors
     clock: int
+    loader: bool
     author: str
     options: Mapping[str, str]
 
@@ -111,7 +117,9 @@ class Design:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """As hw.flow.verilog gives it."""
-        return manifest(self.network, self.config, top=self.top, port=self.pixel_port)
+        return manifest(
+            self.network, self.config, top=self.top, port=self.pixel_port, loader=self.loader
+        )
 
     @cached_property
     def ports(self) -> tuple[Port, ...]:
@@ -153,6 +161,12 @@ class Design:
     def words(self) -> np.ndarray | None:
         """Words of weights that are to be loaded, uint16."""
         return loaded_words(self.network, self.config)
+
+    @property
+    def weight_image(self) -> bytes:
+        """What a loader takes, where weights are loaded."""
+        assert self.words is not None
+        return weight_image.pack(self.network, self.words)
 
     @property
     def beats_per_image(self) -> int | None:

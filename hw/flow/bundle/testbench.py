@@ -1,11 +1,15 @@
 """The test bench: plain Verilog and files of hexadecimal words."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.templates import fill
 
 __all__ = ["testbench"]
+
+# A file's content, the design's ports, and parts of the test bench.
+_Loading: TypeAlias = tuple[str, list[str], dict[str, str]]
 
 
 def testbench(design: Design, folder: str) -> Mapping[str, str]:
@@ -40,29 +44,10 @@ def testbench(design: Design, folder: str) -> Mapping[str, str]:
     ]
     load = dict.fromkeys(("CONSTANTS", "SIGNALS", "TASK", "READ"), "")
     if design.words is not None:
-        files[f"{folder}/weights.hex"] = _hex(design.words.tolist(), 16)
-        address = design.port("load_address").width
-        connections += [
-            "load_address(load_address)",
-            "load_data(load_data)",
-            "load_valid(load_valid)",
-        ]
-        load = {
-            "CONSTANTS": f"  localparam integer WORDS = {len(design.words)};  // of weights\n",
-            "SIGNALS": f"  reg [{address - 1}:0] load_address;\n"
-            "  reg [15:0] load_data;\n"
-            "  reg load_valid;\n"
-            "  reg [15:0] weights[0:WORDS - 1];\n"
-            "  integer word;\n",
-            "TASK": "      for (word = 0; word < WORDS; word = word + 1) begin\n"
-            "        load_valid = 1'b1;\n"
-            f"        load_address = word[{address - 1}:0];\n"
-            "        load_data = weights[word];\n"
-            "        @(negedge clk);\n"
-            "      end\n"
-            "      load_valid = 1'b0;",
-            "READ": f'    $readmemh("{folder}/weights.hex", weights);\n    load_valid = 1\'b0;',
-        }
+        loading = _image if design.loader else _words
+        contents, more, load = loading(design, f"{folder}/weights.hex")
+        files[f"{folder}/weights.hex"] = contents
+        connections += [f"{name}({name})" for name in more]
     files[f"{folder}/{design.top}_tb.v"] = fill(
         "testbench.v",
         TOP=design.top,
@@ -79,6 +64,61 @@ def testbench(design: Design, folder: str) -> Mapping[str, str]:
         **{f"LOAD_{name}": text for name, text in load.items()},
     )
     return files
+
+
+def _words(design: Design, path: str) -> _Loading:
+    """Weights word by word, each with its address."""
+    assert design.words is not None
+    address = design.port("load_address").width
+    parts = _parts(path, count=len(design.words), width=16)
+    parts["SIGNALS"] += f"  reg [{address - 1}:0] load_address;\n"
+    parts["TASK"] = _repeat("WEIGHTS", f"load_address = word[{address - 1}:0];")
+    ports = ["load_address", "load_data", "load_valid"]
+    return _hex(design.words.tolist(), 16), ports, parts
+
+
+def _image(design: Design, path: str) -> _Loading:
+    """Weights as a weight image, byte by byte; then the status must say that they are right."""
+    content = design.weight_image
+    parts = _parts(path, count=len(content), width=8)
+    status = design.port("load_status")
+    parts["SIGNALS"] += f"  reg load_begin;\n  wire {status.range}load_status;\n"
+    parts["READ"] += "    load_begin = 1'b0;\n"
+    parts["TASK"] = (
+        "      load_begin = 1'b1;\n"
+        "      @(negedge clk);\n"
+        "      load_begin = 1'b0;\n"
+        f"{_repeat('WEIGHTS', '')}"
+        "      repeat (4) @(negedge clk);\n"
+        '      if (load_status !== 0) complain("weights are not accepted");\n'
+    )
+    ports = ["load_begin", "load_data", "load_valid", "load_status"]
+    return _hex(list(content), 8), ports, parts
+
+
+def _parts(path: str, *, count: int, width: int) -> dict[str, str]:
+    """What every way of loading needs of the test bench."""
+    return {
+        "CONSTANTS": f"  localparam integer WEIGHTS = {count};  // words or bytes of weights\n",
+        "SIGNALS": f"  reg [{width - 1}:0] load_data, weights[0:WEIGHTS - 1];\n"
+        "  reg load_valid;\n"
+        "  integer word;\n",
+        "READ": f'    $readmemh("{path}", weights);\n    load_valid = 1\'b0;\n',
+    }
+
+
+def _repeat(count: str, before: str) -> str:
+    """Sends all weights, one per cycle."""
+    extra = f"        {before}\n" if before else ""
+    return (
+        f"      for (word = 0; word < {count}; word = word + 1) begin\n"
+        "        load_valid = 1'b1;\n"
+        f"{extra}"
+        "        load_data = weights[word];\n"
+        "        @(negedge clk);\n"
+        "      end\n"
+        "      load_valid = 1'b0;\n"
+    )
 
 
 def _slices(widths: Mapping[str, int], vector: str) -> list[str]:

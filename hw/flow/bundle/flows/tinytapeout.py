@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
+
 from hw.flow.asic.tiles import TILES, cells_of, fitting
 from hw.flow.bundle.cells import count_cells, hidden_units_that_fit
 from hw.flow.bundle.design import Design, Port
@@ -14,8 +16,7 @@ from sw.cli import UserError
 __all__ = ["TinyTapeout"]
 
 _VALID, _READY, _RESULT_VALID, _RESULT_READY = range(4)  # bits of uio
-_STEP_BITS = 4  # above them
-_OUTPUTS = 0b1111_0110  # uio_oe
+_LOAD = 4  # weights come in, where they are loaded; else the first bit of the step
 
 # What Tiny Tapeout's template sets, but for density and clock; not to be changed.
 _FIXED = {
@@ -60,8 +61,10 @@ class TinyTapeout(Flow):
             self._refuse(
                 design, "has 8 pins for its inputs; take a network for pixels, one per beat"
             )
-        if design.verilog.macros or design.words is not None:
-            self._refuse(design, "has no macros; take an engine whose weights are logic")
+        if design.verilog.macros or design.loader:
+            self._refuse(
+                design, "has no macros, and no pins for --loader; leave out --macros and --loader"
+            )
         if design.port("result_label").width > 8:
             self._refuse(design, "has 8 pins for the class; take at most 256 classes")
         blocks = count_cells(design.verilog.text, design.top)
@@ -120,12 +123,27 @@ def _top(design: Design) -> str:
     return f"tt_um_{design.top}"
 
 
+def _step_pins(design: Design) -> int:
+    """Pins of the step, the upper ones of uio."""
+    return 4 if design.words is None else 3
+
+
+def _cut(design: Design) -> int:
+    """Lower bits of the step for which there are no pins."""
+    return max(0, design.port("result_step").width - _step_pins(design))
+
+
+def _outputs(design: Design) -> int:
+    """uio_oe."""
+    return 0b1111_0110 if design.words is None else 0b1110_0110
+
+
 def _shown_step(design: Design) -> str:
-    """Verilog of the step on four pins; of a longer one the upper bits."""
-    step = design.port("result_step")
-    if step.width <= _STEP_BITS:
-        return "result_step" if step.width == _STEP_BITS else _padded("result_step", step, 4)
-    return f"result_step[{step.width - 1}:{step.width - _STEP_BITS}]"
+    """Verilog of the step on its pins."""
+    step, cut = design.port("result_step"), _cut(design)
+    if cut:
+        return f"result_step[{step.width - 1}:{cut}]"
+    return _padded("result_step", step, _step_pins(design))
 
 
 def _padded(name: str, port: Port, width: int) -> str:
@@ -136,11 +154,14 @@ def _padded(name: str, port: Port, width: int) -> str:
 def _wrapper(design: Design) -> str:
     data, label = design.data_ports[0], design.port("result_label")
     step, margin = design.port("result_step"), design.port("result_margin")
-    unused = ["ena", "uio_in[7:4]", "uio_in[2:1]", "result_margin"]
-    if data.width < 8:
+    loads = design.words is not None
+    unused = ["ena", "uio_in[7:5]" if loads else "uio_in[7:4]", "uio_in[2:1]", "result_margin"]
+    if data.width < 8 and not loads:
         unused.append(f"ui_in[7:{data.width}]")
-    if step.width > _STEP_BITS:
-        unused.append(f"result_step[{step.width - _STEP_BITS - 1}:0]")
+    if _cut(design):
+        unused.append(
+            f"result_step[{_cut(design) - 1}:0]" if _cut(design) > 1 else "result_step[0]"
+        )
     if design.has("result_fault"):
         unused.append("result_fault")
     return fill(
@@ -153,21 +174,38 @@ def _wrapper(design: Design) -> str:
         FAULT_WIRE="  wire result_fault;\n" if design.has("result_fault") else "",
         FAULT_PORT="      .result_fault(result_fault),\n" if design.has("result_fault") else "",
         DATA="ui_in" if data.width == 8 else f"ui_in[{data.width - 1}:0]".replace("[0:0]", "[0]"),
-        VALID=_VALID,
+        VALID=f"uio_in[{_VALID}] & ~load" if loads else f"uio_in[{_VALID}]",
+        LOADING=_loading(design) if loads else "",
+        LOAD_PORTS="      .load_address(load_address),\n"
+        "      .load_data({ui_in, low}),\n"
+        "      .load_valid(byte_valid & odd),\n"
+        if loads
+        else "",
         RESULT_READY=_RESULT_READY,
         LABEL=_padded("result_label", label, 8),
         STEP=_shown_step(design),
-        OUTPUTS=f"{_OUTPUTS:08b}",
+        OUTPUTS=f"{_outputs(design):08b}",
+        SPARE="1'b0, " if loads else "",
         UNUSED=", ".join(unused),
     )
+
+
+def _loading(design: Design) -> str:
+    """Verilog that makes words of bytes, with the addresses that follow."""
+    bits = design.port("load_address").width
+    return fill("tinytapeout_loading.v", LOAD=_LOAD, VALID=_VALID, HIGH=bits - 1, WIDTH=bits)
 
 
 def _pins(design: Design) -> dict[str, str]:
     """What each pin is, as info.yaml has it."""
     data, label = design.data_ports[0].width, design.port("result_label").width
-    step = design.port("result_step").width
-    cut = max(0, step - _STEP_BITS)
-    pins = {f"ui[{k}]": f"pixel data bit {k}" if k < data else "" for k in range(8)}
+    loads, count, cut = design.words is not None, _step_pins(design), _cut(design)
+    step = design.port("result_step").width - cut
+    what = [f"pixel data bit {k}" if k < data else "" for k in range(8)]
+    if loads:
+        weights = [f"weight bit {k}" for k in range(8)]
+        what = [", ".join(filter(None, each)) for each in zip(what, weights, strict=True)]
+    pins = {f"ui[{k}]": what[k] for k in range(8)}
     pins |= {f"uo[{k}]": f"class bit {k}" if k < label else "" for k in range(8)}
     control = {
         _VALID: "pixel valid (in)",
@@ -176,9 +214,11 @@ def _pins(design: Design) -> dict[str, str]:
         _RESULT_READY: "result ready (in)",
     }
     pins |= {f"uio[{k}]": text for k, text in control.items()}
+    if loads:
+        pins[f"uio[{_LOAD}]"] = "load weights (in)"
     pins |= {
-        f"uio[{4 + k}]": f"decision step bit {k + cut} (out)" if k < step else ""
-        for k in range(_STEP_BITS)
+        f"uio[{8 - count + k}]": f"decision step bit {k + cut} (out)" if k < step else ""
+        for k in range(count)
     }
     return pins
 
@@ -220,7 +260,16 @@ def _documentation(design: Design) -> str:
         BEATS=design.beats_per_image,
         SHAPE=" × ".join(map(str, design.manifest["image_shape"])),
         LABELS=", ".join(network.labels),
+        STEP_PINS=f"uio[7:{8 - _step_pins(design)}]",
+        LOADING=_how_to_load(design),
     )
+
+
+def _how_to_load(design: Design) -> str:
+    if design.words is None:
+        return ""
+    count = f"{2 * len(design.words):,}"
+    return fill("tinytapeout_weights.md", BYTES=count, LOAD=_LOAD, VALID=_VALID)
 
 
 def _bench(design: Design) -> dict[str, object]:
@@ -229,11 +278,14 @@ def _bench(design: Design) -> dict[str, object]:
     per_image = design.beats_per_image
     assert per_image is not None
     count = min(len(design.vectors), _IMAGES)
-    cut = max(0, design.port("result_step").width - _STEP_BITS)
-    answer = design.vectors.answer
+    cut, answer = _cut(design), design.vectors.answer
+    words = np.zeros(0, np.uint16) if design.words is None else design.words
     return {
         "PERIOD": f"{2 * round(design.period / 2, 3):.3f}",
         "PATIENCE": design.most_cycles,
+        "WEIGHTS": words.astype("<u2").tobytes().hex(),
+        "STEP": 8 - _step_pins(design),
+        "OUTPUTS": f"{_outputs(design):08b}",
         "IMAGES": "\n".join(
             f'    "{bytes(image.tolist()).hex()}",'
             for image in beats.reshape(-1, per_image)[:count]

@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+import zlib
 from contextlib import contextmanager
 
 import numpy as np
@@ -46,6 +47,10 @@ CASES = {
     "loaded macros": (
         lambda rng: image_network(rng, shape=(8, 8), hidden=(70,), steps=16),
         ["--engine", "folded-32-spram,event", "--macros", "all"],
+    ),
+    "loaded by a loader": (
+        lambda rng: image_network(rng, shape=(8, 8), hidden=(34,), steps=4),
+        ["--engine", "folded-16-spram,event", "--macros", "ram", "--loader"],
     ),
     "constants as macros": (
         lambda rng: image_network(rng, shape=(8, 16), hidden=(20,), steps=4),
@@ -97,7 +102,7 @@ def test_make_sim_with_verilator(name, rng, tmp_path):
 
 
 @needs("make", "iverilog")
-@pytest.mark.parametrize("fault", ["a wrong weight", "no reset", "stuck"])
+@pytest.mark.parametrize("fault", ["a wrong weight", "no reset", *deep("stuck")])
 def test_a_wrong_design_fails(rng, tmp_path, fault):
     network = image_network(rng, shape=(4, 4), hidden=(5,), classes=4, steps=4)
     folder = export(network, tmp_path)
@@ -141,6 +146,23 @@ def test_the_vectors_are_the_golden_models(rng, tmp_path):
     ):
         fields = f"{int(margin) % (1 << width):0{width}b}{step:03b}{label:03b}"
         assert int(line, 16) == int(fields, 2)
+
+
+def test_a_loader_takes_the_weight_image(rng, tmp_path):
+    """The one that flash and link have; its status says whether weights are right."""
+    network = image_network(rng, shape=(8, 8), hidden=(34,), steps=4)
+    flags = ["--engine", "folded-16-spram,event", "--macros", "ram", "--loader"]
+    folder = export(network, tmp_path, *flags)
+    lines = (folder / "tb/weights.hex").read_text().split()
+    image = bytes(int(line, 16) for line in lines)
+    assert image[:4] == b"1SPW"
+    assert zlib.crc32(image[:-4]).to_bytes(4, "little") == image[-4:]
+    ports = {port["name"] for port in json.loads((folder / "manifest.json").read_text())["ports"]}
+    assert {"load_begin", "load_data", "load_valid", "load_status"} <= ports
+    assert "load_address" not in ports
+    text = (folder / "datasheet.md").read_text()
+    assert "| 4 | have a wrong checksum |" in text
+    assert not re.search(r"@[A-Z_]+@", text)
 
 
 def test_constraints_name_each_port_once(rng, tmp_path):
@@ -245,9 +267,11 @@ REFUSED = {
     "--prefix core": "prefix 'core' is what",
     "--tiles 1x2": "--tiles is a flag of --flow tinytapeout, not of generic",
     "--flow tinytapeout --tiles 9x9": "tiles '9x9' are not known; choose of 1x1, 1x2",
-    "--flow tinytapeout --engine folded-16-spram,event": "has no macros; take an engine",
+    "--flow tinytapeout --engine folded-16-spram,event --macros ram": "has no macros, and",
     "--flow siliconcompiler --target abc": "target 'abc' is not known; choose of skywater130",
     "--engine nosuch": "engine 'nosuch' is not known",
+    "--loader": "has no weights to load; leave out --loader",
+    "--flow tinytapeout --engine folded-16-spram,event --loader": "no pins for --loader",
     "--macros tape": "invalid choice: 'tape'",
 }
 

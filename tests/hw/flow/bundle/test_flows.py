@@ -97,6 +97,23 @@ def test_the_wrapper_has_the_pins(tiny_tapeout):
     lint(tiny_tapeout / "src", ["tt_um_my_net.v", "my_net.v"], "tt_um_my_net")
 
 
+@pytest.mark.deep
+def test_the_wrapper_that_loads(rng, tmp_path):
+    """Weights come in by the pins of the pixels."""
+    network = image_network(rng, shape=(4, 4), hidden=(33,), classes=4, steps=32)
+    flags = ["--engine", "folded-16-spram,event", "--port", "bit", "--tiles", "8x2"]
+    folder = export(network, tmp_path, "--flow", "tinytapeout", *flags)
+    lint(folder / "src", ["tt_um_firstspike.v", "firstspike.v"], "tt_um_firstspike")
+    pins = yaml.safe_load((folder / "info.yaml").read_text())["pinout"]
+    assert pins["ui[0]"] == "pixel data bit 0, weight bit 0"
+    assert pins["ui[7]"] == "weight bit 7"
+    assert pins["uio[4]"] == "load weights (in)"
+    # Of 5 bits the upper three.
+    assert [pins[f"uio[{k}]"] for k in (5, 6, 7)] == [
+        f"decision step bit {k} (out)" for k in (2, 3, 4)
+    ]
+
+
 def test_the_rest_of_the_template(tiny_tapeout):
     text = (tiny_tapeout / "docs" / "info.md").read_text()
     headings = ["## How it works", "## How to test", "## External hardware"]
@@ -114,11 +131,14 @@ def test_the_rest_of_the_template(tiny_tapeout):
 
 @pytest.mark.deep
 @needs("make", "iverilog")
-@pytest.mark.parametrize("port", ["binary", "byte"])
-def test_the_template_s_test(rng, tmp_path, port):
+@pytest.mark.parametrize(
+    ("port", "engine"), [("binary", "popcount"), ("byte", "folded-16-spram,event")]
+)
+def test_the_template_s_test(rng, tmp_path, port, engine):
     """cocotb drives the wrapper's pins, as Tiny Tapeout's action runs it; a fault is found."""
-    network = image_network(rng, shape=(4, 4), hidden=(5,), classes=4, steps=2)
-    flags = ["--engine", "popcount", "--port", port, "--tiles", "4x2"]
+    hidden = (5,) if engine == "popcount" else (33,)
+    network = image_network(rng, shape=(4, 4), hidden=hidden, classes=4, steps=2)
+    flags = ["--engine", engine, "--port", port, "--tiles", "8x2"]
     folder = export(network, tmp_path, "--flow", "tinytapeout", *flags) / "test"
     path = f"{sys.prefix}/bin:/usr/bin:/bin"
     run = ["make", f"PYTHON_BIN={sys.executable}"]
