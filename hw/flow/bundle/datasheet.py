@@ -128,7 +128,7 @@ def _diagram(design: Design) -> Iterator[str]:
         "result_valid": r" _________________________ … _/‾‾‾‾‾‾‾\___",
         "result_label": r" XXXXXXXXXXXXXXXXXXXXXXXXX … XX   k   XXXX",
         "result_ready": r" _________________________ … _____/‾‾‾\___",
-        "": r"   a   b           c                 k   taken",
+        "taken": "      a   b           c               k",
     }
     width = max(map(len, rows))
     for name, row in rows.items():

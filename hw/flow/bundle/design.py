@@ -22,7 +22,7 @@ __all__ = ["Design", "Port"]
 _MEANINGS = {
     "clk": "clock, rising edge",
     "rst": "reset, synchronous, high",
-    "pixel_data": "beat of a pixel, the most significant bits first",
+    "pixel_data": "pixel, or a part of it, see below",
     "pixel_valid": "the beat is there",
     "pixel_ready": "it is taken in this cycle",
     "event_unit": "input that fires",
@@ -33,7 +33,7 @@ _MEANINGS = {
     "load_begin": "a weight image comes from the next cycle on",
     "load_status": "state of the weights, see below",
     "load_address": "address of a word of weights",
-    "load_data": "word or byte of weights",
+    "load_data": "weights, see below",
     "load_valid": "it is taken in this cycle",
     "result_label": "index of the class",
     "result_step": "decision step",

@@ -12,11 +12,11 @@ def fill(name: str, **values: object) -> str:
     Raises :class:`KeyError` for a value that is missing.
     """
     text = (Path(__file__).parent / f"{name}.in").read_text(encoding="utf-8")
-    alone = re.compile(r"^@([A-Z_]+)@\n", re.M)  # may be several lines, or none
+    alone = re.compile(r"^@([A-Z0-9_]+)@\n", re.M)  # may be several lines, or none
 
     def block(match: re.Match[str]) -> str:
         value = str(values[match[1]])
         return value if not value or value.endswith("\n") else value + "\n"
 
     text = alone.sub(block, text)
-    return re.sub(r"@([A-Z_]+)@", lambda match: str(values[match[1]]), text)
+    return re.sub(r"@([A-Z0-9_]+)@", lambda match: str(values[match[1]]), text)
