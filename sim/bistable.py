@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sim import early
+from sw import early
 from sw.answer import BistableAnswer
 from sw.bistable import highest
 from sw.encoder import Inputs, PhaseEncoder

@@ -182,7 +182,7 @@ class BistableAnswer(Decisions):
         U of the output units after they have listened.
     certain : int [B]
         The step, counted from 0 with the first step of the input, from whose end on nothing that
-        still comes can change the class (``sim.early``).
+        still comes can change the class (``sw.early``).
     pooling : frozenset of int
         Indices of the layers that are poolings.
     """
@@ -227,8 +227,9 @@ class BistableAnswer(Decisions):
         """Figures of this answer against the true ``labels`` int [B]."""
         labels = np.asarray(labels)
         own = self.potential[np.arange(len(labels)), labels]
-        ones = np.array([value.bit_count() for value in range(256)])
-        spikes = tuple(int(ones[values].sum()) / len(labels) for values in self.values)
+        bits = 1 << np.arange(self.steps, dtype=np.uint8)  # each is a spike
+        counts = (sum(np.count_nonzero(values & bit) for bit in bits) for values in self.values)
+        spikes = tuple(int(count) / len(labels) for count in counts)
         hidden = sum(count for layer, count in enumerate(spikes) if layer not in self.pooling)
         return Figures(
             images=len(labels),

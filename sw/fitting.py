@@ -9,7 +9,7 @@ from pathlib import Path
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
-from sw.encoder import LatencyEncoder
+from sw.encoder import LatencyEncoder, PhaseEncoder
 from sw.learn.recipes import Recipe
 from sw.learn.trainer import encoder_of
 from sw.network import Network
@@ -41,10 +41,13 @@ def fitted(
     """
     from hw.explore import sizing
 
+    if recipe.coding != "first-spike":
+        raise UserError(f"--board: fits first-spike networks, not those of rule {recipe.rule!r}")
     if not RULES[recipe.rule].binary:
         raise UserError(f"--board: rule {recipe.rule!r} has real weights, which no board takes")
     hidden = [units for units in recipe.hidden if isinstance(units, int)]
     encoder = encoder_of(recipe, data)
+    assert not isinstance(encoder, PhaseEncoder)
     if len(hidden) < len(recipe.hidden):
         kinds = (*recipe.kinds, Dense(units=len(data.labels)))
         layers, reason = sizing.narrower(board, encoder, kinds, recipe.steps, fewer=fewer_units)

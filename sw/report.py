@@ -18,13 +18,14 @@ from sw.data.dataset import Dataset
 from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder
 from sw.flags import input_file, parser
+from sw.learn.answers import run_inputs
 from sw.learn.history import read_epochs
-from sw.learn.inference import run_inputs
-from sw.network import Network, find
+from sw.network import CODINGS, Network, find
 from sw.reports import pictures
 from sw.reports.page import publish
 from sw.reports.result import command_line, folder_of, versions_of
-from sw.reports.sections.evaluation import Evaluation
+from sw.reports.sections.answers import evaluation_of
+from sw.reports.sections.values import Values
 from sw.selection import Selection
 
 __all__ = ["Report", "examples", "main"]
@@ -37,7 +38,8 @@ class Report:
     Parameters
     ----------
     accuracy_at_step : list of T float, 0 … 1
-        Strict, when stopped at the end of each step.
+        Strict, when stopped at the end of each step; of a bistable network each step of the output
+        layer's period.
     decided_by_step : list of T float, 0 … 1
         Share of images decided by the end of each step.
     confusion : list of C lists of C int
@@ -87,27 +89,28 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     args = arguments().parse_args(argv)
-    network = find(args.network)
+    network = find(args.network, codings=CODINGS)
     data = load_dataset_for(network, Selection.of(args))
     history = None if args.log is None else read_epochs(args.log)
     folder = args.out or folder_of(network, args.build_dir)
     cli.check_output(folder, folder=True)
     inputs = data.test_part(network.steps)
     answer = run_inputs(network, inputs)
-    evaluation = Evaluation.of(
+    evaluation = evaluation_of(
         network,
-        inputs,
-        data.test_labels,
+        data,
         answer,
-        dataset=data.name,
         command=command_line("sw.report", argv),
         versions=versions_of("numpy", "torch"),
     )
-    accuracy, decided = evaluation.accuracy_at_step, evaluation.decided_by_step
+    if isinstance(evaluation, Values):
+        accuracy, decided = evaluation.accuracy_at_phase, evaluation.certain_by_phase
+    else:
+        accuracy, decided = evaluation.accuracy_at_step, evaluation.decided_by_step
     matrix = np.array(evaluation.confusion)
     pictures.accuracy_by_step(folder / "accuracy_by_step.png", accuracy, decided, network.title)
     pictures.confusion(folder / "confusion.png", matrix, network.labels, network.title)
-    if isinstance(data, Dataset):
+    if isinstance(data, Dataset) and network.coding == "first-spike":
         pictures.inputs(
             folder / "inputs.png",
             examples(network, data),

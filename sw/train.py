@@ -19,22 +19,22 @@ import torch
 from tqdm import tqdm
 
 from sw import cli, fitting
-from sw.answer import Answer
+from sw.answer import Answer, BistableAnswer
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import load_selected
 from sw.learn import devices, distributed
+from sw.learn.answers import run_inputs
 from sw.learn.flags import arguments, prepared
 from sw.learn.history import Epoch, Log, RunFigures
-from sw.learn.inference import run_inputs
 from sw.learn.recipes import PRESETS
 from sw.learn.trainer import Trainer
 from sw.network import Network, file_name
 from sw.reports import pictures
 from sw.reports.page import publish
 from sw.reports.result import command_line, folder_of
-from sw.reports.sections.evaluation import Evaluation
+from sw.reports.sections.answers import evaluation_of
 from sw.reports.sections.training import Training
 from sw.selection import Selection
 
@@ -70,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         name = args.name or (
             file_name(args.out.stem)
             if args.out
-            else f"{file_name(Path(args.dataset).stem)}-{structure}-t{recipe.steps}"
+            else f"{file_name(Path(args.dataset).stem)}-{structure}-"
+            f"{'k' if recipe.coding == 'bistable' else 't'}{recipe.steps}"
         )
         folder = args.build_dir / "train" / name
         out = args.out or args.build_dir / f"{name}.safetensors"
@@ -98,6 +99,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         own_teacher.unlink(missing_ok=True)
     made = out if network else f"{name} (no file: {recipe.rule} has real weights)"
     log(f"{made}: {structure}, {recipe.steps} steps, {figures.accuracy:.2%} strict")
+    if network is not None and network.coding == "bistable":
+        changed, count = (
+            network.provenance[key] for key in ("values_changed_by_rounding", "of_values")
+        )
+        log(f"rounding to integers changes {changed:,} of {count:,} values of hidden units")
     if args.board and network is not None:
         log(fitting.outcome(network, args.board, out))
     if network is not None and not args.no_report:
@@ -105,10 +111,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             "command": command_line("sw.train", argv),
             "versions": network.provenance["versions"],
         }
-        inputs, labels = data.test_part(network.steps), data.test_labels
         results = [
             Training.of(network, recipe.to_dict(), trainer.history, **about),
-            Evaluation.of(network, inputs, labels, answer, dataset=data.name, **about),
+            evaluation_of(network, data, answer, **about),
         ]
         log(publish(network, str(out), folder_of(network, args.build_dir), results))
 
@@ -121,12 +126,12 @@ def train(
     *,
     command: str,
     quiet: bool = False,
-) -> tuple[Network | None, RunFigures, Answer]:
+) -> tuple[Network | None, RunFigures, Answer | BistableAnswer]:
     """Trains to the end and measures once on the test part of ``data``.
 
     Returns
     -------
-    (Network or None, RunFigures, Answer)
+    (Network or None, RunFigures, Answer or BistableAnswer)
         The network with its provenance, None if the rule has real weights; its figures, and its
         answer to the test part.
     """
@@ -154,7 +159,10 @@ def train(
     }
     if data.reading:
         provenance["data"] = data.reading
+    if (rounded := trainer.rounded()) is not None:
+        provenance["values_changed_by_rounding"], provenance["of_values"] = rounded
     network = None
+    answer: Answer | BistableAnswer
     if trainer.rule.binary:
         trained = trainer.network(name, provenance)
         inputs = data.test_part(trained.steps)

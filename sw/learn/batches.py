@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from sw.data.events import Events
-from sw.encoder import LatencyEncoder
+from sw.encoder import ImageEncoder, LatencyEncoder
 from sw.rules.draws import draw
 from sw.rules.settings import check, settings_of
 from sw.structure import Map
@@ -190,7 +190,7 @@ class ImageInputs:
     Parameters
     ----------
     images : uint8 [R, height, width] or [R, height, width, channels]
-    encoder : LatencyEncoder
+    encoder : LatencyEncoder or PhaseEncoder
     steps : int
         T.
     device : torch.device
@@ -202,7 +202,7 @@ class ImageInputs:
     def __init__(
         self,
         images: np.ndarray,
-        encoder: LatencyEncoder,
+        encoder: ImageEncoder,
         steps: int,
         device: torch.device,
         maps: int = 1,
@@ -224,8 +224,8 @@ class ImageInputs:
         return self._encoder.channels, *self._encoder.shape[-2:]
 
     def take(self, index: Tensor, augment: Callable[..., Any] | None = None) -> Tensor:
-        """Firing steps int16 [B, inputs] of the images ``index`` [B], as :func:`encode` has them,
-        changed by ``augment`` (an :class:`Augmentation`) before.
+        """Firing steps, or values, int16 [B, inputs] of the images ``index`` [B], as :func:`encode`
+        has them, changed by ``augment`` (an :class:`Augmentation`) before.
         """
         return self.encoded(self.images(index, augment))
 
@@ -242,7 +242,7 @@ class ImageInputs:
         return torch.cat([changed, 255 - changed], dim=axis)
 
     def encoded(self, images: Tensor) -> Tensor:
-        """Firing steps of ``images`` as :meth:`images` gives them."""
+        """What :func:`encode` makes of ``images``, as :meth:`images` gives them."""
         return encode(images, self._encoder, self._select, self.steps)
 
 
@@ -308,10 +308,11 @@ def encode_events(time: Tensor, unit: Tensor, valid: Tensor, form: Events, steps
     return counts.view(len(time), steps, form.channels)
 
 
-def encode(images: Tensor, encoder: LatencyEncoder, select: Tensor | None, steps: int) -> Tensor:
-    """Firing steps int16 [B, inputs] of ``images`` uint8 [B, height, width] or [B, height, width,
-    channels]; T means never. Equals ``encoder.times``; ``select`` is ``encoder.select`` as a tensor
-    on the device of the images.
+def encode(images: Tensor, encoder: ImageEncoder, select: Tensor | None, steps: int) -> Tensor:
+    """What a rule takes of ``images`` uint8 [B, height, width] or [B, height, width, channels],
+    int16 [B, inputs]: firing steps, where T means never, or values, as ``encoder.times`` or
+    ``encoder.codes`` has them. ``select`` is ``encoder.select`` as a tensor on the device of the
+    images.
     """
     height, width = encoder.shape[-2:]
     pixels = images.int().reshape(-1, height, width, encoder.channels).movedim(3, 1)
@@ -322,19 +323,22 @@ def encode(images: Tensor, encoder: LatencyEncoder, select: Tensor | None, steps
     pixels = pixels.flatten(1)
     if select is not None:
         pixels = pixels[:, select]
+    if not isinstance(encoder, LatencyEncoder):
+        return (pixels >> (8 - steps)).short()
     times = ((255 - pixels) * steps) >> 8
     return times.masked_fill(pixels < encoder.silent_below, steps).short()
 
 
 def informative_inputs(times: np.ndarray, labels: np.ndarray, count: int) -> tuple[int, ...]:
-    """The ``count`` inputs whose firing step alone is most informative about the class, ascending.
+    """The ``count`` inputs whose firing step, or value, alone is most informative about the class,
+    ascending.
 
     Measured by the mutual information of firing step and label over a training set.
 
     Parameters
     ----------
     times : int [B, N]
-        Firing steps, T for never.
+        Firing steps, T for never; or values.
     labels : int [B]
     count : int, 1 … N
     """

@@ -19,7 +19,7 @@ from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.teacher import Distillation
 from sw.rules import RULES
 from sw.rules.settings import Value, check, settings_of
-from sw.structure import Dense, Kind, parse
+from sw.structure import Coding, Dense, Kind, coding_fault, parse
 
 __all__ = ["MAPS", "PRESETS", "Recipe", "hidden_layers", "preset"]
 
@@ -39,7 +39,7 @@ class Recipe:
     hidden : tuple of int or Kind
         The hidden layers; a number is a dense layer of so many units.
     steps : int, 1 … 256
-        T; a power of two where the data set holds images.
+        T; a power of two where the data set holds images. Of a bistable network K, 1 … 8.
     rule : str
         One of ``sw.rules.RULES``.
     settings : dict
@@ -106,7 +106,21 @@ class Recipe:
             )
         if maps and self.inputs is not None:
             raise UserError(f"--inputs: layers on maps, such as {maps[0]}, take the whole image")
-        if fault := limits.steps_fault(self.steps, pixels=not self.events):
+        if fault := coding_fault(self.coding, self.kinds):
+            raise UserError(fault)
+        if self.coding == "bistable":
+            if self.events:
+                raise UserError(
+                    f"Rule {self.rule!r} learns from images, not from events such as those of "
+                    f"{self.dataset}; take another rule"
+                )
+            if fault := limits.phases_fault(self.steps):
+                raise UserError(fault)
+            if self.silent_below:
+                raise UserError(
+                    "--silent-below: bistable networks have no silent pixels; leave it out"
+                )
+        elif fault := limits.steps_fault(self.steps, pixels=not self.events):
             raise UserError(fault)
         if not maps and (fault := limits.sizes_fault((1, *dense, 1))):
             raise UserError(fault)
@@ -129,6 +143,11 @@ class Recipe:
             raise UserError(f"Rate must be above 0, not {self.rate!r}")
         if not 0 <= self.validation < 1:
             raise UserError(f"Validation must be in 0 … below 1, not {self.validation!r}")
+
+    @property
+    def coding(self) -> Coding:
+        """Of the networks that the rule makes."""
+        return RULES[self.rule].coding
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -286,6 +305,20 @@ def _on_maps(recipe: Recipe, rule: str = next(iter(MAPS))) -> Recipe:
     return replace(recipe, rule=rule, rate=rate, settings=settings)
 
 
+def _bistable(recipe: Recipe) -> Recipe:
+    """``recipe`` for bistable networks, with its layers where they have such."""
+    return replace(
+        recipe,
+        rule="bistable",
+        rate=RULES["bistable"].rate,
+        settings={},
+        hidden=tuple(each for each in recipe.hidden if isinstance(each, int)),
+        steps=3,
+        silent_below=0,
+        growth=(),
+    )
+
+
 _LONG = {**MAPS["surrogate"][1], "anneal_share": 0.5}  # for ten thousand steps and more
 
 PRESETS["mnist-maps"] = replace(
@@ -314,6 +347,27 @@ PRESETS["digits-maps"] = replace(
     epochs=100,
     batch=64,
 )
+PRESETS["digits-bistable"] = replace(
+    _bistable(PRESETS["digits"]),
+    hidden=hidden_layers("16c3p1-m2-32c3p1"),
+    epochs=100,
+    batch=64,
+)
+PRESETS["mnist-bistable"] = replace(
+    _bistable(PRESETS["mnist-augmented"]),
+    hidden=hidden_layers("16c3p1-m2-32c3p1-m2"),
+    epochs=70,
+)
+PRESETS["fashion_mnist-bistable"] = replace(
+    _bistable(PRESETS["fashion_mnist-maps"]),
+    hidden=hidden_layers("32c3p1-m2-64c3p1-m2-128"),
+    epochs=70,
+)
+PRESETS["cifar10-bistable"] = replace(
+    _bistable(PRESETS["cifar10"]),
+    hidden=hidden_layers("64c3p1-64c3p1+1x4-m2-128c3p1-m2-256c3p1-m2"),
+    epochs=150,
+)
 PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 
 
@@ -335,14 +389,18 @@ def preset(
         recipe = PRESETS[start]
     dataset = recipe.dataset
     kind = EventAugmentation if recipe.events else Augmentation
-    if not all(isinstance(each, int) for each in changes.get("hidden") or ()):
+    if changes.get("rule") == "bistable":
+        recipe = PRESETS.get(f"{dataset}-bistable") or _bistable(recipe)
+    elif not all(isinstance(each, int) for each in changes.get("hidden") or ()):
         recipe = PRESETS.get(f"{dataset}-maps") or _on_maps(recipe)
         rule = changes.get("rule")
         if rule in MAPS and rule != recipe.rule:
             recipe = _on_maps(recipe, rule)
     if augment is not False and recipe.augmentation is None:
         augmented = replace(recipe, augmentation=kind())
-        recipe = PRESETS.get(f"{dataset}-augmented", augmented)
+        if recipe.coding == "first-spike":
+            augmented = PRESETS.get(f"{dataset}-augmented", augmented)
+        recipe = augmented
     if isinstance(augment, Mapping):
         check("Augmentation", settings_of(kind), augment)
         augmentation = replace(recipe.augmentation or kind(), **augment)  # type: ignore[arg-type]  # checked above

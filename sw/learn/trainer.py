@@ -21,8 +21,14 @@ from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset, Events
 from sw.data.partition import hold_out
-from sw.encoder import EventsEncoder, LatencyEncoder
-from sw.learn import distributed
+from sw.encoder import (
+    EventsEncoder,
+    ImageEncoder,
+    LatencyEncoder,
+    NetworkEncoder,
+    PhaseEncoder,
+)
+from sw.learn import bistable, distributed
 from sw.learn.batches import (
     EventAugmentation,
     EventInputs,
@@ -37,9 +43,10 @@ from sw.learn.saved import Saved
 from sw.learn.step import captured, learn, prepare
 from sw.learn.teacher import Teacher, accuracy, targets, taught
 from sw.learn.validation import VALUES, validated
-from sw.network import Layer, Network
+from sw.network import PROVENANCE, Network
 from sw.rules import RULES, Rule
-from sw.structure import Dense, First, Structure
+from sw.rules.bistable import Bistable
+from sw.structure import Dense, Structure
 
 __all__ = ["Trainer", "encoder_of"]
 
@@ -216,26 +223,38 @@ class Trainer:
 
     def network(self, name: str, provenance: dict[str, object]) -> Network:
         """The network as it is now."""
-        weights = iter(self.rule.export())
-        layers = []
-        for kind in self.rule.structure.kinds:
-            if isinstance(kind, First):
-                layers.append(Layer(kind=kind))
-            else:
-                weight, threshold = next(weights)
-                layers.append(Layer(weight=weight, threshold=threshold, kind=kind))
         return Network(
             name=name,
             steps=self.recipe.steps,
             encoder=self.encoder,
-            layers=tuple(layers),
+            layers=tuple(self.rule.export()),
             labels=self.labels,
             provenance=provenance,
         )
 
+    def rounded(self) -> tuple[int, int] | None:
+        """Of a bistable network, how many values of hidden units the rounding to integers changes
+        on the images that validation takes, and how many there are; else None.
+        """
+        if not isinstance(self.rule, Bistable):
+            return None
+        inputs, _ = self._probe
+        network = self.network("", dict.fromkeys(PROVENANCE))
+        differ = count = 0
+        for part in torch.arange(len(inputs), device=self.device).split(self._sample):
+            of_part = bistable.changed(
+                network.layers,
+                network.maps,
+                self.rule.activations(),
+                inputs.take(part),
+                network.steps,
+            )
+            differ, count = differ + of_part[0], count + of_part[1]
+        return differ, count
+
     def answer(self, data: Dataset | EventDataset) -> Answer:
-        """What the rule answers now to the test part of ``data``, also with real weights. Then a
-        margin is a float.
+        """What a first-spike rule answers now to the test part of ``data``, also with real weights.
+        Then a margin is a float.
         """
         inputs = self._inputs(data.test_inputs)
         everything = inputs.take(torch.arange(len(inputs), device=self.device))
@@ -246,16 +265,18 @@ class Trainer:
         """Steps of the optimizer in one epoch. Images that fill no batch wait for another epoch."""
         return len(self._learn[1]) // self.recipe.batch
 
-    def _encoder(
-        self, data: Dataset | EventDataset, learn: np.ndarray
-    ) -> LatencyEncoder | EventsEncoder:
+    def _encoder(self, data: Dataset | EventDataset, learn: np.ndarray) -> NetworkEncoder:
         recipe, encoder = self.recipe, encoder_of(self.recipe, data)
         if recipe.inputs is None or isinstance(data, EventDataset):
             return encoder
-        assert isinstance(encoder, LatencyEncoder)
+        assert not isinstance(encoder, EventsEncoder)
+        images = data.train_images[learn]
         try:
-            times = encoder.times(data.train_images[learn], recipe.steps)
-            select = informative_inputs(times, data.train_labels[learn], recipe.inputs)
+            if isinstance(encoder, PhaseEncoder):
+                seen = encoder.codes(images, recipe.steps)
+            else:
+                seen = encoder.times(images, recipe.steps)
+            select = informative_inputs(seen, data.train_labels[learn], recipe.inputs)
         except ValueError as error:
             raise UserError(str(error)) from None
         return replace(encoder, select=select)
@@ -269,7 +290,7 @@ class Trainer:
     def _inputs(self, examples: np.ndarray | Events) -> Inputs:
         if isinstance(examples, Events):
             return EventInputs(examples, self.recipe.steps, self.device)
-        assert isinstance(self.encoder, LatencyEncoder)
+        assert isinstance(self.encoder, ImageEncoder)
         return ImageInputs(examples, self.encoder, self.recipe.steps, self.device, *self._maps)
 
     def _seed(self, epoch: int) -> None:
@@ -363,16 +384,20 @@ class Trainer:
                 raise ValueError
 
 
-def encoder_of(recipe: Recipe, data: Dataset | EventDataset) -> LatencyEncoder | EventsEncoder:
+def encoder_of(recipe: Recipe, data: Dataset | EventDataset) -> NetworkEncoder:
     """The encoder of all inputs, before some are chosen. Raises UserError if the recipe cannot take
     such images.
     """
     if isinstance(data, EventDataset):
         return EventsEncoder(channels=data.channels, shape=data.shape)
+    encoder: LatencyEncoder | PhaseEncoder
     try:
-        encoder = LatencyEncoder(
-            shape=data.shape, pool=recipe.pool, silent_below=recipe.silent_below
-        )
+        if recipe.coding == "bistable":
+            encoder = PhaseEncoder(shape=data.shape, pool=recipe.pool)
+        else:
+            encoder = LatencyEncoder(
+                shape=data.shape, pool=recipe.pool, silent_below=recipe.silent_below
+            )
     except ValueError as error:
         raise UserError(str(error)) from None
     if (height := data.map_size[0]) % encoder.pool:

@@ -7,7 +7,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_kernels", "draw_times", "shades", "tiled", "visible"]
+__all__ = ["draw_kernels", "draw_times", "draw_values", "shades", "tiled", "visible"]
 
 # Colours of a bitmap cannot follow the page's scheme: these stand on light and dark paper
 _PLUS, _MINUS = (0x2B, 0x7B, 0xBA, 255), (0x80, 0x88, 0x92, 70)
@@ -49,6 +49,12 @@ def draw_times(axes: "Axes", times: np.ndarray, *, steps: int, decision: int, co
     after the step ``decision`` is grey.
     """
     _show(axes, tiled(shades(steps, decision)[times], columns))
+
+
+def draw_values(axes: "Axes", values: np.ndarray, *, most: int, columns: int) -> None:
+    """The values int [C, H, W], 0 … ``most``, of the units of maps: dark is large."""
+    colours = np.concatenate([shades(most, most)[:most], [_NEVER]]).astype(np.uint8)
+    _show(axes, tiled(colours[::-1][values], columns))
 
 
 def shades(steps: int, decision: int) -> np.ndarray:

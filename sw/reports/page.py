@@ -83,6 +83,8 @@ def _page(network: Network, named: str, folder: Path) -> str:
     commands: dict[str, None] = {}  # each once, in order
     versions: dict[str, dict[str, None]] = {"firstspike": {__version__: None}}
     for section in SECTIONS:
+        if section.coding not in (None, network.coding):
+            continue
         blocks: list[Block] = []
         results = read_results(folder, section.kind, network)
         for result in results:

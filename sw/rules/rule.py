@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sw.cli import UserError
+from sw.network import Layer
 from sw.rules.settings import Setting, check, settings_of
-from sw.structure import Structure
+from sw.structure import Coding, Pooling, Structure
 
 __all__ = ["Group", "Rule"]
 
@@ -23,9 +23,10 @@ class Rule(nn.Module, ABC):
     A subclass sets ``name`` (what ``--rule`` takes), ``rate`` (a learning rate that works) and,
     with real weights, ``binary = False``; ``averages = False`` if the gradient of a batch is not
     the mean of those of its parts; ``maps = True`` if it knows layers on maps, else it is given
-    dense ones only; ``grows = True`` if ``steps`` may be set while it learns; ``shares = False`` if
-    :meth:`backward` takes classes only. It has its own settings as further keyword arguments, with
-    a default and an entry in its docstring (``sw/rules/settings.py``).
+    dense ones only; ``coding = "bistable"`` if its networks are; ``grows = True`` if ``steps`` may
+    be set while it learns; ``shares = False`` if :meth:`backward` takes classes only. It has its
+    own settings as further keyword arguments, with a default and an entry in its docstring
+    (``sw/rules/settings.py``).
     Its parameters and buffers are all of its state, so a checkpoint is complete.
 
     Parameters
@@ -48,6 +49,7 @@ class Rule(nn.Module, ABC):
     binary: bool = True
     averages: bool = True
     maps: bool = False
+    coding: Coding = "first-spike"
     grows: bool = False
     shares: bool = True
     calibration: int = 0  # batches that :meth:`calibrate` wants after the last epoch
@@ -82,7 +84,7 @@ class Rule(nn.Module, ABC):
         Parameters
         ----------
         inputs : integer [B, N_in] or [B, T, N_in]
-            As ``sw.rules.neuron.spiked`` takes them.
+            As ``sw.rules.neuron.spiked`` takes them; for bistable networks values of K bits.
         labels : int64 [B], or float [B, N_out]
             The class, or a share for each class.
         """
@@ -116,8 +118,8 @@ class Rule(nn.Module, ABC):
         is binary, else float32.
         """
 
-    def export(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The same as a Network has it: weight bool [rows, columns], threshold int32 [rows].
+    def export(self) -> list[Layer]:
+        """Its layers, as a Network has them.
 
         Raises
         ------
@@ -129,7 +131,12 @@ class Rule(nn.Module, ABC):
                 f"Rule {self.name!r}: its weights are real, so there is no 1-bit network to write; "
                 f"take one of the binary rules for hardware"
             )
-        return [
-            ((weight > 0).cpu().numpy(), threshold.to(torch.int32).cpu().numpy())
-            for weight, threshold in self.layers()
-        ]
+        learnt, result = iter(self.layers()), []
+        for kind in self.structure.kinds:
+            if isinstance(kind, Pooling):
+                result.append(Layer(kind=kind))
+            else:
+                weight, threshold = (each.cpu() for each in next(learnt))
+                bits, levels = (weight > 0).numpy(), threshold.to(torch.int32).numpy()
+                result.append(Layer(weight=bits, threshold=levels, kind=kind))
+        return result

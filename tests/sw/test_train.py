@@ -74,6 +74,28 @@ def test_layers_on_maps(tmp_path, digits, capsys):
     assert "digits: 1x8x8-4c3p1-f2-6c3-12-10, 4 steps, rule surrogate;" in capsys.readouterr().out
 
 
+def test_bistable(tmp_path, digits, capsys):
+    """The file, its figures, and the page, which shows both."""
+    layers = ["--layers", "4c3p1,m2,4c3p1+1x2", "--steps", "2"]
+    teacher = ["--distil", "teacher_epochs=1", "teacher_width=2"]
+    epochs = ["--epochs", "2", "--device", "cpu", "--json", "figures.json"]
+    train.main(["--rule", "bistable", *layers, *teacher, *epochs])
+    name = "digits-1x8x8-4c3p1-m2-4c3p1+1x2-10-k2"
+    network = Network.load(tmp_path / "build" / f"{name}.safetensors")
+    assert (network.name, network.coding, network.steps) == (name, "bistable", 2)
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert network.provenance["validation_accuracy"] == figures.pop("validation_accuracy")
+    assert network.provenance["test_accuracy"] == figures["accuracy"]
+    assert evaluate(network, digits).to_dict() == figures
+    assert network.provenance["values_changed_by_rounding"] == 0
+    out = capsys.readouterr().out
+    assert "digits: 1x8x8-4c3p1-m2-4c3p1+1x2-10, 2 steps, rule bistable;" in out
+    assert "rounding to integers changes 0 of " in out
+    page = (tmp_path / "build" / "report" / name / "report.html").read_text()
+    assert f"{figures['accuracy']:.2%}" in page
+    assert "phase: the 2 most significant bits, one spike each" in page
+
+
 def test_a_teacher(tmp_path, capsys):
     """Its file stays where it is named; without a name it goes with the checkpoint."""
     distil = ["--distil", "teacher_epochs=1", "teacher_width=2"]
@@ -250,6 +272,9 @@ def test_changed_command_is_refused_until_restart(tmp_path, monkeypatch):
         (["--dataset", "cifar"], "Data set must be one of .* or the path of a file or folder"),
         (["--rule", "hebb"], "invalid choice"),
         (["--name", "a b"], r"must be letters, digits .* such as a-b, not 'a b'"),
+        (["--rule", "bistable", "--layers", "16c3p1,f2"], "^Layer 1, f2, is of first-spike netw"),
+        (["--layers", "16c3p1,m2"], "^Layer 1, m2, is of bistable networks"),
+        (["--rule", "bistable", "--board", "icebreaker"], "^--board: fits first-spike networks"),
         (["--hidden", "9999999"], "Units must be an integer in 1 … 1,048,576, not 9999999"),
     ],
 )

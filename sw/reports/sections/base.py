@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from sw.network import Network
 from sw.reports.blocks import Block, Highlight
 from sw.reports.result import Result
+from sw.structure import Coding
 
 __all__ = ["Section", "no_highlights"]
 
@@ -32,6 +33,8 @@ class Section(Generic[R]):
         For the top of the page.
     missing : function of a network and how it is named on a command line, returning str
         The command that brings results; empty if there is none for this network.
+    coding : Coding, or None
+        Of the networks that have the section; None: all.
     """
 
     anchor: str
@@ -40,3 +43,4 @@ class Section(Generic[R]):
     blocks: Callable[[Network, R], Iterator[Block]]
     highlights: Callable[[Network, R], Iterator[Highlight]] = no_highlights
     missing: Callable[[Network, str], str]
+    coding: Coding | None = None

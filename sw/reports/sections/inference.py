@@ -227,5 +227,6 @@ SECTION = Section(
     title="One inference",
     kind=Evaluation,
     blocks=_blocks,
+    coding="first-spike",
     missing=lambda network, named: f"python -m sw.report {named}",
 )

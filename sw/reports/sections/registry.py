@@ -11,6 +11,7 @@ from sw.reports.sections import (
     inference,
     silicon,
     training,
+    values,
     verification,
 )
 from sw.reports.sections.base import Section
@@ -21,6 +22,7 @@ SECTIONS: tuple[Section[Any], ...] = (
     training.SECTION,
     evaluation.SECTION,
     inference.SECTION,
+    values.SECTION,
     verification.SECTION,
     hardware.SECTION,
     energy.SECTION,

@@ -6,7 +6,7 @@ import numpy as np
 
 from sw.cli import printable
 from sw.data.provenance import MADE_OF, kind_of
-from sw.encoder import LatencyEncoder
+from sw.encoder import ImageEncoder, PhaseEncoder
 from sw.network import Layer, Network
 from sw.reports.blocks import Block, Facts, Figure, Highlight, Table
 from sw.reports.maps import draw_kernels
@@ -129,19 +129,26 @@ def _filters(index: int, kind: Conv, layer: Layer, channels: int) -> Figure:
 def _facts(network: Network) -> Iterator[tuple[str, str]]:
     encoder, came = network.encoder, network.provenance
     yield "structure", network.structure
-    yield "steps of the window", str(network.steps)
+    if network.coding == "bistable":
+        yield "steps of a period", f"{network.steps}, one for each bit of a value"
+    else:
+        yield "steps of the window", str(network.steps)
     yield "weight bits", f"{network.weight_bits:,}"
-    if isinstance(encoder, LatencyEncoder):
+    if isinstance(encoder, ImageEncoder):
         height, width = encoder.shape[-2:]
-        if (made_of := MADE_OF.get(kind_of(network))) is None:
+        made_of = MADE_OF.get(kind_of(network))
+        if made_of is None:
             yield "input", f"{encoder.examples}, 8 bits"
-            yield "encoder", "latency: the brighter a pixel, the earlier its one spike"
         else:
             yield "input", f"{made_of}, as {height} × {width} bytes"
-            yield "encoder", "latency: the larger a byte, the earlier its one spike"
+        if isinstance(encoder, PhaseEncoder):
+            yield "encoder", f"phase: the {network.steps} most significant bits, one spike each"
+        else:
+            larger = "brighter a pixel" if made_of is None else "larger a byte"
+            yield "encoder", f"latency: the {larger}, the earlier its one spike"
         if encoder.pool > 1:
             yield "mean pooling", f"{encoder.pool} × {encoder.pool} pixels"
-        if encoder.silent_below:
+        if not isinstance(encoder, PhaseEncoder) and encoder.silent_below:
             yield "silent", f"pixels below {encoder.silent_below}"
         if encoder.select is not None:
             yield "selected inputs", f"{encoder.inputs:,} of {encoder.pooled:,} pixels"

@@ -76,7 +76,7 @@ def _blocks(network: Network, result: Training) -> Iterator[Block]:
         last = result.epochs[-1]
         spikes = ", ".join(f"{count:.1f}" for count in last.spikes_mean)
         yield Figure(
-            svg=_activity(result.epochs),
+            svg=_activity(result.epochs, len(network.layers)),
             title="Activity",
             caption="Spikes per example of each layer over the whole window, and the mean step of "
             "the decision.",
@@ -124,15 +124,15 @@ def _curve(errors: Sequence[tuple[int, float]]) -> str:
     return picture.svg
 
 
-def _activity(epochs: Sequence[Epoch]) -> str:
+def _activity(epochs: Sequence[Epoch], outputs: int) -> str:
+    """Of networks whose layer number ``outputs`` is the output layer, if that sends spikes."""
     from matplotlib.ticker import MaxNLocator
 
-    layers = len(epochs[0].spikes_mean)
     at = [each.epoch for each in epochs]
     with drawing(2.9) as picture:
         upper, lower = picture.figure.subplots(2, sharex=True, height_ratios=(2, 1))
-        for layer in range(layers):
-            name = "output" if layer == layers - 1 else f"hidden {layer + 1}"
+        for layer in range(len(epochs[0].spikes_mean)):
+            name = "output" if layer == outputs - 1 else f"hidden {layer + 1}"
             values = [each.spikes_mean[layer] for each in epochs]
             upper.plot(at, values, label=name, color=COLOURS[f"series{layer % SERIES}"])
         upper.set(ylabel="spikes")

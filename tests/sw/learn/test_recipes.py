@@ -10,7 +10,7 @@ from sw.data.registry import DATASETS, EVENT_DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.recipes import PRESETS, hidden_layers, preset
 from sw.rules import RULES
-from sw.structure import Conv, First
+from sw.structure import Conv, Dense, First, Max, Shortcut
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -128,6 +128,50 @@ def test_layers_on_maps_have_a_recipe_of_their_own():
     assert timing.settings["threshold_factor"] == 5  # of spreads, not of potentials
     assert timing.settings["lead"] == 2
     assert "shared_deviation" not in timing.settings
+
+
+def test_bistable_networks_have_recipes_of_their_own():
+    hidden = hidden_layers("4c3p1-m2-20+1x2-7")
+    assert hidden[1:] == (Max(kernel=(2, 2)), Dense(units=20, shortcut=Shortcut(back=1, gain=2)), 7)
+    for dataset in ("mnist", "caltech"):
+        recipe = preset(dataset, rule="bistable", hidden=hidden)
+        assert (recipe.rate, recipe.settings) == (0.015, {})
+        assert (recipe.steps, recipe.silent_below, recipe.coding) == (3, 0, "bistable")
+        assert recipe.to_dict()["hidden"] == ("4c3p1", "m2", "20+1x2", 7)
+    assert preset("mnist", rule="bistable") == PRESETS["mnist-bistable"]
+    assert preset("mnist", rule="bistable", augment=True).augmentation == Augmentation()
+    plain = preset("digits", rule="bistable", augment={"degrees": 1.0})
+    assert plain.augmentation == replace(PRESETS["digits"].augmentation, degrees=1.0)
+    assert preset("caltech", rule="bistable").hidden == PRESETS["caltech"].hidden
+
+
+@pytest.mark.parametrize(
+    ("dataset", "changes", "message"),
+    [
+        ("digits", {"hidden": hidden_layers("4c3-m2")}, "^Layer 1, m2, is of bistable networks"),
+        ("digits", {"hidden": hidden_layers("9-9+1")}, "only bistable networks have shortcuts"),
+        (
+            "digits",
+            {"rule": "bistable", "hidden": hidden_layers("4c3-f2")},
+            "^Layer 1, f2, is of first-spike networks; a bistable one has m or a$",
+        ),
+        ("digits", {"rule": "bistable", "steps": 9}, "^Steps of a bistable network must be in 1 …"),
+        (
+            "digits",
+            {"rule": "bistable", "silent_below": 3},
+            "^--silent-below: bistable networks have no silent pixels; leave it out$",
+        ),
+        (
+            "fsdd",
+            {"rule": "bistable"},
+            "^Rule 'bistable' learns from images, not from events such as those of fsdd",
+        ),
+        ("digits", {"rule": "bistable", "growth": (2,)}, "^Rule 'bistable' learns one window only"),
+    ],
+)
+def test_refusals_of_codings(dataset, changes, message):
+    with pytest.raises(UserError, match=message):
+        preset(dataset, **changes)
 
 
 def test_another_rule_starts_from_its_own_rate_and_settings():

@@ -7,10 +7,12 @@ import pytest
 import torch
 from networks import PROVENANCE, speech
 
-from sim import golden
+from sim import bistable, golden
 from sw.cli import UserError
 from sw.data.dataset import split
+from sw.data.partition import hold_out
 from sw.encoder import EventsEncoder
+from sw.learn import answers
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.inference import run, run_images, run_inputs
 from sw.learn.recipes import hidden_layers, preset
@@ -141,6 +143,50 @@ def test_maps_learn_and_answer_as_the_golden_model(rule, digits):
     np.testing.assert_array_equal(own.margin, answered.margin)
     for mine, theirs in zip(own.times, answered.times, strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def small_bistable(**changes):
+    fields = {"hidden": hidden_layers("8c3p1-m2-8c3p1+1x4-a2"), "epochs": 5, "batch": 32}
+    settings = {"calibration": 3, "ramp": 0.4}
+    return preset("digits", rule="bistable", **fields | {"settings": settings} | changes)
+
+
+def test_bistable_networks_learn_and_answer_as_the_golden_model(digits):
+    trainer = Trainer(small_bistable(), digits)
+    trainer.fit()
+    last = trainer.history[-1]
+    assert last.validation_accuracy > 0.7  # chance is 0.1
+    assert last.decision_step_mean == 9  # three layers with weights of three steps each
+    network = trainer.network("x", PROVENANCE)
+    assert network.structure.startswith("1x8x8-8c3p1-m2-8c3p1+1x")
+    assert len(last.spikes_mean) == len(network.layers) - 1
+    theirs = bistable.run_inputs(network, digits.test_images)
+    mine = answers.run_inputs(network, digits.test_images)
+    np.testing.assert_array_equal(mine.potential, theirs.potential)
+    np.testing.assert_array_equal(mine.certain, theirs.certain)
+    for one, other in zip(mine.values, theirs.values, strict=True):
+        np.testing.assert_array_equal(one, other)
+    # Validation is what the network does with the images held out
+    _, held_out = hold_out(digits.train_labels, None, trainer.recipe.validation)
+    images, labels = digits.train_images[held_out], digits.train_labels[held_out]
+    answer = bistable.run_inputs(network, images)
+    assert answer.correct(labels).mean() == pytest.approx(last.validation_accuracy)
+    spikes = answer.figures(labels).layer_spikes_mean
+    assert spikes == pytest.approx(last.spikes_mean)
+    changed, count = trainer.rounded()
+    assert (changed, count) == (0, len(held_out) * (512 + 128))
+
+
+def test_bistable_networks_resume_with_the_same_bits(digits, tmp_path):
+    whole = Trainer(small_bistable(epochs=2), digits)
+    whole.fit()
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KilledError):
+        Trainer(small_bistable(epochs=2), digits).fit(path, _kill_at(1, 1))
+    again = Trainer(small_bistable(epochs=2), digits)
+    again.fit(path)
+    for one, other in zip(state(whole), state(again), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_maps_resume_with_the_same_bits(digits, tmp_path):

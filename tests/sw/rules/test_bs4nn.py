@@ -32,8 +32,9 @@ def test_registered():
 def test_threshold_is_the_whole_number_above(scale, threshold):
     """V > 100 / α for whole V."""
     rule = Bs4nn((4, 3), 8, scale=scale)
-    (weight, levels), *_ = rule.export()
-    assert weight.all()  # weights start above 0
+    layer, *_ = rule.export()
+    levels = layer.threshold
+    assert layer.weight.all()  # weights start above 0
     assert (levels.tolist(), levels.dtype) == ([threshold] * 3, "int32")
 
 

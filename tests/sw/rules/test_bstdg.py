@@ -227,9 +227,9 @@ def test_integers_fire_as_the_real_thresholds():
     (sign, threshold), *_ = rule.layers()
     assert sign.tolist() == [[1], [1], [-1]]
     assert threshold.tolist() == [1, 0, 1]
-    (weight, exported), *_ = rule.export()
-    assert weight.tolist() == [[True], [True], [False]]
-    assert exported.dtype == "int32"
+    layer, *_ = rule.export()
+    assert layer.weight.tolist() == [[True], [True], [False]]
+    assert layer.threshold.dtype == "int32"
 
 
 def test_constrain_clips_weights_only():

@@ -19,9 +19,9 @@ def test_zero_counts_as_plus_one():
 def test_every_rule_answers_and_exports_with_the_same_signs(rule_of):
     rule = rule_of((6, 1), 4)
     rule.weights[0].data.copy_(AROUND_ZERO)
-    ((weight, _),), ((exported, _),) = rule.layers(), rule.export()
+    ((weight, _),), (exported,) = rule.layers(), rule.export()
     assert weight.tolist() == SIGNS
-    assert exported.tolist() == [[False, False, True, True, True, True]]
+    assert exported.weight.tolist() == [[False, False, True, True, True, True]]
 
 
 def test_steps_and_counts_are_the_same_spikes():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from networks import bistable_network
 
-from sim import bistable, early
+from sim import bistable
+from sw import early
 from sw.network import Layer
 
 
