@@ -32,7 +32,7 @@ def result(case):
 
 
 def test_potentials_of_each_phase(case):
-    """Those of a network that is given the bits which have come by then; the last are the answer's."""
+    """Those of a network that is given the bits which have come by then."""
     network, images, _, answer = case
     phases = heard(network, images, answer)
     np.testing.assert_array_equal(phases[-1], answer.potential)
