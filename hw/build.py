@@ -10,6 +10,7 @@ from hw.boards.clock import check_clock
 from hw.boards.programmers import install_line
 from hw.boards.table import Board, board_names, find_board
 from hw.explore import search
+from hw.explore.choice import config_on
 from hw.explore.measure import Observation
 from hw.flow.bitstream import BuildReport, bitstream_path, build
 from hw.flow.errors import DesignError
@@ -17,7 +18,7 @@ from hw.flow.loading import weight_paths
 from hw.flow.plan import commands, plan
 from hw.flow.programming import find_programmer, program
 from hw.flow.result import results
-from hw.rtl.config import Config, config_for, engine_names
+from hw.rtl.config import Config, engine_names
 from sw.cli import UserError, check_output, run, table, write_json
 from sw.flags import megahertz, parser
 from sw.network import Network, find
@@ -66,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         log(f"{designs[0][0].title} with {designs[0][1].name}")
     else:
         network = find(args.network or board.network)
-        designs = [(network, config_for(network, args.engine))]
+        designs = [(network, config_on(network, board, args.engine))]
+        if not (args.engine or network.dense):
+            log(f"{network.title} with {designs[0][1].name}, since --engine names none")
     if args.program and not args.dry_run and find_programmer(board) is None:
         tool = board.programmers[0].program
         log(f"{tool} is not installed, and --program needs it: {install_line(tool)}")

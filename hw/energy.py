@@ -32,8 +32,9 @@ import numpy as np
 
 from hw.boards.clock import check_clock, needs_pll
 from hw.boards.table import find_board
+from hw.explore.choice import config_on
 from hw.explore.resources import check_fit
-from hw.rtl.config import Config, config_for, default_config, engine_names
+from hw.rtl.config import Config, default_config, engine_names
 from sw.cli import UserError, check_output, run, table, write_json
 from sw.encoder import LatencyEncoder
 from sw.flags import megahertz, parser, positive_int
@@ -277,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     board = find_board("icebreaker")
     clock = board.clock if args.clock is None else check_clock(board, args.clock)
     network = find(args.network or board.network)
-    config = config_for(network, args.engine)
+    config = config_on(network, board, args.engine)
     check_fit(network, board, config)
     if not args.no_report:
         check_output(folder_of(network, args.build_dir), folder=True)

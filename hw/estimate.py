@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from hw.boards.table import BOARDS, Board, board_names, find_board
 from hw.boards.utilisation import Available, Utilisation
 from hw.explore import search
+from hw.explore.choice import config_on
 from hw.explore.measure import Measurement, measure
 from hw.explore.resources import ERROR, remedies, resources_of, shortage
 from hw.explore.routed import is_routed, read_routed
-from hw.rtl.config import Config, config_for, default_config, engine_names
+from hw.rtl.config import Config, engine_names
 from sw.cli import UserError, run, table, write_json
 from sw.flags import parser, picture_file
 from sw.network import Network, find
@@ -57,6 +58,7 @@ class Estimate(Record):
     def lines(self) -> list[tuple[str, object]]:
         """As human-readable text."""
         lines = [
+            ("engine", self.engine),
             *self.utilisation.lines("about "),
             (
                 "fmax, roughly",
@@ -80,8 +82,10 @@ class Estimate(Record):
 def estimate(
     network: Network, board: Board, data: Selection = TRAINED_ON, config: Config | None = None
 ) -> Estimate:
-    """Size, fit and cycles of ``network`` on ``board``, before any synthesis."""
-    config = config or default_config(network)
+    """Size, fit and cycles of ``network`` on ``board``, before any synthesis; unless ``config``
+    says how, as it is made there by default (hw/explore/choice.py).
+    """
+    config = config or config_on(network, board, None)
     needed = resources_of(network, config)
     short = shortage(needed, board)
     block_rams, spram = needed.memories_on(board)
@@ -128,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if board is None:
         raise UserError(f"--board is missing; name one of {board_names()}")
     network = find(args.network or board.network)
-    report = estimate(network, board, Selection.of(args), config_for(network, args.engine))
+    report = estimate(network, board, Selection.of(args), config_on(network, board, args.engine))
     if args.json:
         write_json(args.json, report)
     if args.quiet:

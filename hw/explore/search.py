@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.boards.table import BOARDS, Board
+from hw.explore.choice import fitting
 from hw.explore.measure import Observation
 from hw.explore.resources import Resources, resources_of, shortage
 from hw.explore.routed import Routed, is_routed, read_routed
@@ -264,11 +265,13 @@ def asked(args: argparse.Namespace) -> bool:
     return args.engine == "auto" or any(value is not None for value in given)
 
 
-def _configs(network: Network, engine: str | None) -> list[Config]:
+def _configs(network: Network, engine: str | None, board: Board | None) -> list[Config]:
     """What ``--engine`` says; those that cannot make ``network`` are left out later."""
     if engine == "auto":
         return whole_configs(network)
-    return [default_config(network) if engine is None else find_config(engine)]
+    if engine is not None:
+        return [find_config(engine)]
+    return [(fitting(network, board) if board else None) or default_config(network)]
 
 
 def from_flags(
@@ -283,7 +286,7 @@ def from_flags(
     found = search(
         _networks(args.network, board),
         [board] if board else BOARDS.values(),
-        configs=lambda network: _configs(network, args.engine),
+        configs=lambda network: _configs(network, args.engine, board),
         data=Selection.of(args),
         log=log,
     )

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import NamedTuple, cast
 
 from hw.boards.table import Board, find_board
+from hw.explore.choice import fitting
 from hw.explore.resources import remedies, resources_of, shortage
 from hw.explore.stand_in import narrowed, stand_in
-from hw.rtl.config import Config, default_config, whole_configs
+from hw.rtl.config import default_config
 from hw.rtl.inputs.registry import find_input
 from sw.cli import UserError
 from sw.encoder import EventsEncoder, LatencyEncoder
@@ -111,7 +112,7 @@ def narrower(
     asked = stand_in(encoder, kinds, steps)
     for share in range(_SHARES, 0, -1) if fewer else [_SHARES]:
         layers = narrowed(kinds, share / _SHARES, _CHANNELS) if share < _SHARES else tuple(kinds)
-        if _fitting(stand_in(encoder, layers, steps), target):
+        if fitting(stand_in(encoder, layers, steps), target):
             return layers, "" if layers == tuple(kinds) else _lacks(asked, target, resized=False)
     raise UserError(f"--board {target.name}: no such network fits; {_lacks(asked, target)}")
 
@@ -126,7 +127,7 @@ class Fit(NamedTuple):
 def fit(network: Network, board: str) -> Fit:
     """Whether a trained ``network`` fits ``board`` with the usual engine; with maps, with any."""
     target = find_board(board)
-    config = _fitting(network, target)
+    config = fitting(network, target)
     if config is None:
         return Fit(None, f"does not fit {target.name}: {_lacks(network, target)}")
     needed = resources_of(network, config)
@@ -139,25 +140,6 @@ def fit(network: Network, board: str) -> Fit:
         f"fits {target.name}{name}: about {cells:,} of {target.logic_cells:,} logic cells, "
         f"{memories} of {target.memories} block RAMs{single}",
     )
-
-
-def _fitting(network: Network, board: Board) -> Config | None:
-    """The usual config if ``network`` fits with it; with maps, else the fastest that does."""
-    usual = default_config(network)
-    others = [] if network.dense else sorted(whole_configs(network), key=_channels, reverse=True)
-    for config in (usual, *others):
-        try:
-            if not shortage(resources_of(network, config), board):
-                return config
-        except UserError:
-            if network.dense:
-                raise
-    return None
-
-
-def _channels(config: Config) -> int:
-    """Channels that it computes at a time."""
-    return config.whole.granularity if config.whole else 0
 
 
 def _lacks(network: Network, board: Board, *, resized: bool = True) -> str:

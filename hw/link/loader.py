@@ -62,8 +62,8 @@ class Loader(wiring.Component):
     It knows the expected header and stops at the first byte that differs. Words are
     written before the checksum is known: weights count only while the status is READY.
 
-    Latency: a word is written in the cycle of its second byte; the status shows the result of the
-    checksum two cycles after its last byte was taken.
+    Latency: a word is written in the cycle after that of its second byte; the status shows the
+    result of the checksum two cycles after its last byte was taken.
     Throughput: one byte per cycle.
 
     Parameters
@@ -124,12 +124,18 @@ class Loader(wiring.Component):
         expected = Array(Const(each, 8) for each in self._header)[position]
         address = Signal(range(self._words))
         ready = status == Status.READY
-        low, odd = Signal(8), Signal()  # of a word, and whether its upper half is due
+        word, odd = Signal(16), Signal()  # the last two bytes, and whether the upper one is due
+        complete = Signal()  # from a register, so that no memory's address waits for the bytes
+        m.d.sync += complete.eq(accept & (part == _Part.WORDS) & odd)
         m.d.comb += [
-            self.words.valid.eq(accept & (part == _Part.WORDS) & odd),
+            self.words.valid.eq(complete),
             self.words.payload.address.eq(address),
-            self.words.payload.data.eq(Cat(low, byte)),
+            self.words.payload.data.eq(word),
         ]
+        with m.If(accept):
+            m.d.sync += word.eq(Cat(word[8:], byte))
+        with m.If(complete):
+            m.d.sync += address.eq(address + 1)
         m.d.sync += host.rejected.eq(0)
         with m.If(part == _Part.VERDICT):
             m.d.sync += [
@@ -152,7 +158,7 @@ class Loader(wiring.Component):
                         m.d.sync += [part.eq(_Part.WORDS), address.eq(0), odd.eq(0)]
                         m.d.sync += status.eq(Status.LOADING)
                 with m.Case(_Part.WORDS):
-                    m.d.sync += [low.eq(byte), odd.eq(~odd), address.eq(address + odd)]
+                    m.d.sync += odd.eq(~odd)
                     with m.If(odd & (address == self._words - 1)):
                         m.d.sync += [part.eq(_Part.CHECKSUM), position.eq(0)]
                 with m.Case(_Part.CHECKSUM), m.If(position == weight_image.CHECKSUM.size - 1):

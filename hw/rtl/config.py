@@ -209,6 +209,6 @@ def engine_names() -> str:
     """What ``--engine`` takes, as human-readable text."""
     return (
         f"{', '.join(PRESETS)}; with commas between, one per layer; or one for the whole network: "
-        f"{', '.join(NETWORK_PRESETS)} (default: {DEFAULT.name}, of a network with maps "
-        f"{_DEFAULT_OF_MAPS.name})"
+        f"{', '.join(NETWORK_PRESETS)} (default: {DEFAULT.name}; of a network with maps "
+        f"{_DEFAULT_OF_MAPS.name}, or on a board that it does not fit the fastest that does)"
     )

@@ -1,10 +1,10 @@
 """Priority encoder: finds the lowest set bit of a vector, and clears it."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["LowestBit"]
+__all__ = ["LowestBit", "several"]
 
 
 class LowestBit(wiring.Component):
@@ -55,7 +55,7 @@ class LowestBit(wiring.Component):
             m.d.comb += further.eq(upto | (upto << reach))
             upto = further
             reach *= 2
-        m.d.comb += self.several.eq(_several(self.i))
+        m.d.comb += self.several.eq(several(self.i))
         below = Signal(self._width)
         m.d.comb += below.eq(upto << 1)
         first = [self.i[k] & ~below[k] for k in range(self._width)]
@@ -73,9 +73,9 @@ class LowestBit(wiring.Component):
         return m
 
 
-def _several(bits):
+def several(bits: Value) -> Value:
     """Two bits are set, by halves: in one of them two, or in both one."""
     if len(bits) < 2:
         return Const(0)
     low, high = bits[: len(bits) // 2], bits[len(bits) // 2 :]
-    return _several(low) | _several(high) | (low.any() & high.any())
+    return several(low) | several(high) | (low.any() & high.any())

@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.rtl.priority import LowestBit
+from hw.rtl.priority import LowestBit, several
 from hw.rtl.tiles.by_layer import by_layer
 from hw.rtl.tiles.plan import TilesPlan
 
@@ -108,14 +108,13 @@ class Emit(wiring.Component):
         m.submodules.bank = bank = LowestBit(plan.banks)
         masks = [waiting[k * lanes : (k + 1) * lanes] for k in range(plan.banks)]
         chosen = [mask & bank.onehot[k].replicate(lanes) for k, mask in enumerate(masks)]
-        m.d.comb += [
-            bank.i.eq(Cat(mask.any() for mask in masks)),
-            self.advance.eq(~(self.firing & bank.several)),
-        ]
-        m.d.sync += waiting.eq(
-            Cat(mask & bank.rest[k].replicate(lanes) for k, mask in enumerate(masks))
-        )
+        # All that comes before waits for ``advance``: it is known from registers.
+        following, more = Signal(plan.banks), Signal()
+        m.d.comb += [following.eq(bank.rest), self.advance.eq(~(self.firing & more))]
+        m.d.sync += [bank.i.eq(following), more.eq(several(following))]
         with m.If(self.firing & self.advance):
+            fires = (self.fires.word_select(k, lanes) for k in range(plan.banks))
+            m.d.comb += following.eq(Cat(each.any() for each in fires))
             m.d.sync += [waiting.eq(self.fires), down.eq(self.down), across.eq(self.across)]
 
         # Of the map before pooling, which may be larger than what lists hold.
