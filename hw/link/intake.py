@@ -96,7 +96,10 @@ def _pixels(
         link.pixels.valid.eq(taken & ~too_early),
         end.eq(link.pixels.valid & last),
     ]
-    overrun = link.pixels.valid & ~link.pixels.ready if waits else Const(0)
+    overrun = Signal() if waits else Const(0)
+    if waits:
+        # A cycle later, and so in the same frame: what aborts it need not wait for the core.
+        m.d.sync += overrun.eq(link.pixels.valid & ~link.pixels.ready)
     return Intake(last=last, end=end, overrun=overrun)
 
 

@@ -115,7 +115,7 @@ class Tiles(NetworkEngine):
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         made = plan_network(network, self.lanes, most_events)
         spikes = most_events or network.sizes[0]
-        cycles = (64 + made.steps) * spikes  # a long division, and they are sorted
+        cycles = 0
         for layer in made.layers:
             down, across = made.rows(layer)
             rows = down * across
@@ -123,7 +123,8 @@ class Tiles(NetworkEngine):
             step = 16 + 3 * layer.inputs.tiles + rows * (1 + made.banks)
             cycles += layer.tiles * (rows + made.banks + made.steps * step + spikes) + 8
             spikes = layer.outputs.units.size
-        return cycles
+        # Before that a long division and the sort; and step 0 may be computed alone, in vain.
+        return (64 + made.steps) * (most_events or network.sizes[0]) + 2 * cycles
 
     def idle_cycles(self, network: Network) -> int:
         windows = [(size - 1).bit_length() for size in plan_network(network, self.lanes).windows]

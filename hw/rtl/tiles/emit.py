@@ -17,7 +17,7 @@ class Emit(wiring.Component):
 
     Where a layer is pooled, a memory has a flag per lane of each window that has fired, with the
     number of the tile that they are of: of its later spikes nothing is written. The memory is
-    cleared after a reset.
+    cleared after a reset; until then all tiles have different numbers.
 
     Latency: ``latency`` = 3 cycles from a row to the entry of its first place.
     Throughput: one place per cycle, or one row without any.
@@ -41,6 +41,8 @@ class Emit(wiring.Component):
         A tile begins: its windows have not fired.
     next_list : 1
         A list begins.
+    first : range(plan.list_words + 1)
+        With ``next_list``: the index of its first entry.
     taken : range(plan.list_words + 1)
         Entries of the other list, which shares the memory; only where ``plan.can_overflow``.
     write : 1
@@ -71,6 +73,7 @@ class Emit(wiring.Component):
                 "advance": Out(1),
                 "next_tile": In(1),
                 "next_list": In(1),
+                "first": In(count),
                 **({"taken": In(count), "fault": Out(1)} if plan.can_overflow else {}),
                 "write": Out(1),
                 "count": Out(count),
@@ -97,7 +100,7 @@ class Emit(wiring.Component):
         with m.If(self.write):
             m.d.sync += self.count.eq(self.count + 1)
         with m.If(self.next_list):
-            m.d.sync += self.count.eq(0)
+            m.d.sync += self.count.eq(self.first)
         return m
 
     def _places(self, m):
@@ -149,7 +152,7 @@ class Emit(wiring.Component):
             m.d.comb += self.mask.eq(present)
             return
         # Tiles are numbered from 1 on; what is cleared has number 0.
-        tile = Signal(range(sum(layer.tiles for layer in plan.layers) + 1))
+        tile = Signal(range(plan.tiles + 1))
         layout = data.StructLayout({"flags": plan.lanes, "tile": tile.shape()})
         m.submodules.windows = memories = memory.Memory(
             shape=layout.size,

@@ -11,8 +11,10 @@ The Sequencer says when. hw/rtl/tiles/plan.py has the words and all sizes.
 A layer is computed over the whole window before the next one begins, a tile of P channels at a
 time: so there are margins of P channels of one map only. Step by step through all layers, early
 exit would end all of them, but the margins of every unit would have to be kept: 113 kbit for
-16c3p1-f2-32c3p1-f2-10 on 28 × 28, of the 120 kbit of block RAM that an iCE40 UP5K has. The output
-layer exits early still.
+16c3p1-f2-32c3p1-f2-10 on 28 × 28, of the 120 kbit of block RAM that an iCE40 UP5K has.
+
+So that an early decision ends all layers still, they are computed for step 0 alone first. Where no
+output fires in it, they are computed again for the whole window: the list of the inputs is kept.
 """
 
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
@@ -131,16 +133,20 @@ class TilesEngine(wiring.Component):
         # Spikes to the banks
         wiring.connect(m, reader.entries, scatter.entries)
         m.d.comb += [
+            reader.begin.eq(sequencer.begin),
             reader.start.eq(sequencer.look_up),
+            reader.alone.eq(sequencer.alone),
             reader.enable.eq(sequencer.read),
             weights.row.eq(scatter.weight),
             weights.read.eq(scatter.read),
             grid.minus.eq(weights.minus),
             sequencer.added.eq(scatter.read),
-            sequencer.adding.eq(reader.busy | scatter.busy),
         ]
+        # What the sequencer starts reaches far: it waits for a register.
+        m.d.sync += sequencer.adding.eq(reader.busy | scatter.busy)
         # Rows of the banks to entries
         m.d.comb += [
+            sweep.begin.eq(sequencer.begin),
             sweep.start.eq(sequencer.sweep),
             sweep.fire.eq(sequencer.fire),
             sweep.preset.eq(sequencer.preset),
@@ -189,6 +195,8 @@ class TilesEngine(wiring.Component):
         m.d.comb += [
             odd.eq(sequencer.layer),
             sequencer.loaded.eq(sort.done),
+            # Even lists begin behind the inputs, which may be read a second time.
+            emit.first.eq(Mux(odd, sort.count, 0)),
             *(each.eq(table.data) for each in (sort.found, reader.found)),
             *(each.eq(lists.data) for each in (sort.data, reader.word)),
         ]
@@ -241,16 +249,17 @@ class TilesEngine(wiring.Component):
         ]
 
     def _watch(self, m, sequencer, grid, emit):
+        """What fires is told once, though step 0 may be computed twice."""
         for watched in (self.fired, self.emitted):
             m.d.comb += [
                 watched[name].eq(getattr(sequencer, name)) for name in ("layer", "tile", "step")
             ]
         m.d.comb += [
-            self.fired.valid.eq(grid.firing & emit.advance),
+            self.fired.valid.eq(grid.firing & emit.advance & ~sequencer.repeats),
             self.fired.down.eq(grid.down),
             self.fired.across.eq(grid.across),
             self.fired.units.eq(grid.fires),
-            self.emitted.valid.eq(emit.write),
+            self.emitted.valid.eq(emit.write & ~sequencer.repeats),
             self.emitted.y.eq(emit.y),
             self.emitted.x.eq(emit.x),
             self.emitted.mask.eq(emit.mask),

@@ -32,7 +32,7 @@ def block_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[BlockMemory]:
     ]
     if any(plan.windows):
         windows = [(size - 1).bit_length() for size in plan.windows]
-        result.append(BlockMemory(1 << sum(windows), plan.lanes))
+        result.append(BlockMemory(1 << sum(windows), plan.lanes + plan.tiles.bit_length()))
     if plan.entry_bits > COLUMN:
         result.append(BlockMemory(plan.list_words, plan.entry_bits))
     if not loaded:
@@ -84,7 +84,7 @@ def _tables(plan: TilesPlan) -> list[tuple[int, int]]:
 
 def _table(plan: TilesPlan, way: int) -> tuple[int, int]:
     """Depth and width of the table of what a spike reaches down (0) or across (1)."""
-    axes = [(layer.down, layer.across)[way] for layer in plan.layers]
+    axes, _ = plan.axes(way)
     fields = (
         max(max(getattr(axis, name)) for axis in axes)
         for name in ("row", "bank", "enable", "position")

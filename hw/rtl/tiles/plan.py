@@ -190,6 +190,12 @@ class TilesPlan:
         spare = self._least - self.fired  # at least 1
         return self.margin_bits - (spare.bit_length() - 1)
 
+    def axes(self, way: int) -> tuple[list[Axis], list[int]]:
+        """The different directions down (0) or across (1), and the number of each layer's."""
+        every = [(layer.down, layer.across)[way] for layer in self.layers]
+        different = list(dict.fromkeys(every))
+        return different, [different.index(axis) for axis in every]
+
     def rows(self, layer: TiledLayer) -> tuple[int, int]:
         """Rows of the banks, down and across, that hold a tile of ``layer``."""
         return -(-layer.height // self.grid[0]), -(-layer.width // self.grid[1])
@@ -273,9 +279,11 @@ class TilesPlan:
 
     @property
     def list_need(self) -> int:
-        """Entries of two successive lists at most, the first being that of the unsorted inputs."""
-        most = [self.inputs.most, *(each.most for each in self.maps)]
-        return max(map(sum, pairwise(most)))
+        """Entries of two successive lists at most, the first being that of the unsorted inputs;
+        that of the inputs stays beside all others.
+        """
+        first, *most = [each.most for each in self.maps]
+        return first + max([first, *most[:1], *map(sum, pairwise(most))])
 
     @property
     def list_words(self) -> int:
@@ -291,10 +299,21 @@ class TilesPlan:
 
     @property
     def segment_bits(self) -> int:
-        """Bits of the number of a segment of a list, the entries of one tile and step; as many as
-        there are segments is a number, too.
+        """Bits of the number of a segment of a list, the entries of one tile and step, and of the
+        number behind the last one.
         """
-        return (max(each.tiles for each in self.maps) * self.steps).bit_length()
+        segments = max((each.tiles for each in self.maps[1:]), default=0) * self.steps
+        return (self.first_segment + segments).bit_length()
+
+    @property
+    def first_segment(self) -> int:
+        """That of every layer's own list: those before are of the inputs."""
+        return self.steps + 1
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of an inference at most: all of them for step 0, then for the whole window."""
+        return (2 if self.steps > 1 else 1) * sum(layer.tiles for layer in self.layers)
 
     @property
     def windows(self) -> tuple[int, int]:

@@ -26,8 +26,12 @@ class Reader(wiring.Component):
 
     Members
     -------
+    begin : 1
+        The next tile is the first of all.
     start : 1
         The next step is to be read, of a tile one after another; not while ``busy``.
+    alone : 1
+        Each tile has step 0 only.
     enable : 1
         Entries may be read. Without it segments are looked up only.
     layer : range(layers)
@@ -53,7 +57,9 @@ class Reader(wiring.Component):
         position = range(plan.list_words)
         super().__init__(
             {
+                "begin": In(1),
                 "start": In(1),
+                "alone": In(1),
                 "enable": In(1),
                 "layer": In(range(len(plan.layers))),
                 "segment": Out(plan.segment_bits),
@@ -92,8 +98,8 @@ class Reader(wiring.Component):
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [
                     tile.eq(0),
-                    self.segment.eq(step),
-                    step.eq(Mux(step == plan.steps - 1, 0, step + 1)),
+                    self.segment.eq(Mux(self.layer == 0, 0, plan.first_segment) + step),
+                    step.eq(Mux(self.alone | (step == plan.steps - 1), 0, step + 1)),
                 ]
                 with m.If(step == 0):
                     m.d.sync += first_base.eq(base)
@@ -118,11 +124,13 @@ class Reader(wiring.Component):
                     m.d.sync += [
                         tile.eq(tile + 1),
                         base.eq(base + rows),
-                        self.segment.eq(self.segment + (plan.steps - 1)),
+                        self.segment.eq(self.segment + Mux(self.alone, 0, plan.steps - 1)),
                     ]
                     m.next = "BEGIN"
                 with m.If(done & final):
                     m.next = "IDLE"
+        with m.If(self.begin):
+            m.d.sync += base.eq(0)
         return begin, self.found, base, waiting
 
     def _walk(self, m, begin, end, base, offer, accept):

@@ -1,23 +1,22 @@
 """Scatter: from entries of lists to accesses of the banks, one spike per cycle."""
 
-from collections.abc import Sequence
-
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.rtl.priority import LowestBit
+from hw.rtl.tiles.by_layer import by_layer
 from hw.rtl.tiles.layouts import AccessLayout, EntryLayout
 from hw.rtl.tiles.memories import rom_style
-from hw.rtl.tiles.plan import Axis, TilesPlan
+from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = ["Scatter"]
 
 
 class Scatter(wiring.Component):
     """Takes the spikes of an entry one by one and says what each reaches: which rows of the banks,
-    and which row of weights. Tables have that for every row and column of every layer's inputs.
+    and which row of weights. Tables have that for every row and column of the layers' inputs.
 
     Latency: ``latency`` = 3 cycles from an entry to the access of its first spike.
     Throughput: one spike per cycle.
@@ -66,8 +65,8 @@ class Scatter(wiring.Component):
         m.d.sync += entry.mask.eq(lane.rest)
         with m.If(self.entries.valid & self.entries.ready):
             m.d.sync += entry.eq(self.entries.payload)
-        down = self._table(m, "down", entry.y, [layer.down for layer in plan.layers])
-        across = self._table(m, "across", entry.x, [layer.across for layer in plan.layers])
+        down = self._table(m, "down", entry.y, 0)
+        across = self._table(m, "across", entry.x, 1)
 
         # The second one has the row of weights, the third one the access.
         base = Signal.like(entry.base, reset_less=True)
@@ -88,8 +87,9 @@ class Scatter(wiring.Component):
         m.d.comb += self.busy.eq(lane.any | self.read | access.valid)
         return m
 
-    def _table(self, m, name, coordinate, axes: Sequence[Axis]):
+    def _table(self, m, name, coordinate, way):
         """What a spike at ``coordinate`` reaches; comes in the next cycle."""
+        axes, own = self._plan.axes(way)
         layout = data.StructLayout(
             {
                 field: range(1 + max(max(getattr(axis, field)) for axis in axes))
@@ -108,5 +108,5 @@ class Scatter(wiring.Component):
             shape=layout, depth=len(init), init=init, attrs=rom_style(len(init))
         )
         port = table.read_port()
-        m.d.comb += port.addr.eq(Cat(coordinate, self.layer))
+        m.d.comb += port.addr.eq(Cat(coordinate, by_layer(m, self.layer, own)))
         return port.data

@@ -16,6 +16,9 @@ class Sequencer(wiring.Component):
     the output layer the margins are offered instead. While rows are swept the next step's segments
     are looked up.
 
+    All layers are computed for step 0 alone first. Unless that decides, they are computed again
+    from the beginning, for the whole window.
+
     Parameters
     ----------
     plan : TilesPlan
@@ -31,14 +34,20 @@ class Sequencer(wiring.Component):
         Of the layer's own list.
     write_segment : 1
         It begins at the count of entries so far.
+    begin : 1
+        Layer 0 begins.
     next_list, next_tile : 1
         A layer begins, and its list is empty; a tile begins.
+    alone : 1
+        Step 0 is the only one.
+    repeats : 1
+        It is computed for the second time.
     look_up : 1
         The segments of the next step are to be looked up.
     read : 1
         Entries may be read.
     adding : 1
-        Spikes are being read or added, or are on their way.
+        Spikes were being read or added, or on their way, in the cycle before.
     added : 1
         One is added.
     sweep : 1
@@ -57,6 +66,7 @@ class Sequencer(wiring.Component):
 
     def __init__(self, plan: TilesPlan):
         self._plan = plan
+        self._begins_alone = plan.steps > 1
         super().__init__(
             {
                 "loaded": In(1),
@@ -65,8 +75,11 @@ class Sequencer(wiring.Component):
                 "step": Out(range(plan.steps)),
                 "segment": Out(plan.segment_bits),
                 "write_segment": Out(1),
+                "begin": Out(1),
                 "next_list": Out(1),
                 "next_tile": Out(1),
+                "alone": Out(1, init=self._begins_alone),
+                "repeats": Out(1),
                 "look_up": Out(1),
                 "read": Out(1),
                 "adding": In(1),
@@ -87,13 +100,16 @@ class Sequencer(wiring.Component):
         m = Module()
         layers = self._plan.layers
         output = self.layer == len(layers) - 1
-        first, final = self.step == 0, self.step == self._plan.steps - 1
+        first = self.step == 0
+        final = self.alone | (self.step == self._plan.steps - 1)
         last_tile = self.tile == by_layer(m, self.layer, [layer.tiles - 1 for layer in layers])
         dense = by_layer(m, self.layer, [int(layer.dense) for layer in layers])
         spontaneous = first & by_layer(m, self.layer, [int(layer.spontaneous) for layer in layers])
         # Of a convolution the last sweep of a tile presets the next one.
         presets_next = final & ~last_tile & ~dense
         changed = Signal()  # margins are not those of the step before
+        if self._begins_alone:
+            m.d.comb += self.repeats.eq(first & ~self.alone)
         with m.If(self.added):
             m.d.sync += changed.eq(1)
 
@@ -101,12 +117,12 @@ class Sequencer(wiring.Component):
             with m.State("LOAD"), m.If(self.loaded):
                 m.next = "LAYER"
             with m.State("LAYER"):
-                m.d.comb += self.next_list.eq(1)
-                m.d.sync += self.segment.eq(0)
+                m.d.comb += [self.begin.eq(self.layer == 0), self.next_list.eq(1)]
+                m.d.sync += self.segment.eq(self._plan.first_segment)
                 m.next = "LIST"
             with m.State("LIST"):
                 m.d.comb += self.write_segment.eq(1)
-                m.d.sync += self.segment.eq(1)
+                m.d.sync += self.segment.eq(self._plan.first_segment + 1)
                 m.next = "TILE"
             with m.State("TILE"):
                 m.d.comb += [
@@ -156,7 +172,10 @@ class Sequencer(wiring.Component):
                 with m.If(final):
                     m.d.sync += [self.step.eq(0), self.tile.eq(Mux(last_tile, 0, self.tile + 1))]
                     with m.If(output):
+                        m.d.sync += [self.layer.eq(0), self.alone.eq(0)]
                         m.next = "DONE"
+                        with m.If(self.alone):
+                            m.next = "LAYER"
                     with m.Elif(last_tile):
                         m.d.sync += self.layer.eq(self.layer + 1)
                         m.next = "LAYER"

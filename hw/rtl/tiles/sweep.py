@@ -28,6 +28,8 @@ class Sweep(wiring.Component):
 
     Members
     -------
+    begin : 1
+        The next tile is the first of all.
     start : 1
         A sweep begins; not while ``busy``.
     fire, preset : 1
@@ -52,6 +54,7 @@ class Sweep(wiring.Component):
         self._plan = plan
         super().__init__(
             {
+                "begin": In(1),
                 "start": In(1),
                 "fire": In(1),
                 "preset": In(1),
@@ -88,6 +91,8 @@ class Sweep(wiring.Component):
             m.d.sync += self.busy.eq(0)
         with m.If(next_row & presetting & (bank_by_bank | (end_across & end_down))):
             m.d.sync += self.word.eq(self.word + 1)
+        with m.If(self.begin):
+            m.d.sync += self.word.eq(0)
         with m.If(self.start):
             m.d.sync += [self.busy.eq(1), firing.eq(self.fire), presetting.eq(self.preset)]
         return m

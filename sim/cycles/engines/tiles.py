@@ -47,12 +47,32 @@ def cycles(
     count = lists.spikes.sum(axis=(1, 2))
     # They are sorted (hw.rtl.tiles.sort).
     cycle = taken + 2 * plan.steps + np.where(count, 2 + 2 * count, 0)
+    result = np.zeros(len(answer.step), np.int64)
+    # Step 0 alone, then, where that does not decide, all of them.
+    for steps in sorted({1, plan.steps}):
+        ends, last = _window(plan, answer, lists, spikes, cycle, steps)
+        result = np.where(result, result, ends)
+        cycle = last
+    return result + decide_latency(len(network.labels))
+
+
+def _window(
+    plan: TilesPlan,
+    answer: Answer,
+    lists: "_Lists",
+    spikes: Spikes,
+    cycle: np.ndarray,
+    steps: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """All layers for so many steps, if the one before the first begins in ``cycle``: in which cycle
+    the margins that decide are offered, 0 where none do, and the last one; int [B] each.
+    """
     for layer in plan.layers[:-1]:
         rows = _Rows.around(spikes, layer, plan)
-        passing, after = _passes(answer, layer, plan, rows)
-        cycle = _hidden(plan, layer, lists, passing, cycle + 3)
+        passing, after = _passes(answer, layer, plan, rows, steps)
+        cycle = _hidden(plan, layer, lists, passing, cycle + 3, steps)
         lists, spikes = after, Spikes.from_times(answer.times[_behind(plan, layer)], plan.steps)
-    return _output(plan, lists, cycle + 3, answer.step) + decide_latency(len(network.labels))
+    return _output(plan, lists, cycle + 3, answer.step, steps)
 
 
 def traffic(
@@ -63,15 +83,19 @@ def traffic(
     """
     plan = plan_network(network, engine.lanes, most_events)
     rows = np.zeros(len(answer.step), np.int64)
+    again = answer.step > 0
     for layer in plan.layers:
-        bound = answer.step if layer is plan.layers[-1] else np.full_like(answer.step, plan.steps)
-        if layer.index:
-            before = answer.times[layer.index - 1]
-            counted = ((before <= bound[:, None]) & (before < plan.steps)).sum(axis=1)
-        else:
-            early = spikes.step <= bound[spikes.image]
-            counted = np.bincount(spikes.image[early], minlength=len(rows))
-        rows += counted * layer.tiles
+        last = np.full_like(answer.step, plan.steps - 1)
+        if layer is plan.layers[-1]:
+            last = answer.step
+        # Step 0 alone, and where that does not decide all of them.
+        for bound in (np.zeros_like(last), np.where(again, last, -1)):
+            if layer.index:
+                counted = (answer.times[layer.index - 1] <= bound[:, None]).sum(axis=1)
+            else:
+                early = spikes.step <= bound[spikes.image]
+                counted = np.bincount(spikes.image[early], minlength=len(rows))
+            rows += counted * layer.tiles
     width = plan.banks * plan.lanes
     return rows * width, width
 
@@ -156,12 +180,12 @@ class _Rows:
                 each[:, 0] = value
         return cls(top=ends[0], bottom=ends[1], left=ends[2], right=ends[3])
 
-    def whole(self, layer: TiledLayer, plan: TilesPlan) -> "_Rows":
-        """In the final step all of them."""
+    def whole(self, layer: TiledLayer, plan: TilesPlan, steps: int) -> "_Rows":
+        """In the final one of ``steps`` all of them."""
         ends = [each.copy() for each in (self.top, self.bottom, self.left, self.right)]
         down, across = plan.rows(layer)
         for each, value in zip(ends, (0, down - 1, 0, across - 1), strict=True):
-            each[:, -1] = value
+            each[:, steps - 1] = value
         return _Rows(top=ends[0], bottom=ends[1], left=ends[2], right=ends[3])
 
 
@@ -178,8 +202,8 @@ def _behind(plan: TilesPlan, layer: TiledLayer) -> int:
 
 
 def _adding(lists: _Lists, step: int, looked_up: np.ndarray, enabled: np.ndarray) -> np.ndarray:
-    """The first cycle in which all spikes of ``step`` are added, int [B] (hw.rtl.tiles.reader,
-    hw.rtl.tiles.scatter).
+    """The cycle after the first one in which all spikes of ``step`` are added, int [B]
+    (hw.rtl.tiles.reader, hw.rtl.tiles.scatter).
 
     Parameters
     ----------
@@ -204,14 +228,14 @@ def _adding(lists: _Lists, step: int, looked_up: np.ndarray, enabled: np.ndarray
         taken = np.where(some, last_taken, taken)
         spikes = np.where(some, last, spikes)
         any_entry = any_entry | some
-    return np.where(any_entry, np.maximum(taken + spikes + 2, final), final) + 1
+    return np.where(any_entry, np.maximum(taken + spikes + 2, final), final) + 2
 
 
 def _passes(
-    answer: Answer, layer: TiledLayer, plan: TilesPlan, rows: _Rows
+    answer: Answer, layer: TiledLayer, plan: TilesPlan, rows: _Rows, computed: int
 ) -> tuple[np.ndarray, _Lists]:
-    """Cycles of the pass of each tile and step, int [B, tiles, T], and the layer's list
-    (hw.rtl.tiles.sweep, hw.rtl.tiles.emit).
+    """Cycles of the pass of each tile and step if so many are ``computed``, int [B, tiles, T], and
+    the layer's list (hw.rtl.tiles.sweep, hw.rtl.tiles.emit).
     """
     times, steps, banks = answer.times[layer.index], plan.steps, plan.banks
     tile, row, bank, window = _placed(layer, plan)
@@ -246,7 +270,7 @@ def _passes(
     for number in range(layer.tiles):
         # The last pass of a tile presets the next one: it goes over all rows.
         presets = not layer.dense and number < layer.tiles - 1
-        over = rows.whole(layer, plan) if presets else rows
+        over = rows.whole(layer, plan, computed) if presets else rows
         wide = over.right - over.left + 1
         length = (over.bottom - over.top + 1) * wide
         down, across = np.divmod(row_of_last[:, number], plan.rows(layer)[1])
@@ -281,18 +305,23 @@ def _placed(
 
 
 def _hidden(
-    plan: TilesPlan, layer: TiledLayer, lists: _Lists, passing: np.ndarray, begun: np.ndarray
+    plan: TilesPlan,
+    layer: TiledLayer,
+    lists: _Lists,
+    passing: np.ndarray,
+    begun: np.ndarray,
+    steps: int,
 ) -> np.ndarray:
-    """The last cycle of a hidden layer whose first tile begins in cycle ``begun``, int [B]
-    (hw.rtl.tiles.sequencer).
+    """The last cycle of a hidden layer whose first tile begins in cycle ``begun``, if so many
+    ``steps`` are computed, int [B] (hw.rtl.tiles.sequencer).
     """
     cycle, looked_up, enabled = begun, begun, begun + _preset(plan, layer)
     for tile in range(layer.tiles):
         if layer.dense and tile:
             looked_up, enabled = cycle + 1, cycle + 1 + _preset(plan, layer)
-        for step in range(plan.steps):
+        for step in range(steps):
             added = np.maximum(_adding(lists, step, looked_up, enabled), enabled)
-            final = step == plan.steps - 1
+            final = step == steps - 1
             passes = lists.any(step) | (step == 0 and layer.spontaneous)
             passes = passes | (final and not layer.dense and tile < layer.tiles - 1)
             cycle = np.where(passes, added + passing[:, tile, step], added) + 1
@@ -300,18 +329,21 @@ def _hidden(
     return cycle
 
 
-def _output(plan: TilesPlan, lists: _Lists, begun: np.ndarray, decision: np.ndarray) -> np.ndarray:
-    """The cycle in which the output layer's margins of the ``decision`` step are offered, int [B],
-    if its tile begins in cycle ``begun``.
+def _output(
+    plan: TilesPlan, lists: _Lists, begun: np.ndarray, decision: np.ndarray, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the output layer, whose tile begins in cycle ``begun``: the cycle in which its margins of
+    the ``decision`` step are offered, 0 if that is not one of the ``steps``, and its last cycle if
+    it goes on; int [B] each.
     """
     looked_up, enabled = begun, begun + _preset(plan, plan.layers[-1])
-    result = begun
-    for step in range(plan.steps):
+    result = np.zeros_like(begun)
+    for step in range(steps):
         added = np.maximum(_adding(lists, step, looked_up, enabled), enabled)
-        shown = lists.any(step) | (step in (0, plan.steps - 1))
+        shown = lists.any(step) | (step in (0, steps - 1))
         result = np.where(decision == step, added + 2, result)
         looked_up, enabled = added, np.where(shown, added + 2, added) + 2
-    return result
+    return result, enabled - 1
 
 
 def _preset(plan: TilesPlan, layer: TiledLayer) -> int:

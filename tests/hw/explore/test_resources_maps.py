@@ -26,19 +26,20 @@ def test_memories_by_hand():
     """16c3p1-f2-32c3p1-f2-10 with P = 4. A bank of 9 has 10 × 10 places, in rows of 16. The lowest
     margin is that of the outputs: 1,568 inputs, half of them −1, θ = 196, so −980, and 784 − 196
     at most: 11 bits. Lists: 784 input spikes twice, or 784 and 4 tiles of 14 × 14 places, of
-    which each has 4 channels that may fire in 4 steps: 3,136 entries. Together at most 4 · 196 · 4
-    and 8 · 49 · 4, 4,704 words, which 13 bits number; an entry is 5 + 5 + 4 bits.
+    which each has 4 channels that may fire in 4 steps: 3,136 entries. Together at most the inputs,
+    4 · 196 · 4 and 8 · 49 · 4, 5,488 words, which 13 bits number; an entry is 5 + 5 + 4 bits. Each
+    window has 4 flags and the number of a tile, 26 at most.
     """
     what = needed("16c3p1-f2-32c3p1-f2-10", "tiles-4")
     margins = 9 * ICE40.block_rams(9 * 16 + 10, 4 * 11)
     segments = ICE40.block_rams(2 * 64, 13)
-    flags = ICE40.block_rams(16 * 16, 4)
+    flags = ICE40.block_rams(16 * 16, 4 + 5)
     # Rows: 4 tiles · 1 channel in a tile of 4; 8 · 4 tiles of 4; 1 · 8 tiles · 49 places · 4
     weights = ICE40.block_rams(4 * 4 + 8 * 4 * 4 + 8 * 49 * 4, 36)
     assert what.block_rams(ICE40) == margins + segments + flags + weights
     assert what.spram() == 1
     assert what.block_rams(ICE40, spram=False) - what.block_rams(ICE40) == ICE40.block_rams(
-        4704, 14
+        5488, 14
     )
     loaded = needed("16c3p1-f2-32c3p1-f2-10", "tiles-4-spram")
     assert loaded.block_rams(ICE40) == margins + segments + flags

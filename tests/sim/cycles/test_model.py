@@ -90,6 +90,10 @@ def test_traffic_of_tiles_by_hand(rng):
     assert found.early.tolist() == [0]
     assert found.width == 4
     assert (found.needed <= cycles(network, images, answer, config) * found.width).all()
+    # Undecided, all are read a second time, those of the whole window
+    network.layers[-1].threshold[:] = 100
+    answer = golden.run_images(network, images)
+    assert traffic(network, images, answer, config).needed.tolist() == [2 * 4 * (2 * 9 + 8)]
 
 
 def test_what_is_left_to_read_takes_its_cycles(rng):

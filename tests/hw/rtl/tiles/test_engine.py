@@ -163,15 +163,35 @@ def test_silent_inputs(rng, network):
 
 @pytest.mark.parametrize(("text", "tiles"), [("40-3", 10), ("5c3p1-3", 3)])
 def test_a_spike_takes_a_cycle_per_tile(rng, text, tiles):
-    """Two to sort it, and one for each tile of the layer; nothing fires. The corners, which fire in
-    both cases, make a sweep go over all rows.
+    """Two to sort it, and one for each tile of the layer, for step 0 alone and for all; nothing
+    fires. The corners, which fire in both cases, make a sweep go over all rows.
     """
     network = map_network(rng, text, 2, LatencyEncoder(shape=(6, 6)), 99, 99)
     few, more = [0, 5, 30, 35], [0, 3, 5, 9, 10, 14, 17, 20, 21, 22, 28, 30, 33, 35]
     dut = TilesEngine(network=network, lanes=2)
     assert dut.plan.layers[0].tiles == tiles
     seen = infer(dut, network, [[(0, unit) for unit in units] for units in (few, more)])
-    assert seen[1].cycles - seen[0].cycles == (len(more) - len(few)) * (2 + tiles)
+    assert seen[1].cycles - seen[0].cycles == (len(more) - len(few)) * (2 + 2 * tiles)
+
+
+def test_step_0_comes_alone_first(rng, network):
+    """If no output fires in it, all steps follow from the beginning."""
+    network.layers[-1].threshold[:] = 100
+    images = rng.choice(np.array([0, 100, 150, 255], np.uint8), (1, 6, 6))
+    spikes = network.encoder.encode(images, network.steps)
+    dut = TilesEngine(network=network, lanes=4)
+    (seen,) = infer(dut, network, [list(zip(spikes.step, spikes.unit, strict=True))])
+    steps = [step for step, _ in seen.margins]
+    assert steps[:2] == [0, 0]
+    assert steps[1:] == sorted(set(steps))
+    assert steps[-1] == network.steps - 1
+    assert seen.margins[0] == seen.margins[1]
+
+
+def test_a_window_of_one_step_is_computed_once(rng):
+    network = map_network(rng, "3c3-2", 1, LatencyEncoder(shape=(5, 5)), 50, 50)
+    (seen,) = infer(TilesEngine(network=network, lanes=2), network, [[(0, 3), (0, 7)]])
+    assert len(seen.margins) == 1
 
 
 def test_more_spikes_than_the_lists_hold(rng, monkeypatch):

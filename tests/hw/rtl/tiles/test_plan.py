@@ -125,7 +125,10 @@ def test_sizes_by_hand(rng):
     assert plan.weight_rows == 4 * 4 + 8 * 16 + 32 * 7 * 7
     assert plan.entry_bits == 5 + 5 + 4
     assert [each.most for each in plan.maps] == [784, 16 * 14 * 14, 32 * 7 * 7]
-    assert plan.list_words == plan.list_need == 3136 + 1568
+    assert plan.list_words == plan.list_need == 784 + 3136 + 1568
+    assert plan.first_segment == 4 + 1
+    assert plan.segment_bits == 6  # those of the inputs, and 8 tiles of 4 steps: 37 and one more
+    assert plan.tiles == 2 * 13
     assert not plan.can_overflow
     assert plan.windows == (14, 14)
 
