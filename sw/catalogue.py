@@ -11,7 +11,7 @@ from sw.cli import UserError, atomic_path, check_output
 from sw.data.registry import load_dataset_for
 from sw.evaluate import evaluate
 from sw.flags import parser
-from sw.network import ZOO, find, zoo_names
+from sw.network import CODINGS, ZOO, find, zoo_names
 from sw.selection import Selection
 
 __all__ = ["main", "page"]
@@ -39,6 +39,21 @@ whole window | to the decision |
 {command}
 ```
 """
+_BISTABLE_ROW = """
+## {name}
+{weight_bits:,} 1-bit weights, bistable, values of {steps} bits, rule `{rule}`, {epochs} epochs, \
+seed {seed}, trained on {device} with PyTorch {torch}.
+
+| accuracy, strict | lenient | on held-out training data | steps to the decision | \
+until the class is certain, mean | hidden spikes |
+|---|---|---|---|---|---|
+| {accuracy:.2%} | {lenient_accuracy:.2%} | {held_out} | {decision_step_mean:g} | \
+{certain_step_mean:.2f} | {hidden_spikes_mean:.1f} |
+
+```
+{command}
+```
+"""
 
 
 def page(data_dir: Path | None = None) -> str:
@@ -51,7 +66,7 @@ def page(data_dir: Path | None = None) -> str:
     """
     parts = [_HEAD]
     for name in zoo_names():
-        network = find(name)
+        network = find(name, codings=CODINGS)
         provenance = network.provenance
         figures = evaluate(network, load_dataset_for(network, Selection(data_dir=data_dir)))
         if figures.accuracy != provenance["test_accuracy"]:
@@ -60,8 +75,9 @@ def page(data_dir: Path | None = None) -> str:
                 f"{provenance['test_accuracy']}; train it again by its command"
             )
         held_out = provenance["validation_accuracy"]
+        row = _BISTABLE_ROW if network.coding == "bistable" else _ROW
         parts.append(
-            _ROW.format(
+            row.format(
                 **{**provenance, **provenance["versions"], **figures.to_dict()},
                 name=name,
                 held_out="none held out" if held_out is None else f"{held_out:.2%}",

@@ -327,9 +327,12 @@ def file_name(name: str, otherwise: str = "network") -> str:
     return re.sub(r"[^\w.+-]+", "-", plain)[:64].strip(".-") or otherwise
 
 
-def zoo_names() -> list[str]:
-    """Names of the networks that ship with the project."""
-    return sorted(path.stem for path in ZOO.glob("*.safetensors"))
+def zoo_names(*, codings: Sequence[Coding] = CODINGS) -> list[str]:
+    """Names of the networks that ship with the project, of these ``codings``."""
+    names = sorted(path.stem for path in ZOO.glob("*.safetensors"))
+    if set(codings) == set(CODINGS):
+        return names
+    return [name for name in names if find(name, codings=CODINGS).coding in codings]
 
 
 def find(name: str | Path, *, codings: Sequence[Coding] = ("first-spike",)) -> Network:

@@ -256,7 +256,8 @@ def _networks(name: str | None, board: Board | None) -> list[Network]:
     if name is not None:
         return [find(name)]
     dataset = find(board.network).provenance["dataset"] if board else _DATASET
-    return [n for n in map(find, zoo_names()) if n.provenance["dataset"] == dataset]
+    ours = map(find, zoo_names(codings=("first-spike",)))
+    return [network for network in ours if network.provenance["dataset"] == dataset]
 
 
 def asked(args: argparse.Namespace) -> bool:

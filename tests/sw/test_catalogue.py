@@ -8,7 +8,7 @@ from networks import image_network
 
 from sw import catalogue, network
 from sw.cli import UserError
-from sw.network import ZOO, find, zoo_names
+from sw.network import CODINGS, ZOO, find, zoo_names
 
 
 def test_page_is_what_the_files_give(mnist, fashion_mnist):
@@ -17,9 +17,10 @@ def test_page_is_what_the_files_give(mnist, fashion_mnist):
 
 @pytest.mark.parametrize("name", zoo_names())
 def test_names_follow_from_what_they_hold(name):
-    zoo = find(name)
+    zoo = find(name, codings=CODINGS)
+    steps = f"k{zoo.steps}" if zoo.coding == "bistable" else f"t{zoo.steps}"
     assert re.fullmatch(
-        rf"{zoo.provenance['dataset']}-{zoo.structure}-t{zoo.steps}(-[a-z0-9]+)?", name
+        rf"{zoo.provenance['dataset']}-{re.escape(zoo.structure)}-{steps}(-[a-z0-9]+)?", name
     )
     assert f"--out sw/zoo/{name}.safetensors" in zoo.provenance["command"]
     assert zoo.provenance["command"].startswith("python -m sw.train --dataset ")

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from sw.encoder import EventsEncoder
-from sw.network import ZOO, Layer, Network, NetworkError, file_name, find, zoo_names
+from sw.network import CODINGS, ZOO, Layer, Network, NetworkError, file_name, find, zoo_names
 
 
 @pytest.mark.smoke
@@ -212,7 +212,9 @@ def test_find(rng, tmp_path):
     image_network(rng).save(tmp_path / "mine.safetensors")
     assert find(tmp_path / "mine.safetensors").name == "random"
     for name in zoo_names():
-        assert find(name).name == name
+        assert find(name, codings=CODINGS).name == name
+    of_one = [name for coding in CODINGS for name in zoo_names(codings=(coding,))]
+    assert sorted(of_one) == zoo_names()
     with pytest.raises(NetworkError, match=r"one of the zoo: .*"):
         find("no-such-network")
 

@@ -291,7 +291,9 @@ def test_from_flags(measured):
     there = from_flags(flags(goal="area"), BOARDS["icebreaker"], **quiet)
     chosen = there[0]
     dataset = find(BOARDS["icebreaker"].network).provenance["dataset"]
-    names = {n for n in zoo_names() if find(n).provenance["dataset"] == dataset}
+    names = {
+        n for n in zoo_names(codings=("first-spike",)) if find(n).provenance["dataset"] == dataset
+    }
     assert {name for name, *_ in measured} <= names
     assert [c.cells for c in there] == sorted(c.cells for c in there)
     assert {c.board.name for c in there} == {"icebreaker"}

@@ -106,7 +106,7 @@ QUICK = ("digits", "mnist")  # their data sets are loaded in no time
     "name",
     [
         pytest.param(name, marks=() if name.startswith(QUICK) else pytest.mark.deep)
-        for name in zoo_names()
+        for name in zoo_names(codings=("first-spike",))
     ],
 )
 def test_zoo(name, request):
