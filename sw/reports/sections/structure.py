@@ -39,7 +39,8 @@ def blocks(network: Network) -> Iterator[Block]:
         "the number of weights, of 1 bit each.",
         description=f"Units per layer: {sizes}.",
     )
-    yield _table(network) if network.dense else _table_of_maps(network)
+    by_size = network.dense and network.coding == "first-spike"
+    yield _table(network) if by_size else _table_of_maps(network)
     convolutions = [
         (index, layer.kind, layer)
         for index, layer in enumerate(network.layers)
@@ -66,18 +67,32 @@ def _table(network: Network) -> Table:
 
 
 def _table_of_maps(network: Network) -> Table:
+    bistable = network.coding == "bistable"
     return Table(
         caption="Layers",
-        head=("layer", "map", "weight bits", "of them +1", "thresholds", "median"),
+        head=(
+            *("layer", "map", "weight bits", "of them +1", "thresholds", "median"),
+            *(("biases", "gains") if bistable else ()),
+        ),
         rows=[
             (
                 str(layer.kind),
                 _size(output),
                 *(_weights(layer) if layer.weight.size else ["–"] * 4),
+                *(_affine(layer) if bistable else ()),
             )
             for layer, output in zip(network.layers, network.maps[1:], strict=True)
         ],
     )
+
+
+def _affine(layer: Layer) -> tuple[str, ...]:
+    """Biases and gains of a bistable network's layer."""
+    if not layer.weight.size:
+        return "–", "–"
+    bias = f"{layer.bias.min():,} … {layer.bias.max():,}".replace("-", "−")
+    low, high = layer.gain.min(), layer.gain.max()
+    return bias, f"{low:,}" if low == high else f"{low:,} … {high:,}"
 
 
 def _weights(layer: Layer) -> tuple[str, ...]:

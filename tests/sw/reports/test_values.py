@@ -77,6 +77,10 @@ def test_the_page(case, result, tmp_path):
     assert "python -m sw.report" in read.text
     assert "One inference" not in read.text  # a section of first-spike networks
     assert [row[0] for row in read.tables["Layers"]][-4:] == ["3c3p1", "m2", "3c3p1+1x2", "4"]
+    structure = {row[0]: row for row in read.tables["Layers"] if len(row) == 8}
+    low, high = network.layers[0].gain.min(), network.layers[0].gain.max()
+    assert structure["3c3p1"][-1] == (f"{low}" if low == high else f"{low} … {high}")
+    assert structure["m2"][-2:] == ["–", "–"]
     (again,) = read_results(tmp_path, Values, network)
     assert again == result
 
