@@ -29,14 +29,15 @@ class Pdk:
         The Debian package that has the files.
     folder : Path
         Where they lie, each named ``<name>_stdcells``: ``.lib``, ``.lef``, ``.v`` and ``.sp``.
-    driver, buffer, nand : str
-        Cells: what drives an input, what repeats a signal, what a gate equivalent is.
+    driver, buffer, repeater, nand : str
+        Cells: what drives an input, what joins an input to an output, what repeats a signal for
+        many sinks, what a gate equivalent is.
     filler : str
         Cell of one site, which fills rows.
     full_adder : str
         Cell with inputs A, B, C and outputs YC (carry), YS (sum).
     input_pin, output_pin : str
-        Pins of ``buffer``.
+        Pins of buffers.
     load_pf : float
         Load of an output.
     clock : Hz
@@ -54,6 +55,7 @@ class Pdk:
     folder: Path
     driver: str
     buffer: str
+    repeater: str
     nand: str
     filler: str
     full_adder: str
@@ -114,6 +116,7 @@ def _osu(name: str, *, node_nm: int, volts: float, load_pf: float, clock: int) -
         folder=Path("/usr/share/qflow/tech") / name,
         driver="BUFX2",
         buffer="BUFX2",
+        repeater="BUFX4",
         nand="NAND2X1",
         filler="FILL",
         full_adder="FAX1",

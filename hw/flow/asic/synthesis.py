@@ -11,7 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from hw.flow.asic.fanout import MOST_SINKS, buffer_nets
 from hw.flow.asic.pdk import Pdk
 from hw.flow.asic.step import cached
 from hw.flow.errors import ToolFailedError
@@ -38,14 +40,17 @@ BLOCKS = "blocks.json"  # the names of the cells of each block
 
 # Each block is mapped on its own, so that its area is known. Full adders are found in the gates
 # that popcounts become: the library's own are smaller than what ABC makes of their parts.
-_SCRIPT = """
+_MAP = """
     read_liberty -lib -ignore_miss_func {liberty}; read_verilog source.v;
     hierarchy -check -top {top}; setattr -mod -set keep_hierarchy 1 *; synth -top {top};
     extract_fa -fa; techmap -map adders.v; opt_clean;
     dfflibmap -liberty {liberty} {unused}; opt_clean;
     abc -liberty {liberty} -constr abc.constr -D {picoseconds} {unused}; opt_clean -purge;
     rename -enumerate -pattern gate%; setattr -mod -unset keep_hierarchy *; flatten -noscopeinfo;
-    opt_clean -purge; write_json named.json;
+    opt_clean -purge; write_json mapped.json
+"""
+_WRITE = """
+    read_json mapped.json; hierarchy -top {top};
     rename -unescape; splitnets; insbuf -buf {buffer} {input_pin} {output_pin}; opt_clean -purge;
     rename -enumerate -pattern buffer%; rename -unescape; check -assert -mapped;
     write_verilog -noattr -noexpr -nohex -simple-lhs {netlist};
@@ -135,7 +140,7 @@ def synthesise(verilog: str, *, top: str, pdk: Pdk, folder: Path, period_ns: flo
         "verilog": verilog,
         "top": top,
         "period_ns": period_ns,
-        "script": _SCRIPT + _ADDERS,
+        "script": [_MAP, _WRITE, _ADDERS, MOST_SINKS],
         "pdk": repr(pdk),
         "liberty": sha256_of(liberty),
         "yosys": tool_version("yosys"),
@@ -148,11 +153,17 @@ def synthesise(verilog: str, *, top: str, pdk: Pdk, folder: Path, period_ns: flo
             f"set_driving_cell {pdk.driver}\nset_load {1000 * pdk.load_pf:g} [all_outputs]\n",
             encoding="utf-8",
         )
-        script = _SCRIPT.format(
+        log = work / "yosys.log"
+        script = _MAP.format(
             top=top,
             liberty=liberty,
             picoseconds=round(1000 * period_ns),
             unused=" ".join(f"-dont_use {cell}" for cell in pdk.unused),
+        )
+        run_tool("yosys", ["-q", "-p", script], cwd=work, log=log, makes="mapped.json")
+        blocks = _buffered(work / "mapped.json", top, pdk)
+        script = _WRITE.format(
+            top=top,
             buffer=pdk.buffer,
             input_pin=pdk.input_pin,
             output_pin=pdk.output_pin,
@@ -160,12 +171,9 @@ def synthesise(verilog: str, *, top: str, pdk: Pdk, folder: Path, period_ns: flo
             cells=CELLS,
             bits=CELLS_JSON,
         )
-        log = work / "yosys.log"
         run_tool("yosys", ["-q", "-p", script], cwd=work, log=log, makes=CELLS)
-        named = _cells(work / "named.json", top)
-        (work / "named.json").unlink()
-        blocks = {name.replace(".", "_"): block_of(name) for name in named}
-        cells = _cells(work / CELLS_JSON, top)
+        (work / "mapped.json").unlink()
+        cells = _cells(json.loads((work / CELLS_JSON).read_text(encoding="utf-8")), top)
         unknown = sorted(set(cells.values()) - set(pdk.areas))
         if unknown:
             raise ToolFailedError("yosys", f"{unknown[0]} is no cell of {pdk.name}", log)
@@ -186,10 +194,24 @@ def block_of(instance: str) -> str:
     return ".".join(path[1:] if path[0:1] == ["core"] and len(path) > 1 else path) or "top"
 
 
-def _cells(path: Path, top: str) -> dict[str, str]:
-    """The kind of each cell, by its name, of the netlist in a JSON file of Yosys."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["modules"][top]["cells"]
-    return {name: cell["type"] for name, cell in cells.items()}
+def _buffered(path: Path, top: str, pdk: Pdk) -> dict[str, str]:
+    """Buffers the netlist in a JSON file of Yosys; the block of each of its cells, by the name that
+    Verilog will have.
+    """
+    design = json.loads(path.read_text(encoding="utf-8"))
+    buffer_nets(
+        design["modules"][top],
+        buffer=pdk.repeater,
+        input_pin=pdk.input_pin,
+        output_pin=pdk.output_pin,
+    )
+    path.write_text(json.dumps(design), encoding="utf-8")
+    return {name.replace(".", "_"): block_of(name) for name in _cells(design, top)}
+
+
+def _cells(design: dict[str, Any], top: str) -> dict[str, str]:
+    """The kind of each cell, by its name."""
+    return {name: cell["type"] for name, cell in design["modules"][top]["cells"].items()}
 
 
 def _counted(blocks: Mapping[str, Iterable[str]], pdk: Pdk, period_ns: float) -> Synthesis:
