@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from hw.boards.programmers import PACKAGES, install_line
+from hw.flow.asic.programs import PROGRAMS
 from hw.flow.errors import UnusableToolError
 from hw.flow.tools import TOOLS, find_tool, tool_version, version_text
 from sw import __version__
@@ -69,6 +70,7 @@ def examine(extras: Sequence[str]) -> Iterator[Finding]:
             yield _gpu()
         if extra == "build":
             yield from map(_tool, TOOLS)
+            yield from _asic()
         if extra == "check":
             yield from _simulation()
         if extra == "host":
@@ -118,6 +120,19 @@ def _tool(name: str) -> Finding:
     except UserError:
         pass
     return Finding(name=name, extra="build", found=found, remedy=remedy)
+
+
+def _asic() -> Iterator[Finding]:
+    """What hw.asic runs, which are Debian packages; the one of the cells is named by hw.asic."""
+    for package in dict.fromkeys(PROGRAMS.values()):
+        program = next(name for name, brings in PROGRAMS.items() if brings == package)
+        yield Finding(
+            name=program,
+            extra="build",
+            found=shutil.which(program) or "",
+            remedy=f"apt-get install {package}, for hw.asic",
+            required=False,
+        )
 
 
 def _gpu() -> Finding:
