@@ -1,8 +1,9 @@
 """The trainer's integer mode of bistable networks: what one answers, by PyTorch.
 
-Sums of products are exact in float32 below 2^24 and in float64 below 2^53, and are rounded to the
-integer that they are, since a convolution may be computed by a transform. Weights, and values of up
-to 8 bits, are exact in TF32, too. Thus this equals the golden model bit for bit.
+Sums of products are exact in float32 below 2^24 and in float64 below 2^53. A convolution may be
+computed by a transform, which loses some bits: so float32 is taken below 2^20 only, and the result
+rounded to the integer that it is. Weights, and values of up to 8 bits, are exact in TF32, too. Thus
+this equals the golden model bit for bit.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from sw.structure import Conv, Map, Max, Pooling
 __all__ = ["answer", "changed", "run_images"]
 
 _CHUNK = 1 << 25  # values of the widest layer held at a time
+_FLOAT32 = 1 << 20  # what sums stay below
 
 
 def run_images(
@@ -41,7 +43,7 @@ def run_images(
         values, heard = answer(network.layers, network.maps, part, network.steps)
         potentials = [each.cpu().numpy() for each in heard]
         hidden = [each.to(torch.uint8).cpu().numpy() for each in values]
-        parts.append((hidden, potentials[-1], early.certain_phase(potentials, bound)))
+        parts.append((hidden, potentials[-1].astype(np.int32), early.certain_phase(potentials, bound)))
     hidden_parts, potential_parts, phases = zip(*parts, strict=True)
     potential = np.concatenate(potential_parts)
     periods = len(network.layers) - len(network.pooling)
@@ -137,7 +139,7 @@ def _potential(
     """U int64 [B, units] of a layer after a period, or while ``left`` phases are still to come."""
     kind = layer.kind
     assert not isinstance(kind, Pooling)
-    exact = torch.float32 if layer.inputs * highest(steps) < 2**24 else torch.float64
+    exact = torch.float32 if layer.inputs * highest(steps) < _FLOAT32 else torch.float64
     weight = np.where(layer.weight, np.float32(1), np.float32(-1))
     signs = torch.from_numpy(weight).to(values[-1].device, exact)
     heard = _without(values[-1], left).to(exact)
