@@ -21,7 +21,7 @@ from hw.flow.result import results
 from hw.rtl.config import Config, engine_names
 from sw.cli import UserError, check_output, run, table, write_json
 from sw.flags import megahertz, parser
-from sw.network import Network, find
+from sw.network import CODINGS, Network, find
 from sw.reports.page import PAGE, publish
 from sw.reports.result import command_line, folder_of
 from sw.selection import Selection
@@ -66,9 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         designs = [(each.network, each.config) for each in candidates]
         log(f"{designs[0][0].title} with {designs[0][1].name}")
     else:
-        network = find(args.network or board.network)
+        network = find(args.network or board.network, codings=CODINGS)
         designs = [(network, config_on(network, board, args.engine))]
-        if not (args.engine or network.dense):
+        if designs[0][1].whole and not args.engine:
             log(f"{network.title} with {designs[0][1].name}, since --engine names none")
     if args.program and not args.dry_run and find_programmer(board) is None:
         tool = board.programmers[0].program

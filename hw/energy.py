@@ -36,9 +36,9 @@ from hw.explore.choice import config_on
 from hw.explore.resources import check_fit
 from hw.rtl.config import Config, default_config, engine_names
 from sw.cli import UserError, check_output, run, table, write_json
-from sw.encoder import LatencyEncoder
+from sw.encoder import ImageEncoder
 from sw.flags import megahertz, parser, positive_int
-from sw.network import Network, find
+from sw.network import CODINGS, Network, find
 from sw.record import Record
 from sw.reports.page import publish
 from sw.reports.result import command_line, folder_of, versions_of
@@ -277,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_output(args.build_dir / "verify", folder=True)
     board = find_board("icebreaker")
     clock = board.clock if args.clock is None else check_clock(board, args.clock)
-    network = find(args.network or board.network)
+    network = find(args.network or board.network, codings=CODINGS)
     config = config_on(network, board, args.engine)
     check_fit(network, board, config)
     if not args.no_report:
@@ -320,7 +320,7 @@ def measure(
     from sim.verilator.toggles import core_activity
     from sw.data.registry import load_for
 
-    if not isinstance(network.encoder, LatencyEncoder):
+    if not isinstance(network.encoder, ImageEncoder):
         raise UserError(
             f"network {network.name!r} takes {network.encoder.examples}; energy is estimated on "
             "images"

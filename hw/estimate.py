@@ -14,7 +14,7 @@ from hw.explore.routed import is_routed, read_routed
 from hw.rtl.config import Config, engine_names
 from sw.cli import UserError, run, table, write_json
 from sw.flags import parser, picture_file
-from sw.network import Network, find
+from sw.network import CODINGS, Network, find
 from sw.record import INLINE, Record
 from sw.selection import TRAINED_ON, Selection
 
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError("--picture: plots the result of a search; add --engine auto or a limit")
     if board is None:
         raise UserError(f"--board is missing; name one of {board_names()}")
-    network = find(args.network or board.network)
+    network = find(args.network or board.network, codings=CODINGS)
     report = estimate(network, board, Selection.of(args), config_on(network, board, args.engine))
     if args.json:
         write_json(args.json, report)

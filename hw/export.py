@@ -14,12 +14,12 @@ from hw.flow.bundle.flows.registry import FLOWS, find_flow
 from hw.flow.bundle.vectors import Vectors
 from hw.rtl.config import config_for, engine_names
 from hw.rtl.pixel_port import PORTS, find_port
-from sim import golden
+from sim import answers
 from sw.cli import UserError, exclusive, run, write_json
 from sw.data.registry import load_for
 from sw.encoder import Inputs, Spikes
 from sw.flags import megahertz, parser, positive_int
-from sw.network import Network, find
+from sw.network import CODINGS, Network, find
 from sw.selection import Selection
 
 __all__ = ["make_design"]
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, default in flow.options.items():
             options.add_argument(f"--{name}", help=f"of --flow {flow.name} (default: {default})")
     args = options.parse_args(arguments)
-    flow, network = find_flow(args.flow), find(args.network)
+    flow, network = find_flow(args.flow), find(args.network, codings=CODINGS)
     config = config_for(network, args.engine)
     folder = args.out or default_folder(network, config, flow.name, args.build_dir)
     with exclusive(folder):
@@ -148,7 +148,7 @@ def _vectors(network: Network, count: int, data_dir: Path | None) -> Vectors:
         source = f"first test examples of {dataset}"
     except UserError:
         inputs, source = _random(network, count), "inputs at random, seed 0"
-    return Vectors(source=source, inputs=inputs, answer=golden.run_inputs(network, inputs))
+    return Vectors(source=source, inputs=inputs, answer=answers.run_inputs(network, inputs))
 
 
 def _random(network: Network, count: int) -> Inputs:

@@ -16,14 +16,15 @@ from tqdm import tqdm
 
 from hw.boards.ports import find_ports, only_port
 from hw.link import protocol
+from hw.link.sending import strictly_right
 from hw.link.session import Line, Session
 from hw.link.weight_image import read_image
-from sim import golden
+from sim import answers
 from sw.cli import UserError, run, table, write_json
 from sw.data.registry import load_for
-from sw.encoder import Inputs, LatencyEncoder
+from sw.encoder import ImageEncoder, Inputs
 from sw.flags import input_file, parser, positive_int, seconds
-from sw.network import Network, find
+from sw.network import CODINGS, Network, find
 from sw.selection import Selection
 
 __all__ = ["Line", "Session", "open_port"]
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if args.image and (args.images or args.dataset):
         raise UserError("--image: is all that is sent; leave out --images and --dataset")
-    network = find(args.network)
+    network = find(args.network, codings=CODINGS)
     port = args.port or _only_port(quiet=args.quiet)
     inputs: Inputs
     if args.image:
@@ -121,12 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures = {**replies[0]._asdict(), "label": network.labels[replies[0].label]}
         figures["mismatches"] = mismatches
     else:
-        labels = np.array([reply.label for reply in replies])
         figures = {
             "network": network.name,
             "images": count,
             "mismatches": mismatches,
-            "accuracy": float((labels == truth).mean()),
+            "accuracy": float(strictly_right(network, replies, truth).mean()),
             "decision_step_mean": float(np.mean([reply.step + 1 for reply in replies])),
             "cycles_mean": float(np.mean([reply.cycles for reply in replies])),
             "cycles_max": int(max(reply.cycles for reply in replies)),
@@ -159,14 +159,14 @@ def _only_port(*, quiet: bool) -> str:
 
 def _mismatches(network: Network, inputs: Inputs, replies: Sequence[protocol.Reply]) -> int:
     """How many answers differ from the golden model's."""
-    answer = golden.run_inputs(network, inputs)
+    answer = answers.run_inputs(network, inputs)
     expected = zip(answer.label, answer.step, answer.margin, strict=True)
     got = ((reply.label, reply.step, reply.margin) for reply in replies)
     return sum(a != b for a, b in zip(got, expected, strict=True))
 
 
 def _raw_image(path: Path, network: Network) -> np.ndarray:
-    if not isinstance(network.encoder, LatencyEncoder):
+    if not isinstance(network.encoder, ImageEncoder):
         raise UserError(f"network {network.name!r} takes events; leave out --image")
     shape, pixels = network.encoder.image_shape, network.encoder.pixels
     try:

@@ -19,7 +19,7 @@ from hw.flow.errors import DesignError
 from hw.rtl.config import Config, find_config
 from sw.cli import UserError, atomic_path, run, write_json
 from sw.flags import output_file, parser
-from sw.network import Network, find
+from sw.network import CODINGS, Network, find
 from sw.selection import TRAINED_ON, Selection
 
 __all__ = ["ROWS", "Row", "initiation_interval", "section"]
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [] if args.page else _wanted(args, log)
     intervals: dict[tuple[str, ...], float] = {}
     for count, row in enumerate(rows, 1):
-        board, network = find_board(row.board), find(row.network)
+        board, network = find_board(row.board), find(row.network, codings=CODINGS)
         config = find_config(row.engine)
         log(f"[{count}/{len(rows)}] {network.title} on {board.title}")
         data = Selection(data_dir=args.data_dir)
@@ -243,7 +243,8 @@ def _wanted(args: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
     """The designs that the flags name, each once."""
     if args.add:
         board, network, engine = args.add
-        return [Row(find_board(board).name, find(network).name, find_config(engine).name)]
+        named = find(network, codings=CODINGS).name
+        return [Row(find_board(board).name, named, find_config(engine).name)]
     if not args.searched:
         return list(ROWS)
     rows = [

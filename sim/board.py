@@ -15,11 +15,11 @@ import numpy as np
 
 from hw.boards.clock import check_clock
 from hw.link import protocol
-from hw.link.sending import commands
+from hw.link.sending import commands, strictly_right
 from hw.link.weight_image import pack
 from hw.rtl.config import Config, config_for, engine_names
 from hw.rtl.core import loaded_words
-from sim import golden
+from sim import answers
 from sim.cocotb_bench.board import COMMANDS, FLASH, REPLIES
 from sim.cocotb_bench.testbench import simulate
 from sim.verilator import box
@@ -28,7 +28,7 @@ from sw.cli import UserError, exclusive, run, table, write_json
 from sw.data.registry import load_for
 from sw.encoder import Inputs
 from sw.flags import link_file, megahertz, parser, positive_int
-from sw.network import Network, find
+from sw.network import CODINGS, Network, find
 from sw.selection import Selection
 
 __all__ = ["Report", "replies"]
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = options.parse_args(arguments)
     if args.port and not args.pty:
         raise UserError("--port: is a link to the port of --pty; leave it out, or add --pty")
-    network = find(args.network)
+    network = find(args.network, codings=CODINGS)
     config = config_for(network, args.engine)
     if args.pty:
         _serve(network, config, args)
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             got = replies(network, inputs, config, folder, args.build_dir / "verify", clock)
     except RuntimeError as error:
         raise UserError(f"the board does not answer: {error}") from None
-    answer = golden.run_inputs(network, inputs)
+    answer = answers.run_inputs(network, inputs)
     expected = zip(answer.label, answer.step, answer.margin, strict=True)
     same = [
         reply.cycles > 0 and (reply.label, reply.step, reply.margin) == right
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clock_mhz=clock / 1e6,
         images=len(labels),
         mismatches=same.count(False),
-        accuracy=float(np.mean([reply.label for reply in got] == labels)),
+        accuracy=float(strictly_right(network, got, labels).mean()),
         cycles_mean=float(np.mean([reply.cycles for reply in got])),
         seconds=round(time.monotonic() - begun, 1),
     )

@@ -22,11 +22,12 @@ from hw.rtl.inputs.registry import find_input
 from sim.verilator import tool
 from sim.verilator.compare import Compared, Measured, MismatchError, compare
 from sim.verilator.simulator import CoreError
+from sw.answer import Answer
 from sw.cli import check_output, run, write_json
 from sw.data import registry
 from sw.encoder import Inputs
 from sw.flags import parser, positive_int, share
-from sw.network import Network, find
+from sw.network import CODINGS, Network, find
 from sw.reports.page import publish
 from sw.reports.result import Histogram, command_line, folder_of, portable, versions_of
 from sw.reports.sections.evaluation import Evaluation
@@ -144,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = options.parse_args(arguments)
     check_output(args.build_dir / "verify", folder=True)
     begun = time.monotonic()
-    network = find(args.network)
+    network = find(args.network, codings=CODINGS)
     config = config_for(network, args.engine)
     if not args.no_report:
         check_output(folder_of(network, args.build_dir), folder=True)
@@ -173,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config=config,
             progress=not args.quiet,
         )
-        accuracy = float((compared.classes == labels).mean())
+        accuracy = float(compared.answer.correct(labels).mean())
         result: Result = Equal(**asdict(compared.measured), accuracy=accuracy)
     except MismatchError as difference:
         compared = None
@@ -226,7 +227,7 @@ def _results(
         stalls=settings.stalls,
         seed=settings.seed,
     )
-    if compared is not None:
+    if compared is not None and isinstance(compared.answer, Answer):
         yield Evaluation.of(
             network,
             inputs,
@@ -240,12 +241,13 @@ def _results(
 
 def _summary(network: Network, report: Report, result: Equal) -> str:
     settings = report.settings
+    seen = "value" if network.coding == "bistable" else "spike"
     lines = [
         f"{network.title} ({network.structure}, {network.steps} steps): golden model = "
         f"{'RTL' if settings.target == 'rtl' else 'iCE40 netlist'} on {settings.images} "
         f"images of {settings.dataset}",
         "  equal          class, decision step, margin"
-        + (", every hidden spike" if result.hidden_units_compared else ""),
+        + (f", every hidden {seen}" if result.hidden_units_compared else ""),
         f"  accuracy       {result.accuracy:.2%}",
         f"  cycles         {result.cycles_mean:.1f} mean, {result.cycles_max} worst, "
         f"from {find_input(network.encoder).cycles_from} to the result",

@@ -208,6 +208,11 @@ class BistableAnswer(Decisions):
         return self.steps * (len(self.values) + 1 - len(self.pooling))
 
     @property
+    def step(self) -> np.ndarray:
+        """Decision step int [B], counted from 0: that of all inputs, the last one."""
+        return np.full(len(self.label), self.latency - 1)
+
+    @property
     def margin(self) -> np.ndarray:
         """What the class's potential has over the next largest one, int64 [B]; 0 is a tie."""
         largest = np.sort(self.potential.astype(np.int64), axis=1)[:, -2:]

@@ -30,6 +30,7 @@ __all__ = [
     "Layer",
     "Network",
     "NetworkError",
+    "coding_of",
     "file_name",
     "find",
     "zoo_names",
@@ -168,7 +169,15 @@ class Network:
     @property
     def coding(self) -> Coding:
         """What its spikes mean: ``first-spike``, or ``bistable``."""
-        return "bistable" if isinstance(self.encoder, PhaseEncoder) else "first-spike"
+        return coding_of(self.encoder)
+
+    @property
+    def latency(self) -> int:
+        """Steps from the first one of the input to the latest decision: T, or of a bistable network
+        K for each layer with weights.
+        """
+        periods = len(self.layers) - len(self.pooling) if self.coding == "bistable" else 1
+        return self.steps * periods
 
     @property
     def title(self) -> str:
@@ -316,6 +325,11 @@ def _taken(index: int, layer: Layer, wanted: tuple[int, int]) -> str:
     if isinstance(layer.kind, Dense):
         return f"layer {index} takes {layer.inputs}"
     return f"layer {index} ({layer.kind}) must have weights {wanted}, not {layer.weight.shape}"
+
+
+def coding_of(encoder: NetworkEncoder) -> Coding:
+    """What the spikes of a network with that ``encoder`` mean, see :attr:`Network.coding`."""
+    return "bistable" if isinstance(encoder, PhaseEncoder) else "first-spike"
 
 
 def file_name(name: str, otherwise: str = "network") -> str:

@@ -33,6 +33,8 @@ class Family:
         The same in yosys' statistics, before packing.
     block_rams : function of depth (words) and width (bits) returning int
         Block RAMs that yosys takes for a memory with one read and one write port.
+    parted_block_rams : function of depth (words) and width (bits) returning int
+        The same where parts of a word are written alone.
     write_bits : int
         Bits that share a write enable in a block RAM.
     pll : type of Pll
@@ -51,6 +53,7 @@ class Family:
     mapped_logic: frozenset[str]
     mapped_memories: frozenset[str]
     block_rams: Callable[[int, int], int]
+    parted_block_rams: Callable[[int, int], int]
     write_bits: int
     pll: type[Pll]
 
@@ -87,6 +90,15 @@ def _block_rams_18k(depth: int, width: int) -> int:
     return min(ceil(depth / d) * ceil(width / w) for d, w in _SHAPES_18K)
 
 
+def _parted_block_rams_18k(depth: int, width: int) -> int:
+    """ECP5: as :func:`_block_rams_4k` chooses, with the same costs: of a deep memory rather a few
+    block RAMs more than a larger multiplexer.
+    """
+    grids = [(ceil(depth / d), ceil(width / w)) for d, w in _SHAPES_18K]
+    rows, columns = min(grids, key=lambda grid: 64 * grid[0] * grid[1] + (grid[0] - 1) * width / 2)
+    return rows * columns
+
+
 ICE40 = Family(
     name="ice40",
     route="nextpnr-ice40",
@@ -99,6 +111,7 @@ ICE40 = Family(
     mapped_logic=frozenset({"SB_LUT4"}),
     mapped_memories=frozenset({"SB_RAM40_4K"}),
     block_rams=_block_rams_4k,
+    parted_block_rams=_block_rams_4k,
     write_bits=1,
     pll=Ice40Pll,
 )
@@ -113,6 +126,7 @@ ECP5 = Family(
     mapped_logic=frozenset({"LUT4"}),
     mapped_memories=frozenset({"DP16KD"}),
     block_rams=_block_rams_18k,
+    parted_block_rams=_parted_block_rams_18k,
     write_bits=9,
     pll=Ecp5Pll,
 )
@@ -127,6 +141,7 @@ GOWIN = Family(
     mapped_logic=frozenset({"LUT1", "LUT2", "LUT3", "LUT4", "ALU"}),
     mapped_memories=frozenset({"SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"}),
     block_rams=_block_rams_18k,
+    parted_block_rams=_block_rams_18k,
     write_bits=9,
     pll=GowinPll,
 )

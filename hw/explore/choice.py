@@ -11,21 +11,23 @@ __all__ = ["config_on", "fitting"]
 
 def fitting(network: Network, board: Board) -> Config | None:
     """The first config of ``network`` that fits ``board``, None if there is none: its default, or
-    with maps those that compute the most channels at a time, weights in the bitstream before
-    loaded ones.
+    where one engine makes all of it those that compute the most at a time, weights in the bitstream
+    before loaded ones.
 
     Raises
     ------
     UserError
-        Its layers are dense, and the hardware does not support it.
+        Its layers have an engine each, and the hardware does not support it.
     """
-    others = [] if network.dense else sorted(whole_configs(network), key=_channels, reverse=True)
-    for config in (default_config(network), *others):
+    usual = default_config(network)
+    layered = usual.whole is None
+    others = [] if layered else sorted(whole_configs(network), key=_parallelism, reverse=True)
+    for config in (usual, *others):
         try:
             if not shortage(resources_of(network, config), board):
                 return config
         except UserError:
-            if network.dense:
+            if layered:
                 raise
     return None
 
@@ -39,10 +41,11 @@ def config_on(network: Network, board: Board, names: str | None) -> Config:
     UserError
         It cannot make the network.
     """
-    found = fitting(network, board) if names is None and not network.dense else None
+    whole = default_config(network).whole is not None
+    found = fitting(network, board) if names is None and whole else None
     return found or config_for(network, names)
 
 
-def _channels(config: Config) -> int:
-    """Channels that it computes at a time."""
-    return config.whole.granularity if config.whole else 0
+def _parallelism(config: Config) -> int:
+    """What it computes at a time."""
+    return config.whole.parallelism if config.whole else 0

@@ -36,6 +36,11 @@ TERMS: Mapping[str, str] = {
     "tile_constant_bit": "bit of its tables of constants in logic",
     "tile_address_bit": "bit of a place, of a row of its banks or weights, of a list's numbers",
     "tile_entry_bit": "bit of an entry of its lists",
+    "bistable": "engine for a bistable network: input, walk, control",
+    "listen_bit": "bit of the values that its lanes listen to per cycle",
+    "sum_bit": "bit of their sums, with the twin registers",
+    "speak_bit": "bit of the potentials that are made, divided, pooled and compared per cycle",
+    "constant_bit": "bit of its tables of constants in logic",
 }
 
 CELLS: Mapping[str, Mapping[str, float]] = {
@@ -67,6 +72,11 @@ CELLS: Mapping[str, Mapping[str, float]] = {
         "tile_constant_bit": 0.0,
         "tile_address_bit": 23.41,
         "tile_entry_bit": 3.35,
+        "bistable": 469.27,
+        "listen_bit": 1.62,
+        "sum_bit": 2.14,
+        "speak_bit": 2.31,
+        "constant_bit": 0.22,
     },
     "ecp5": {
         "potential_bit": 1.85,
@@ -96,6 +106,11 @@ CELLS: Mapping[str, Mapping[str, float]] = {
         "tile_constant_bit": 0.0,
         "tile_address_bit": 0.0,
         "tile_entry_bit": 81.33,
+        "bistable": 801.79,
+        "listen_bit": 2.21,
+        "sum_bit": 2.73,
+        "speak_bit": 1.59,
+        "constant_bit": 0.09,
     },
     "gowin": {
         "potential_bit": 2.36,
@@ -125,5 +140,10 @@ CELLS: Mapping[str, Mapping[str, float]] = {
         "tile_constant_bit": 0.18,
         "tile_address_bit": 18.53,
         "tile_entry_bit": 0.0,
+        "bistable": 776.04,
+        "listen_bit": 3.07,
+        "sum_bit": 2.64,
+        "speak_bit": 1.8,
+        "constant_bit": 0.2,
     },
 }

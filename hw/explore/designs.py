@@ -5,6 +5,7 @@ the fit.
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ from hw.boards.table import find_board
 from hw.explore.coefficients import TERMS
 from hw.explore.resources import resources_of
 from hw.rtl.config import find_config
-from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.encoder import EventsEncoder, ImageEncoder, LatencyEncoder, NetworkEncoder, PhaseEncoder
 from sw.network import PROVENANCE, Layer, Network
 from sw.structure import Dense, Map, maps, parse, write
 
@@ -24,7 +25,8 @@ __all__ = ["DESIGNS", "Design", "design_network", "fitted"]
 class Design(NamedTuple):
     """A network with random weights; ``chosen`` pixels are its inputs, 0 means all. ``layers`` as
     units, or as text where there are maps. ``engine`` as :func:`hw.rtl.config.find_config` takes
-    it. With ``events`` each pixel is a channel of events.
+    it; a bistable engine makes a bistable network. With ``events`` each pixel is a channel of
+    events.
     """
 
     shape: tuple[int, int] | Map
@@ -86,7 +88,16 @@ DESIGNS = (
     Design((28, 28), "32c3p1-f2-64c3p1-f2-128-10", 4, engine="tiles-16"),
     Design((3, 32, 32), "32c3p1-f2-64c3p1-f2-128-10", 8, engine="tiles-32"),
     Design((2, 16, 16), "8c3p1-f2-10", 8, engine="tiles-2", events=True),
+    Design((28, 28), "8c5s2-16c3s2-10", 4, engine="bistable-16x4"),
+    Design((28, 28), "16c3p1-m2-32c3p1-m2-10", 3, engine="bistable-32x1"),
+    Design((12, 12), "8c3p1-a2-10", 2, engine="bistable-8x1"),
+    Design((8, 8), (60, 10), 8, engine="bistable-8x4"),
+    Design((28, 28), (128, 10), 1, chosen=256, engine="bistable-32x4"),
+    Design((28, 28), (600, 10), 3, engine="bistable-64x1-spram"),
+    Design((20, 20), (100, 40, 10), 6, pool=2, engine="bistable-16x1"),
 )
+
+_WHOLE = ("tiles", "bistable")  # terms that only an engine that makes a whole network has
 
 
 def design_network(design: Design) -> Network:
@@ -94,13 +105,16 @@ def design_network(design: Design) -> Network:
     rng = np.random.default_rng(0)
     pooled = math.prod(design.shape) // design.pool**2
     chosen = np.sort(rng.choice(pooled, design.chosen, replace=False)).tolist()
-    encoder: LatencyEncoder | EventsEncoder = EventsEncoder(channels=pooled)
+    encoder: NetworkEncoder = EventsEncoder(channels=pooled)
+    bistable = find_config(design.engine).coding == "bistable"
     if not design.events:
-        encoder = LatencyEncoder(
-            shape=design.shape,
-            pool=design.pool,
-            silent_below=16,
-            select=tuple(chosen) if chosen else None,
+        image = ImageEncoder(
+            shape=design.shape, pool=design.pool, select=tuple(chosen) if chosen else None
+        )
+        encoder = (
+            PhaseEncoder(**vars(image))
+            if bistable
+            else LatencyEncoder(**vars(image), silent_below=16)
         )
     elif isinstance(design.layers, str):
         encoder = EventsEncoder(shape=cast(Map, design.shape))
@@ -117,7 +131,10 @@ def design_network(design: Design) -> Network:
         outputs, inputs = shape
         weight = rng.random((outputs, inputs)) < 0.5
         threshold = rng.integers(1, max(3, int(2 * inputs**0.5)), outputs).astype(np.int32)
-        layers.append(Layer(weight=weight, threshold=threshold, kind=kind))
+        layer = Layer(weight=weight, threshold=threshold, kind=kind)
+        if bistable:
+            layer = _bistable(layer, rng, last=len(layers) == len(kinds) - 1)
+        layers.append(layer)
     return Network(
         name=f"random-{write(encoder.map, kinds)}-t{design.steps}",
         steps=design.steps,
@@ -128,10 +145,22 @@ def design_network(design: Design) -> Network:
     )
 
 
+def _bistable(layer: Layer, rng: np.random.Generator, *, last: bool) -> Layer:
+    """The layer with thresholds that have three bits of fraction, and biases as large."""
+    spread = 8 * int(layer.threshold.max())
+    ones = np.ones_like(layer.threshold)
+    return replace(
+        layer,
+        threshold=ones if last else 8 * layer.threshold,
+        bias=rng.integers(-spread, spread, layer.outputs).astype(np.int32),
+        gain=ones if last else 8 * ones,
+    )
+
+
 def fitted(rows: Iterable[Sequence[Any]], family: Family) -> dict[str, float]:
     """Logic cells per unit of each term: least squares of the relative errors, none below 0, over
-    the ``rows`` (board, design, cells, …) of one family. The terms of engines that make a whole
-    network are fitted to what their designs take beyond those of the others.
+    the ``rows`` (board, design, cells, …) of one family. The terms of each engine that makes a
+    whole network are fitted to what its designs take beyond those of the others.
     """
     own: list[tuple[int, Counter[str]]] = []
     for board, index, cells, *_ in rows:
@@ -139,12 +168,14 @@ def fitted(rows: Iterable[Sequence[Any]], family: Family) -> dict[str, float]:
             design = DESIGNS[index]
             needed = resources_of(design_network(design), find_config(design.engine))
             own.append((cells, needed.cost()))
-    layered = [each for each in own if not each[1]["tiles"]]
+    layered = [each for each in own if not any(each[1][kind] for kind in _WHOLE)]
     shared = [term for term in TERMS if any(cost[term] for _, cost in layered)]
     result = _fit(layered, shared, {})
-    left = [term for term in TERMS if term not in shared]
-    result |= _fit([each for each in own if each[1]["tiles"]], left, result)
-    return {term: result[term] for term in TERMS}
+    for kind in _WHOLE:
+        whole = [each for each in own if each[1][kind]]
+        left = [term for term in TERMS if term not in result and any(c[term] for _, c in whole)]
+        result |= _fit(whole, left, result)
+    return {term: result.get(term, 0.0) for term in TERMS}
 
 
 def _fit(

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from hw.rtl.config import Config, default_config
-from sim import golden
+from sim import answers
 from sim.cycles import model
-from sw.answer import Answer
+from sw.answer import Answer, BistableAnswer
 from sw.cli import UserError
 from sw.data.registry import load_for
 from sw.encoder import Inputs
@@ -136,9 +136,9 @@ class Observation:
         return load_for(self.network, self.selection)
 
     @cached_property
-    def answer(self) -> Answer:
+    def answer(self) -> Answer | BistableAnswer:
         """The golden model's."""
-        return golden.run_inputs(self.network, self.data[0])
+        return answers.run_inputs(self.network, self.data[0])
 
     @cached_property
     def cycles(self) -> np.ndarray:
@@ -157,7 +157,7 @@ class Observation:
         begin = config.input(network).cycles_from
         return Measurement(
             images=len(labels),
-            accuracy=float((self.answer.label == labels).mean()),
+            accuracy=float(self.answer.correct(labels).mean()),
             cycles_mean=float(self.cycles.mean()),
             cycles_max=int(self.cycles.max()),
             cycles_from=begin,

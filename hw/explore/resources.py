@@ -151,14 +151,14 @@ class WholeResources(Resources):
     engine : NetworkEngine
     input : Input
         What it takes.
-    margin_width : int
-        Bits of the output's margins.
+    most_spikes : int, optional
+        Spikes of an inference at most that reach the output layer.
     """
 
     network: Network
     engine: NetworkEngine
     input: Input
-    margin_width: int
+    most_spikes: int | None
 
     def memories(self, *, spram: bool) -> Iterator[BlockMemory]:
         yield from self.engine.memories(self.network, self.input.most_spikes)
@@ -189,9 +189,9 @@ class WholeResources(Resources):
 
     def cost(self) -> Counter[str]:
         cost: Counter[str] = Counter(design=1)
-        cost["decision_bit"] = compared_bits(self.network.sizes[-1], self.margin_width)
         cost.update(self.input.front_cost())
         cost.update(self.engine.cost(self.network, self.input.most_spikes))
+        cost.update(self.engine.decision_cost(self.network, self.most_spikes))
         return cost
 
 
@@ -201,19 +201,18 @@ def resources_of(network: Network, config: Config | None = None) -> Resources:
     """
     config = config or default_config(network)
     config.check(network)
-    most_spikes = config.most_spikes(network)
-    shapes = margin_shapes(network.layers[-1], most_spikes[-1])
-    source, width = config.input(network), max(shape.width for shape in shapes)
+    most_spikes, source = config.most_spikes(network), config.input(network)
     if config.whole:
         return WholeResources(
-            network=network, engine=config.whole, input=source, margin_width=width
+            network=network, engine=config.whole, input=source, most_spikes=most_spikes[-1]
         )
+    shapes = margin_shapes(network.layers[-1], most_spikes[-1])
     layers = zip(network.layers, most_spikes, strict=True)
     return LayeredResources(
         layers=tuple(LayerSize.of(layer, most) for layer, most in layers),
         steps=network.steps,
         input=source,
-        margin_width=width,
+        margin_width=max(shape.width for shape in shapes),
         config=config,
     )
 
@@ -222,7 +221,8 @@ def _blocks(memory: BlockMemory, family: Family) -> int:
     """Block RAMs of ``memory``, of whose words each part has its own write enables."""
     shared = family.write_bits if memory.parts > 1 else 1
     width = memory.parts * ceil(memory.width / shared) * shared
-    return memory.count * family.block_rams(memory.depth, width)
+    count = family.parted_block_rams if memory.parts > 1 else family.block_rams
+    return memory.count * count(memory.depth, width)
 
 
 def _sprams(memory: SinglePortBlocks) -> int:

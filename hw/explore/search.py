@@ -19,7 +19,7 @@ from hw.explore.routed import Routed, is_routed, read_routed
 from hw.rtl.config import Config, default_config, find_config, whole_configs
 from sw.cli import UserError, save_picture
 from sw.flags import fraction, positive_float, positive_int
-from sw.network import Network, find, zoo_names
+from sw.network import CODINGS, Network, find, zoo_names
 from sw.record import Record
 from sw.selection import TRAINED_ON, Selection
 
@@ -254,7 +254,7 @@ def _limits(args: argparse.Namespace) -> Limits:
 def _networks(name: str | None, board: Board | None) -> list[Network]:
     """The network of that name, or those of the zoo for the data set of the board's own."""
     if name is not None:
-        return [find(name)]
+        return [find(name, codings=CODINGS)]
     dataset = find(board.network).provenance["dataset"] if board else _DATASET
     ours = map(find, zoo_names(codings=("first-spike",)))
     return [network for network in ours if network.provenance["dataset"] == dataset]

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from sw.encoder import NetworkEncoder
-from sw.network import PROVENANCE, Layer, Network
+from sw.network import PROVENANCE, Layer, Network, coding_of
 from sw.structure import Conv, Dense, Kind, maps
 
 __all__ = ["narrowed", "stand_in"]
@@ -28,7 +28,10 @@ def stand_in(encoder: NetworkEncoder, kinds: Sequence[Kind], steps: int) -> Netw
         rows, columns = shape
         weight = np.tile(np.arange(columns) % 2 == 0, (rows, 1))
         threshold = np.full(rows, columns // 8, np.int32)
-        layers.append(Layer(weight=weight, threshold=threshold, kind=kind))
+        layer = Layer(weight=weight, threshold=threshold, kind=kind)
+        layers.append(
+            _bistable(layer, last=kind is kinds[-1]) if coding_of(encoder) == "bistable" else layer
+        )
     return Network(
         name="untrained",
         steps=steps,
@@ -37,6 +40,15 @@ def stand_in(encoder: NetworkEncoder, kinds: Sequence[Kind], steps: int) -> Netw
         labels=tuple(map(str, range(layers[-1].outputs))),
         provenance=dict.fromkeys(PROVENANCE),
     )
+
+
+def _bistable(layer: Layer, *, last: bool) -> Layer:
+    """The layer with thresholds of that size, but at least 1, that have three bits of fraction."""
+    ones = np.ones_like(layer.threshold)
+    if last:
+        return replace(layer, threshold=ones)
+    threshold = np.maximum(8 * layer.threshold, 1)
+    return replace(layer, threshold=threshold, bias=-threshold, gain=8 * ones)
 
 
 def narrowed(kinds: Sequence[Kind], share: float, multiple: int = 1) -> tuple[Kind, ...]:

@@ -11,6 +11,7 @@ from hw.explore.resources import resources_of
 from hw.flow.bitstream import BuildReport, work_folder
 from hw.flow.implement import PLACEMENT
 from hw.flow.placement import part_of
+from sw.answer import Answer
 from sw.cli import UserError, read_json
 from sw.data.registry import name_of
 from sw.reports.floorplan import Placement
@@ -56,7 +57,7 @@ def results(
         placement=_placement(work / PLACEMENT),
     )
     yield build if observation.made else _with_cycles(build, observation, folder)
-    if observation.made:
+    if observation.made and isinstance(observation.answer, Answer):
         inputs, labels = observation.data
         yield Evaluation.of(
             network,

@@ -48,7 +48,7 @@ _PASSES = """
 
 
 # On an FPGA weights are the initial values of memories.
-_CONSTANTS = "r:MEMID=*rows* r:MEMID=*starts* %u %d"
+_CONSTANTS = "r:MEMID=*rows* r:MEMID=*starts* r:MEMID=*constants* r:MEMID=*steps* %u %u %u %d"
 
 
 class FlatCore(wiring.Component):

@@ -27,7 +27,8 @@ class Link(wiring.Component):
     Parameters
     ----------
     network : sw.network.Network
-        At most 256 classes; margins of at most 32 bits; at most 65,535 inputs if they are events.
+        At most 256 classes and steps; margins of at most 32 bits; at most 65,535 inputs if they are
+        events.
     result : shape of the core's result
     loads : bool
         Weights are loaded at start-up: until then inputs get no class; the host may load them too.
@@ -60,6 +61,11 @@ class Link(wiring.Component):
             raise UserError(
                 f"network {network.name!r}: the link carries at most 256 classes and margins of "
                 f"32 bits, not {len(network.labels)} and {result['margin'].shape.width}"
+            )
+        if network.latency > 256:
+            raise UserError(
+                f"network {network.name!r}: the link carries at most 256 steps, not "
+                f"{network.latency}"
             )
         self._network = network
         self._can_fault = "fault" in dict(result)

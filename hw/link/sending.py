@@ -3,17 +3,17 @@
 Plain Python and NumPy, so that the host needs no hardware library.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from hw.link import protocol
-from hw.link.protocol import Command, Kind
+from hw.link.protocol import Command, Kind, Reply
 from sw.cli import UserError
-from sw.encoder import EventsEncoder, Inputs, LatencyEncoder, Spikes
+from sw.encoder import EventsEncoder, ImageEncoder, Inputs, LatencyEncoder, PhaseEncoder, Spikes
 from sw.network import Network
 
-__all__ = ["commands"]
+__all__ = ["commands", "strictly_right"]
 
 _REMEDY = "name the data set it was trained on"
 
@@ -30,7 +30,17 @@ def commands(network: Network, inputs: Inputs) -> Iterator[Command]:
     return _COMMANDS[type(network.encoder)](network, network.encoder, inputs)
 
 
-def _images(network: Network, encoder: LatencyEncoder, images: Inputs) -> Iterator[Command]:
+def strictly_right(network: Network, replies: Sequence[Reply], labels: np.ndarray) -> np.ndarray:
+    """Bool [B]: which of a board's ``replies`` count as right if the ``labels`` int [B] are true. A
+    tie of a bistable network's potentials does not.
+    """
+    right = np.array([reply.label for reply in replies]) == labels
+    if network.coding == "bistable":
+        right &= np.array([reply.margin for reply in replies]) != 0
+    return right
+
+
+def _images(network: Network, encoder: ImageEncoder, images: Inputs) -> Iterator[Command]:
     if isinstance(images, Spikes):
         raise UserError(f"{network.name} takes images, not events; {_REMEDY}")
     if images.dtype != np.uint8 or images.shape[1:] != encoder.image_shape:
@@ -62,5 +72,6 @@ def _recordings(network: Network, encoder: EventsEncoder, recordings: Inputs) ->
 
 _COMMANDS: dict[type, Callable[..., Iterator[Command]]] = {
     LatencyEncoder: _images,
+    PhaseEncoder: _images,
     EventsEncoder: _recordings,
 }

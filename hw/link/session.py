@@ -142,7 +142,7 @@ class Session:
         """
         for frame in self._replies(commands(self._network, inputs)):
             reply = Reply(*protocol.CLASS.unpack(frame.payload))
-            classes, steps = len(self._network.labels), self._network.steps
+            classes, steps = len(self._network.labels), self._network.latency
             if not (reply.label < classes and reply.step < steps):
                 raise UserError(
                     f"{self._name}: the board answers class {reply.label} of {classes} in step "

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.lib import data
+from amaranth.lib import data, wiring
 
+from hw.rtl.decide import Decide
 from hw.rtl.engines.base import Engine, NetworkEngine
+from hw.rtl.engines.bistable import Bistable
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.registry import NETWORK_PRESETS, PRESETS
 from hw.rtl.engines.tiles import Tiles
@@ -13,6 +15,7 @@ from hw.rtl.inputs.base import MOST_EVENTS, Input
 from hw.rtl.inputs.registry import find_input
 from sw.cli import UserError
 from sw.network import Network
+from sw.structure import Coding
 
 __all__ = [
     "DEFAULT",
@@ -74,6 +77,11 @@ class Config:
         first = self.engines[0]
         return first if isinstance(first, NetworkEngine) else None
 
+    @property
+    def coding(self) -> Coding:
+        """Of the networks that it makes."""
+        return self.whole.coding if self.whole else "first-spike"
+
     def engine(self, layer: int) -> Engine:
         """The engine of layer ``layer``, counted from 0, unless one makes the whole network."""
         engine = self.engines[min(layer, len(self.engines) - 1)]
@@ -94,6 +102,18 @@ class Config:
         source = self.input(network)
         return source.can_fault or (
             self.whole is not None and self.whole.can_fault(network, source.most_spikes)
+        )
+
+    def decision(self, network: Network) -> wiring.Component:
+        """The block that decides (:meth:`hw.rtl.engines.base.NetworkEngine.decision`)."""
+        can_fault, most_spikes = self.can_fault(network), self.most_spikes(network)[-1]
+        if self.whole:
+            return self.whole.decision(network, can_fault=can_fault, most_spikes=most_spikes)
+        return Decide(
+            layer=network.layers[-1],
+            steps=network.steps,
+            can_fault=can_fault,
+            most_spikes=most_spikes,
         )
 
     def loads(self, network: Network) -> bool:
@@ -136,6 +156,11 @@ class Config:
 
     def check(self, network: Network) -> None:
         """Raises :class:`UserError` if ``network`` cannot be made in this way."""
+        if network.coding != self.coding:
+            raise UserError(
+                f"network {network.name!r} is a {network.coding} network, {self.name} makes "
+                f"{self.coding} ones; take {default_config(network).name}"
+            )
         if self.whole:
             self.input(network).check(network, None)
             self.whole.check(network, self.input(network).most_spikes)
@@ -165,10 +190,13 @@ class Config:
 
 DEFAULT = Config()
 _DEFAULT_OF_MAPS = Config(engines=(Tiles(lanes=4),))
+_DEFAULT_OF_BISTABLE = Config(engines=(Bistable(lanes=16, listens=4),))
 
 
 def default_config(network: Network) -> Config:
     """How ``network`` is made unless told otherwise."""
+    if network.coding == "bistable":
+        return _DEFAULT_OF_BISTABLE
     return DEFAULT if network.dense else _DEFAULT_OF_MAPS
 
 
@@ -196,10 +224,11 @@ def find_config(names: str) -> Config:
 
 def whole_configs(network: Network) -> list[Config]:
     """A config of each preset for ``network``: for all layers, or for the first with ``event``
-    behind it; with maps, of each that makes a whole network.
+    behind it; with maps, or of a bistable one, of each that makes a whole network of its coding.
     """
-    if not network.dense:
-        return [find_config(name) for name in NETWORK_PRESETS]
+    if not network.dense or network.coding == "bistable":
+        engines = NETWORK_PRESETS.items()
+        return [find_config(name) for name, each in engines if each.coding == network.coding]
     return [
         find_config(f"{name},event" if engine.fires else name) for name, engine in PRESETS.items()
     ]
@@ -210,5 +239,6 @@ def engine_names() -> str:
     return (
         f"{', '.join(PRESETS)}; with commas between, one per layer; or one for the whole network: "
         f"{', '.join(NETWORK_PRESETS)} (default: {DEFAULT.name}; of a network with maps "
-        f"{_DEFAULT_OF_MAPS.name}, or on a board that it does not fit the fastest that does)"
+        f"{_DEFAULT_OF_MAPS.name} and of a bistable one {_DEFAULT_OF_BISTABLE.name}, or on a board "
+        "that it does not fit the fastest that does)"
     )

@@ -6,7 +6,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.config import DEFAULT, Config
-from hw.rtl.decide import Decide, ResultLayout
 from hw.rtl.fire import Fire
 from hw.rtl.inputs.base import Place
 from sw.network import Network
@@ -37,7 +36,7 @@ class Core(wiring.Component):
     inference at once, and the next one begins in the following cycle if its image has come.
 
     Or one engine makes the whole network: it takes the encoder's arrivals, or the events, and gives
-    the margins of the output layer.
+    the margins of the output layer, or of a bistable network its potentials.
 
     Parameters
     ----------
@@ -55,7 +54,7 @@ class Core(wiring.Component):
         In place of ``pixels`` where inputs are events: inferences, each with its end mark.
     load : stream of the engine's load layout
         Where weights are loaded: all of them, before the first image.
-    result : stream of ResultLayout
+    result : stream of the result of ``config.decision``
         One per image, in the order of the images; with ``fault`` where ``config.can_fault``.
 
     Raises
@@ -77,13 +76,8 @@ class Core(wiring.Component):
         if self.loads:
             layout = config.load_layout(network)
             members["load"] = In(stream.Signature(layout, always_ready=True))
-        result = ResultLayout(
-            network.layers[-1],
-            network.steps,
-            can_fault=self._can_fault,
-            most_spikes=self._most_spikes[-1],
-        )
-        super().__init__({**members, "result": Out(stream.Signature(result))})
+        self._decide = config.decision(network)
+        super().__init__({**members, "result": Out(self._decide.result.signature)})
 
     @property
     def loads(self) -> bool:
@@ -92,14 +86,7 @@ class Core(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        network, steps = self.network, self.network.steps
-        decide = Decide(
-            layer=network.layers[-1],
-            steps=steps,
-            can_fault=self._can_fault,
-            most_spikes=self._most_spikes[-1],
-        )
-        decide = self._place(m, "decide", decide)
+        decide = self._place(m, "decide", self._decide)
         port = getattr(self, self._input.port)
         if self.config.whole:
             self._whole(m, self.config.whole, decide, port)
@@ -108,14 +95,18 @@ class Core(wiring.Component):
         wiring.connect(m, decide.result, wiring.flipped(self.result))
         return m
 
+    def _started(self, m):
+        """Clear in the first cycle after reset."""
+        started = Signal()
+        m.d.sync += started.eq(1)
+        return started
+
     def _restart(self, m, decide):
         """A new inference begins. Potentials and weights are not reset state: the first cycle after
         reset presets them.
         """
-        started = Signal()
         restart = Signal()
-        m.d.sync += started.eq(1)
-        m.d.comb += restart.eq(decide.decided | ~started)
+        m.d.comb += restart.eq(decide.decided | ~self._started(m))
         return restart
 
     def _whole(self, m, engine, decide, port):
@@ -125,7 +116,7 @@ class Core(wiring.Component):
         block = engine.component(network, source.most_spikes)
         block = self._place(m, engine.block, block)
         wiring.connect(m, getattr(front, source.brings), getattr(block, source.brings))
-        m.d.comb += block.restart.eq(self._restart(m, decide))
+        engine.join(m, block, decide, started=self._started(m))
         if source.can_fault:
             m.d.comb += front.finish.eq(decide.decided)
         if self._can_fault:
@@ -134,7 +125,6 @@ class Core(wiring.Component):
             m.d.comb += decide.fault.eq(of_front | of_engine)
         if self.loads:
             wiring.connect(m, wiring.flipped(self.load), block.load)
-        wiring.connect(m, block.potentials, decide.potentials)
 
     def _layers(self, m, decide, port):
         """An engine for each layer."""

@@ -64,6 +64,11 @@ class PixelPort:
                 f"network {network.name!r} takes {what}, for which there is no --port {self.name}; "
                 "leave it out"
             )
+        if self.levels and network.coding == "bistable":
+            raise UserError(
+                f"network {network.name!r} takes values of pixels, and --port {self.name} brings "
+                "the steps in which they fire; take --port bit"
+            )
         encoder: Any = network.encoder
         if self.levels and encoder.pool > 1:
             raise UserError(

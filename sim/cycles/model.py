@@ -20,7 +20,7 @@ from hw.rtl.engines.base import Engine, NetworkEngine
 from hw.rtl.inputs.base import Input
 from sim.cycles.fire import Fire
 from sim.cycles.stage import Stage, run
-from sw.answer import Answer
+from sw.answer import Answer, BistableAnswer
 from sw.encoder import Inputs
 from sw.network import Layer, Network
 
@@ -31,7 +31,7 @@ _WHOLE_CHUNK = 256  # … whose every place is looked at
 
 
 def cycles(
-    network: Network, inputs: Inputs, answer: Answer, config: Config = DEFAULT
+    network: Network, inputs: Inputs, answer: Answer | BistableAnswer, config: Config = DEFAULT
 ) -> np.ndarray:
     """Cycles from the one that accepts an image's last pixel to the first with a valid result.
 
@@ -44,7 +44,7 @@ def cycles(
     network : Network
     inputs : uint8 [B, height, width] or Spikes
         Images or events, as the network takes them.
-    answer : Answer
+    answer : Answer or BistableAnswer
         The golden model's, to these inputs.
     config : Config
         How the core is made.
@@ -55,6 +55,7 @@ def cycles(
     """
     if config.whole:
         return _whole(network, inputs, answer, config)
+    assert isinstance(answer, Answer)
     source, first = config.input(network), config.engine(0)
     input_stages = _module(source)
     before = input_stages.start(source, first) + decide_latency(network.layers[-1].outputs)
@@ -74,16 +75,18 @@ def cycles(
     return result
 
 
-def _whole(network: Network, inputs: Inputs, answer: Answer, config: Config) -> np.ndarray:
+def _whole(
+    network: Network, inputs: Inputs, answer: Answer | BistableAnswer, config: Config
+) -> np.ndarray:
     """The same where one engine makes the network: what it takes of each piece of images."""
     engine, most, source = config.whole, config.most_spikes(network)[0], config.input(network)
     assert engine is not None
-    result = np.zeros(len(answer.step), np.int64)
+    result = np.zeros(len(inputs), np.int64)
     for start in range(0, len(result), _WHOLE_CHUNK):
         part = slice(start, min(start + _WHOLE_CHUNK, len(result)))
-        spikes = network.encoder.encode(inputs[part], network.steps)
         taken = _module(source).taken(source, inputs[part], network.steps)
-        result[part] = _module(engine).cycles(engine, network, spikes, taken, answer[part], most)
+        own = _module(engine)
+        result[part] = own.cycles(engine, network, inputs[part], taken, answer[part], most)
     return result
 
 
@@ -134,15 +137,17 @@ class Traffic:
         return float((self.needed - self.early).sum() / (cycles.sum() * self.width))
 
 
-def traffic(network: Network, inputs: Inputs, answer: Answer, config: Config = DEFAULT) -> Traffic:
+def traffic(
+    network: Network, inputs: Inputs, answer: Answer | BistableAnswer, config: Config = DEFAULT
+) -> Traffic:
     """What inferences of ``inputs`` need of the memories of weights; as :func:`cycles`, which see.
     Where inputs are events, nothing is early: cycles are counted from the first.
     """
     if config.whole:
         most = config.most_spikes(network)[0]
-        spikes = network.encoder.encode(inputs, network.steps)
-        needed, width = _module(config.whole).traffic(config.whole, network, spikes, answer, most)
+        needed, width = _module(config.whole).traffic(config.whole, network, inputs, answer, most)
         return Traffic(needed=needed, early=np.zeros_like(needed), width=width)
+    assert isinstance(answer, Answer)
     bound = np.minimum(answer.step, network.steps - 1)[:, None]
     outputs = [layer.outputs for layer in network.layers]
     first = _counts(network, inputs, 1)[:, 0]

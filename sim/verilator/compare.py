@@ -2,10 +2,10 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hw.rtl.config import DEFAULT, Config
-from sim import golden
+from sim import answers
+from sim.verilator.expected import Expected
 from sim.verilator.netlist import netlist_sources
-from sim.verilator.simulator import UNSEEN, CoreError, Simulator, record_type
-from sw.answer import Answer
+from sim.verilator.simulator import CoreError, Simulator, record_type
+from sw.answer import Answer, BistableAnswer
 from sw.encoder import Inputs
 from sw.network import Network
 from sw.progress import elapsed
@@ -25,7 +26,7 @@ from sw.progress import elapsed
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["Compared", "Measured", "MismatchError", "compare", "differs", "watched"]
+__all__ = ["Compared", "Measured", "MismatchError", "compare"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class Measured:
     Parameters
     ----------
     hidden_units_compared : int
-        Hidden units whose spike times were compared, too.
+        Hidden units whose spike times, or values, were compared, too.
     cycles_mean, cycles_max : float, int
         Cycles per image from the last pixel or the first event to the answer, by an idle core.
     interval_cycles_mean : float or None
@@ -57,7 +58,7 @@ class Compared:
     measured : Measured
     classes : int64 [B]
         The hardware's, of each image.
-    answer : Answer
+    answer : Answer or BistableAnswer
         The golden model's.
     cycles : int64 [B]
         Of each image, as ``cycles_mean`` of ``measured``.
@@ -65,7 +66,7 @@ class Compared:
 
     measured: Measured
     classes: np.ndarray
-    answer: Answer
+    answer: Answer | BistableAnswer
     cycles: np.ndarray
 
 
@@ -86,28 +87,6 @@ class MismatchError(Exception):
 
     def __str__(self) -> str:
         return self.message
-
-
-def differs(answer: Answer, records: np.ndarray) -> np.ndarray:
-    """Bool [B]: which of the core's ``records`` [B] contradict the golden ``answer``."""
-    wrong = records["label"] != answer.label
-    wrong |= records["step"] != answer.step
-    wrong |= records["margin"] != answer.margin
-    if records["times"].size:
-        return wrong | _spikes_differ(answer, records).any(axis=1)
-    return wrong
-
-
-def watched(answer: Answer, layers: Sequence[int]) -> Answer:
-    """``answer`` with the spike times of these hidden layers only, and of the output layer."""
-    return replace(answer, times=(*(answer.times[index] for index in layers), answer.times[-1]))
-
-
-def _spikes_differ(answer: Answer, records: np.ndarray) -> np.ndarray:
-    """Bool [B, hidden units]. A spike after the decision need not come, but not at another time."""
-    expected = np.concatenate(answer.times[:-1], axis=1)
-    late = expected > answer.step[:, None]
-    return (records["times"] != expected) & ~(late & (records["times"] == UNSEEN))
 
 
 def compare(
@@ -135,18 +114,17 @@ def compare(
     what = f"compiling the {'netlist' if netlist else 'RTL'} of {network.title}"
     with elapsed(what, quiet=not progress), ThreadPoolExecutor(2) as pool:
         building = pool.submit(_simulator, network, folder, netlist, config)
-        computing = pool.submit(golden.run_inputs, network, inputs)
+        computing = pool.submit(answers.run_inputs, network, inputs)
         simulator, answer = building.result(), computing.result()
-    seen = watched(answer, simulator.layers)
+    expected = Expected.of(answer, simulator.layers, network)
     alone, stream = (np.zeros(count, record_type(simulator.hidden)) for _ in range(2))
     with _bar(2 * count, progress) as bar:
         for records, how in ((alone, {"alone": True}), (stream, {"stalls": stalls})):
             for start, piece in _pieces(simulator, inputs, count, workers, {**how, "seed": seed}):
                 part = slice(start, start + len(piece))
-                wrong = np.flatnonzero(differs(seen[part], piece))
+                wrong = np.flatnonzero(expected[part].differs(piece))
                 if len(wrong):
-                    layers, image = simulator.layers, int(start + wrong[0])
-                    raise _explain(seen, layers, piece[wrong[0]], image, how)
+                    raise _explain(expected, piece[wrong[0]], int(start + wrong[0]), how)
                 records[part] = piece
                 bar.update(len(piece))
     cycles = (alone["valid"] - alone["accepted"]).astype(np.int64)
@@ -203,43 +181,21 @@ def _pieces(
 
 
 def _explain(
-    answer: Answer,
-    layers: Sequence[int],
-    record: np.ndarray,
-    image: int,
-    how: Mapping[str, Any],
+    expected: Expected, record: np.ndarray, image: int, how: Mapping[str, Any]
 ) -> MismatchError:
-    """The difference as human-readable text; ``answer`` has the times of these hidden layers."""
-    expected = [int(answer.label[image]), int(answer.step[image]), int(answer.margin[image])]
+    """The difference as human-readable text."""
+    one = expected[slice(image, image + 1)]
+    right = [int(one.label[0]), int(one.step[0]), int(one.margin[0])]
     got = [int(record["label"]), int(record["step"]), int(record["margin"])]
     manner = "offered to an idle core" if how.get("alone") else "offered back to back"
     lines = [
         f"image {image}, {manner}: the hardware differs from the golden model",
         f"{'':12}{'class':>8}{'step':>8}{'margin':>14}",
-        f"  {'expected':10}{expected[0]:>8}{expected[1]:>8}{expected[2]:>14}",
+        f"  {'expected':10}{right[0]:>8}{right[1]:>8}{right[2]:>14}",
         f"  {'got':10}{got[0]:>8}{got[1]:>8}{got[2]:>14}",
+        *one.differences(record),
     ]
-    if record["times"].size:
-        one = answer[slice(image, image + 1)]
-        units = np.flatnonzero(_spikes_differ(one, record.reshape(1))[0])
-        times = np.concatenate(one.times[:-1], axis=1)[0]
-        first = [0, *np.cumsum([layer.shape[1] for layer in one.times[:-1]])]
-        for unit in units[:4]:
-            place = int(np.searchsorted(first, unit, side="right")) - 1
-            lines.append(
-                f"  hidden unit {unit - first[place]} of layer {layers[place]}: expected "
-                f"{_step(int(times[unit]), one.steps)}, got "
-                f"{_step(int(record['times'][unit]), one.steps)}"
-            )
-        if len(units) > 4:
-            lines.append(f"  and {len(units) - 4} more hidden units")
     return MismatchError(image=image, message="\n".join(lines))
-
-
-def _step(value: int, steps: int) -> str:
-    if value == UNSEEN - 1:
-        return "two spikes"
-    return f"step {value}" if value < steps else "no spike"
 
 
 def _bar(total: int, shown: bool) -> "tqdm[object]":

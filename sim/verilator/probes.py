@@ -13,7 +13,7 @@ from hw.rtl.config import Config
 from hw.rtl.streams import MarginsLayout, SpikeBeat
 from sim.verilator.fields import bits
 from sw.network import Network
-from sw.structure import First
+from sw.structure import Pooling
 
 __all__ = ["hidden_probes", "probed_layers", "trace_probes"]
 
@@ -26,7 +26,7 @@ def probed_layers(network: Network, config: Config) -> tuple[int, ...]:
     return tuple(
         index
         for index, pair in enumerate(pairwise(kinds))
-        if not (config.whole and all(isinstance(kind, First) for kind in pair))
+        if not (config.whole and all(isinstance(kind, Pooling) for kind in pair))
     )
 
 

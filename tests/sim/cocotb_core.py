@@ -8,14 +8,15 @@ import numpy as np
 from sim import golden
 from sim.cocotb_bench.testbench import Testbench
 from sim.cycles.model import cycles
-from sim.verilator.compare import differs, watched
+from sim.verilator.expected import Expected
 
 
 async def check(bench, images, **how):
     """Everything the core shows for ``images`` is what the golden model says."""
     records = await bench.run(images, **how)
     assert len(records) == len(images)
-    wrong = differs(watched(golden.run_images(bench.network, images), bench.layers), records)
+    answer = golden.run_images(bench.network, images)
+    wrong = Expected.of(answer, bench.layers).differs(records)
     assert not wrong.any(), f"images {np.flatnonzero(wrong)} differ"
     return records
 

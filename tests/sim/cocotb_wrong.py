@@ -4,7 +4,7 @@ import cocotb
 
 from sim import golden
 from sim.cocotb_bench.testbench import Testbench
-from sim.verilator.compare import differs
+from sim.verilator.expected import Expected
 
 
 @cocotb.test()
@@ -12,4 +12,4 @@ async def expects_another_margin(dut):
     bench = await Testbench.start(dut)
     answer = golden.run_images(bench.network, bench.images)
     answer.margin[2] += 1
-    assert not differs(answer, await bench.run(bench.images)).any()
+    assert not Expected.of(answer).differs(await bench.run(bench.images)).any()

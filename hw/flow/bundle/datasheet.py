@@ -24,6 +24,19 @@ _STATUS = {
     Status.DAMAGED: "have a wrong checksum",
 }
 
+_RESULTS = {
+    "first-spike": (
+        "The class is that of the first output unit to fire; `result_step` is the step in which it "
+        "did, and `result_margin`\nits `V − θ`. If several fire in that step, or none by the last "
+        "one, it is the unit with the largest margin, then\nthe lowest index."
+    ),
+    "bistable": (
+        "The class is that of the output unit with the largest potential, then the lowest index; "
+        "`result_margin` is how\nfar that is above the next largest, 0 a tie, and `result_step` "
+        "the network's last step, always the same."
+    ),
+}
+
 
 def datasheet(design: Design, flow: Flow, sources: Sequence[str]) -> str:
     """The data sheet of ``design``, made for ``flow`` from ``sources``."""
@@ -32,8 +45,9 @@ def datasheet(design: Design, flow: Flow, sources: Sequence[str]) -> str:
         "datasheet.md",
         TOP=design.top,
         NAME=network.file_name,
+        CODING=network.coding,
         STRUCTURE=network.structure,
-        STEPS=network.steps,
+        STEPS=network.latency,
         CLASSES=len(network.labels),
         ENGINE=design.config.name,
         SHA256=network.sha256,
@@ -52,6 +66,7 @@ def datasheet(design: Design, flow: Flow, sources: Sequence[str]) -> str:
         LABELS=", ".join(f"{index} = {label}" for index, label in enumerate(network.labels)),
         DIAGRAM="\n".join(_diagram(design)),
         INPUT="\n".join(_input(design)),
+        RESULT=_RESULTS[network.coding],
         WEIGHTS=_weights(design),
         MACRO_TABLE=_macros(design),
         VECTORS=len(design.vectors),
@@ -107,6 +122,9 @@ def _input(design: Design) -> Iterator[str]:
     yield f"pixel channel by channel; {what}. Images follow one another without a gap or a mark; a"
     yield "reset starts a new one."
     yield ""
+    if design.network.coding == "bistable":
+        yield f"A pixel x in 0 … 255 has the value x >> {8 - steps}, of {steps} bits."
+        return
     encoder: Any = design.network.encoder
     silent = encoder.silent_below
     if port.levels:

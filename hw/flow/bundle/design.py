@@ -37,7 +37,8 @@ _MEANINGS = {
     "load_valid": "it is taken in this cycle",
     "result_label": "index of the class",
     "result_step": "decision step",
-    "result_margin": "V − θ of the winner, two's complement",
+    "result_margin": "V − θ of the winner, two's complement; of a bistable network how far its "
+    "potential is above the next largest",
     "result_fault": "the input was invalid, and so is the result",
     "result_valid": "the result is there",
     "result_ready": "it is taken in this cycle",

@@ -6,7 +6,7 @@ import numpy as np
 
 from hw.rtl.config import Config
 from hw.rtl.pixel_port import PixelPort
-from sw.answer import Answer
+from sw.answer import Answer, BistableAnswer
 from sw.encoder import Inputs
 from sw.network import Network
 
@@ -23,13 +23,13 @@ class Vectors:
         Where the images are from, for people.
     inputs : Inputs
         Images uint8 [B, height, width] or events.
-    answer : Answer
+    answer : Answer or BistableAnswer
         The golden model's.
     """
 
     source: str
     inputs: Inputs
-    answer: Answer
+    answer: Answer | BistableAnswer
 
     def __len__(self) -> int:
         return len(self.answer.label)

@@ -10,15 +10,18 @@ files to touch.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import numpy as np
+from amaranth.hdl import Module, Value
 from amaranth.lib import data, wiring
 
+from hw.rtl.decide import Decide, compared_bits
 from hw.rtl.memories import BlockMemory, SinglePortBlocks
 from hw.rtl.potentials import half_width, margin_shapes
 from sw.cli import UserError
 from sw.network import Layer, Network
+from sw.structure import Coding
 
 __all__ = ["Engine", "LayerSize", "NetworkEngine"]
 
@@ -197,7 +200,12 @@ class NetworkEngine(ABC):
     - ``potentials``, out: at the end of each step of the output layer, a stream of MarginsLayout;
     - ``load``, in, where :attr:`loaded`: words of weights, in a stream that is always ready;
     - ``fault``, out, where :meth:`can_fault`: the inference has more spikes than it can hold.
+
+    An engine of networks of another :attr:`coding` brings its own :meth:`decision`, and
+    :meth:`join` connects it.
     """
+
+    coding: ClassVar[Coding] = "first-spike"
 
     @property
     @abstractmethod
@@ -229,6 +237,41 @@ class NetworkEngine(ABC):
     @abstractmethod
     def component(self, network: Network, most_events: int | None) -> wiring.Component:
         """The block of ``network``."""
+
+    def decision(
+        self, network: Network, *, can_fault: bool, most_spikes: int | None
+    ) -> wiring.Component:
+        """The block behind the engine, with a stream ``result`` whose payload has ``label``,
+        ``step``, ``margin`` and, where ``can_fault``, ``fault``, and with ``decided``, set for a
+        cycle when nothing that follows can change the result. ``most_spikes`` reach the output
+        layer.
+        """
+        return Decide(
+            layer=network.layers[-1],
+            steps=network.steps,
+            can_fault=can_fault,
+            most_spikes=most_spikes,
+        )
+
+    def join(
+        self,
+        m: Module,
+        block: wiring.PureInterface,
+        decide: wiring.PureInterface,
+        *,
+        started: Value,
+    ) -> None:
+        """Connects the engine's ``block`` and its :meth:`decision`; ``started`` is clear in the
+        first cycle after reset.
+        """
+        m.d.comb += block.restart.eq(decide.decided | ~started)
+        wiring.connect(m, block.potentials, decide.potentials)
+
+    def decision_cost(self, network: Network, most_spikes: int | None) -> Mapping[str, float]:
+        """As :meth:`cost`, of :meth:`decision` alone."""
+        shapes = margin_shapes(network.layers[-1], most_spikes)
+        width = max(shape.width for shape in shapes)
+        return {"decision_bit": compared_bits(network.sizes[-1], width)}
 
     @abstractmethod
     def can_fault(self, network: Network, most_events: int | None) -> bool:
@@ -264,6 +307,11 @@ class NetworkEngine(ABC):
     @abstractmethod
     def granularity(self) -> int:
         """Channels of a layer in steps of which its hardware grows."""
+
+    @property
+    def parallelism(self) -> int:
+        """What engines of one coding are compared by: those with more compute more per cycle."""
+        return self.granularity
 
     @abstractmethod
     def most_cycles(self, network: Network, most_events: int | None) -> int:

@@ -1,6 +1,7 @@
 """The engines there are, each with a line, and their settings by the names that commands take."""
 
 from hw.rtl.engines.base import Engine, NetworkEngine
+from hw.rtl.engines.bistable import Bistable
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
@@ -13,7 +14,10 @@ ENGINES: tuple[type[Engine], ...] = (
     Popcount,
     Folded,
 )
-NETWORK_ENGINES: tuple[type[NetworkEngine], ...] = (Tiles,)
+NETWORK_ENGINES: tuple[type[NetworkEngine], ...] = (
+    Tiles,
+    Bistable,
+)
 
 PRESETS = {engine.name: engine for kind in ENGINES for engine in kind.presets()}
 NETWORK_PRESETS = {engine.name: engine for kind in NETWORK_ENGINES for engine in kind.presets()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from amaranth.hdl import Module, Shape, Value, unsigned
@@ -15,7 +15,7 @@ from hw.rtl.engines.base import Engine
 from hw.rtl.inputs.base import Input, Place
 from hw.rtl.memories import BlockMemory
 from hw.rtl.orderer import BucketQueue
-from sw.encoder import LatencyEncoder
+from sw.encoder import LatencyEncoder, PhaseEncoder
 from sw.network import Network
 
 __all__ = ["Pixels"]
@@ -25,9 +25,9 @@ __all__ = ["Pixels"]
 class Pixels(Input):
     """Consecutive images, row-major, of each pixel channel by channel, without a gap or a mark."""
 
-    encoder: LatencyEncoder
+    encoder: LatencyEncoder | PhaseEncoder
 
-    encodes = LatencyEncoder
+    encodes: ClassVar[type] = LatencyEncoder
     port = "pixels"
     cycles_from = "the last pixel"
     blocks = "latency encoder, orderer"
@@ -61,7 +61,11 @@ class Pixels(Input):
 
     @property
     def latency(self) -> int:
-        return encoder.latency(self.encoder) + BucketQueue.latency
+        return encoder.latency(self._latency_encoder) + BucketQueue.latency
+
+    @property
+    def _latency_encoder(self) -> LatencyEncoder:
+        return cast(LatencyEncoder, self.encoder)
 
     def stream_shape(self, steps: int) -> Shape:
         return unsigned(8 * self.pixels)
@@ -84,7 +88,7 @@ class Pixels(Input):
         self, m: Module, place: Place, port: wiring.PureInterface, *, steps: int, numbered: bool
     ) -> wiring.PureInterface:
         front = encoder.LatencyEncoder(
-            encoder=self.encoder, steps=steps, lanes=self.pixels, numbered=numbered
+            encoder=self._latency_encoder, steps=steps, lanes=self.pixels, numbered=numbered
         )
         front = place(m, "encoder", front)
         wiring.connect(m, wiring.flipped(port), front.pixels)

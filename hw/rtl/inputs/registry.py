@@ -3,12 +3,14 @@
 from hw.rtl.inputs.base import MOST_EVENTS, Input
 from hw.rtl.inputs.events import Events
 from hw.rtl.inputs.pixels import Pixels
+from hw.rtl.inputs.values import Values
 from sw.encoder import NetworkEncoder
 
 __all__ = ["INPUTS", "find_input"]
 
 INPUTS: tuple[type[Input], ...] = (
     Pixels,
+    Values,
     Events,
 )
 

@@ -13,7 +13,7 @@ from hw.rtl.engines.tiles import Tiles
 from hw.rtl.tiles.plan import Axis, TiledLayer, TilesPlan
 from hw.rtl.tiles.planner import plan_network
 from sw.answer import Answer
-from sw.encoder import Spikes
+from sw.encoder import Inputs, Spikes
 from sw.network import Network
 
 __all__ = ["cycles", "traffic"]
@@ -22,7 +22,7 @@ __all__ = ["cycles", "traffic"]
 def cycles(
     engine: Tiles,
     network: Network,
-    spikes: Spikes,
+    inputs: Inputs,
     taken: np.ndarray,
     answer: Answer,
     most_events: int | None,
@@ -33,8 +33,8 @@ def cycles(
     ----------
     engine : Tiles
     network : Network
-    spikes : Spikes
-        Those of the inputs.
+    inputs : uint8 [B, height, width] or Spikes
+        As the network takes them.
     taken : int64 [B]
         Cycles until they have been taken (sim/cycles/inputs).
     answer : Answer
@@ -43,6 +43,7 @@ def cycles(
         Input spikes of an inference at most, where an input may fire more than once.
     """
     plan = plan_network(network, engine.lanes, most_events)
+    spikes = network.encoder.encode(inputs, plan.steps)
     lists = _Lists.of_inputs(spikes, plan.steps)
     count = lists.spikes.sum(axis=(1, 2))
     # They are sorted (hw.rtl.tiles.sort).
@@ -76,12 +77,13 @@ def _window(
 
 
 def traffic(
-    engine: Tiles, network: Network, spikes: Spikes, answer: Answer, most_events: int | None
+    engine: Tiles, network: Network, inputs: Inputs, answer: Answer, most_events: int | None
 ) -> tuple[np.ndarray, int]:
     """Weight bits that are needed up to each decision, int64 [B]: a row for every spike and tile
     that it reaches; and the bits of a row, one of which is read per cycle at most.
     """
     plan = plan_network(network, engine.lanes, most_events)
+    spikes = network.encoder.encode(inputs, plan.steps)
     rows = np.zeros(len(answer.step), np.int64)
     again = answer.step > 0
     for layer in plan.layers:

@@ -1,5 +1,7 @@
 """The cycles of hw.rtl.inputs.pixels."""
 
+from typing import cast
+
 import numpy as np
 
 from hw.rtl.engines.base import Engine
@@ -29,7 +31,8 @@ def stage(
     """
     if first.always_accepts:
         return _Orderer(total, visited)
-    return _Loading(total, visited, _arrivals(source.encoder, inputs, visited.shape[1]))
+    encoder = cast(LatencyEncoder, source.encoder)
+    return _Loading(total, visited, _arrivals(encoder, inputs, visited.shape[1]))
 
 
 def start(source: Pixels, first: Engine) -> int:
@@ -43,7 +46,7 @@ def taken(source: Pixels, inputs: np.ndarray, steps: int) -> np.ndarray:
     """Cycles from the last pixel until the last arrival is taken by an engine of the whole network,
     int64 [B] (hw.rtl.tiles.sort): one that fires takes two cycles, else one.
     """
-    encoder = source.encoder
+    encoder = cast(LatencyEncoder, source.encoder)
     channels, pool, columns = encoder.channels, encoder.pool, encoder.map[2]
     by_channel = (encoder.times(inputs, steps) < steps).reshape(len(inputs), channels, -1)
     # In the order in which they come: at each place channel by channel.

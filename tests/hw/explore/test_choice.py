@@ -8,7 +8,7 @@ from hw.explore.resources import resources_of, shortage
 from hw.explore.stand_in import stand_in
 from hw.rtl.config import DEFAULT, find_config
 from sw.cli import UserError
-from sw.encoder import LatencyEncoder
+from sw.encoder import LatencyEncoder, PhaseEncoder
 from sw.structure import parse
 
 MNIST = LatencyEncoder(shape=(28, 28))
@@ -62,3 +62,14 @@ def test_what_is_named_is_taken():
 def test_what_no_engine_makes():
     with pytest.raises(UserError, match="at most 16 steps"):
         config_on(made("8c3-10", steps=32), BOARDS["icebreaker"], None)
+
+
+def test_a_bistable_network_takes_the_engine_that_fits():
+    """Its default has the weights in block RAM; with loaded ones, that with the most lanes."""
+    encoder = PhaseEncoder(shape=(28, 28))
+    small = stand_in(encoder, parse("8c5s2,10"), 3)
+    large = stand_in(encoder, parse("32c3p1,m2,64c3p1,m2,128,10"), 3)
+    board = BOARDS["icebreaker"]
+    assert config_on(small, board, None).name == "bistable-16x4"
+    assert config_on(large, board, None).name == "bistable-64x1-spram"
+    assert config_on(large, board, "bistable-16x4-spram").name == "bistable-16x4-spram"

@@ -84,7 +84,7 @@ def test_the_estimate_meets_what_was_built(board, index, cells, memories):
     less = int(family.name != "ice40" and design.engine.startswith("tiles"))
     assert memories <= what.memories_on(BOARDS[board])[0] <= memories + less
     limit = {"ice40": 0.05, "ecp5": 0.08, "gowin": 0.09}[family.name]
-    if design.engine.startswith("tiles"):
+    if design.engine.startswith(("tiles", "bistable")):
         limit = 0.1
     assert abs(what.logic_cells(family) / cells - 1) < limit
 
@@ -114,9 +114,12 @@ def test_every_term_has_its_coefficients():
     assert {term for cost in designs for term in cost} == set(TERMS)
     for engine in PRESETS.values():
         assert set(engine.cost(WHAT.layers[0])) <= set(TERMS)
-    network = design_network(Design((8, 8), "8c3p1-f2-10", 4))
+    networks = {
+        "first-spike": design_network(Design((8, 8), "8c3p1-f2-10", 4)),
+        "bistable": design_network(Design((8, 8), "8c3p1-m2-10", 4, engine="bistable-16x4")),
+    }
     for whole in NETWORK_PRESETS.values():
-        assert set(whole.cost(network, None)) <= set(TERMS)
+        assert set(whole.cost(networks[whole.coding], None)) <= set(TERMS)
 
 
 def test_the_estimate_meets_the_boards_as_built():

@@ -16,6 +16,7 @@ from hw.rtl.config import (
     find_config,
     whole_configs,
 )
+from hw.rtl.engines.bistable import Bistable
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
@@ -23,6 +24,12 @@ from hw.rtl.engines.registry import NETWORK_PRESETS, PRESETS
 from hw.rtl.engines.tiles import Tiles
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
+
+# Channel lanes, and values that they listen to per cycle
+BISTABLE = (
+    *((8, 1), (16, 1), (32, 1), (64, 1), (8, 4), (16, 4), (32, 4)),
+    *((16, 8), (32, 8), (64, 8), (64, 16), (128, 16)),
+)
 
 
 def test_presets():
@@ -43,6 +50,11 @@ def test_presets():
     assert {
         **{f"tiles-{n}": Tiles(lanes=n) for n in (1, 2, 4, 8, 16, 32)},
         **{f"tiles-{n}-spram": Tiles(lanes=n, loaded=True) for n in (1, 2, 4, 8, 16, 32)},
+        **{f"bistable-{p}x{e}": Bistable(lanes=p, listens=e) for p, e in BISTABLE},
+        **{
+            f"bistable-{p}x{e}-spram": Bistable(lanes=p, listens=e, loaded=True)
+            for p, e in BISTABLE
+        },
     } == NETWORK_PRESETS
     assert find_config("event") == DEFAULT == Config() == Config(engines=(EventDriven(banks=1),))
     assert all(name in engine_names() for name in (*PRESETS, *NETWORK_PRESETS))
@@ -84,7 +96,16 @@ REFUSED = {
     "event, event-2, event-4, popcount, popcount-8, popcount-16, popcount-32, folded-8, folded-16, "
     "folded-32, folded-16-spram, folded-32-spram, tiles-1, tiles-2, tiles-4, tiles-8, tiles-16, "
     "tiles-32, tiles-1-spram, tiles-2-spram, tiles-4-spram, tiles-8-spram, tiles-16-spram, "
-    "tiles-32-spram": (lambda: find_config("event,vent")),
+    "tiles-32-spram, bistable-8x1, bistable-16x1, bistable-32x1, bistable-64x1, bistable-8x4, "
+    "bistable-16x4, bistable-32x4, bistable-16x8, bistable-32x8, bistable-64x8, bistable-64x16, "
+    "bistable-128x16, bistable-8x1-spram, bistable-16x1-spram, bistable-32x1-spram, "
+    "bistable-64x1-spram, bistable-8x4-spram, bistable-16x4-spram, bistable-32x4-spram, "
+    "bistable-16x8-spram, bistable-32x8-spram, bistable-64x8-spram, bistable-64x16-spram, "
+    "bistable-128x16-spram": (lambda: find_config("event,vent")),
+    "Channel lanes must be a power of two in 4 … 256, not 3": lambda: Bistable(lanes=3),
+    "Values listened to must be a power of two in 1 … 8, not 16": lambda: Bistable(
+        lanes=8, listens=16
+    ),
     "tiles-4 makes the whole network; name it alone": lambda: find_config("tiles-4,event"),
     "tiles-8 makes the whole network; name it alone": lambda: find_config("event,tiles-8"),
     "tiles-2 takes one pixel per cycle, not 2": lambda: Config(engines=(Tiles(lanes=2),), pixels=2),

@@ -8,9 +8,10 @@ from cases import VERIFY, make, mixed_images
 from networks import map_network, random_network, random_spikes
 
 from hw.rtl.config import find_config
-from sim import golden
+from sim import answers, golden
 from sim.cycles.model import cycles
 from sim.verilator import compare
+from sim.verilator.expected import Expected
 from sim.verilator.simulator import record_type
 from sw.answer import Answer
 from sw.encoder import LatencyEncoder
@@ -54,9 +55,9 @@ def test_events(rng):
 def test_a_wrong_spike_of_events_is_noticed(rng, monkeypatch):
     network = random_network(rng, (20, 12, 5), 16, -1, 6)
     spikes = random_spikes(rng, 70, 20, 16, rate=2)
-    right = golden.run_inputs
+    right = answers.run_inputs
     other = dataclasses.replace(spikes, unit=(spikes.unit + 1) % 20)
-    monkeypatch.setattr(golden, "run_inputs", lambda n, _: right(n, other))
+    monkeypatch.setattr(answers, "run_inputs", lambda n, _: right(n, other))
     with pytest.raises(compare.MismatchError, match=r"the hardware differs"):
         compare.compare(network, spikes, folder=VERIFY)
 
@@ -90,11 +91,11 @@ def test_differs(change, expected):
     record = np.zeros(1, record_type(2))
     for key, value in {"label": 0, "step": 4, "margin": 5, "times": (3, 4), **change}.items():
         record[key] = value
-    assert compare.differs(answer_of((3, 4), 4), record).tolist() == [expected]
+    assert Expected.of(answer_of((3, 4), 4)).differs(record).tolist() == [expected]
 
 
 @pytest.mark.parametrize(("seen", "expected"), [(0xFFFF, False), (6, False), (5, True), (3, True)])
 def test_a_spike_after_the_decision_may_be_missing_but_not_wrong(seen, expected):
     record = np.zeros(1, record_type(2))
     record["step"], record["margin"], record["times"] = 4, 5, (3, seen)
-    assert compare.differs(answer_of((3, 6), 4), record).tolist() == [expected]
+    assert Expected.of(answer_of((3, 6), 4)).differs(record).tolist() == [expected]

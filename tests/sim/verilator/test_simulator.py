@@ -14,7 +14,7 @@ from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
 from sim import golden
 from sim.cycles.model import cycles
-from sim.verilator.compare import differs
+from sim.verilator.expected import Expected
 from sim.verilator.simulator import CoreError, Simulator
 from sw.encoder import Spikes
 
@@ -39,7 +39,7 @@ def test_every_kind_of_network(rng, name):
     runs = [simulator.run(images, **way) for way in WAYS]
     for way, records in zip(WAYS, runs, strict=True):
         assert len(records) == IMAGES, way
-        assert not differs(answer, records).any(), way
+        assert not Expected.of(answer).differs(records).any(), way
 
     alone, stream = (records["accepted"].astype(int) for records in runs[:2])
     expected = cycles(network, images, answer)
@@ -91,7 +91,7 @@ def check(rng, network, config):
     answer = golden.run_images(network, images)
     simulator = Simulator.build(network, VERIFY, config=config)
     for way in WAYS:
-        assert not differs(answer, simulator.run(images, **way)).any(), way
+        assert not Expected.of(answer).differs(simulator.run(images, **way)).any(), way
     records = simulator.run(images, alone=True)
     taken = records["valid"].astype(int) - records["accepted"].astype(int)
     np.testing.assert_array_equal(taken, cycles(network, images, answer, config))
@@ -164,7 +164,7 @@ def test_every_kind_of_network_for_events(rng, name, engine):
     for way in WAYS:
         records = simulator.run(spikes, **way)
         assert len(records) == spikes.count, way
-        assert not differs(answer, records).any(), way
+        assert not Expected.of(answer).differs(records).any(), way
     records = simulator.run(spikes, alone=True)
     taken = records["valid"].astype(int) - records["accepted"].astype(int)
     np.testing.assert_array_equal(taken, cycles(network, spikes, answer, config))

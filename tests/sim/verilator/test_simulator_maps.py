@@ -9,7 +9,7 @@ from hw.rtl.config import Config, find_config
 from hw.rtl.tiles import plan, planner
 from sim import golden
 from sim.cycles.model import cycles
-from sim.verilator.compare import differs, watched
+from sim.verilator.expected import Expected
 from sim.verilator.simulator import CoreError, Simulator
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
 
@@ -55,11 +55,11 @@ def check(network, inputs, config):
     """Answers and spikes are those of the golden model, cycles those of theirs."""
     simulator = Simulator.build(network, VERIFY, config=config)
     answers = golden.run_inputs(network, inputs)
-    answer = watched(answers, simulator.layers)
+    answer = Expected.of(answers, simulator.layers)
     for way in WAYS:
         records = simulator.run(inputs, **way)
         assert len(records) == len(inputs), way
-        assert not differs(answer, records).any(), way
+        assert not answer.differs(records).any(), way
         if way == {"alone": True}:
             taken = records["valid"].astype(int) - records["accepted"].astype(int)
             np.testing.assert_array_equal(taken, cycles(network, inputs, answers, config))
@@ -75,8 +75,8 @@ def test_more_spikes_than_lists_hold_are_a_fault(rng, monkeypatch):
     assert config.can_fault(network)
     simulator = Simulator.build(network, VERIFY, config=config)
     images = np.zeros((3, 5, 5), np.uint8)
-    answer = watched(golden.run_images(network, images), simulator.layers)
-    assert not differs(answer, simulator.run(images)).any()
+    answer = Expected.of(golden.run_images(network, images), simulator.layers)
+    assert not answer.differs(simulator.run(images)).any()
     images[1] = 255
     with pytest.raises(
         CoreError, match=r"^answer 1 says that its input has more spikes than lists"

@@ -112,8 +112,8 @@ def test_a_core_with_maps(rng):
     three, six, blank = on(image, 5), on(image, 8), on(image * 0, 5)
     assert (three.images, six.images) == (3, 6)
     assert (six.cycles, six.single_accesses) == (2 * three.cycles, doubled(three.single_accesses))
-    # Kept, read and sorted: three accesses of the list; one to be added, two columns of weights, for
-    # step 0 alone and for the window. When the last one is sorted, one word more is read.
+    # Kept, read and sorted: three accesses of the list; one to be added, two columns of weights,
+    # for step 0 alone and for the window. When the last one is sorted, one word more is read.
     assert three.single_accesses == Counter({"tiles": 3 * (spikes * (3 + 2 * (1 + 2)) + 1)})
     assert not blank.single_accesses.total()
     assert blank.wires["tiles"] < three.wires["tiles"]

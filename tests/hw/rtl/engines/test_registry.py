@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import map_network
+from networks import bistable_network, map_network
 from samples import unfinished  # noqa: F401
 
 from hw.rtl.engines.base import LayerSize
@@ -42,12 +42,16 @@ def test_a_component_has_the_members_that_its_engine_says(engine, layer):
     assert block.latency >= 1
 
 
+BISTABLE, FIRST_SPIKE = (
+    {name: engine for name, engine in NETWORK_PRESETS.items() if engine.coding == coding}
+    for coding in ("bistable", "first-spike")
+)
 ENCODERS = {"pixels": LatencyEncoder(shape=(2, 5, 4)), "events": EventsEncoder(shape=(2, 5, 4))}
 
 
 @pytest.mark.usefixtures("unfinished")
 @pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
-@pytest.mark.parametrize("engine", NETWORK_PRESETS.values(), ids=NETWORK_PRESETS)
+@pytest.mark.parametrize("engine", FIRST_SPIKE.values(), ids=FIRST_SPIKE)
 def test_a_component_of_a_whole_network_has_the_members_that_its_engine_says(rng, engine, encoder):
     network = map_network(rng, "5c3p1,f2,10", 8, encoder)
     source = find_input(encoder)
@@ -56,10 +60,28 @@ def test_a_component_of_a_whole_network_has_the_members_that_its_engine_says(rng
     assert {source.brings, "restart", "potentials"} <= members
     assert ("load" in members) == engine.loaded
     assert ("fault" in members) == engine.can_fault(network, source.most_spikes)
+    check_loaded(engine, network)
+
+
+def check_loaded(engine, network):
+    """Words and layout go together, if weights are loaded."""
     if engine.loaded:
         words, address = engine.load_words(network), engine.load_layout(network)["address"]
         assert words.dtype == np.uint16
         assert 1 << address.width >= len(words) > 1 << address.width - 1
+
+
+@pytest.mark.usefixtures("unfinished")
+@pytest.mark.parametrize("engine", BISTABLE.values(), ids=BISTABLE)
+def test_a_component_of_a_bistable_network_has_the_members_that_its_engine_says(rng, engine):
+    network = bistable_network(rng, "5c3p1-m2-10", 3, (6, 6))
+    engine.check(network, None)
+    members = set(engine.component(network, None).signature.members)
+    assert {find_input(network.encoder).brings, "potentials", "decided"} <= members
+    assert ("load" in members) == engine.loaded
+    decision = engine.decision(network, can_fault=False, most_spikes=None)
+    assert {"result", "decided"} <= set(decision.signature.members)
+    check_loaded(engine, network)
 
 
 @pytest.mark.parametrize("engine", PRESETS.values(), ids=PRESETS)
@@ -98,7 +120,7 @@ def test_the_rest_of_the_project_does_not_know_which_engine_or_input_it_is():
     allowed = {*own, *registries, Path("hw/rtl/config.py"), Path("hw/link/intake.py")}
     for folder in ("hw/rtl", "hw/link", "hw/explore", "hw/flow", "sim/cycles", "sim/verilator"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            if path.parent == ROOT / "hw/rtl/tiles":  # what the tiles engine is made of
+            if path.parent.name in ("tiles", "bistable"):  # what these engines are made of
                 continue
             text = path.read_text()
             assert not re.search(rf"isinstance\([^)]*\b({classes})\b", text), path
