@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hw.explore.measure import Observation
 from hw.flow.asic.activity import ACTIVITY
-from hw.flow.asic.gates import GateSimulation, simulate
+from hw.flow.asic.gates import GateSimulation, enough_images, simulate
 from hw.flow.asic.layout import WIRES, Checked, Placed, Routed, check, place, route
 from hw.flow.asic.pdk import Pdk
 from hw.flow.asic.power import Power, estimate_power
@@ -190,7 +190,7 @@ def run_flow(
     programs = list(dict.fromkeys(program for step in steps for program in STEPS[step]))
     require(programs)
     if "simulation" in steps:
-        observation.data  # noqa: B018  what cannot be had is refused before any work
+        enough_images(observation, images)
     with exclusive(asic_folder(network, config, pdk, build_dir)) as folder:
         flow = Flow(
             observation=observation,

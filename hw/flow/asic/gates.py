@@ -24,7 +24,7 @@ from hw.rtl.core import Core, loaded_words
 from sw.cli import UserError, write_json
 from sw.record import Record
 
-__all__ = ["SKIPPED", "GateSimulation", "bench", "simulate"]
+__all__ = ["SKIPPED", "GateSimulation", "bench", "enough_images", "simulate"]
 
 SKIPPED = 2  # results before the steady state
 _OFFSET = 0.1  # of a period: inputs change after the edge
@@ -146,11 +146,9 @@ def simulate(
         The simulation hangs, or Icarus fails.
     """
     network, config = observation.network, observation.config
-    inputs, labels = observation.data
-    images = min(images, len(labels))
+    inputs, _ = observation.data
+    images = enough_images(observation, images)
     active = min(active, images - SKIPPED)
-    if active < 1:
-        raise UserError(f"{len(labels)} test images are too few; take at least {SKIPPED + 1}")
     items, ends = config.input(network).beats(inputs)
     items = items[: ends[images - 1]]
     words = loaded_words(network, config)
@@ -214,6 +212,16 @@ def simulate(
         )
 
     return cached(folder, depends, GateSimulation, make)
+
+
+def enough_images(observation: Observation, images: int) -> int:
+    """How many images are simulated if ``images`` are asked for: no more than there are. Raises
+    :class:`UserError` if these are too few, or there are no data.
+    """
+    there = min(images, len(observation.data[1]))
+    if there <= SKIPPED:
+        raise UserError(f"{there} test images are too few; take at least {SKIPPED + 1}")
+    return there
 
 
 def bench(

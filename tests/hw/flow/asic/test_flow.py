@@ -112,8 +112,29 @@ def test_a_missing_program_is_named_with_its_package_before_any_work(monkeypatch
     assert not list(tmp_path.iterdir())
 
 
-def test_too_few_images_are_refused(rng, tmp_path):
+@pytest.mark.parametrize(("there", "asked"), [(2, 6), (8, 2)])
+def test_too_few_images_are_refused_before_any_work(rng, tmp_path, there, asked):
     network = image_network(rng, **SMALL)
-    observation = observed(network, random_images(rng, network, 2))
+    observation = observed(network, random_images(rng, network, there))
     with pytest.raises(UserError, match="2 test images are too few; take at least 3"):
-        flow(observation, tmp_path)
+        flow(observation, tmp_path, images=asked)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.deep
+def test_the_command_leaves_figures_and_a_page(rng, tmp_path, capsys):
+    network = image_network(rng, **SMALL)
+    network.save(tmp_path / "n.safetensors")
+    library()
+    figures = tmp_path / "figures.json"
+    arguments = [str(tmp_path / "n.safetensors"), "--until", "synthesis", "--engine", "popcount"]
+    main([*arguments, "--build-dir", str(tmp_path / "b"), "--json", str(figures)])
+    shown = capsys.readouterr().out
+    report = json.loads(figures.read_text())
+    assert report["pdk"] == "osu018"
+    assert f"{report['synthesis']['total']['cells']:,}" in shown
+    assert "no sign-off" in shown
+    (page,) = (tmp_path / "b").rglob("report.html")
+    assert "Cells by block" in page.read_text()
+    blocks = report["synthesis"]["blocks"]
+    assert sum(block["um2"] for block in blocks) == report["synthesis"]["total"]["um2"]
