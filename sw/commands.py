@@ -55,6 +55,9 @@ COMMANDS = {
     "asic": Command(
         "hw.asic", "Take a network through an ASIC flow with an open library.", ("build",)
     ),
+    "area": Command(
+        "hw.area", "Accuracy against area in silicon, of networks and engines.", ("build", "learn")
+    ),
     "verify": Command(
         "sim.verify",
         "Verify a network's hardware against the golden model, image by image.",

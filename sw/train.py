@@ -30,7 +30,7 @@ from sw.learn.flags import arguments, prepared
 from sw.learn.history import Epoch, Log, RunFigures
 from sw.learn.recipes import PRESETS
 from sw.learn.trainer import Trainer
-from sw.network import Network, file_name
+from sw.network import Network, file_name, find
 from sw.reports import pictures
 from sw.reports.page import publish
 from sw.reports.result import command_line, folder_of
@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 fewer_units=args.hidden is None,
             )
             log(line)
-        trainer = Trainer(recipe, data, device)
+        start = find(args.start) if args.start else None
+        trainer = Trainer(recipe, data, device, start)
         if recipe.batch * recipe.steps * max(trainer.rule.sizes) < _SMALL:
             torch.set_num_threads(1)  # several would wait for one another longer than they work
         structure = str(trainer.rule.structure)

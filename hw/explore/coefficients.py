@@ -41,6 +41,11 @@ TERMS: Mapping[str, str] = {
     "sum_bit": "bit of their sums, with the twin registers",
     "speak_bit": "bit of the potentials that are made, divided, pooled and compared per cycle",
     "constant_bit": "bit of its tables of constants in logic",
+    "lines": "engine of lines: control",
+    "lines_stage": "layer, or pooling by itself, of that engine: places, channels",
+    "lines_bit": "bit that it keeps: of lines, margins, and of weights that are loaded",
+    "lines_tap": "input of the units that are evaluated at a time: XNOR, popcount",
+    "lines_constant_bit": "bit of weights and thresholds in logic",
 }
 
 CELLS: Mapping[str, Mapping[str, float]] = {
@@ -77,6 +82,11 @@ CELLS: Mapping[str, Mapping[str, float]] = {
         "sum_bit": 2.14,
         "speak_bit": 2.31,
         "constant_bit": 0.22,
+        "lines": 0.0,
+        "lines_stage": 216.75,
+        "lines_bit": 1.05,
+        "lines_tap": 2.65,
+        "lines_constant_bit": 0.0,
     },
     "ecp5": {
         "potential_bit": 1.85,
@@ -111,6 +121,11 @@ CELLS: Mapping[str, Mapping[str, float]] = {
         "sum_bit": 2.73,
         "speak_bit": 1.59,
         "constant_bit": 0.09,
+        "lines": 0.0,
+        "lines_stage": 377.69,
+        "lines_bit": 0.0,
+        "lines_tap": 1.82,
+        "lines_constant_bit": 0.01,
     },
     "gowin": {
         "potential_bit": 2.36,
@@ -145,5 +160,10 @@ CELLS: Mapping[str, Mapping[str, float]] = {
         "sum_bit": 2.64,
         "speak_bit": 1.8,
         "constant_bit": 0.2,
+        "lines": 0.0,
+        "lines_stage": 121.06,
+        "lines_bit": 0.03,
+        "lines_tap": 8.06,
+        "lines_constant_bit": 0.0,
     },
 }

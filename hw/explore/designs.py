@@ -95,9 +95,15 @@ DESIGNS = (
     Design((28, 28), (128, 10), 1, chosen=256, engine="bistable-32x4"),
     Design((28, 28), (600, 10), 3, engine="bistable-64x1-spram"),
     Design((20, 20), (100, 40, 10), 6, pool=2, engine="bistable-16x1"),
+    Design((8, 8), "12c3p1-f2-10", 1, engine="lines"),
+    Design((8, 8), (24, 10), 1, engine="lines"),
+    Design((16, 16), "8c5s2p2-16c3s2p1-10", 1, engine="lines"),
+    Design((16, 16), "12c3p1-f2-20c3p1-f2-10", 1, engine="lines"),
+    Design((8, 8), "6c3-f2-10", 1, engine="lines-loaded"),
+    Design((12, 12), "8c3p1-f2-8c3-10", 1, engine="lines-loaded"),
 )
 
-_WHOLE = ("tiles", "bistable")  # terms that only an engine that makes a whole network has
+_WHOLE = ("tiles", "bistable", "lines")  # terms that only an engine that makes a whole network has
 
 
 def design_network(design: Design) -> Network:

@@ -103,6 +103,8 @@ class Observation:
         Of the data.
     config : Config, optional
         The network's usual one if it is left out.
+    count : int, optional
+        Only the first so many.
 
     Raises
     ------
@@ -111,15 +113,20 @@ class Observation:
     """
 
     def __init__(
-        self, network: Network, selection: Selection = TRAINED_ON, config: Config | None = None
+        self,
+        network: Network,
+        selection: Selection = TRAINED_ON,
+        config: Config | None = None,
+        count: int | None = None,
     ) -> None:
         self.network = network
+        self.count = count
         self.selection = selection
         self.config = config or default_config(network)
 
     def with_config(self, config: Config) -> "Observation":
         """The same with another config; data and answer are taken over, if they are known."""
-        result = Observation(self.network, self.selection, config)
+        result = Observation(self.network, self.selection, config, self.count)
         for name in ("data", "answer"):
             if name in self.__dict__:  # where cached_property keeps its values
                 result.__dict__[name] = self.__dict__[name]
@@ -133,7 +140,7 @@ class Observation:
     @cached_property
     def data(self) -> tuple[Inputs, np.ndarray]:
         """Test images or recordings, and their labels int [B]."""
-        return load_for(self.network, self.selection)
+        return load_for(self.network, self.selection, self.count)
 
     @cached_property
     def answer(self) -> Answer | BistableAnswer:
@@ -144,6 +151,11 @@ class Observation:
     def cycles(self) -> np.ndarray:
         """Of each image: int64 [B]."""
         return model.cycles(self.network, self.data[0], self.answer, self.config)
+
+    @cached_property
+    def cycles_from_first_pixel(self) -> int | None:
+        """Of the image that takes longest (sim/cycles/model.py)."""
+        return model.from_first_pixel(self.network, self.config, int(self.cycles.max()))
 
     @cached_property
     def measurement(self) -> Measurement:

@@ -24,7 +24,7 @@ from sw.answer import Answer, BistableAnswer
 from sw.encoder import Inputs
 from sw.network import Layer, Network
 
-__all__ = ["Traffic", "cycles", "traffic"]
+__all__ = ["Traffic", "cycles", "from_first_pixel", "traffic"]
 
 _CHUNK = 1024  # images at a time
 _WHOLE_CHUNK = 256  # … whose every place is looked at
@@ -88,6 +88,19 @@ def _whole(
         own = _module(engine)
         result[part] = own.cycles(engine, network, inputs[part], taken, answer[part], most)
     return result
+
+
+def from_first_pixel(network: Network, config: Config, latency: int) -> int | None:
+    """Cycles from the one that accepts an image's first pixel to the first with a valid result, if
+    pixels are offered without a pause and the core is idle before; ``latency`` is :func:`cycles` of
+    the image. None where an engine of the whole network does not say, or inputs are events.
+    """
+    source = config.input(network)
+    if config.whole:
+        own = getattr(_module(config.whole), "from_first_pixel", None)
+        return own(config.whole, network) if own else None
+    # The orderer takes a pixel of each lane per cycle.
+    return source.load_cycles - 1 + latency if source.load_cycles else None
 
 
 def _layer(

@@ -5,6 +5,7 @@ happens inside.
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import pairwise
+from types import ModuleType
 
 from amaranth.utils import exact_log2
 
@@ -20,8 +21,11 @@ __all__ = ["hidden_probes", "probed_layers", "trace_probes"]
 
 def probed_layers(network: Network, config: Config) -> tuple[int, ...]:
     """Hidden layers whose spikes can be seen: of poolings behind each other, which one engine makes
-    at once, the last.
+    at once, the last; or what the engine's own probes say.
     """
+    own = getattr(_own(config), "probed", None) if config.whole else None
+    if own:
+        return tuple(own(network))
     kinds = [layer.kind for layer in network.layers]
     return tuple(
         index
@@ -89,6 +93,8 @@ def trace_probes(network: Network, config: Config) -> str:
             "spike(int layer, int unit, int step)",
             f"spike({index}, {{unit}}, {{step}})",
         )
+    if config.whole and (margins := getattr(_own(config), "margins", None)):
+        return "\n".join([*text, *margins()]) + "\n"
     outputs = len(network.layers) - 1
     layout = MarginsLayout(network.layers[-1], network.steps, config.most_spikes(network)[outputs])
     margin, step = layout["margin"], layout["step"]
@@ -114,10 +120,15 @@ def trace_probes(network: Network, config: Config) -> str:
 def _whole(
     network: Network, config: Config, function: str, call: Callable[[int, str], str]
 ) -> Iterator[str]:
-    """The probes of the engine that makes the whole network: the module of its name, here."""
+    """The probes of the engine that makes the whole network."""
+    most_events = config.most_spikes(network)[0]
+    yield from _own(config).probes(network, config.whole, most_events, function, call)
+
+
+def _own(config: Config) -> ModuleType:
+    """The module of the name of the engine that makes the whole network, here."""
     _, _, name = type(config.whole).__module__.rpartition(".")
-    own = import_module(f"sim.verilator.engines.{name}")
-    yield from own.probes(network, config.whole, config.most_spikes(network)[0], function, call)
+    return import_module(f"sim.verilator.engines.{name}")
 
 
 def _beats(name: str, sender: str, layout: SpikeBeat, function: str, call: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ from sw.data import (
     fashion_mnist,
     fsdd,
     mnist,
+    mnist_16,
     own,
     shd,
     sources,
@@ -53,6 +54,7 @@ class _Module(Protocol):
 _IMAGES: dict[str, _Module] = {
     "digits": digits,
     "mnist": mnist,
+    "mnist_16": mnist_16,
     "fashion_mnist": fashion_mnist,
     "caltech": caltech,
     "caltech_edges": caltech_edges,

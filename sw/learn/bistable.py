@@ -43,7 +43,9 @@ def run_images(
         values, heard = answer(network.layers, network.maps, part, network.steps)
         potentials = [each.cpu().numpy() for each in heard]
         hidden = [each.to(torch.uint8).cpu().numpy() for each in values]
-        parts.append((hidden, potentials[-1].astype(np.int32), early.certain_phase(potentials, bound)))
+        parts.append(
+            (hidden, potentials[-1].astype(np.int32), early.certain_phase(potentials, bound))
+        )
     hidden_parts, potential_parts, phases = zip(*parts, strict=True)
     potential = np.concatenate(potential_parts)
     periods = len(network.layers) - len(network.pooling)

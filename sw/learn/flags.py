@@ -12,11 +12,11 @@ from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.own_recipes import recipe_for
 from sw.learn.recipes import Recipe, hidden_layers, preset
 from sw.learn.teacher import Distillation
-from sw.network import file_name
+from sw.network import file_name, find
 from sw.rules import RULES
 from sw.rules.settings import check, listing, settings_of
 from sw.selection import Selection
-from sw.structure import Kind
+from sw.structure import Dense, Kind
 
 __all__ = ["arguments", "prepared"]
 
@@ -122,6 +122,12 @@ def arguments() -> argparse.ArgumentParser:
         default=[],
         help="a setting of the rule (below), such as smoothing=0.02; may be given several times",
     )
+    add(
+        "--start",
+        metavar="NETWORK",
+        help="start from the weights and thresholds of this network, by its path or its name in "
+        "the zoo, and with its layers; for another window or other data, or to learn on",
+    )
     add("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
     add("--restart", action="store_true", help="drop a checkpoint and start from the beginning")
     add(
@@ -150,6 +156,10 @@ def prepared(args: argparse.Namespace) -> tuple[Recipe, Dataset | EventDataset |
 
 
 def _recipe(args: argparse.Namespace, start: str | Recipe) -> Recipe:
+    begun = find(args.start) if args.start else None
+    if begun and not args.hidden:
+        kinds = [layer.kind for layer in begun.layers[:-1]]
+        args.hidden = [each.units if isinstance(each, Dense) else each for each in kinds]
     return preset(
         start,
         augment=False if args.augment is None else dict(args.augment),
@@ -166,6 +176,7 @@ def _recipe(args: argparse.Namespace, start: str | Recipe) -> Recipe:
         growth=args.grow,
         warm_up=args.warm_up,
         distillation=None if args.distil is None else _distillation(dict(args.distil)),
+        start_from=begun.sha256 if begun else None,
         seed=args.seed,
         settings=dict(args.set),
     )

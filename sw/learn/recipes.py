@@ -65,6 +65,8 @@ class Recipe:
         Share of the training set that is held out.
     events : bool
         The data set holds recordings of events; else images.
+    start_from : str, or None
+        SHA-256 of the network that learning starts from.
     seed : int
 
     Raises
@@ -90,6 +92,7 @@ class Recipe:
     inputs: int | None = None
     validation: float = 1 / 12
     events: bool = False
+    start_from: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -367,6 +370,22 @@ PRESETS["cifar10-bistable"] = replace(
     _bistable(PRESETS["cifar10"]),
     hidden=hidden_layers("64c3p1-64c3p1+1x4-m2-128c3p1-m2-256c3p1-m2"),
     epochs=150,
+)
+PRESETS["mnist_16"] = replace(PRESETS["mnist"], dataset="mnist_16", hidden=(256,), steps=1)
+PRESETS["mnist_16-augmented"] = replace(
+    PRESETS["mnist-augmented"],
+    dataset="mnist_16",
+    hidden=(256,),
+    steps=1,
+    augmentation=Augmentation(shift=0.5),
+)
+PRESETS["mnist_16-maps"] = replace(
+    PRESETS["mnist-maps"],
+    dataset="mnist_16",
+    hidden=hidden_layers("12c3p1-f2-24c3p1-f2"),
+    steps=1,
+    silent_below=96,
+    augmentation=Augmentation(shift=0.5),
 )
 PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 

@@ -70,6 +70,9 @@ class Trainer:
     recipe : Recipe
     data : Dataset or EventDataset
     device : str or torch.device
+    start : Network, or None
+        What learning starts from, of the recipe's layers; any window and any encoder of as many
+        inputs.
 
     Attributes
     ----------
@@ -80,7 +83,11 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, data: Dataset | EventDataset, device: str | torch.device = "cpu"
+        self,
+        recipe: Recipe,
+        data: Dataset | EventDataset,
+        device: str | torch.device = "cpu",
+        start: Network | None = None,
     ) -> None:
         self.recipe, self.labels = recipe, data.labels
         self.device = torch.device(device)
@@ -118,10 +125,22 @@ class Trainer:
         self._sample = min(len(learn), max(recipe.batch, most))
         sample = torch.randperm(len(learn))[: self._sample].to(self.device)
         self.rule.start(self._learn[0].take(sample))
+        if start is not None:
+            self._begin(start, structure, self._learn[0].take(sample))
         self._optimizer = self._optimizer_for(self.rule)
         self._teacher: Teacher | None = None
         self.epoch = 0
         self.history: list[Epoch] = []
+
+    def _begin(self, start: Network, structure: Structure, sample: Tensor) -> None:
+        """Has the rule start from the network ``start``."""
+        own = Structure(start.encoder.map, tuple(layer.kind for layer in start.layers))
+        if own.sizes != structure.sizes or own.kinds != structure.kinds:
+            raise UserError(
+                f"--start: network {start.title!r} is {own}, and {structure} is to be trained; "
+                "leave out --layers, or name another network"
+            )
+        self.rule.begin([layer for layer in start.layers if layer.weight.size], sample)
 
     def teach(
         self, path: Path | None = None, watch: Callable[[int, int], None] | None = None

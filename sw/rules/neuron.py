@@ -61,4 +61,6 @@ def convolved(spikes: Tensor, weight: Tensor, kind: Conv) -> Tensor:
             spikes = functional.pad(spikes, (0, 0, 0, 0, 0, spare))
             filters = functional.pad(filters, (0, 0, 0, 0, 0, spare))
         spikes = spikes.contiguous(memory_format=torch.channels_last)
-    return functional.conv2d(spikes, filters, stride=kind.stride, padding=(top, left))
+    result = functional.conv2d(spikes, filters, stride=kind.stride, padding=(top, left))
+    # Pooling is fast where channels lie innermost; of one input channel they do not by themselves.
+    return result if result.is_cuda else result.contiguous(memory_format=torch.channels_last)

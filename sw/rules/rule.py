@@ -76,6 +76,18 @@ class Rule(nn.Module, ABC):
         ``sw.rules.neuron.spiked`` takes them.
         """
 
+    def begin(self, layers: Sequence[Layer], inputs: Tensor) -> None:
+        """Starts from a network, after :meth:`start` and from the same sample: from those of its
+        ``layers`` that have weights, which then are what the rule has.
+
+        Raises
+        ------
+        UserError
+            The rule cannot.
+        """
+        able = "surrogate"
+        raise UserError(f"--start: rule {self.name!r} starts anew only; take --rule {able}")
+
     @abstractmethod
     def backward(self, inputs: Tensor, labels: Tensor) -> None:
         """Sets ``grad`` of every parameter for one batch. Draws its random numbers from the default

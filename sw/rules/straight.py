@@ -151,7 +151,10 @@ def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
     if maps.is_cuda:
         mean, inverse = torch.batch_norm_stats(maps, _LEAST)
         return mean, 1 / inverse
-    variance, mean = torch.var_mean(maps.float(), _PLACES, correction=0)
+    # Potentials are small integers: no need of a second pass, as var_mean has it.
+    maps, count = maps.float(), maps.numel() // maps.shape[1]
+    mean = maps.sum(_PLACES) / count
+    variance = (maps.square().sum(_PLACES) / count - mean.square()).clamp_(min=0)
     return mean, (variance + _LEAST).sqrt()
 
 

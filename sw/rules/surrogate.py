@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from sw.fold import fold
+from sw.network import Layer
 from sw.rules.maps.block import HALF, blocks
 from sw.rules.neuron import convolved, sign, spiked
 from sw.rules.rule import Group, Rule
@@ -136,6 +137,7 @@ class Surrogate(Rule):
         self.margin_gain, self.later_gain, self.end_gain = margin_gain, later_gain, end_gain
         self.noise, self.gap, self.momentum = noise, gap, momentum
         self.calibration, self.bias_factor = calibration, bias_factor
+        self.start_weight = start_weight
         self.integer, self.positive, self.shared_deviation = integer, positive, shared_deviation
         self.anneal_share, self.anneal_from, self.anneal_to = anneal_share, anneal_from, anneal_to
         self._before, self._blocks = blocks(self.structure)
@@ -181,6 +183,18 @@ class Surrogate(Rule):
         self.sharpness.zero_()
         self._forward(inputs, 1.0)
         self.sharpness.copy_(sharpness)
+
+    @torch.no_grad()
+    def begin(self, layers: Sequence[Layer], inputs: Tensor) -> None:
+        for latent, layer in zip(self.weights, layers, strict=True):
+            latent.copy_(self.start_weight * (2.0 * torch.from_numpy(layer.weight).to(latent) - 1))
+        # The averages of a layer are known when those before it fire as they should.
+        for index, layer in enumerate(layers):
+            self._forward(inputs, 1.0)
+            mean, deviation = self._averages(index)
+            bound = torch.from_numpy(layer.threshold).to(mean) - 0.5  # as good for integers
+            self.biases[index].copy_((mean - bound) / deviation)
+        self._forward(inputs, 1.0)
 
     @torch.no_grad()
     def progress(self, share: float) -> None:

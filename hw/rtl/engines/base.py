@@ -201,8 +201,8 @@ class NetworkEngine(ABC):
     - ``load``, in, where :attr:`loaded`: words of weights, in a stream that is always ready;
     - ``fault``, out, where :meth:`can_fault`: the inference has more spikes than it can hold.
 
-    An engine of networks of another :attr:`coding` brings its own :meth:`decision`, and
-    :meth:`join` connects it.
+    An engine of networks of another :attr:`coding`, or one that gives margins in another way,
+    brings its own :meth:`decision`, and :meth:`join` connects it.
     """
 
     coding: ClassVar[Coding] = "first-spike"

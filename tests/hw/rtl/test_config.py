@@ -19,6 +19,7 @@ from hw.rtl.config import (
 from hw.rtl.engines.bistable import Bistable
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
+from hw.rtl.engines.lines import Lines
 from hw.rtl.engines.popcount import Popcount
 from hw.rtl.engines.registry import NETWORK_PRESETS, PRESETS
 from hw.rtl.engines.tiles import Tiles
@@ -55,6 +56,8 @@ def test_presets():
             f"bistable-{p}x{e}-spram": Bistable(lanes=p, listens=e, loaded=True)
             for p, e in BISTABLE
         },
+        "lines": Lines(),
+        "lines-loaded": Lines(loaded=True),
     } == NETWORK_PRESETS
     assert find_config("event") == DEFAULT == Config() == Config(engines=(EventDriven(banks=1),))
     assert all(name in engine_names() for name in (*PRESETS, *NETWORK_PRESETS))
@@ -101,7 +104,7 @@ REFUSED = {
     "bistable-128x16, bistable-8x1-spram, bistable-16x1-spram, bistable-32x1-spram, "
     "bistable-64x1-spram, bistable-8x4-spram, bistable-16x4-spram, bistable-32x4-spram, "
     "bistable-16x8-spram, bistable-32x8-spram, bistable-64x8-spram, bistable-64x16-spram, "
-    "bistable-128x16-spram": (lambda: find_config("event,vent")),
+    "bistable-128x16-spram, lines, lines-loaded": (lambda: find_config("event,vent")),
     "Channel lanes must be a power of two in 4 … 256, not 3": lambda: Bistable(lanes=3),
     "Values listened to must be a power of two in 1 … 8, not 16": lambda: Bistable(
         lanes=8, listens=16
@@ -183,6 +186,17 @@ MAPS = {
     ),
     "tiles takes at most 16 steps, not 32": ("4c3,10", 32, None),
     "tiles pools behind a convolution only, layer 0 is f2": ("f2,10", 4, "tiles-2"),
+    "lines pools behind a convolution only, layer 2 is f2; take tiles-4": (
+        "4c3,f2,f2,10",
+        1,
+        "lines",
+    ),
+    "lines takes one step, not 4; train with --steps 1, or take tiles-4": ("4c3,10", 4, "lines"),
+    "lines takes a padding smaller than the kernel, layer 0 is 4c2p2; take tiles-4": (
+        "4c2p2,10",
+        1,
+        "lines-loaded",
+    ),
 }
 
 

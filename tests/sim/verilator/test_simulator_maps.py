@@ -37,8 +37,13 @@ PIXELS = {
     "loaded": ((8, 8), {"pool": 2}, "9c3p1,f2,11,5", 8, 0, 3, "tiles-8-spram"),
     "dense layers only": ((5, 6), {}, "12,7,6", 8, 0, 3, "tiles-4"),
     "more classes than a place has lanes": ((4, 4), {}, "3c2,26", 2, -1, 3, "tiles-1"),
+    "lines": ((1, 9, 10), {"silent_below": 99}, "8c3p1,f2,6c3p1,f2,9,7", 1, -1, 3, "lines"),
+    "lines, pooled colours": ((3, 8, 12), {"pool": 2}, "6c3p1,f2x3,5", 1, 0, 4, "lines"),
+    "lines, strides": ((11, 9), {"silent_below": 128}, "4c5s2p2,6c3s2p1,4", 1, -1, 2, "lines"),
+    "lines, dense only": ((5, 6), {"silent_below": 128}, "12,7,6", 1, -3, 3, "lines"),
+    "lines, loaded": ((8, 8), {"silent_below": 9}, "5c3p1,f2,6c3,9,5", 1, 0, 3, "lines-loaded"),
 }
-OFTEN = ("pooled, padded, colours", "strides", "a series", "loaded")
+OFTEN = ("pooled, padded, colours", "strides", "a series", "loaded", "lines")
 
 
 @pytest.mark.parametrize(

@@ -403,3 +403,34 @@ def test_rate_falls_to_nothing(digits):
     trainer.fit()
     rates = [entry.rate for entry in trainer.history]
     np.testing.assert_allclose(rates, [0.01, 0.00853553, 0.005, 0.00146447], rtol=1e-5)
+
+
+def on_maps(**changes):
+    return small(**{"hidden": hidden_layers("3c3,f2"), "steps": 4, "epochs": 1} | changes)
+
+
+def test_starts_from_a_network(digits):
+    """Signs and thresholds are those of the network, in another window; then it learns on."""
+    first = Trainer(on_maps(), digits)
+    first.fit()
+    start = first.network("first", PROVENANCE)
+    recipe = on_maps(steps=1, seed=5, rate=1e-4, settings={"integer": True, "gap": 0.0})
+    trainer = Trainer(recipe, digits, start=start)
+    begun = trainer.network("begun", PROVENANCE)
+    for before, after in zip(start.layers, begun.layers, strict=True):
+        np.testing.assert_array_equal(before.weight, after.weight)
+        np.testing.assert_array_equal(before.threshold, after.threshold)
+    assert (start.steps, begun.steps) == (4, 1)
+    trainer.fit()
+    assert len(trainer.history) == 1
+
+
+def test_refuses_to_start_from_another_network(digits):
+    start = Trainer(on_maps(), digits).network("one", PROVENANCE)
+    other = on_maps(hidden=hidden_layers("4c3,f2"))
+    message = r"^--start: network 'one' is 1x8x8-3c3-f2-10, and 1x8x8-4c3-f2-10 is to be trained; "
+    with pytest.raises(UserError, match=message):
+        Trainer(other, digits, start=start)
+    anew = r"^--start: rule 'bstdg' starts anew only; take --rule surrogate$"
+    with pytest.raises(UserError, match=anew):
+        Trainer(preset(on_maps(), rule="bstdg"), digits, start=start)

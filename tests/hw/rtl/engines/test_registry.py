@@ -12,6 +12,7 @@ from hw.rtl.engines.base import LayerSize
 from hw.rtl.engines.registry import ENGINES, NETWORK_ENGINES, NETWORK_PRESETS, PRESETS
 from hw.rtl.inputs.registry import INPUTS, find_input
 from hw.rtl.spram import spram_blocks
+from sw.cli import UserError
 from sw.encoder import EventsEncoder, LatencyEncoder
 from sw.network import Layer
 
@@ -53,9 +54,13 @@ ENCODERS = {"pixels": LatencyEncoder(shape=(2, 5, 4)), "events": EventsEncoder(s
 @pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
 @pytest.mark.parametrize("engine", FIRST_SPIKE.values(), ids=FIRST_SPIKE)
 def test_a_component_of_a_whole_network_has_the_members_that_its_engine_says(rng, engine, encoder):
-    network = map_network(rng, "5c3p1,f2,10", 8, encoder)
+    network = map_network(rng, "5c3p1,f2,10", 1, encoder)
     source = find_input(encoder)
-    engine.check(network, source.most_spikes)
+    try:
+        engine.check(network, source.most_spikes)
+    except UserError:
+        assert encoder is ENCODERS["events"]  # each takes pixels
+        return
     members = set(engine.component(network, source.most_spikes).signature.members)
     assert {source.brings, "restart", "potentials"} <= members
     assert ("load" in members) == engine.loaded

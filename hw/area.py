@@ -1,0 +1,204 @@
+"""``python -m hw.area [NETWORK[:ENGINE] …]``: accuracy against area in silicon, as a table, as JSON
+and as a picture; of the networks that ship for Tiny Tapeout if none is named.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw.explore.measure import Observation
+from hw.flow.asic.flow import run_flow
+from hw.flow.asic.pdk import find_pdk, pdk_names
+from hw.flow.asic.tiles import TILES, cells_of, fitting
+from hw.rtl.config import config_for, engine_names
+from sw.cli import run, save_picture, write_json
+from sw.flags import parser, picture_file
+from sw.network import find
+from sw.record import Record
+from sw.selection import TRAINED_ON
+
+__all__ = ["SHIPPED", "Point", "picture", "point"]
+
+SHIPPED: Sequence[str] = ()
+_IMAGES = 20  # for cycles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point(Record):
+    """A network made by an engine, in cells of a library.
+
+    Parameters
+    ----------
+    network, layers, dataset, engine, pdk : str
+    steps, weight_bits : int
+    stored : bool
+        Weights are loaded into flip-flops or memories; else they are logic.
+    accuracy : float, or None
+        Strict, on all test images: what the network's file says.
+    cells, flip_flops : int
+    gates : float
+        Area in areas of a NAND of two inputs.
+    tiles : str, or None
+        The smallest of Tiny Tapeout's sizes that is taken to hold so many cells.
+    cycles : int
+        From the last pixel to the result, of the first 20 test images the most.
+    image_cycles : int, or None
+        From the first pixel, if pixels come without a pause.
+    """
+
+    network: str
+    layers: str
+    dataset: str
+    steps: int
+    weight_bits: int
+    engine: str
+    stored: bool
+    pdk: str
+    accuracy: float | None
+    cells: int
+    flip_flops: int
+    gates: float
+    tiles: str | None
+    cycles: int
+    image_cycles: int | None
+
+
+def point(text: str, pdk: str, build_dir: Path) -> Point:
+    """The point of ``NETWORK`` or ``NETWORK:ENGINE``.
+
+    Raises
+    ------
+    UserError
+        There is no such network, engine or library, a tool is missing, or the data are.
+    """
+    name, _, engine = text.partition(":")
+    network = find(name)
+    observation = Observation(
+        network, TRAINED_ON, config_for(network, engine or None), count=_IMAGES
+    )
+    library = find_pdk(pdk)
+    report = run_flow(
+        observation,
+        library,
+        clock=library.clock,
+        until="synthesis",
+        images=_IMAGES,
+        active=0,
+        build_dir=build_dir,
+    )
+    total = report.synthesis.total
+    accuracy = network.provenance["test_accuracy"]
+    return Point(
+        network=network.name,
+        layers=network.structure,
+        dataset=str(network.provenance["dataset"]),
+        steps=network.steps,
+        weight_bits=network.weight_bits,
+        engine=observation.config.name,
+        stored=observation.config.loads(network),
+        pdk=pdk,
+        accuracy=accuracy if isinstance(accuracy, float) else None,
+        cells=total.cells,
+        flip_flops=total.flip_flops,
+        gates=total.gates,
+        tiles=fitting(total.cells),
+        cycles=int(observation.cycles.max()),
+        image_cycles=observation.cycles_from_first_pixel,
+    )
+
+
+def picture(path: Path, points: Sequence[Point]) -> None:
+    """The points by cells and accuracy, a colour for each data set; what each of Tiny Tapeout's
+    sizes is taken to hold is shown below them.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    datasets = sorted({each.dataset for each in points})
+    for number, dataset in enumerate(datasets):
+        for stored, marker in ((False, "o"), (True, "s")):
+            part = [
+                each
+                for each in points
+                if (each.dataset, each.stored) == (dataset, stored) and each.accuracy is not None
+            ]
+            if part:
+                axes.scatter(
+                    [each.cells for each in part],
+                    [100 * (each.accuracy or 0) for each in part],
+                    marker=marker,
+                    color=f"C{number}",
+                    edgecolors="black",
+                    label=f"{dataset}, weights {'stored' if stored else 'as logic'}",
+                    zorder=3,
+                )
+    for each in points:
+        if each.accuracy is not None:
+            axes.annotate(
+                f"{each.layers}, {each.engine}",
+                (each.cells, 100 * each.accuracy),
+                xytext=(0, 7),
+                textcoords="offset points",
+                ha="center",
+                size=6,
+            )
+    axes.set(xscale="log", xlabel="standard cells", ylabel="accuracy, strict [%]")
+    for name in ("1x1", "1x2", "2x2", "4x4"):
+        axes.axvline(cells_of(name), color="grey", linestyle=":", linewidth=1)
+        axes.annotate(
+            name,
+            (cells_of(name), 0.01),
+            xycoords=("data", "axes fraction"),
+            xytext=(-3, 0),
+            textcoords="offset points",
+            ha="right",
+            size=8,
+            color="grey",
+        )
+    axes.margins(x=0.12, y=0.12)
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend(loc="lower right", fontsize=8)
+    save_picture(path, figure, dpi=120)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser("Accuracy against area in silicon, of networks and engines.", build=True)
+    options.add_argument(
+        "points",
+        nargs="*",
+        metavar="NETWORK[:ENGINE]",
+        help=f"path of a network file or a name in the zoo, and how it is made ({engine_names()}); "
+        "without any, the networks that ship for Tiny Tapeout",
+    )
+    options.add_argument(
+        "--pdk", default="osu018", help=f"cell library: {pdk_names()} (default: %(default)s)"
+    )
+    options.add_argument("--picture", metavar="FILE", type=picture_file, help="also draw them")
+    args = options.parse_args(arguments)
+    points = []
+    for text in args.points or SHIPPED:
+        points.append(point(text, args.pdk, args.build_dir))
+        if not args.quiet:
+            print(_line(points[-1]), flush=True)
+    points.sort(key=lambda each: each.cells)
+    if args.json:
+        write_json(args.json, {"points": [each.to_dict() for each in points]})
+    if args.picture:
+        picture(args.picture, points)
+
+
+def _line(each: Point) -> str:
+    accuracy = "unknown" if each.accuracy is None else f"{each.accuracy:.2%}"
+    return (
+        f"{each.network} {each.engine}: {accuracy}, {each.cells:,} cells ({each.gates:,.0f} gates, "
+        f"{each.flip_flops} flip-flops), {each.tiles or f'more than {list(TILES)[-1]}'} tiles, "
+        f"{each.cycles} cycles from the last pixel"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""What the lines engine is made of."""
