@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 from exchange import PACES, exchange
+from networks import bistable_network
 from samples import events_network, image_network
 
 from hw.rtl.config import Config, default_config
@@ -76,9 +77,11 @@ def test_what_is_refused(rng):
     grey = image_network(rng, shape=(4, 4), steps=8)
     pooled = image_network(rng, shape=(4, 4), pool=2, steps=1)
     events = events_network(rng)
+    values = bistable_network(rng, "4c3p1-4", 3, (1, 4, 4))
     for name, network, config, message in (
         ("binary", grey, None, "tells 8 levels of a pixel apart"),
         ("binary", pooled, None, "averages 2 × 2 pixels"),
+        ("binary", values, None, "takes values of pixels, and --port binary brings the steps"),
         ("bit", events, None, "takes events, for which there is no --port bit"),
         ("nibble", grey, four, "takes several pixels per beat"),
     ):
