@@ -70,7 +70,8 @@ class FlatCore(wiring.Component):
     load_begin, load_data, load_valid, load_status
         In place of these with ``loader``: a weight image, byte by byte (hw/link/loader.py).
     result_label, result_step, result_margin
-        Index of the class, decision step, and ``V − θ`` of the winner (signed).
+        Index of the class, decision step, and ``V − θ`` of the winner (signed); of a bistable
+        network how far its potential is above the next largest.
     result_valid, result_ready : 1
         Valid/ready stream of results.
     result_fault : 1

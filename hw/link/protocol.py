@@ -125,7 +125,8 @@ class Reply(NamedTuple):
         Clock cycles from the end of the input to the result, inside the accelerator: from the cycle
         that takes the last pixel or the end mark. 1 if the result was there by then.
     margin : int
-        ``V − θ`` of the winning unit, 32 bits.
+        ``V − θ`` of the winning unit, 32 bits; of a bistable network how far its potential is above
+        the next largest.
     """
 
     label: int
