@@ -93,16 +93,21 @@ class LinesEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         blocks = []
-        closed = Signal()
+        # The windows of an image may be complete, and its result taken, before its last place comes:
+        # then it is not closed with that.
+        closed, begun, early = Signal(), Signal(), Signal()
         flag, valid, ready = self.arrivals.payload.spike, Signal(), Signal()
         m.d.comb += [
             valid.eq(self.arrivals.valid & ~closed),
             self.arrivals.ready.eq(ready & ~closed),
         ]
-        with m.If(self.restart):
-            m.d.sync += closed.eq(0)
-        with m.Elif(valid & ready & self.arrivals.payload.last):
-            m.d.sync += closed.eq(1)
+        last = self.arrivals.payload.last
+        with m.If(valid & ready):
+            m.d.sync += begun.eq(~last)
+        with m.If(valid & ready & last):
+            m.d.sync += [closed.eq(~early & ~self.restart), early.eq(0)]
+        with m.Elif(self.restart):
+            m.d.sync += [closed.eq(0), early.eq(begun)]
         for number, stage in enumerate(self.stages):
             block = self._block(stage)
             m.submodules[f"stage_{number}"] = block

@@ -26,6 +26,11 @@ CASES = {
         ["--port", "binary", "--engine", "popcount"],
     ),
     "events": (lambda rng: events_network(rng, channels=12, hidden=(6,)), []),
+    # Its windows leave the last row and column: a result may be taken before the last pixel comes.
+    "lines, loaded": (
+        lambda rng: map_network(rng, "4c3s2-10", 1, LatencyEncoder(shape=(8, 8), silent_below=99)),
+        ["--port", "binary", "--engine", "lines-loaded"],
+    ),
     "nibbles": (
         lambda rng: image_network(rng, shape=(4, 6), hidden=(9,), classes=4, steps=16),
         ["--port", "nibble", "--engine", "event-2"],
@@ -65,7 +70,7 @@ CASES = {
         ["--engine", "tiles-2"],
     ),
 }
-FEW = list(CASES)[:3]
+FEW = list(CASES)[:4]
 
 
 @needs("make", "iverilog")

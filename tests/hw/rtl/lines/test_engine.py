@@ -71,6 +71,54 @@ def test_a_reset_at_any_time_leaves_nothing(rng):
             np.testing.assert_array_equal(seen.margins, expected[:2])
 
 
+@pytest.mark.parametrize("gap", [0, 3, 9])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_result_that_is_taken_before_the_last_pixel(rng, loaded, gap):
+    """Of 4 × 4 places a window of 3 × 3 leaves the last ones: they are taken all the same, and so
+    is the next image.
+    """
+    encoder = LatencyEncoder(shape=(4, 4), silent_below=128)
+    network = map_network(rng, "4c3s2-3", 1, encoder, 0, 3)
+    images = rng.integers(0, 256, (3, 4, 4), np.uint8)
+    expected, _ = margins_of(network, images)
+    engine = Lines(loaded=loaded)
+    dut = engine.component(network, None)
+    flags = (network.encoder.times(images, 1) == 0).reshape(3, 16)
+    items = [
+        {"unit": [0], "step": [0], "spike": bool(bit), "last": k == 15}
+        for bits in flags
+        for k, bit in enumerate(bits)
+    ]
+    margins = []
+
+    async def process(ctx):
+        if loaded:
+            for address, word in enumerate(engine.load_words(network).tolist()):
+                ctx.set(dut.load.valid, 1)
+                ctx.set(dut.load.payload, {"address": address, "data": word})
+                await ctx.tick()
+            ctx.set(dut.load.valid, 0)
+        sent, wait, ended = 0, 0, False
+        ctx.set(dut.potentials.ready, 1)
+        for _ in range(2000):
+            offers = sent < len(items) and not wait
+            ctx.set(dut.arrivals.valid, offers)
+            if offers:
+                ctx.set(dut.arrivals.payload, items[sent])
+            ctx.set(dut.restart, ended)
+            ended = False
+            if ctx.get(dut.potentials.valid):
+                margins.append(ctx.get(dut.potentials.payload.margin))
+                ended = bool(ctx.get(dut.potentials.payload.last))
+            accepted = offers and ctx.get(dut.arrivals.ready)
+            sent, wait = sent + accepted, gap if accepted else max(0, wait - 1)
+            await ctx.tick()
+        assert sent == len(items)
+
+    cycle_by_cycle(dut, process)
+    assert margins == expected.reshape(-1).tolist()
+
+
 def test_every_image_takes_as_long(rng):
     network, images = make(rng, "6c3-f2-10")
     cycles = {run(network, images[k : k + 1], loaded=False).cycles for k in range(IMAGES)}
