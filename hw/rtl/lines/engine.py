@@ -93,7 +93,7 @@ class LinesEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         blocks = []
-        # The windows of an image may be complete, and its result taken, before its last place comes:
+        # Windows may be complete, and the result taken, before the last place of an image comes:
         # then it is not closed with that.
         closed, begun, early = Signal(), Signal(), Signal()
         flag, valid, ready = self.arrivals.payload.spike, Signal(), Signal()
