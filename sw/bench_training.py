@@ -42,7 +42,7 @@ from sw.data.registry import EVENT_DATASETS, load_selected
 from sw.encoder import LatencyEncoder
 from sw.flags import parser, positive_int
 from sw.learn import distributed, peers
-from sw.learn.recipes import MAPS
+from sw.learn.presets import MAPS
 from sw.learn.step import captured, learn
 from sw.limits import steps_fault
 from sw.rules import RULES

@@ -28,7 +28,7 @@ from sw.learn import devices, distributed
 from sw.learn.answers import run_inputs
 from sw.learn.flags import arguments, prepared
 from sw.learn.history import Epoch, Log, RunFigures
-from sw.learn.recipes import PRESETS
+from sw.learn.presets import PRESETS
 from sw.learn.trainer import Trainer
 from sw.network import Network, file_name, find
 from sw.reports import pictures

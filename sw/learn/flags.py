@@ -10,7 +10,8 @@ from sw.data.registry import DATASETS, load_selected
 from sw.flags import natural, output_file, parser, positive_float, positive_int, share
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.own_recipes import recipe_for
-from sw.learn.recipes import Recipe, hidden_layers, preset
+from sw.learn.presets import preset
+from sw.learn.recipes import Recipe, hidden_layers
 from sw.learn.teacher import Distillation
 from sw.network import file_name, find
 from sw.rules import RULES

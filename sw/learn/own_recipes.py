@@ -6,7 +6,8 @@ from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.partition import hold_out
 from sw.data.raw import Kind
-from sw.learn.recipes import PRESETS, Recipe
+from sw.learn.presets import PRESETS
+from sw.learn.recipes import Recipe
 
 __all__ = ["recipe_for"]
 

@@ -10,7 +10,7 @@ from networks import image_network, random_network
 from hw.link import protocol
 from sw import limits
 from sw.cli import UserError
-from sw.learn.recipes import PRESETS
+from sw.learn.presets import PRESETS
 from sw.network import Network
 
 STEPS = {

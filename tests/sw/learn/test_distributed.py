@@ -13,7 +13,7 @@ from networks import PROVENANCE
 from sw import train
 from sw.cli import UserError
 from sw.learn import distributed
-from sw.learn.recipes import preset
+from sw.learn.presets import preset
 from sw.learn.trainer import Trainer
 from sw.network import Network
 from sw.rules import draws
@@ -82,7 +82,7 @@ import sys, torch
 from networks import PROVENANCE
 from sw.data.registry import load
 from sw.learn import distributed
-from sw.learn.recipes import preset
+from sw.learn.presets import preset
 from sw.learn.trainer import Trainer
 from sw.rules.draws import draw
 

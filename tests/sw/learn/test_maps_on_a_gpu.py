@@ -8,7 +8,8 @@ import torch
 from networks import PROVENANCE
 
 from sim import golden
-from sw.learn.recipes import hidden_layers, preset
+from sw.learn.presets import preset
+from sw.learn.recipes import hidden_layers
 from sw.learn.teacher import Distillation
 from sw.learn.trainer import Trainer
 from sw.rules.surrogate import Surrogate

@@ -11,7 +11,7 @@ from sw.data.partition import hold_out
 from sw.data.raw import Kind
 from sw.learn import own_recipes
 from sw.learn.own_recipes import recipe_for
-from sw.learn.recipes import PRESETS, preset
+from sw.learn.presets import PRESETS, preset
 from sw.learn.trainer import Trainer
 
 

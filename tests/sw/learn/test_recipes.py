@@ -8,7 +8,8 @@ import pytest
 from sw.cli import UserError
 from sw.data.registry import DATASETS, EVENT_DATASETS
 from sw.learn.batches import Augmentation, EventAugmentation
-from sw.learn.recipes import PRESETS, hidden_layers, preset
+from sw.learn.presets import PRESETS, preset
+from sw.learn.recipes import hidden_layers
 from sw.rules import RULES
 from sw.structure import Conv, Dense, First, Max, Shortcut
 

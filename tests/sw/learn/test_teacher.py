@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from sw.cli import UserError
-from sw.learn.recipes import preset
+from sw.learn.presets import preset
 from sw.learn.teacher import Distillation, Teacher, targets
 from sw.learn.trainer import Trainer
 

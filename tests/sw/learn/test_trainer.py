@@ -15,7 +15,8 @@ from sw.encoder import EventsEncoder
 from sw.learn import answers
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.inference import run, run_images, run_inputs
-from sw.learn.recipes import hidden_layers, preset
+from sw.learn.presets import preset
+from sw.learn.recipes import hidden_layers
 from sw.learn.trainer import Trainer
 from sw.rules import RULES
 

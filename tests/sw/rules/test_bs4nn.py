@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sw.learn.inference import answer
-from sw.learn.recipes import preset
+from sw.learn.presets import preset
 from sw.learn.trainer import Trainer
 from sw.rules import RULES
 from sw.rules.bs4nn import Bs4nn

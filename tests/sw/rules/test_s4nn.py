@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sw.cli import UserError
-from sw.learn.recipes import preset
+from sw.learn.presets import preset
 from sw.learn.trainer import Trainer
 from sw.rules import RULES
 from sw.rules.s4nn import S4nn
