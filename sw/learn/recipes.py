@@ -99,8 +99,6 @@ class Recipe:
             )
         if maps and self.inputs is not None:
             raise UserError(f"--inputs: layers on maps, such as {maps[0]}, take the whole image")
-        if fault := coding_fault(self.coding, self.kinds):
-            raise UserError(fault)
         if self.coding == "bistable":
             if self.events:
                 raise UserError(
@@ -116,6 +114,12 @@ class Recipe:
         elif fault := limits.steps_fault(self.steps, pixels=not self.events):
             raise UserError(fault)
         if not maps and (fault := limits.sizes_fault((1, *dense, 1))):
+            raise UserError(fault)
+        try:
+            kinds = self.kinds
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        if fault := coding_fault(self.coding, kinds):
             raise UserError(fault)
         if self.distillation and not RULES[self.rule].shares:
             raise UserError(

@@ -12,6 +12,7 @@ from sw import limits
 from sw.cli import UserError
 from sw.learn.presets import PRESETS
 from sw.network import Network
+from sw.structure import First
 
 STEPS = {
     # T: whether events take it, whether pixels do
@@ -93,6 +94,7 @@ def test_sizes(sizes, fault):
         ((2**20 + 1,), "Units of a layer must be at most"),
         ((2**13, 2**13), "Weights must be at most"),
         ((1,) * 64, "Layers must be at most 64"),
+        ((First(kernel=(2, 2)), 2**20 + 1), "Units must be an integer in 1 … 1,048,576"),
     ],
 )
 def test_recipe_of_too_large_a_network(hidden, message):
