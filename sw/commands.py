@@ -25,12 +25,15 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("sw.train", "Train a single-spike 1-bit network.", ("learn",)),
+    "train-ann": Command(
+        "sw.train_ann", "Train an ANN of full precision, to convert it to spikes.", ("learn",)
+    ),
     "evaluate": Command(
         "sw.evaluate", "Measure a network on a data set's test images or recordings."
     ),
     "convert": Command(
         "sw.convert",
-        "Convert a network from PyTorch, QONNX or NIR, or to NIR, and compare the two.",
+        "Convert a network from PyTorch, QONNX or NIR, or to NIR; or an ANN to spikes.",
         ("convert",),
     ),
     "sweep": Command("sw.sweep", "Train for each value of a flag and each seed.", ("learn",)),
@@ -87,6 +90,9 @@ COMMANDS = {
     "catalogue": Command("sw.catalogue", "Write the zoo's page, sw/zoo/README.md.", ("learn",)),
     "bench-training": Command(
         "sw.bench_training", "Benchmark training against other libraries.", ("learn",)
+    ),
+    "bench-conversion": Command(
+        "sw.bench_conversion", "Compare the methods that convert an ANN to spikes.", ("learn",)
     ),
     "bench-golden": Command("sim.bench_golden", "Measure the golden model's speed."),
 }

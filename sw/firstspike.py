@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int | None:
     """
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help", "help"):
-        print(_HEAD + "\n".join(f"  {name:16}{c.description}" for name, c in COMMANDS.items()))
+        print(_HEAD + "\n".join(f"  {name:18}{c.description}" for name, c in COMMANDS.items()))
         return None
     if name in ("-V", "--version"):
         print(f"firstspike {__version__}")

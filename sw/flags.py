@@ -9,9 +9,9 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sw.cli import PICTURES, UserError, check_output
+from sw.cli import PICTURES, UserError, check_output, from_json
 from sw.selection import TEST_FRACTION
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "positive_fraction",
     "positive_int",
     "seconds",
+    "setting",
     "share",
     "tcp_port",
 ]
@@ -279,6 +280,15 @@ def picture_file(text: str) -> Path:
         kinds = ", ".join(PICTURES)
         raise argparse.ArgumentTypeError(f"must end in one of {kinds}, not {text!r}")
     return output_file(text)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """A name, and a value as JSON has it; what it is a setting of checks both."""
+    name, _, value = text.partition("=")
+    try:
+        return name, from_json(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {text!r}") from None
 
 
 def _whole(text: str, least: int, most: int = _LARGEST) -> int:

@@ -36,6 +36,7 @@ REQUIRED = {
     "sweep": ["--vary", "hidden=8"],
     "verify": [DIGITS],
     "board": [DIGITS],
+    "bench-conversion": ["ann.safetensors"],
 }
 NUMBERS = {
     flags.positive_int: ("0", "-1", "1.5", "nan", "x", "", "1e3", "99999999999", "9" * 5000),
@@ -72,7 +73,7 @@ OTHER_TYPES = {
     None: "text",
     "_layers": "",
     "_windows": "",
-    "_setting": "",
+    "setting": "",
     "_name": "",
     "_extra": "",
 }
@@ -207,6 +208,8 @@ def test_flags_that_cannot_be_or_would_do_nothing(name, arguments, line, places)
     [
         ("train", "train"),
         ("train", "report"),
+        ("train-ann", "train_ann"),
+        ("bench-conversion", "bench_conversion"),
         ("sweep", "sweep"),
         ("report", "report"),
         ("build", "icebreaker"),

@@ -1,4 +1,6 @@
 """``python -m sw.convert SOURCE --out FILE``: from PyTorch, QONNX or NIR to a network, and to NIR.
+With ``--method`` an ANN becomes a spiking network with real weights, which is simulated
+(:mod:`sw.convert.ann`).
 
 The kind of source and result is known by its name: ``*.nir`` is NIR, ``*.onnx`` QONNX,
 ``*.py:NAME`` a module of PyTorch that the Python file makes, anything else a network.
@@ -9,11 +11,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sw import cli
-from sw.convert import nir_export
+from sw.ann.names import METHOD_NAMES
+from sw.convert import ann, nir_export
 from sw.convert.comparison import Comparison, compare
-from sw.convert.sources import convert
+from sw.convert.sources import convert, refuse
 from sw.data import registry
-from sw.flags import finite, input_file, natural, output_file, parser, positive_int
+from sw.flags import (
+    finite,
+    input_file,
+    natural,
+    output_file,
+    parser,
+    picture_file,
+    positive_float,
+    positive_int,
+    setting,
+)
 from sw.selection import Selection
 
 __all__ = ["main"]
@@ -21,21 +34,21 @@ __all__ = ["main"]
 
 def arguments() -> argparse.ArgumentParser:
     flags = parser(
-        "Convert a network from PyTorch, QONNX or NIR, or to NIR, and compare the two.",
+        "Convert a network from PyTorch, QONNX or NIR, or to NIR; or an ANN to spikes.",
         dataset="as the source says, or --check",
     )
     flags.add_argument(
         "source",
         metavar="SOURCE",
         help="FILE.nir; FILE.onnx; FILE.py:NAME, a module of PyTorch or a function that gives one, "
-        "in a Python file that is run; or a network to export, by its file or its name in the zoo",
+        "in a Python file that is run; or a network to export, by its file or its name in the zoo; "
+        "with --method FILE.py:NAME or an ANN of sw.train_ann",
     )
     flags.add_argument(
         "--out",
         metavar="FILE",
         type=output_file,
-        required=True,
-        help="FILE.safetensors, a network, or FILE.nir",
+        help="FILE.safetensors, a network, or FILE.nir; is needed, but for --method",
     )
     flags.add_argument(
         "--weights",
@@ -84,12 +97,51 @@ def arguments() -> argparse.ArgumentParser:
         help="compare source and result on each example of the test part of these data, named as "
         "for --dataset",
     )
+    _add_ann(flags)
     return flags
+
+
+def _add_ann(flags: argparse.ArgumentParser) -> None:
+    """The flags of conversions to spikes."""
+    add = flags.add_argument_group(
+        "an ANN to spikes",
+        "real weights, simulated: accuracy at each step, spikes (docs/bistable.md)",
+    ).add_argument
+    add("--method", choices=METHOD_NAMES, help="how values become spikes; --steps is 64 without it")
+    add(
+        "--set",
+        metavar="NAME=VALUE",
+        type=setting,
+        action="append",
+        help="a setting of the method, such as phases=3 (sw.bench_conversion --help lists them)",
+    )
+    add(
+        "--mean",
+        metavar="M",
+        nargs="+",
+        type=finite,
+        help="a module of PyTorch takes pixels in 0 … 1 less this, of each channel (default 0)",
+    )
+    add("--std", metavar="D", nargs="+", type=positive_float, help="and over this (default 1)")
+    add("--images", metavar="N", type=positive_int, help="only the first N (default: all)")
+    add(
+        "--held-out",
+        action="store_true",
+        help="images that training held out, to choose settings by, instead of test images",
+    )
+    add("--device", metavar="D", help="cpu, cuda or auto (default: auto)")
+    add("--picture", metavar="FILE", type=picture_file, help="plot accuracy by step")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
     args = arguments().parse_args(argv)
+    if args.method:
+        ann.convert_ann(args)
+        return
+    refuse(args, "is for an ANN that becomes spikes (--method)", *ann.FLAGS)
+    if args.out is None:
+        raise cli.UserError("--out: name the file to write, or give --method")
     if args.json and not args.check:
         raise cli.UserError("--json: there are figures with --check only; add it or leave out")
     if args.out.suffix not in (".nir", ".safetensors"):

@@ -24,7 +24,7 @@ from sw.selection import Selection
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["convert"]
+__all__ = ["convert", "load_module", "load_weights", "refuse"]
 
 
 Data = Dataset | EventDataset | None
@@ -46,16 +46,16 @@ def convert(args: argparse.Namespace) -> tuple[Converted, Data]:
         return _from_torch(args, Path(path), attribute)
     if args.source.endswith(".py"):
         raise cli.UserError(f"{args.source}: name what in it is the module: {args.source}:NAME")
-    _refuse(args, "is for a module of PyTorch (FILE.py:NAME)", "weights")
+    refuse(args, "is for a module of PyTorch (FILE.py:NAME)", "weights")
     if args.source.endswith(".onnx"):
         return _from_qonnx(args)
-    _refuse(args, "is for PyTorch or QONNX", "bipolar", "input_range", "equal_scales")
+    refuse(args, "is for PyTorch or QONNX", "bipolar", "input_range", "equal_scales")
     if args.source.endswith(".nir"):
         return _from_nir(args)
     return _from_network(args), None
 
 
-def _refuse(args: argparse.Namespace, reason: str, *names: str) -> None:
+def refuse(args: argparse.Namespace, reason: str, *names: str) -> None:
     """Refuses flags that would do nothing."""
     for name in names:
         if getattr(args, name) not in (None, False):
@@ -64,15 +64,15 @@ def _refuse(args: argparse.Namespace, reason: str, *names: str) -> None:
 
 def _from_torch(args: argparse.Namespace, path: Path, attribute: str) -> tuple[Converted, Data]:
     target, data = _target(args)
-    module = _module(path, attribute)
+    module = load_module(path, attribute)
     if args.weights:
-        _load(module, args.weights)
+        load_weights(module, args.weights)
     converted = pytorch.convert_torch(module, target, _reading(args), latched=args.latched)
     return _checked(converted), data
 
 
 def _from_qonnx(args: argparse.Namespace) -> tuple[Converted, Data]:
-    _refuse(args, "is for spiking neurons", "latched")
+    refuse(args, "is for spiking neurons", "latched")
     model = onnx_graph.read(Path(args.source))
     target, data = _target(args)
     return _checked(qonnx.convert_qonnx(model, target, _reading(args))), data
@@ -82,7 +82,7 @@ def _from_nir(args: argparse.Namespace) -> tuple[Converted, Data]:
     graph = nir_import.read(Path(args.source))
     ours = nir_import.is_ours(graph)
     if ours and not args.dataset:
-        _refuse(args, "the graph says so itself without --dataset", "pool", "silent_below")
+        refuse(args, "the graph says so itself without --dataset", "pool", "silent_below")
         target = nir_import.target_of(graph, steps=args.steps)
         return nir_import.convert_nir(graph, target, latched=args.latched), None
     data = _data(args) if args.dataset or args.check else None
@@ -93,7 +93,7 @@ def _from_nir(args: argparse.Namespace) -> tuple[Converted, Data]:
 
 
 def _from_network(args: argparse.Namespace) -> Converted:
-    _refuse(args, "a network says so itself", "dataset", "steps", "pool", "silent_below", "latched")
+    refuse(args, "a network says so itself", "dataset", "steps", "pool", "silent_below", "latched")
     network = find(args.source)
     if args.out.suffix != ".nir":
         raise cli.UserError(
@@ -141,7 +141,7 @@ def _encoder(
 ) -> LatencyEncoder | EventsEncoder:
     """The encoder of ``data`` that the flags ask for."""
     if isinstance(data, EventDataset):
-        _refuse(args, f"{data.name} has no pixels", "pool", "silent_below")
+        refuse(args, f"{data.name} has no pixels", "pool", "silent_below")
         return EventsEncoder(channels=data.channels)
     try:
         return LatencyEncoder(
@@ -170,7 +170,7 @@ def _checked(converted: Converted) -> Converted:
     return converted
 
 
-def _module(path: Path, attribute: str) -> nn.Module:
+def load_module(path: Path, attribute: str) -> nn.Module:
     """What ``attribute`` of a Python file is, or gives when it is called without arguments."""
     from torch import nn
 
@@ -193,7 +193,7 @@ def _module(path: Path, attribute: str) -> nn.Module:
     return found
 
 
-def _load(module: nn.Module, path: Path) -> None:
+def load_weights(module: nn.Module, path: Path) -> None:
     """Loads weights into ``module``. Only tensors are unpickled."""
     import torch
 

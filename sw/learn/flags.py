@@ -3,11 +3,10 @@
 import argparse
 from typing import Any
 
-from sw.cli import from_json
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load_selected
-from sw.flags import natural, output_file, parser, positive_float, positive_int, share
+from sw.flags import natural, output_file, parser, positive_float, positive_int, setting, share
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.own_recipes import recipe_for
 from sw.learn.presets import preset
@@ -74,7 +73,7 @@ def arguments() -> argparse.ArgumentParser:
     add(
         "--augment",
         metavar="NAME=VALUE",
-        type=_setting,
+        type=setting,
         nargs="*",
         help="augment the training data; settings (below) may be named, such as degrees=5 "
         "elastic=0.8 for images or stretch=0.1 for events",
@@ -82,7 +81,7 @@ def arguments() -> argparse.ArgumentParser:
     add(
         "--distil",
         metavar="NAME=VALUE",
-        type=_setting,
+        type=setting,
         nargs="*",
         help="learn also from a full-precision network, the teacher, which is trained first; "
         "settings (below) may be named, such as share=0.7; images only",
@@ -118,7 +117,7 @@ def arguments() -> argparse.ArgumentParser:
     add(
         "--set",
         metavar="NAME=VALUE",
-        type=_setting,
+        type=setting,
         action="append",
         default=[],
         help="a setting of the rule (below), such as smoothing=0.02; may be given several times",
@@ -210,12 +209,3 @@ def _name(text: str) -> str:
             f"must be letters, digits and . _ + - only, such as {file_name(text)}, not {text!r}"
         )
     return text
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """A name, and a value as JSON has it; the rule or the augmentation checks both."""
-    name, _, value = text.partition("=")
-    try:
-        return name, from_json(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {text!r}") from None
