@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from bistable_inferences import check
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from networks import bistable_network
 from samples import deep
 
@@ -100,3 +102,64 @@ def test_extremes(rng):
     codes = np.full((2, 16), 15, np.uint8)
     codes[1] = 0
     check(network, codes, lanes=4, listens=1)
+
+
+def structure(draw, shape):
+    """Convolutions that fit, some with a pooling behind, and one or two dense layers."""
+    (_, height, width), entries = shape, []
+    for _ in range(draw(st.integers(0, 2))):
+        kernel, stride, padding = (
+            [draw(st.integers(low, high)) for _ in range(count)]
+            for low, high, count in ((1, 4, 2), (1, 2, 2), (0, 2, 4))
+        )
+        rows = (height + sum(padding[:2]) - kernel[0]) // stride[0] + 1
+        columns = (width + sum(padding[2:]) - kernel[1]) // stride[1] + 1
+        if rows < 1 or columns < 1:
+            break
+        edges = f"{kernel[0]}x{kernel[1]}s{stride[0]}x{stride[1]}"
+        entries.append(f"{draw(st.integers(1, 9))}c{edges}p{'.'.join(map(str, padding))}")
+        height, width = rows, columns
+        if draw(st.booleans()):
+            down, across = draw(st.integers(1, min(3, rows))), draw(st.integers(1, min(3, columns)))
+            entries.append(f"{draw(st.sampled_from('ma'))}{down}x{across}")
+            height, width = height // down, width // across
+    dense = draw(st.lists(st.integers(1, 12), min_size=1, max_size=2))
+    return "-".join([*entries, *map(str, dense)])
+
+
+def any_network(data):
+    draw = data.draw
+    shape = draw(st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6)))
+    text, steps = structure(draw, shape), draw(st.integers(1, 8))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    network = bistable_network(rng, text, steps, shape)
+    lanes, listens = draw(st.sampled_from([(4, 1), (4, 2), (8, 1), (8, 4), (16, 8), (8, 8)]))
+    check(
+        network,
+        random_codes(rng, network, 2),
+        lanes=lanes,
+        listens=listens,
+        loaded=draw(st.booleans()),
+        alone=draw(st.booleans()),
+        idle=draw(st.sampled_from([0, 0.5])),
+        pause=draw(st.sampled_from([0, 0.7])),
+    )
+
+
+@settings(
+    max_examples=3,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(st.data())
+def test_any_network(data):
+    any_network(data)
+
+
+@pytest.mark.deep
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_many_networks(data):
+    any_network(data)
