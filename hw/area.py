@@ -19,7 +19,14 @@ from sw.selection import TRAINED_ON
 
 __all__ = ["SHIPPED", "Point", "picture", "point"]
 
-SHIPPED: Sequence[str] = ()
+SHIPPED: Sequence[str] = (
+    "digits-1x8x8-6c3-f2-10-t1:lines",
+    "digits-1x8x8-24c8-10-t1:lines",
+    "digits-1x8x8-6c3-f2-10-t1:lines-loaded",
+    "digits-1x8x8-24c8-10-t1:lines-loaded",
+    "mnist_16-1x16x16-12c3p1-f2-24c3p1-f2-10-t1:lines",
+    "digits-64-32-10-t2:popcount",
+)
 _IMAGES = 20  # for cycles
 
 
@@ -160,7 +167,7 @@ def picture(path: Path, points: Sequence[Point]) -> None:
         )
     axes.margins(x=0.12, y=0.12)
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="upper left", fontsize=8)
     save_picture(path, figure, dpi=120)
 
 
