@@ -104,7 +104,7 @@ def test_events_and_both_libraries(rng, pdk, tmp_path):
 
 def test_a_missing_program_is_named_with_its_package_before_any_work(monkeypatch, tmp_path):
     library()
-    monkeypatch.setattr(programs.shutil, "which", lambda name: None)
+    monkeypatch.setattr(programs.shutil, "which", lambda name, path=None: None)
     programs.find_program.cache_clear()
     with pytest.raises(UserError, match=r"^sta is not installed; apt-get install opensta$"):
         main(["digits-64-32-10-t2", "--until", "timing", "--build-dir", str(tmp_path)])
