@@ -101,9 +101,19 @@ DESIGNS = (
     Design((16, 16), "12c3p1-f2-20c3p1-f2-10", 1, engine="lines"),
     Design((8, 8), "6c3-f2-10", 1, engine="lines-loaded"),
     Design((12, 12), "8c3p1-f2-8c3-10", 1, engine="lines-loaded"),
+    Design((8, 8), "8c3p1-f2-10", 4, engine="gather-8"),
+    Design((28, 28), "8c5s2-16c3s2-10", 4, engine="gather-8"),
+    Design((28, 28), "16c3p1-f2-24c3p1-f2-20c3p1-f2-10", 4, engine="gather-16"),
+    Design((1, 180), "8c1x7-f1x2-16c1x5-5", 16, engine="gather-16"),
+    Design((10, 10), "8c2s2-12c2-7", 4, engine="gather-32"),
 )
 
-_WHOLE = ("tiles", "bistable", "lines")  # terms that only an engine that makes a whole network has
+_WHOLE = (
+    "tiles",
+    "bistable",
+    "lines",
+    "gather",
+)  # terms that only an engine that makes a whole network has
 
 
 def design_network(design: Design) -> Network:

@@ -84,7 +84,7 @@ def _whole(
     result = np.zeros(len(inputs), np.int64)
     for start in range(0, len(result), _WHOLE_CHUNK):
         part = slice(start, min(start + _WHOLE_CHUNK, len(result)))
-        taken = _module(source).taken(source, inputs[part], network.steps)
+        taken = _module(source).taken(source, inputs[part], network.steps, engine.spike_cycles)
         own = _module(engine)
         result[part] = own.cycles(engine, network, inputs[part], taken, answer[part], most)
     return result

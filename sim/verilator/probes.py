@@ -94,7 +94,7 @@ def trace_probes(network: Network, config: Config) -> str:
             f"spike({index}, {{unit}}, {{step}})",
         )
     if config.whole and (margins := getattr(_own(config), "margins", None)):
-        return "\n".join([*text, *margins()]) + "\n"
+        return "\n".join([*text, *margins(network)]) + "\n"
     outputs = len(network.layers) - 1
     layout = MarginsLayout(network.layers[-1], network.steps, config.most_spikes(network)[outputs])
     margin, step = layout["margin"], layout["step"]

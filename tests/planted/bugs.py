@@ -234,6 +234,18 @@ BUGS = {
         "low.eq(row)",
         "tests/hw/rtl/tiles/test_engine.py",
     ),
+    "a window sees what lies behind the map": Bug(
+        "hw/rtl/gather/collect.py",
+        "inside.eq((place >= 0) & (place < size))",
+        "inside.eq(place >= 0)",
+        "tests/hw/rtl/gather/test_engine.py",
+    ),
+    "a pooling forgets its window before": Bug(
+        "hw/rtl/gather/engine.py",
+        "((windows.step == 0) & windows.first_window) | output",
+        "(windows.step == 0) | output",
+        "tests/hw/rtl/gather/test_engine.py",
+    ),
     "an image that comes too early loses its pixels": Bug(
         "hw/link/intake.py",
         "overrun = link.pixels.valid & ~link.pixels.ready if waits else Const(0)",

@@ -227,6 +227,11 @@ class NetworkEngine(ABC):
         """Its weights are no part of the bitstream: they are loaded at start-up."""
         return False
 
+    @property
+    def spike_cycles(self) -> int:
+        """Cycles in which it takes an input that fires; one that does not takes one."""
+        return 1
+
     # In all that follows ``most_events`` are the input spikes of an inference at most, None where
     # each input fires once at most.
 

@@ -4,6 +4,7 @@ from hw.rtl.engines.base import Engine, NetworkEngine
 from hw.rtl.engines.bistable import Bistable
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
+from hw.rtl.engines.gather import Gather
 from hw.rtl.engines.lines import Lines
 from hw.rtl.engines.popcount import Popcount
 from hw.rtl.engines.tiles import Tiles
@@ -19,6 +20,7 @@ NETWORK_ENGINES: tuple[type[NetworkEngine], ...] = (
     Tiles,
     Bistable,
     Lines,
+    Gather,
 )
 
 PRESETS = {engine.name: engine for kind in ENGINES for engine in kind.presets()}

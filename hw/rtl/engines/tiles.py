@@ -59,6 +59,10 @@ class Tiles(NetworkEngine):
     def block(self) -> str:
         return "tiles"
 
+    @property
+    def spike_cycles(self) -> int:
+        return 2
+
     def check(self, network: Network, most_events: int | None) -> None:
         plan_network(network, self.lanes, most_events)
 

@@ -13,6 +13,6 @@ def by_layer(m: Module, layer: Value, values: Sequence[int]) -> Value:
     """
     if len(set(values)) == 1:
         return Const(values[0])
-    value = Signal(range(max(values) + 1), init=values[0])
+    value = Signal(range(min(0, *values), max(values) + 1), init=values[0])
     m.d.sync += value.eq(Array(values)[layer])
     return value

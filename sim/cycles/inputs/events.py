@@ -35,9 +35,9 @@ def start(source: Events, first: Engine) -> int:
     return source.latency
 
 
-def taken(source: Events, inputs: Spikes, steps: int) -> np.ndarray:
-    """Cycles from the first item until the last beat is taken by an engine of the whole network,
-    int64 [B] (hw.rtl.tiles.locate, hw.rtl.tiles.sort).
+def taken(source: Events, inputs: Spikes, steps: int, spike_cycles: int) -> np.ndarray:
+    """Cycles from the first item until the last beat is taken by an engine of the whole network, in
+    ``spike_cycles``, int64 [B] (hw.rtl.tiles.locate, hw.rtl.tiles.sort).
     """
     count = np.bincount(inputs.image, minlength=inputs.count)
     first, last = np.full(inputs.count, steps), np.full(inputs.count, -1)
@@ -46,7 +46,7 @@ def taken(source: Events, inputs: Spikes, steps: int) -> np.ndarray:
     in_final = last == steps - 1
     # Step 0 and the final one have a beat in any case.
     beats = count + ((first != 0) & (steps > 1)) + ~in_final
-    return 2 * beats + len(division(source.encoder.map)) * count + 1 + in_final
+    return spike_cycles * beats + len(division(source.encoder.map)) * count + 1 + in_final
 
 
 class InTimeOrder(Windows):

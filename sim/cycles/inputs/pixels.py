@@ -42,9 +42,9 @@ def start(source: Pixels, first: Engine) -> int:
     return source.latency - (0 if first.always_accepts else source.load_cycles - 1)
 
 
-def taken(source: Pixels, inputs: np.ndarray, steps: int) -> np.ndarray:
+def taken(source: Pixels, inputs: np.ndarray, steps: int, spike_cycles: int) -> np.ndarray:
     """Cycles from the last pixel until the last arrival is taken by an engine of the whole network,
-    int64 [B] (hw.rtl.tiles.sort): one that fires takes two cycles, else one.
+    int64 [B]: one that fires takes ``spike_cycles``, else one.
     """
     encoder = cast(LatencyEncoder, source.encoder)
     channels, pool, columns = encoder.channels, encoder.pool, encoder.map[2]
@@ -66,7 +66,7 @@ def taken(source: Pixels, inputs: np.ndarray, steps: int) -> np.ndarray:
         else:
             pixel = pooled = np.maximum(pixel + 1, arrival)
         arrival = np.maximum(pooled + 1, arrival + 1 + busy)
-        busy = fires[:, unit].astype(np.int64)
+        busy = (spike_cycles - 1) * fires[:, unit].astype(np.int64)
     return arrival - pixel + 1 + busy
 
 

@@ -41,7 +41,7 @@ def probes(
             yield from _probe(network, engine, stage.last, (1, 1), function, call)
 
 
-def margins() -> Iterator[str]:
+def margins(network: Network) -> Iterator[str]:
     """Tells of every output's margin; they come one after another."""
     yield "module probe_margins #(parameter BITS = 1) ("
     yield "    input clk, rst, valid, ready, decided, input [BITS-1:0] payload);"

@@ -33,13 +33,17 @@ def fits(network, name, board):
         ("icebreaker", "32c3p1-f2-64c3p1-f2-128-10"),
         ("icebreaker", "8c5s2-16c3s2-10"),
         ("icestick", "32c3p1-f2-64c3p1-f2-128-10"),
+        ("icestick", "16c3p1-f2-24c3p1-f2-20c3p1-f2-10"),
     ],
 )
 def test_the_first_that_fits(board, text):
-    """tiles-4 if it does, else the most channels, weights in the bitstream first."""
+    """tiles-4 if it does, else the most channels, weights in the bitstream first; then those that
+    gather.
+    """
     board, network = BOARDS[board], made(text)
     lanes = (32, 16, 8, 4, 2, 1)
     order = ["tiles-4", *(f"tiles-{n}{end}" for n in lanes for end in ("", "-spram"))]
+    order += ["gather-32", "gather-16", "gather-8"]
     expected = next((name for name in order if fits(network, name, board)), None)
     found = fitting(network, board)
     assert (found and found.name) == expected
@@ -51,6 +55,11 @@ def test_a_part_with_spram_takes_loaded_weights():
     assert config_on(network, BOARDS["icebreaker"], None).name == "tiles-4-spram"
 
 
+def test_the_smallest_board_takes_the_smallest_engine():
+    network = made("16c3p1-f2-24c3p1-f2-20c3p1-f2-10")
+    assert config_on(network, BOARDS["icestick"], None).name.startswith("gather")
+
+
 def test_what_is_named_is_taken():
     network = made("16c3p1-f2-32c3p1-f2-10")
     assert config_on(network, BOARDS["icebreaker"], "tiles-4").name == "tiles-4"
@@ -60,8 +69,13 @@ def test_what_is_named_is_taken():
 
 
 def test_what_no_engine_makes():
-    with pytest.raises(UserError, match="at most 16 steps"):
-        config_on(made("8c3-10", steps=32), BOARDS["icebreaker"], None)
+    with pytest.raises(UserError, match="pools behind a convolution only"):
+        config_on(made("f2-10"), BOARDS["icebreaker"], None)
+
+
+def test_longer_windows_than_lists_hold():
+    config = config_on(made("8c3-f4-10", steps=32), BOARDS["icebreaker"], None)
+    assert config.name.startswith("gather")
 
 
 def test_a_bistable_network_takes_the_engine_that_fits():

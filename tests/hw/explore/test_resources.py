@@ -83,6 +83,8 @@ def test_the_estimate_meets_what_was_built(board, index, cells, memories):
     # Of some depths in 18 Kbit, Yosys lets bits of several rows share a block RAM; two designs were
     # built before their lists kept the inputs' beside them, which takes up to two more.
     less = 2 * int(family.name != "ice40" and design.engine.startswith("tiles"))
+    # Of more lanes than any layer has channels, columns of spikes that meet no weight are left out.
+    less += design.engine.startswith("gather")
     assert memories <= what.memories_on(BOARDS[board])[0] <= memories + less
     limit = {"ice40": 0.05, "ecp5": 0.08, "gowin": 0.09}[family.name]
     if design.engine.startswith(("tiles", "bistable")):

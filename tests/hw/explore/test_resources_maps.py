@@ -55,9 +55,26 @@ def test_words_beyond_16_bits_are_in_block_ram():
     assert what.block_rams(ICE40) == what.block_rams(ICE40, spram=False)
 
 
+def test_memories_of_an_engine_that_gathers(rng):
+    """16c3p1-f2-24c3p1-f2-20c3p1-f2-10 with W = 16. Inputs in 32 rows of 32, each 2 bits of its
+    step and one more; windows of 18 words at most, of 16 spikes and their number; 6 groups of 16
+    presets; rows of weights for 1, 2 · 9, 2 · 18 and 18 words; flags of 16 × 16, 8 × 16 and 4 × 8
+    words.
+    """
+    network = map_network(rng, "16c3p1-f2-24c3p1-f2-20c3p1-f2-10", 4, MNIST, 1, 20)
+    what = resources_of(network, find_config("gather-16"))
+    sizes = [(1024, 3), (18, 16 + 5), (18, 5), (96, 5), (16 * 73, 16), (416, 16)]
+    for family in (ICE40, ECP5, GOWIN):
+        assert what.block_rams(family) == sum(family.block_rams(*size) for size in sizes)
+    assert what.block_rams(ICE40) == 12
+    assert what.spram() == 0
+
+
 @pytest.mark.parametrize("family", [ICE40, ECP5, GOWIN], ids=str)
 def test_more_lanes_need_more_cells(family):
     cells = [needed("16c3p1-f2-10", f"tiles-{lanes}").logic_cells(family) for lanes in (1, 4, 16)]
+    assert cells == sorted(set(cells))
+    cells = [needed("16c3p1-f2-10", f"gather-{lanes}").logic_cells(family) for lanes in (8, 16, 32)]
     assert cells == sorted(set(cells))
 
 

@@ -94,7 +94,7 @@ def test_nor_of_a_network_for_events(rng, tmp_path, channels):
     ]
 
 
-@pytest.mark.parametrize("engine", ["tiles-4", "tiles-2-spram"])
+@pytest.mark.parametrize("engine", ["tiles-4", "tiles-2-spram", "gather-8"])
 def test_nor_of_a_network_with_maps(rng, tmp_path, engine):
     """One block for all its layers; what it shows to those who watch leads nowhere."""
     network = map_network(rng, "5c3p1,f2,7", 4, LatencyEncoder(shape=(3, 6, 8)))
@@ -102,7 +102,8 @@ def test_nor_of_a_network_with_maps(rng, tmp_path, engine):
     path = export(network, tmp_path, config)
     lint(path)
     assert re.findall(r"^module (\w+)\(", path.read_text(), re.M) == [
-        f"firstspike{block}" for block in ("", "_core", "_decide", "_encoder", "_tiles")
+        f"firstspike{block}"
+        for block in ("", "_core", "_decide", "_encoder", f"_{config.whole.block}")
     ]
     manifest = json.loads((tmp_path / "firstspike.json").read_text())
     assert manifest["layers"] == "3x6x8-5c3p1-f2-7"

@@ -60,6 +60,16 @@ def test_maps_of_events(rng):
     assert session.losses == 0
 
 
+def test_an_engine_that_gathers(rng):
+    network, config = colours(rng), find_config("gather-8")
+    images = random_images(rng, network, 3)
+    line = SimulatedLine(network, config=config, timeout=256, patience=400, watch=True)
+    assert identified(line, network, alone=True)
+    replies = ask(line, images)
+    assert without_cycles(replies) == meaning(network, images)
+    assert [reply.cycles for reply in replies] == line.cycles
+
+
 @pytest.mark.deep
 def test_weights_by_the_host(rng):
     """Into a board whose flash holds none."""

@@ -19,6 +19,7 @@ from hw.rtl.config import (
 from hw.rtl.engines.bistable import Bistable
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
+from hw.rtl.engines.gather import Gather
 from hw.rtl.engines.lines import Lines
 from hw.rtl.engines.popcount import Popcount
 from hw.rtl.engines.registry import NETWORK_PRESETS, PRESETS
@@ -58,6 +59,7 @@ def test_presets():
         },
         "lines": Lines(),
         "lines-loaded": Lines(loaded=True),
+        **{f"gather-{n}": Gather(lanes=n) for n in (8, 16, 32)},
     } == NETWORK_PRESETS
     assert find_config("event") == DEFAULT == Config() == Config(engines=(EventDriven(banks=1),))
     assert all(name in engine_names() for name in (*PRESETS, *NETWORK_PRESETS))
@@ -104,7 +106,9 @@ REFUSED = {
     "bistable-128x16, bistable-8x1-spram, bistable-16x1-spram, bistable-32x1-spram, "
     "bistable-64x1-spram, bistable-8x4-spram, bistable-16x4-spram, bistable-32x4-spram, "
     "bistable-16x8-spram, bistable-32x8-spram, bistable-64x8-spram, bistable-64x16-spram, "
-    "bistable-128x16-spram, lines, lines-loaded": (lambda: find_config("event,vent")),
+    "bistable-128x16-spram, lines, lines-loaded, gather-8, gather-16, gather-32": (
+        lambda: find_config("event,vent")
+    ),
     "Channel lanes must be a power of two in 4 … 256, not 3": lambda: Bistable(lanes=3),
     "Values listened to must be a power of two in 1 … 8, not 16": lambda: Bistable(
         lanes=8, listens=16
@@ -112,6 +116,8 @@ REFUSED = {
     "tiles-4 makes the whole network; name it alone": lambda: find_config("tiles-4,event"),
     "tiles-8 makes the whole network; name it alone": lambda: find_config("event,tiles-8"),
     "tiles-2 takes one pixel per cycle, not 2": lambda: Config(engines=(Tiles(lanes=2),), pixels=2),
+    "gather-8 makes the whole network; name it alone": lambda: find_config("gather-8,event"),
+    "Spikes per cycle must be 8, 16 or 32, not 4": lambda: Gather(lanes=4),
     "Channel lanes must be 1, 2, 4, 8, 16 or 32, not 3": lambda: Tiles(lanes=3),
 }
 
@@ -197,6 +203,7 @@ MAPS = {
         1,
         "lines-loaded",
     ),
+    "gather pools behind a convolution only, layer 0 is f2": ("f2,10", 4, "gather-8"),
 }
 
 

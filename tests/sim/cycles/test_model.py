@@ -96,6 +96,22 @@ def test_traffic_of_tiles_by_hand(rng):
     assert traffic(network, images, answer, config).needed.tolist() == [2 * 4 * (2 * 9 + 8)]
 
 
+def test_traffic_of_gather_by_hand(rng):
+    """3 × 3 pixels that all fire: 4 windows, a word of 4 bits each, for 2 channels that fire at
+    once; then 3 outputs, which see 4 words of 2 spikes.
+    """
+    network = map_network(rng, "2c2,3", 4, LatencyEncoder(shape=(3, 3)), -100, -100)
+    images = np.full((1, 3, 3), 255, np.uint8)
+    answer, config = golden.run_images(network, images), find_config("gather-8")
+    found = traffic(network, images, answer, config)
+    assert found.needed.tolist() == [8 * (4 * 2 + 4 * 3)]
+    assert found.width == 8
+    # Two channels and six that are absent, for one word; outputs take 4 words each; to that come
+    # the input's last arrival, and the pipeline of each window and layer.
+    taken = 2 + (2 + 4 * (4 + 8 + 11)) + (2 + 4 + 4 * 3 + 11)
+    assert cycles(network, images, answer, config).tolist() == [taken]
+
+
 def test_what_is_left_to_read_takes_its_cycles(rng):
     """No memory gives more than its width in a cycle."""
     for name in ("three hidden layers", "ties", "pool of two"):

@@ -29,16 +29,19 @@ def test_netlist(rng):
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("engine", ["tiles-2", "tiles-4-spram"])
-def test_netlist_of_maps(rng, engine):
-    """Every spike, before pooling and behind it."""
+@pytest.mark.parametrize(
+    ("engine", "units"),
+    [("tiles-2", 27 + 3 + 4), ("tiles-4-spram", 27 + 3 + 4), ("gather-8", 3 + 4)],
+)
+def test_netlist_of_maps(rng, engine, units):
+    """Every spike, before pooling and behind it; or behind it alone."""
     network = map_network(rng, "3c2,f2,4,3", 4, LatencyEncoder(shape=(2, 4, 4), silent_below=16))
     images, config = mixed_images(rng, network, 12), find_config(engine)
     compared = compare.compare(network, images, folder=VERIFY, netlist=True, config=config)
     answer = golden.run_images(network, images)
     assert compared.classes.tolist() == answer.label.tolist()
     assert compared.cycles.tolist() == cycles(network, images, answer, config).tolist()
-    assert compared.measured.hidden_units_compared == 27 + 3 + 4
+    assert compared.measured.hidden_units_compared == units
 
 
 def test_events(rng):

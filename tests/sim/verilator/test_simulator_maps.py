@@ -43,7 +43,29 @@ PIXELS = {
     "lines, dense only": ((5, 6), {"silent_below": 128}, "12,7,6", 1, -3, 3, "lines"),
     "lines, loaded": ((8, 8), {"silent_below": 9}, "5c3p1,f2,6c3,9,5", 1, 0, 3, "lines-loaded"),
 }
-OFTEN = ("pooled, padded, colours", "strides", "a series", "loaded", "lines")
+# The same of the engine that gathers.
+GATHERED = {
+    "gathered, colours": ((3, 8, 9), {}, "6c3p1,f2,5c3p1,f2,7", 8, 0, 5, "gather-8"),
+    "gathered, strides": (
+        (12, 11),
+        {"silent_below": 90},
+        "4c5s2,6c3x2s1x2p1,9,6",
+        4,
+        -2,
+        4,
+        "gather-16",
+    ),
+    "gathered, a series": ((1, 37), {}, "5c1x7s1x2p0x3,f1x2,4c1x3,8", 16, 0, 3, "gather-8"),
+    "gathered, poolings": ((2, 13, 13), {"pool": 1}, "20c3,f2,f1x2,3", 4, 1, 4, "gather-16"),
+    "gathered, one step": ((5, 5), {}, "7c2,f3,2", 1, -3, 3, "gather-32"),
+    "gathered, nobody fires": ((6, 6), {}, "4c3,f2,4", 4, 99, 120, "gather-8"),
+    "gathered, everybody at once": ((6, 6), {}, "4c3,f2,4", 4, -120, -99, "gather-32"),
+    "gathered, coarse pixels": ((8, 8), {"pool": 2}, "9c3p1,f2,11,5", 8, 0, 3, "gather-8"),
+    "gathered, groups": ((9, 7), {}, "19c3p1,20c3,f2,17,9", 4, 1, 5, "gather-8"),
+    "gathered, one layer": ((2, 2), {}, "26", 4, -1, 2, "gather-8"),
+}
+PIXELS |= GATHERED
+OFTEN = ("pooled, padded, colours", "strides", "a series", "loaded", "lines", "gathered, groups")
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from cases import VERIFY, make, mixed_images
-from networks import random_network, random_spikes
+from networks import map_network, random_network, random_spikes
 
-from hw.rtl.config import Config
+from hw.rtl.config import Config, find_config
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.engines.folded import Folded
 from hw.rtl.engines.popcount import Popcount
@@ -13,6 +13,7 @@ from sim import golden
 from sim.cycles.model import cycles
 from sim.verilator.simulator import CoreError
 from sim.verilator.tracer import Tracer
+from sw.encoder import LatencyEncoder
 
 
 def check(network, inputs, config=Config()):  # noqa: B008 — frozen
@@ -77,6 +78,23 @@ ENGINES = {
 def test_every_engine(rng, name):
     network = make(rng, name)
     check(network, mixed_images(rng, network, 6), Config(engines=ENGINES[name]))
+
+
+def test_margins_that_come_one_by_one(rng):
+    """Of an engine that makes the whole network; of its spikes, those of hidden layers are seen."""
+    network = map_network(rng, "5c2,4,3", 4, LatencyEncoder(shape=(4, 5)), 0, 4)
+    images, config = mixed_images(rng, network, 5), find_config("gather-8")
+    answer = golden.run_images(network, images)
+    latency = cycles(network, images, answer, config)
+    tracer = Tracer.build(network, VERIFY, config)
+    for index in range(len(images)):
+        trace, step = tracer.run(images[index : index + 1]), answer.step[index]
+        assert (trace.label, trace.step) == (answer.label[index], step)
+        assert (trace.margin, trace.cycles) == (answer.margin[index], latency[index])
+        for times, seen in zip(answer.times[:-1], trace.spikes[1:], strict=True):
+            expected = [(int(time), unit) for unit, time in enumerate(times[index]) if time <= step]
+            assert sorted((when, unit) for _, unit, when in seen.tolist()) == sorted(expected)
+        check_margins(network, trace, expected)
 
 
 def test_events(rng):

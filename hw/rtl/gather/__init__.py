@@ -1,0 +1,1 @@
+"""The gather engine: each unit collects the spikes of its inputs, step by step."""
