@@ -26,6 +26,11 @@ def mnist():
 
 
 @pytest.fixture(scope="session")
+def mnist_16():
+    return _on_this_machine("mnist_16")
+
+
+@pytest.fixture(scope="session")
 def fashion_mnist():
     return _on_this_machine("fashion_mnist")
 

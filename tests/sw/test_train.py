@@ -179,7 +179,7 @@ def test_a_board_and_what_is_named(tmp_path, capsys):
     ("flags", "message"),
     [
         (["--hidden", "500", "--inputs", "64"], "^--board icestick: no such network fits; 64-500-"),
-        (["--layers", "40c3"], "^--board icestick: no such network fits; 1x8x8-40c3-10 needs "),
+        (["--layers", "200c3"], "^--board icestick: no such network fits; 1x8x8-200c3-10 needs "),
         (["--rule", "stdg"], "^--board: rule 'stdg' has real weights, which no board takes$"),
     ],
 )

@@ -170,7 +170,7 @@ def test_data_and_answer_are_asked_for_once(rng, monkeypatch):
     loaded = []
     network = image_network(rng, shape=(8, 8), hidden=(9,), classes=10)
 
-    def load(network, selection):
+    def load(network, selection, count):
         loaded.append(network.name)
         return rng.integers(0, 256, (4, 8, 8)).astype(np.uint8), np.zeros(4, int)
 

@@ -10,16 +10,18 @@ from hw.rtl.config import Config, find_config
 from hw.rtl.engines.event_driven import EventDriven
 from hw.rtl.inputs.registry import INPUTS, find_input
 from sw.cli import UserError
-from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
+from sw.encoder import EventsEncoder, LatencyEncoder, PhaseEncoder, Spikes
 
 IMAGE = LatencyEncoder(shape=(2, 4))
 EVENTS = EventsEncoder(channels=700)
+VALUES = PhaseEncoder(shape=(2, 4))
 
 
 def test_each_encoder_has_its_input():
-    assert [kind.encodes for kind in INPUTS] == [LatencyEncoder, EventsEncoder]
+    assert [kind.encodes for kind in INPUTS] == [LatencyEncoder, PhaseEncoder, EventsEncoder]
     assert find_input(IMAGE).port == "pixels"
     assert find_input(EVENTS).port == "source"
+    assert find_input(VALUES).port == "pixels"
 
 
 @pytest.mark.parametrize(("pixels", "expected"), [(1, range(16)), (2, [0x100, 0x302, 0x504])])
