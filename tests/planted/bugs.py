@@ -232,7 +232,7 @@ BUGS = {
         "hw/rtl/tiles/sweep.py",
         "low.eq(row - ((bank != banks - 1) & row.any()))",
         "low.eq(row)",
-        "tests/hw/rtl/tiles/test_engine.py",
+        "tests/sim/verilator/test_simulator_maps.py",
     ),
     "a window sees what lies behind the map": Bug(
         "hw/rtl/gather/collect.py",
@@ -248,8 +248,8 @@ BUGS = {
     ),
     "an image that comes too early loses its pixels": Bug(
         "hw/link/intake.py",
-        "overrun = link.pixels.valid & ~link.pixels.ready if waits else Const(0)",
-        "overrun = Const(0)",
+        "m.d.sync += overrun.eq(link.pixels.valid & ~link.pixels.ready)",
+        "m.d.sync += overrun.eq(0)",
         "tests/hw/link/test_accelerator_maps.py",
     ),
 }

@@ -104,6 +104,11 @@ def test_extremes(rng):
     check(network, codes, lanes=4, listens=1)
 
 
+def test_a_last_tile_with_fewer_channels_behind_a_window(rng):
+    network = bistable_network(rng, "9c1-m1x2-1c1-1", 1, (1, 1, 2))
+    check(network, random_codes(rng, network, 2), lanes=8, listens=1)
+
+
 def structure(draw, shape):
     """Convolutions that fit, some with a pooling behind, and one or two dense layers."""
     (_, height, width), entries = shape, []
