@@ -52,7 +52,7 @@ def test_the_path_from_data_to_bitstream(folder):
     page = (folder / "build/report/mine/report.html").read_text(encoding="utf-8")
     for what in ("Learning curve", "Confusion matrix", "Golden model = RTL", "Floorplan"):
         assert what in page
-    assert page.count("This command fills") == 1  # the energy's
+    assert page.count("This command fills") == 2  # the energy's and the silicon's
 
 
 def test_your_own_network(folder, monkeypatch):

@@ -44,7 +44,7 @@ def build(
     activation: Activation = nn.ReLU,
     normalise: Normalise | None = None,
 ) -> nn.Sequential:
-    """The ANN with these hidden ``layers``, for images float [B, *shape] in 0 … 1 and ``classes``
+    """The ANN with these hidden ``layers``, for images float [B, …] in 0 … 1 and ``classes``
     outputs.
 
     Raises

@@ -137,7 +137,7 @@ class Graph:
         return result
 
     def run(self, values: Tensor, neuron: Callable[[Node, Tensor], Tensor] | None = None) -> Tensor:
-        """What the ANN answers to ``values`` [B, *shape]: [B, classes]. ``neuron`` stands in the
+        """What the ANN answers to ``values`` [B, …]: [B, classes]. ``neuron`` stands in the
         place of :func:`relu`.
         """
         activation = neuron or relu

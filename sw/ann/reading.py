@@ -27,7 +27,7 @@ def read(module: nn.Module, shape: Sequence[int]) -> Graph:
     Parameters
     ----------
     module : nn.Module
-        Of images float [B, *shape] in 0 … 1, or of the same flattened [B, N].
+        Of images float [B, …] in 0 … 1, or of the same flattened [B, N].
     shape : sequence of int
         Channels, height and width.
 

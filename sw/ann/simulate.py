@@ -34,7 +34,7 @@ class Batch:
     graph : Graph
     method : Method
     thresholds : Thresholds
-    values : float [B, *graph.shape]
+    values : float [B, …]
         The images, 0 … 1.
     heard : function of (Node, Tensor)
         Gets of each layer of neurons what comes in, in each step.
@@ -167,7 +167,7 @@ def simulate(
     name : str
         The method's.
     values : function of Tensor
-        What the ANN is given of a batch of images: float [B, *graph.shape], 0 … 1.
+        What the ANN is given of a batch of images: float [B, …], 0 … 1.
     batch : int
         Images at a time.
     progress : function of float

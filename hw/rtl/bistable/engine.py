@@ -1,6 +1,6 @@
 """The bistable engine: all layers of a network, one after another, on one set of lanes.
 
-The blocks, in the order in which a value goes through them:
+The blocks, in the order in which a value goes through them::
 
     input → Intake or Strips → its lists ┐
                                          ├→ Gather → Listen → Speak → Pool → lists
