@@ -223,10 +223,6 @@ class ImageEncoder:
         pixels = values.reshape(count, self.pooled).astype(np.int32)
         return pixels if self.select is None else pixels[:, list(self.select)]
 
-    def encode(self, images: Inputs, steps: int) -> Spikes:
-        """The spikes of ``images`` in a window of ``steps``, sorted."""
-        raise NotImplementedError
-
     def most_spikes(self, images: Inputs) -> int:
         """Spikes that none of ``images`` has more of: each input fires once at most."""
         return self.inputs

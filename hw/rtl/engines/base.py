@@ -278,10 +278,11 @@ class NetworkEngine(ABC):
         width = max(shape.width for shape in shapes)
         return {"decision_bit": compared_bits(network.sizes[-1], width)}
 
-    @abstractmethod
     def can_fault(self, network: Network, most_events: int | None) -> bool:
         """An inference may have more spikes than it can hold; its result then is a fault."""
+        return False
 
+    # Not abstract: an engine whose weights are in the bitstream is never asked for these two.
     def load_layout(self, network: Network) -> data.StructLayout:
         """Where :attr:`loaded`: ``address`` and ``data`` of a word of weights."""
         raise NotImplementedError(f"{self.name} has no weights to load")
@@ -294,11 +295,11 @@ class NetworkEngine(ABC):
     def memories(self, network: Network, most_events: int | None) -> Sequence[BlockMemory]:
         """The memories for block RAM in any case."""
 
-    @abstractmethod
     def single_port_memories(
         self, network: Network, most_events: int | None
     ) -> Sequence[SinglePortBlocks]:
         """The memories for single-port RAM where the part has some, else for block RAM."""
+        return ()
 
     @abstractmethod
     def weight_memory(self, network: Network) -> BlockMemory | SinglePortBlocks:

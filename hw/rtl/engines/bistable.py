@@ -110,9 +110,6 @@ class Bistable(NetworkEngine):
     def decision_cost(self, network: Network, most_spikes: int | None) -> Mapping[str, float]:
         return {}  # see cost
 
-    def can_fault(self, network: Network, most_events: int | None) -> bool:
-        return False
-
     def load_layout(self, network: Network) -> LoadLayout:
         return LoadLayout(self._plan(network))
 

@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from hw.rtl.engines.base import NetworkEngine
 from hw.rtl.gather.engine import GatherEngine
 from hw.rtl.gather.plan import plan_network
-from hw.rtl.memories import BlockMemory, SinglePortBlocks
+from hw.rtl.memories import BlockMemory
 from hw.rtl.serial_decide import SerialDecide
 from sw.cli import UserError
 from sw.network import Network
@@ -76,9 +76,6 @@ class Gather(NetworkEngine):
     def decision_cost(self, network: Network, most_spikes: int | None) -> Mapping[str, float]:
         return {}  # its margins' bits say it
 
-    def can_fault(self, network: Network, most_events: int | None) -> bool:
-        return False
-
     def memories(self, network: Network, most_events: int | None) -> Sequence[BlockMemory]:
         plan = plan_network(network, self.lanes)
         words, lanes = plan.most_words, plan.lanes
@@ -92,11 +89,6 @@ class Gather(NetworkEngine):
         if plan.hidden:
             result.append(BlockMemory(plan.flag_words, lanes))
         return result
-
-    def single_port_memories(
-        self, network: Network, most_events: int | None
-    ) -> Sequence[SinglePortBlocks]:
-        return ()
 
     def weight_memory(self, network: Network) -> BlockMemory:
         rows = plan_network(network, self.lanes).weights

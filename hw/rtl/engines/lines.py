@@ -12,7 +12,7 @@ from hw.rtl.engines.base import NetworkEngine
 from hw.rtl.lines.decide import DecideSerially
 from hw.rtl.lines.engine import LinesEngine, LoadLayout, load_tables
 from hw.rtl.lines.plan import ConvPlan, DensePlan, plan_network
-from hw.rtl.memories import BlockMemory, SinglePortBlocks
+from hw.rtl.memories import BlockMemory
 from hw.rtl.potentials import margin_shapes
 from sw.cli import UserError
 from sw.network import Network
@@ -83,9 +83,6 @@ class Lines(NetworkEngine):
         shapes = margin_shapes(network.layers[-1], most_spikes)
         return {"decision_bit": max(shape.width for shape in shapes)}  # one comparison
 
-    def can_fault(self, network: Network, most_events: int | None) -> bool:
-        return False
-
     def load_layout(self, network: Network) -> LoadLayout:
         return LoadLayout(plan_network(network))
 
@@ -95,11 +92,6 @@ class Lines(NetworkEngine):
 
     def memories(self, network: Network, most_events: int | None) -> Sequence[BlockMemory]:
         return ()  # lines are shift registers, and weights logic or flip-flops
-
-    def single_port_memories(
-        self, network: Network, most_events: int | None
-    ) -> Sequence[SinglePortBlocks]:
-        return ()
 
     def weight_memory(self, network: Network) -> BlockMemory:
         return BlockMemory(0, 0, count=0)

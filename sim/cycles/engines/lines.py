@@ -4,6 +4,7 @@ Nothing in it depends on the data: every image takes as long as any other. So th
 stages is stepped cycle by cycle for one image.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import cast
@@ -80,7 +81,7 @@ def _times(engine: Lines, network: Network, encoder: LatencyEncoder) -> tuple[in
     return cycle, cycle - accepted
 
 
-class _Block:
+class _Block(ABC):
     """The control of a block, which takes something and offers something.
 
     Attributes
@@ -93,17 +94,17 @@ class _Block:
     ahead = 0
     decided = False
 
+    @abstractmethod
     def offers(self, comes: bool) -> bool:
         """Something is offered in this cycle, in which something ``comes`` or not."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ready(self, comes: bool, following: bool) -> bool:
         """What comes is taken; what is offered is taken if ``following``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def clock(self, took: bool, gave: bool) -> None:
         """The cycle's end."""
-        raise NotImplementedError
 
 
 def _front(encoder: LatencyEncoder) -> Sequence[_Block]:
