@@ -1,25 +1,22 @@
 """What the network answers on the test part of its data set."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from sw.answer import Answer, Figures
-from sw.cli import printable
+from sw.answer import Answer
 from sw.encoder import Inputs
 from sw.network import Network
-from sw.record import INLINE
+from sw.reports.answers import Answers, shown
 from sw.reports.behaviour import (
     Example,
     accuracy_at_step,
-    confusion,
     decided_by_step,
     example,
 )
 from sw.reports.blocks import Block, Facts, Figure, Highlight, Table
 from sw.reports.classes import class_table, confusion_figure
-from sw.reports.result import Result, portable
 from sw.reports.sections.base import Section
 from sw.reports.svg import COLOURS, drawing
 
@@ -27,15 +24,13 @@ __all__ = ["SECTION", "Evaluation"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation(Result):
+class Evaluation(Answers):
     """The network's answers to test examples, all of them or the first ones.
 
     Parameters
     ----------
-    dataset : str
-    figures : Figures
-    confusion : tuple of C tuples of C int
-        How often each class (outer) got each answer (inner).
+    dataset, figures, confusion
+        As of Answers.
     accuracy_at_step, decided_by_step : tuple of T float, 0 … 1
         Strict, when stopped at the end of each step; share decided by then.
     examples : tuple of Example
@@ -44,20 +39,9 @@ class Evaluation(Result):
 
     kind = "evaluation"
 
-    dataset: str
-    figures: Figures = field(metadata=INLINE)
-    confusion: tuple[tuple[int, ...], ...]
     accuracy_at_step: tuple[float, ...]
     decided_by_step: tuple[float, ...]
     examples: tuple[Example, ...]
-
-    @property
-    def variant(self) -> str:
-        return self.dataset
-
-    @property
-    def extent(self) -> int:
-        return self.figures.images
 
     @classmethod
     def of(
@@ -72,33 +56,23 @@ class Evaluation(Result):
         versions: dict[str, str],
     ) -> "Evaluation":
         """That of ``answer`` to ``inputs`` of the true ``labels`` int [B]."""
-        right = answer.label == labels
-        shown = [int(of.argmax()) for of in (right, ~right) if of.any()]
-        matrix = confusion(answer.label, labels, len(network.labels))
         return cls(
-            network_sha256=network.sha256,
+            **cls.common(network, labels, answer, dataset),
             command=command,
             versions=versions,
-            dataset=portable(dataset),
-            figures=answer.figures(labels),
-            confusion=tuple(tuple(map(int, row)) for row in matrix),
             accuracy_at_step=tuple(accuracy_at_step(network, inputs, answer, labels)),
             decided_by_step=tuple(decided_by_step(answer)),
-            examples=tuple(example(network, inputs, answer, labels, each) for each in shown),
+            examples=tuple(
+                example(network, inputs, answer, labels, each) for each in shown(answer, labels)
+            ),
         )
 
 
 def _highlights(network: Network, result: Evaluation) -> Iterator[Highlight]:
-    figures = result.figures
-    usual = result.dataset == portable(str(network.provenance["dataset"]))
-    yield Highlight(
-        name="accuracy" if usual else f"accuracy, {printable(result.dataset, 40)}",
-        value=f"{figures.accuracy:.2%}",
-        note=f"strict, {figures.images:,} test examples",
-    )
+    yield result.accuracy(network)
     yield Highlight(
         name="decision",
-        value=f"step {figures.decision_step_mean:.2f}",
+        value=f"step {result.figures.decision_step_mean:.2f}",
         note=f"mean, of {network.steps}",
     )
 

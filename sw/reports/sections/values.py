@@ -1,20 +1,18 @@
 """What a bistable network answers on the test part of its data set, and the values in it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sw.answer import BistableAnswer, Figures
+from sw.answer import BistableAnswer
 from sw.cli import printable
 from sw.network import Network
-from sw.record import INLINE
-from sw.reports.behaviour import confusion
+from sw.reports.answers import Answers, shown
 from sw.reports.blocks import Block, Facts, Figure, Highlight, Table
 from sw.reports.classes import class_table, confusion_figure
 from sw.reports.maps import draw_values, visible
-from sw.reports.result import Result, portable
 from sw.reports.sections.base import Section
 from sw.reports.svg import COLOURS, SERIES, drawing
 from sw.reports.values import ValuesExample, heard, value_shares, values_example
@@ -30,15 +28,13 @@ _DRAWN = 6  # layers of an inference
 
 
 @dataclass(frozen=True, kw_only=True)
-class Values(Result):
+class Values(Answers):
     """A bistable network's answers to test examples, all of them or the first ones.
 
     Parameters
     ----------
-    dataset : str
-    figures : Figures
-    confusion : tuple of C tuples of C int
-        How often each class (outer) got each answer (inner).
+    dataset, figures, confusion
+        As of Answers.
     accuracy_at_phase, certain_by_phase : tuple of K float, 0 … 1
         Strict, when the output layer is read at the end of each phase of its period; share of
         examples whose class nothing can change from then on.
@@ -50,21 +46,10 @@ class Values(Result):
 
     kind = "values"
 
-    dataset: str
-    figures: Figures = field(metadata=INLINE)
-    confusion: tuple[tuple[int, ...], ...]
     accuracy_at_phase: tuple[float, ...]
     certain_by_phase: tuple[float, ...]
     value_shares: tuple[tuple[float, ...], ...]
     examples: tuple[ValuesExample, ...]
-
-    @property
-    def variant(self) -> str:
-        return self.dataset
-
-    @property
-    def extent(self) -> int:
-        return self.figures.images
 
     @classmethod
     def of(
@@ -79,8 +64,6 @@ class Values(Result):
         versions: dict[str, str],
     ) -> "Values":
         """That of ``answer`` to ``images`` of the true ``labels`` int [B]."""
-        right = answer.correct(labels)
-        shown = [int(of.argmax()) for of in (right, ~right) if of.any()]
         phases = heard(network, images, answer)
         first = answer.latency - network.steps  # steps before the output layer listens
         rows = np.arange(len(labels))
@@ -88,34 +71,27 @@ class Values(Result):
             float(((each >= each[rows, labels][:, None]).sum(axis=1) == 1).mean())
             for each in phases
         ]
-        matrix = confusion(answer.label, labels, len(network.labels))
         return cls(
-            network_sha256=network.sha256,
+            **cls.common(network, labels, answer, dataset),
             command=command,
             versions=versions,
-            dataset=portable(dataset),
-            figures=answer.figures(labels),
-            confusion=tuple(tuple(map(int, row)) for row in matrix),
             accuracy_at_phase=tuple(at_phase),
             certain_by_phase=tuple(
                 float((answer.certain <= first + phase).mean()) for phase in range(network.steps)
             ),
             value_shares=tuple(map(tuple, value_shares(answer))),
-            examples=tuple(values_example(network, images, answer, labels, each) for each in shown),
+            examples=tuple(
+                values_example(network, images, answer, labels, each)
+                for each in shown(answer, labels)
+            ),
         )
 
 
 def _highlights(network: Network, result: Values) -> Iterator[Highlight]:
-    figures = result.figures
-    usual = result.dataset == portable(str(network.provenance["dataset"]))
-    yield Highlight(
-        name="accuracy" if usual else f"accuracy, {printable(result.dataset, 40)}",
-        value=f"{figures.accuracy:.2%}",
-        note=f"strict, {figures.images:,} test examples",
-    )
+    yield result.accuracy(network)
     yield Highlight(
         name="decision",
-        value=f"{figures.decision_step_mean:g} steps",
+        value=f"{result.figures.decision_step_mean:g} steps",
         note=f"a new image every {network.steps}",
     )
 
