@@ -1,9 +1,11 @@
-"""Memories as the estimate of resources counts them."""
+"""Memories as the estimate of resources counts them, and words that are loaded into one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["COLUMN", "BlockMemory", "SinglePortBlocks"]
+import numpy as np
+
+__all__ = ["COLUMN", "BlockMemory", "SinglePortBlocks", "packed"]
 
 COLUMN = 16  # bits of a word of single-port RAM
 
@@ -51,3 +53,13 @@ class SinglePortBlocks:
         whole, rest = divmod(self.bits or COLUMN * self.columns, COLUMN)
         columns = [BlockMemory(self.depth, COLUMN, whole, self.count)] if whole else []
         return [*columns, BlockMemory(self.depth, rest, 1, self.count)] if rest else columns
+
+
+def packed(rows: np.ndarray, columns: int) -> np.ndarray:
+    """Rows of bits, bool [rows, width], as the words that are loaded, uint16 [rows · columns]: word
+    c of a row has its bits from 16 · c on, and zeros behind them.
+    """
+    bits = np.zeros((len(rows), COLUMN * columns), bool)
+    bits[:, : rows.shape[1]] = rows
+    words = np.packbits(bits, axis=1, bitorder="little")
+    return words.reshape(-1, 2).view("<u2")[:, 0].astype(np.uint16)

@@ -3,7 +3,7 @@
 import numpy as np
 from amaranth.lib import data
 
-from hw.rtl.spram import COLUMN
+from hw.rtl.memories import COLUMN, packed
 from sw.network import Layer
 
 __all__ = ["LoadLayout", "minus_rows", "row_word", "weight_words"]
@@ -30,8 +30,7 @@ def weight_words(layer: Layer, lanes: int) -> np.ndarray:
     -------
     uint16 [inputs · K · lanes / 16]
     """
-    bits = minus_rows(layer, lanes).reshape(-1, COLUMN)
-    return np.packbits(bits, axis=1, bitorder="little").view("<u2")[:, 0].astype(np.uint16)
+    return packed(minus_rows(layer, lanes), lanes // COLUMN)
 
 
 def minus_rows(layer: Layer, lanes: int) -> np.ndarray:
@@ -49,15 +48,14 @@ class LoadLayout(data.StructLayout):
 
     Parameters
     ----------
-    layer : Layer
-    lanes : int, multiple of 16
+    words : int
+        That are loaded.
 
     Members
     -------
-    address : range(len(weight_words(layer, lanes)))
+    address : range(words)
     data : 16
     """
 
-    def __init__(self, layer: Layer, lanes: int):
-        words = layer.inputs * -(-layer.outputs // lanes) * lanes // COLUMN
+    def __init__(self, words: int):
         super().__init__({"address": range(words), "data": COLUMN})

@@ -32,9 +32,10 @@ from hw.rtl.bistable.speak import Speak
 from hw.rtl.bistable.strips import Strips
 from hw.rtl.bistable.turns import Turns
 from hw.rtl.bistable.walk import Walk
-from hw.rtl.bistable.weights import LoadLayout, Weights
 from hw.rtl.encoder import ArrivalLayout
 from hw.rtl.tiles.by_layer import by_layer
+from hw.rtl.weight_rows import WeightRows
+from hw.rtl.weights import LoadLayout
 
 __all__ = ["BistableEngine"]
 
@@ -76,7 +77,7 @@ class BistableEngine(wiring.Component):
     def __init__(self, plan: BistablePlan, *, loaded: bool = False):
         self.plan = plan
         self._loaded = loaded
-        load = stream.Signature(LoadLayout(plan), always_ready=True)
+        load = stream.Signature(LoadLayout(len(plan.load_words)), always_ready=True)
         super().__init__(
             {
                 "arrivals": In(stream.Signature(ArrivalLayout(1, 1 << plan.phases))),
@@ -96,7 +97,9 @@ class BistableEngine(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(plan)
         m.submodules.walk = walk = Walk(plan)
         m.submodules.gather = gather = Gather(plan)
-        m.submodules.weights = weights = Weights(plan, loaded=self._loaded)
+        m.submodules.weights = weights = WeightRows(
+            plan.weights, load_columns=plan.load_columns, loaded=self._loaded
+        )
         m.submodules.listen = listen = Listen(plan)
         m.submodules.turns = turns = Turns(plan)
         m.submodules.speak = speak = Speak(plan)
@@ -109,7 +112,7 @@ class BistableEngine(wiring.Component):
             listen.part.eq(gather.part),
             weights.row.eq(gather.part.row),
             weights.read.eq(gather.part.add),
-            listen.plus.eq(weights.plus),
+            listen.plus.eq(weights.bits),
             turns.ends.eq(listen.ends),
             turns.job.eq(listen.job),
             listen.next.eq(turns.turn.valid),

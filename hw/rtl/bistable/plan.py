@@ -17,7 +17,7 @@ from math import prod
 
 import numpy as np
 
-from hw.rtl.memories import COLUMN
+from hw.rtl.memories import COLUMN, packed
 
 __all__ = ["BistablePlan", "Level", "PlannedLayer", "Steps", "Strip", "ValueMap", "bits_of"]
 
@@ -435,11 +435,7 @@ class BistablePlan:
     @property
     def load_words(self) -> np.ndarray:
         """The rows as words of :data:`COLUMN` bits, uint16 in the order of addresses."""
-        rows = self.weights
-        padded = np.zeros((len(rows), self.load_columns * COLUMN), bool)
-        padded[:, : rows.shape[1]] = rows
-        words = padded.reshape(-1, COLUMN)
-        return np.packbits(words, axis=1, bitorder="little").view("<u2")[:, 0].astype(np.uint16)
+        return packed(self.weights, self.load_columns)
 
     @cached_property
     def sum_bits(self) -> int:

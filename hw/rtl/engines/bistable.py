@@ -18,9 +18,9 @@ from hw.rtl.bistable.memories import (
     weight_memory,
 )
 from hw.rtl.bistable.planner import plan_network, speaks_of
-from hw.rtl.bistable.weights import LoadLayout
 from hw.rtl.engines.base import NetworkEngine
 from hw.rtl.memories import BlockMemory, SinglePortBlocks
+from hw.rtl.weights import LoadLayout
 from sw.cli import UserError
 from sw.network import Network
 from sw.structure import Coding
@@ -111,7 +111,7 @@ class Bistable(NetworkEngine):
         return {}  # see cost
 
     def load_layout(self, network: Network) -> LoadLayout:
-        return LoadLayout(self._plan(network))
+        return LoadLayout(len(self.load_words(network)))
 
     def load_words(self, network: Network) -> np.ndarray:
         return self._plan(network).load_words

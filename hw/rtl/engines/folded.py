@@ -109,7 +109,7 @@ class Folded(Engine):
         )
 
     def load_layout(self, layer: Layer) -> LoadLayout:
-        return LoadLayout(layer, self.lanes)
+        return _load_layout(layer, self.lanes)
 
     def load_words(self, layer: Layer) -> np.ndarray:
         return weight_words(layer, self.lanes)
@@ -223,7 +223,7 @@ class FoldedLayer(wiring.Component):
             "restart": In(1),
         }
         if loaded:
-            layout = LoadLayout(layer, lanes)
+            layout = _load_layout(layer, lanes)
             members["load"] = In(stream.Signature(layout, always_ready=True))
         super().__init__(members)
 
@@ -431,3 +431,8 @@ class FoldedLayer(wiring.Component):
         with m.If(read):
             m.d.sync += old.eq(stored.data)
         return start.data, data.View(potentials.shape, old), potentials.write_port()
+
+
+def _load_layout(layer: Layer, lanes: int) -> LoadLayout:
+    """Of the words that ``weight_words`` gives."""
+    return LoadLayout(layer.inputs * -(-layer.outputs // lanes) * lanes // COLUMN)

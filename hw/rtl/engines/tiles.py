@@ -8,7 +8,6 @@ import numpy as np
 from hw.rtl.engines.base import NetworkEngine
 from hw.rtl.memories import BlockMemory, SinglePortBlocks
 from hw.rtl.tiles.engine import TilesEngine
-from hw.rtl.tiles.layouts import LoadLayout
 from hw.rtl.tiles.memories import (
     block_memories,
     constant_bits,
@@ -16,6 +15,7 @@ from hw.rtl.tiles.memories import (
     weight_memory,
 )
 from hw.rtl.tiles.planner import plan_network
+from hw.rtl.weights import LoadLayout
 from sw.cli import UserError
 from sw.network import Network
 
@@ -75,7 +75,7 @@ class Tiles(NetworkEngine):
         return plan_network(network, self.lanes, most_events).can_overflow
 
     def load_layout(self, network: Network) -> LoadLayout:
-        return LoadLayout(plan_network(network, self.lanes))
+        return LoadLayout(len(self.load_words(network)))
 
     def load_words(self, network: Network) -> np.ndarray:
         return plan_network(network, self.lanes).load_words

@@ -14,17 +14,18 @@ FPGA 2017); here the channels of a place go through them one by one.
 """
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.encoder import ArrivalLayout
 from hw.rtl.lines.conv import ConvStage, UnitLayout
 from hw.rtl.lines.dense import DenseStage, MarginLayout
-from hw.rtl.lines.plan import WORD, ConvPlan, DensePlan, PoolPlan, Stage, Table, plan_network
+from hw.rtl.lines.plan import ConvPlan, DensePlan, PoolPlan, Stage, Table, plan_network
 from hw.rtl.lines.pool import PoolStage
+from hw.rtl.weights import LoadLayout
 from sw.network import Network
 
-__all__ = ["LinesEngine", "LoadLayout", "load_tables"]
+__all__ = ["LinesEngine", "load_count", "load_tables"]
 
 
 def load_tables(stages: tuple[Stage, ...]) -> list[Table]:
@@ -32,19 +33,9 @@ def load_tables(stages: tuple[Stage, ...]) -> list[Table]:
     return [table for stage in stages for table in stage.tables]
 
 
-class LoadLayout(data.StructLayout):
-    """A word on its way into the tables.
-
-    Members
-    -------
-    address : range(words of all tables)
-        In ascending order from 0 on, without a gap.
-    data : 16
-    """
-
-    def __init__(self, stages: tuple[Stage, ...]):
-        words = sum(table.rows * table.words_per_row for table in load_tables(stages))
-        super().__init__({"address": range(words), "data": WORD})
+def load_count(stages: tuple[Stage, ...]) -> int:
+    """Words that are loaded: those of all tables, in ascending order from 0 on, without a gap."""
+    return sum(table.rows * table.words_per_row for table in load_tables(stages))
 
 
 class LinesEngine(wiring.Component):
@@ -79,7 +70,7 @@ class LinesEngine(wiring.Component):
         hidden = [index for stage in self.stages[:-1] for index in {stage.index, stage.last}]
         last = self.stages[-1]
         assert isinstance(last, DensePlan)
-        load = stream.Signature(LoadLayout(self.stages), always_ready=True)
+        load = stream.Signature(LoadLayout(load_count(self.stages)), always_ready=True)
         super().__init__(
             {
                 "arrivals": In(stream.Signature(ArrivalLayout(1, 1))),

@@ -15,12 +15,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from hw.rtl.memories import COLUMN, packed
 from sw.network import Layer, Network
 from sw.structure import Conv, First, Map, Pair
 
-__all__ = ["WORD", "ConvPlan", "DensePlan", "PoolPlan", "Stage", "Table", "plan_network"]
+__all__ = ["ConvPlan", "DensePlan", "PoolPlan", "Stage", "Table", "plan_network"]
 
-WORD = 16  # bits of a word that is loaded
 
 # What they cost in an ASIC, in NAND2 equivalents: a flip-flop that keeps its value, and a choice of
 # one more bit.
@@ -52,15 +52,12 @@ class Table:
     @property
     def words_per_row(self) -> int:
         """Words that are loaded for each row; the last may have bits to spare."""
-        return -(-self.width // WORD)
+        return -(-self.width // COLUMN)
 
     @property
     def words(self) -> np.ndarray:
         """All of them, uint16, row by row, the lowest bits first."""
-        padded = np.zeros((self.rows, self.words_per_row * WORD), bool)
-        padded[:, : self.width] = self.bits
-        packed = np.packbits(padded.reshape(-1, WORD), axis=1, bitorder="little")
-        return packed.view("<u2")[:, 0].astype(np.uint16)
+        return packed(self.bits, self.words_per_row)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,7 +8,8 @@ from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.lines.constants import looked_up
-from hw.rtl.lines.plan import WORD, Table
+from hw.rtl.lines.plan import Table
+from hw.rtl.memories import COLUMN
 
 __all__ = ["Rows", "WordLayout", "realign"]
 
@@ -21,11 +22,11 @@ class WordLayout(data.StructLayout):
     valid : 1
     part : range(parts)
         Which word of its row.
-    data : WORD
+    data : 16
     """
 
     def __init__(self, parts: int):
-        super().__init__({"valid": 1, "part": range(parts), "data": WORD})
+        super().__init__({"valid": 1, "part": range(parts), "data": COLUMN})
 
 
 class Rows(wiring.Component):
@@ -89,7 +90,7 @@ class Rows(wiring.Component):
         first = self.load.valid & (self.load.part == 0)
         parts = []
         for part in range(self._table.words_per_row):
-            chosen = slice(part * WORD, min((part + 1) * WORD, width))
+            chosen = slice(part * COLUMN, min((part + 1) * COLUMN, width))
             mine = self.load.valid & (self.load.part == part)
             parts.append(Mux(mine, self.load.data[: chosen.stop - chosen.start], rows[0][chosen]))
             if part:

@@ -25,7 +25,7 @@ from hw.rtl.encoder import ArrivalLayout
 from hw.rtl.streams import MarginsLayout, SpikeBeat
 from hw.rtl.tiles.emit import Emit
 from hw.rtl.tiles.grid import Grid
-from hw.rtl.tiles.layouts import EmittedLayout, FiredLayout, LoadLayout
+from hw.rtl.tiles.layouts import EmittedLayout, FiredLayout
 from hw.rtl.tiles.lists import ListMemory, SegmentTable
 from hw.rtl.tiles.locate import Locate
 from hw.rtl.tiles.planner import plan_network
@@ -35,7 +35,8 @@ from hw.rtl.tiles.scatter import Scatter
 from hw.rtl.tiles.sequencer import Sequencer
 from hw.rtl.tiles.sort import Sort
 from hw.rtl.tiles.sweep import Sweep
-from hw.rtl.tiles.weights import Weights
+from hw.rtl.weight_rows import WeightRows
+from hw.rtl.weights import LoadLayout
 from sw.encoder import LatencyEncoder
 from sw.network import Network
 
@@ -101,7 +102,7 @@ class TilesEngine(wiring.Component):
             source = {"arrivals": In(stream.Signature(ArrivalLayout(1, steps)))}
         else:
             source = {"beats": In(stream.Signature(SpikeBeat(network.sizes[0], steps)))}
-        load = LoadLayout(self.plan)
+        load = LoadLayout(len(self.plan.load_words))
         super().__init__(
             {
                 **source,
@@ -121,7 +122,9 @@ class TilesEngine(wiring.Component):
         m.submodules.sort = sort = Sort(plan)
         m.submodules.reader = reader = Reader(plan)
         m.submodules.scatter = scatter = Scatter(plan)
-        m.submodules.weights = weights = Weights(plan, loaded=self._loaded)
+        m.submodules.weights = weights = WeightRows(
+            plan.weights, load_columns=plan.load_columns, loaded=self._loaded
+        )
         m.submodules.grid = grid = Grid(plan)
         m.submodules.sweep = sweep = Sweep(plan)
         m.submodules.emit = emit = Emit(plan)
@@ -139,7 +142,7 @@ class TilesEngine(wiring.Component):
             reader.enable.eq(sequencer.read),
             weights.row.eq(scatter.weight),
             weights.read.eq(scatter.read),
-            grid.minus.eq(weights.minus),
+            grid.minus.eq(weights.bits),
             sequencer.added.eq(scatter.read),
         ]
         # What the sequencer starts reaches far: it waits for a register.

@@ -2,7 +2,6 @@
 
 from amaranth.lib import data
 
-from hw.rtl.spram import COLUMN
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = [
@@ -10,7 +9,6 @@ __all__ = [
     "EmittedLayout",
     "EntryLayout",
     "FiredLayout",
-    "LoadLayout",
     "PlacedLayout",
 ]
 
@@ -126,19 +124,6 @@ class EmittedLayout(_Watched):
     def __init__(self, plan: TilesPlan):
         y, x = plan.coordinate_bits
         super().__init__(plan, {"y": y, "x": x, "mask": plan.lanes})
-
-
-class LoadLayout(data.StructLayout):
-    """A word of weights on its way into the memory.
-
-    Members
-    -------
-    address : range(len(plan.load_words))
-    data : 16
-    """
-
-    def __init__(self, plan: TilesPlan):
-        super().__init__({"address": range(plan.load_rows * plan.load_columns), "data": COLUMN})
 
 
 class PlacedLayout(data.StructLayout):

@@ -17,6 +17,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from hw.rtl.memories import packed
+
 __all__ = ["LIST_WORDS", "MOST_STEPS", "Axis", "SpikeMap", "TiledLayer", "TilesPlan"]
 
 LIST_WORDS = 1 << 14  # entries of both lists at most: one SPRAM
@@ -229,11 +231,6 @@ class TilesPlan:
         return np.concatenate([layer.minus for layer in self.layers])
 
     @property
-    def load_rows(self) -> int:
-        """Rows of the memory of loaded weights."""
-        return self.weight_rows
-
-    @property
     def load_columns(self) -> int:
         """Words of 16 bits per row as they are sent: a power of two, so that an address is a row
         and a column.
@@ -247,13 +244,10 @@ class TilesPlan:
 
     @cached_property
     def load_words(self) -> np.ndarray:
-        """What is loaded, uint16 [load_rows · load_columns]: word c of a row has its bits from
+        """What is loaded, uint16 [weight_rows · load_columns]: word c of a row has its bits from
         16 · c on; words from ``weight_columns`` on are not kept.
         """
-        bits = np.zeros((self.load_rows, 16 * self.load_columns), bool)
-        bits[:, : self.weights.shape[1]] = self.weights
-        packed = np.packbits(bits, axis=1, bitorder="little")
-        return packed.reshape(-1, 2).view("<u2")[:, 0].astype(np.uint16)
+        return packed(self.weights, self.load_columns)
 
     @cached_property
     def starts(self) -> np.ndarray:
