@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["COLUMN", "BlockMemory", "SinglePortBlocks", "packed"]
+__all__ = ["COLUMN", "BlockMemory", "SinglePortBlocks", "packed", "weight_rom"]
 
 COLUMN = 16  # bits of a word of single-port RAM
 
@@ -63,3 +63,10 @@ def packed(rows: np.ndarray, columns: int) -> np.ndarray:
     bits[:, : rows.shape[1]] = rows
     words = np.packbits(bits, axis=1, bitorder="little")
     return words.reshape(-1, 2).view("<u2")[:, 0].astype(np.uint16)
+
+
+def weight_rom(rows: np.ndarray) -> BlockMemory:
+    """The memory of the rows of weights, bool [rows, width], that the bitstream holds. Synthesis
+    leaves out bits that are the same in all rows.
+    """
+    return BlockMemory(len(rows), int((rows.any(axis=0) & ~rows.all(axis=0)).sum()))

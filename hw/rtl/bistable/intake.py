@@ -1,11 +1,10 @@
 """Intake: the values of the network's input, word by word."""
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
 
+from hw.rtl.bistable.layouts import intake_members
 from hw.rtl.bistable.plan import BistablePlan
-from hw.rtl.encoder import ArrivalLayout
 
 __all__ = ["Intake"]
 
@@ -41,17 +40,7 @@ class Intake(wiring.Component):
     def __init__(self, plan: BistablePlan):
         self._plan = plan
         self._channels = plan.inputs.values
-        super().__init__(
-            {
-                "arrivals": In(stream.Signature(ArrivalLayout(1, 1 << plan.phases))),
-                "release": In(1),
-                "full": Out(1),
-                "valid": Out(1),
-                "values": Out(data.ArrayLayout(plan.phases, plan.input_values)),
-                "slot": Out(plan.input_slot_bits),
-                "place_ends": Out(1),
-            }
-        )
+        super().__init__(intake_members(plan))
 
     def elaborate(self, platform):
         m = Module()

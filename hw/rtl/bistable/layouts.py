@@ -1,9 +1,11 @@
 """What the blocks of the bistable engine tell one another: layouts of their payloads."""
 
 from amaranth.hdl import signed
-from amaranth.lib import data
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from hw.rtl.bistable.plan import BistablePlan
+from hw.rtl.encoder import ArrivalLayout
 
 __all__ = [
     "EntryLayout",
@@ -12,6 +14,7 @@ __all__ = [
     "PlaceLayout",
     "PotentialsLayout",
     "WordLayout",
+    "intake_members",
 ]
 
 
@@ -169,3 +172,16 @@ class WordLayout(_Turn):
 
     def __init__(self, plan: BistablePlan):
         super().__init__(plan, {"values": data.ArrayLayout(plan.phases, plan.speaks)})
+
+
+def intake_members(plan: BistablePlan) -> dict[str, wiring.Member]:
+    """Members of a block that takes the network's input, see Intake."""
+    return {
+        "arrivals": In(stream.Signature(ArrivalLayout(1, 1 << plan.phases))),
+        "release": In(1),
+        "full": Out(1),
+        "valid": Out(1),
+        "values": Out(data.ArrayLayout(plan.phases, plan.input_values)),
+        "slot": Out(plan.input_slot_bits),
+        "place_ends": Out(1),
+    }

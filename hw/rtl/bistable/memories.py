@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hw.rtl.bistable.plan import BistablePlan, Level
-from hw.rtl.memories import BlockMemory, SinglePortBlocks
+from hw.rtl.memories import BlockMemory, SinglePortBlocks, weight_rom
 
 __all__ = [
     "block_memories",
@@ -38,7 +38,7 @@ def block_memories(plan: BistablePlan, *, loaded: bool) -> Sequence[BlockMemory]
     if plan.held_words:
         result.append(BlockMemory(plan.held_words, plan.word_bits))
     if not loaded:
-        result.append(_rom(plan))
+        result.append(weight_rom(plan.weights))
     return result + [BlockMemory(*each) for each in _tables(plan) if not _is_logic(each)]
 
 
@@ -49,7 +49,7 @@ def single_port_memories(plan: BistablePlan, *, loaded: bool) -> Sequence[Single
 
 def weight_memory(plan: BistablePlan, *, loaded: bool) -> BlockMemory | SinglePortBlocks:
     """The one of them that holds the weights."""
-    return _loaded(plan) if loaded else _rom(plan)
+    return _loaded(plan) if loaded else weight_rom(plan.weights)
 
 
 def logic_bits(plan: BistablePlan) -> int:
@@ -76,12 +76,6 @@ def steps_width(plan: BistablePlan) -> int:
 
 def _loaded(plan: BistablePlan) -> SinglePortBlocks:
     return SinglePortBlocks(plan.weight_rows, plan.weight_columns, bits=plan.weight_width)
-
-
-def _rom(plan: BistablePlan) -> BlockMemory:
-    """The weights in block RAM. Synthesis leaves out bits that are the same in all rows."""
-    rows = plan.weights
-    return BlockMemory(len(rows), int((rows.any(axis=0) & ~rows.all(axis=0)).sum()))
 
 
 def _is_logic(table: tuple[int, int]) -> bool:

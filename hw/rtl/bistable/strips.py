@@ -1,11 +1,10 @@
 """Strips: what a row of the first kernel looks at in the network's input, as one place."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
 
+from hw.rtl.bistable.layouts import intake_members
 from hw.rtl.bistable.plan import BistablePlan
-from hw.rtl.encoder import ArrivalLayout
 
 __all__ = ["Strips"]
 
@@ -35,17 +34,7 @@ class Strips(wiring.Component):
             raise ValueError("Plan must have a strip")
         self._plan = plan
         self._strip = plan.strip
-        super().__init__(
-            {
-                "arrivals": In(stream.Signature(ArrivalLayout(1, 1 << plan.phases))),
-                "release": In(1),
-                "full": Out(1),
-                "valid": Out(1),
-                "values": Out(data.ArrayLayout(plan.phases, plan.input_values)),
-                "slot": Out(plan.input_slot_bits),
-                "place_ends": Out(1),
-            }
-        )
+        super().__init__(intake_members(plan))
 
     def elaborate(self, platform):
         m = Module()

@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from hw.rtl.engines.base import NetworkEngine
 from hw.rtl.gather.engine import GatherEngine
 from hw.rtl.gather.plan import plan_network
-from hw.rtl.memories import BlockMemory
+from hw.rtl.memories import BlockMemory, weight_rom
 from hw.rtl.serial_decide import SerialDecide
 from sw.cli import UserError
 from sw.network import Network
@@ -91,9 +91,7 @@ class Gather(NetworkEngine):
         return result
 
     def weight_memory(self, network: Network) -> BlockMemory:
-        rows = plan_network(network, self.lanes).weights
-        # Synthesis leaves out bits that are the same in all rows.
-        return BlockMemory(len(rows), int((rows.any(axis=0) & ~rows.all(axis=0)).sum()))
+        return weight_rom(plan_network(network, self.lanes).weights)
 
     def cost(self, network: Network, most_events: int | None) -> Mapping[str, float]:
         plan = plan_network(network, self.lanes)

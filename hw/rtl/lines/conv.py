@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.rtl.lines.constants import chosen
 from hw.rtl.lines.plan import ConvPlan
-from hw.rtl.lines.rows import Rows, WordLayout, realign
+from hw.rtl.lines.rows import Rows, load_ports, realign
 from hw.rtl.popcount import compressed
 
 __all__ = ["ConvStage", "UnitLayout"]
@@ -57,16 +57,12 @@ class ConvStage(wiring.Component):
     def __init__(self, plan: ConvPlan, *, loaded: bool):
         self._plan = plan
         self._loaded = loaded
-        load = {
-            f"load_{k}": In(WordLayout(table.words_per_row))
-            for k, table in enumerate(plan.tables if loaded else ())
-        }
         super().__init__(
             {
                 "inputs": In(stream.Signature(1)),
                 "spikes": Out(stream.Signature(1)),
                 "unit": Out(UnitLayout()),
-                **load,
+                **load_ports(plan.tables, loaded=loaded),
             }
         )
 

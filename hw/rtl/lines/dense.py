@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.lines.plan import DensePlan
-from hw.rtl.lines.rows import Rows, WordLayout, realign
+from hw.rtl.lines.rows import Rows, load_ports, realign
 from hw.rtl.popcount import compressed
 
 __all__ = ["DenseStage", "MarginLayout"]
@@ -57,15 +57,11 @@ class DenseStage(wiring.Component):
     def __init__(self, plan: DensePlan, *, loaded: bool):
         self._plan = plan
         self._loaded = loaded
-        load = {
-            f"load_{k}": In(WordLayout(table.words_per_row))
-            for k, table in enumerate(plan.tables if loaded else ())
-        }
         super().__init__(
             {
                 "inputs": In(stream.Signature(1)),
                 "margins": Out(stream.Signature(MarginLayout(plan.margin_bits))),
-                **load,
+                **load_ports(plan.tables, loaded=loaded),
             }
         )
 

@@ -1,5 +1,6 @@
 """The rows of a table, as logic or in flip-flops."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from amaranth.hdl import Cat, Module, Mux, Signal
@@ -11,7 +12,7 @@ from hw.rtl.lines.constants import looked_up
 from hw.rtl.lines.plan import Table
 from hw.rtl.memories import COLUMN
 
-__all__ = ["Rows", "WordLayout", "realign"]
+__all__ = ["Rows", "WordLayout", "load_ports", "realign"]
 
 
 class WordLayout(data.StructLayout):
@@ -27,6 +28,14 @@ class WordLayout(data.StructLayout):
 
     def __init__(self, parts: int):
         super().__init__({"valid": 1, "part": range(parts), "data": COLUMN})
+
+
+def load_ports(tables: Sequence[Table], *, loaded: bool) -> dict[str, wiring.Member]:
+    """Members ``load_0``, ``load_1`` and so on: words of each of the ``tables``, if ``loaded``."""
+    return {
+        f"load_{k}": In(WordLayout(table.words_per_row))
+        for k, table in enumerate(tables if loaded else ())
+    }
 
 
 class Rows(wiring.Component):

@@ -4,7 +4,7 @@ of resources counts it.
 
 from collections.abc import Sequence
 
-from hw.rtl.memories import COLUMN, BlockMemory, SinglePortBlocks
+from hw.rtl.memories import COLUMN, BlockMemory, SinglePortBlocks, weight_rom
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = [
@@ -36,7 +36,7 @@ def block_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[BlockMemory]:
     if plan.entry_bits > COLUMN:
         result.append(BlockMemory(plan.list_words, plan.entry_bits))
     if not loaded:
-        result.append(_rom(plan))
+        result.append(weight_rom(plan.weights))
     result += [BlockMemory(*each) for each in _tables(plan) if not _is_logic(each)]
     return result
 
@@ -51,7 +51,7 @@ def single_port_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[SinglePor
 
 def weight_memory(plan: TilesPlan, *, loaded: bool) -> BlockMemory | SinglePortBlocks:
     """The one of them that holds the weights."""
-    return _loaded(plan) if loaded else _rom(plan)
+    return _loaded(plan) if loaded else weight_rom(plan.weights)
 
 
 def constant_bits(plan: TilesPlan) -> int:
@@ -62,14 +62,6 @@ def constant_bits(plan: TilesPlan) -> int:
 def _loaded(plan: TilesPlan) -> SinglePortBlocks:
     bits = plan.banks * plan.lanes
     return SinglePortBlocks(plan.weight_rows, plan.weight_columns, bits=bits)
-
-
-def _rom(plan: TilesPlan) -> BlockMemory:
-    """The weights in block RAM. Synthesis leaves out bits that are the same in all rows, such as
-    those of places that no kernel reaches.
-    """
-    rows = plan.weights
-    return BlockMemory(len(rows), int((rows.any(axis=0) & ~rows.all(axis=0)).sum()))
 
 
 def _is_logic(table: tuple[int, int]) -> bool:
