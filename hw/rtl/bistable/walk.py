@@ -53,11 +53,14 @@ class Walk(wiring.Component):
 
         # First the loops' counters: which level goes on.
         active, level = Signal(), Signal(range(len(Level)))
+        last_tile = Signal()
         counters = []
         for each in list(Level)[:-1]:
             last = [plan.counts(layer)[each] - 1 for layer in layers]
             counter = Signal(range(max(last) + 1), name=f"count_{each.name.lower()}")
             counters.append((each, counter, counter == by_layer(m, self.layer, last)))
+            if each == Level.TILE:
+                m.d.comb += last_tile.eq(counters[-1][-1])
         m.d.comb += level.eq(Level.LAYER)
         for each, _, at_last in reversed(counters):
             with m.If(~at_last):
@@ -83,17 +86,20 @@ class Walk(wiring.Component):
         )
         added = steps.read_port()
         position = Signal(shape, init=_start(plan, layers[0]))
-        valid, left = (
-            Signal(),
-            Signal(range(len(Level))),
-        )  # a position, and the level that goes on behind it
+        # A position, the level that goes on behind it, and whether it is of the last tile.
+        valid, left, of_last_tile = Signal(), Signal(range(len(Level))), Signal()
         m.d.comb += [added.addr.eq(Cat(level, self.layer)), added.en.eq(step)]
         inputs = [layer.inputs for layer in layers]
         height = by_layer(m, self.layer, [each.height for each in inputs])
         width = by_layer(m, self.layer, [each.width for each in inputs])
         place = self.places.payload
         with m.If(step):
-            m.d.sync += [valid.eq(active), left.eq(level), self.places.valid.eq(valid)]
+            m.d.sync += [
+                valid.eq(active),
+                left.eq(level),
+                of_last_tile.eq(last_tile),
+                self.places.valid.eq(valid),
+            ]
             with m.If(valid):
                 m.d.sync += [
                     *(
@@ -105,7 +111,7 @@ class Walk(wiring.Component):
                     place.inside.eq((position.y < height) & (position.x < width)),
                     place.ends.eq(left >= Level.WINDOW_X),
                     place.job.window_ends.eq(left >= Level.TILE),
-                    place.job.tile_ends.eq(left >= Level.PLACE_X),
+                    place.job.tile_ends.eq(of_last_tile),
                     place.job.layer_ends.eq(left == Level.LAYER),
                 ]
                 if plan.held_words:

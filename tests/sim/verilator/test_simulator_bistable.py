@@ -33,9 +33,16 @@ CASES = {
     "pooled pixels, loaded": ((8, 8), {"pool": 2}, "9c3p1-m2-11-5", 5, "bistable-8x4-spram"),
     "selected pixels": ((5, 6), {"select": (1, 2, 3, 8, 13, 21, 27)}, "30-26", 3, "bistable-8x1"),
     "one layer": ((4, 4), {}, "7", 3, "bistable-8x8"),
+    "a last tile that speaks less": ((4, 4), {}, "17c1-m2-3", 1, "bistable-16x1"),
     "more lanes than channels": ((6, 6), {}, "3c3-m2-2", 6, "bistable-64x16"),
 }
-OFTEN = ("two convolutions", "shortcuts", "pooled pixels, loaded", "selected pixels")
+OFTEN = (
+    "two convolutions",
+    "shortcuts",
+    "pooled pixels, loaded",
+    "selected pixels",
+    "a last tile that speaks less",
+)
 
 
 @pytest.mark.parametrize(

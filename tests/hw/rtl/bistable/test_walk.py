@@ -51,7 +51,7 @@ def loops(plan):
                                             "ends": ends,
                                             "past": past,
                                             "window_ends": ends and window,
-                                            "tile_ends": ends and window and last,
+                                            "tile_ends": last,
                                             "layer_ends": ends and window and last and whole,
                                         }
                                     )
