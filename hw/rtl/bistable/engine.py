@@ -32,8 +32,8 @@ from hw.rtl.bistable.speak import Speak
 from hw.rtl.bistable.strips import Strips
 from hw.rtl.bistable.turns import Turns
 from hw.rtl.bistable.walk import Walk
+from hw.rtl.by_layer import by_layer
 from hw.rtl.encoder import ArrivalLayout
-from hw.rtl.tiles.by_layer import by_layer
 from hw.rtl.weight_rows import WeightRows
 from hw.rtl.weights import LoadLayout
 

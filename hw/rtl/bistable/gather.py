@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 
 from hw.rtl.bistable.layouts import EntryLayout, PartLayout, PlaceLayout
 from hw.rtl.bistable.plan import BistablePlan
-from hw.rtl.tiles.by_layer import by_layer
+from hw.rtl.by_layer import by_layer
 
 __all__ = ["Gather", "gap_of"]
 

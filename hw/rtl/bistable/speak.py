@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from hw.rtl.bistable.layouts import PotentialsLayout, WordLayout
 from hw.rtl.bistable.plan import BistablePlan
 from hw.rtl.bistable.turns import ConstantsLayout
-from hw.rtl.tiles.by_layer import by_layer
+from hw.rtl.by_layer import by_layer
 
 __all__ = ["Speak", "divide"]
 

@@ -8,7 +8,7 @@ from hw.rtl.bistable.gather import gap_of
 from hw.rtl.bistable.layouts import JobLayout, PotentialsLayout
 from hw.rtl.bistable.memories import rom_style
 from hw.rtl.bistable.plan import BistablePlan
-from hw.rtl.tiles.by_layer import by_layer
+from hw.rtl.by_layer import by_layer
 
 __all__ = ["ConstantsLayout", "Turns"]
 

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from hw.rtl.bistable.layouts import PlaceLayout
 from hw.rtl.bistable.memories import rom_style
 from hw.rtl.bistable.plan import BistablePlan, Level, PlannedLayer, Steps
-from hw.rtl.tiles.by_layer import by_layer
+from hw.rtl.by_layer import by_layer
 
 __all__ = ["Walk"]
 

@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.rtl.by_layer import by_layer
 from hw.rtl.gather.plan import GatherPlan
-from hw.rtl.tiles.by_layer import by_layer
 
 __all__ = ["Collect", "InputLayout"]
 

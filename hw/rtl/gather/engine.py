@@ -18,13 +18,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.rtl.by_layer import by_layer
 from hw.rtl.encoder import ArrivalLayout
 from hw.rtl.gather.add import Add
 from hw.rtl.gather.collect import Collect, InputLayout
 from hw.rtl.gather.plan import GatherPlan, plan_network
 from hw.rtl.gather.windows import Windows
 from hw.rtl.serial_decide import MarginLayout
-from hw.rtl.tiles.by_layer import by_layer
 from sw.network import Network
 
 __all__ = ["FiredLayout", "GatherEngine"]

@@ -6,8 +6,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.rtl.by_layer import by_layer
 from hw.rtl.gather.plan import GatheredLayer, GatherPlan
-from hw.rtl.tiles.by_layer import by_layer
 
 __all__ = ["Windows"]
 

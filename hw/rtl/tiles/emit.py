@@ -4,8 +4,8 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.rtl.by_layer import by_layer
 from hw.rtl.priority import LowestBit, several
-from hw.rtl.tiles.by_layer import by_layer
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = ["Emit"]

@@ -5,8 +5,8 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.rtl.by_layer import by_layer
 from hw.rtl.priority import LowestBit
-from hw.rtl.tiles.by_layer import by_layer
 from hw.rtl.tiles.layouts import AccessLayout, EntryLayout
 from hw.rtl.tiles.memories import rom_style
 from hw.rtl.tiles.plan import TilesPlan

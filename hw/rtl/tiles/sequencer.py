@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.rtl.tiles.by_layer import by_layer
+from hw.rtl.by_layer import by_layer
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = ["Sequencer"]
