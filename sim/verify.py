@@ -22,7 +22,6 @@ from hw.rtl.inputs.registry import find_input
 from sim.verilator import tool
 from sim.verilator.compare import Compared, Measured, MismatchError, compare
 from sim.verilator.simulator import CoreError
-from sw.answer import Answer
 from sw.cli import check_output, run, write_json
 from sw.data import registry
 from sw.encoder import Inputs
@@ -30,7 +29,9 @@ from sw.flags import parser, positive_int, share
 from sw.network import CODINGS, Network, find
 from sw.reports.page import publish
 from sw.reports.result import Histogram, command_line, folder_of, portable, versions_of
+from sw.reports.sections.answers import evaluation_of
 from sw.reports.sections.evaluation import Evaluation
+from sw.reports.sections.values import Values
 from sw.reports.sections.verification import Verification
 from sw.selection import Selection
 
@@ -207,7 +208,7 @@ def _results(
     inputs: Inputs,
     labels: np.ndarray,
     command: str,
-) -> Iterator[Verification | Evaluation]:
+) -> Iterator[Verification | Evaluation | Values]:
     """What the command adds to the network's report page."""
     settings, result = report.settings, report.result
     versions = versions_of("amaranth", "numpy") | {"verilator": settings.verilator}
@@ -227,8 +228,8 @@ def _results(
         stalls=settings.stalls,
         seed=settings.seed,
     )
-    if compared is not None and isinstance(compared.answer, Answer):
-        yield Evaluation.of(
+    if compared is not None:
+        yield evaluation_of(
             network,
             inputs,
             labels,

@@ -98,8 +98,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     answer = run_inputs(network, inputs)
     evaluation = evaluation_of(
         network,
-        data,
+        inputs,
+        data.test_labels,
         answer,
+        dataset=data.name,
         command=command_line("sw.report", argv),
         versions=versions_of("numpy", "torch"),
     )

@@ -112,9 +112,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             "command": command_line("sw.train", argv),
             "versions": network.provenance["versions"],
         }
+        inputs, labels = data.test_part(network.steps), data.test_labels
         results = [
             Training.of(network, recipe.to_dict(), trainer.history, **about),
-            evaluation_of(network, data, answer, **about),
+            evaluation_of(network, inputs, labels, answer, dataset=data.name, **about),
         ]
         log(publish(network, str(out), folder_of(network, args.build_dir), results))
 

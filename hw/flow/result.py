@@ -11,20 +11,21 @@ from hw.explore.resources import resources_of
 from hw.flow.bitstream import BuildReport, work_folder
 from hw.flow.implement import PLACEMENT
 from hw.flow.placement import part_of
-from sw.answer import Answer
 from sw.cli import UserError, read_json
 from sw.data.registry import name_of
 from sw.reports.floorplan import Placement
 from sw.reports.result import Histogram, portable, read_results, versions_of
+from sw.reports.sections.answers import evaluation_of
 from sw.reports.sections.evaluation import Evaluation
 from sw.reports.sections.hardware import Build, SlowestPath, Use
+from sw.reports.sections.values import Values
 
 __all__ = ["results", "slowest_path"]
 
 
 def results(
     board: Board, report: BuildReport, observation: Observation, *, folder: Path, command: str
-) -> Iterator[Build | Evaluation]:
+) -> Iterator[Build | Evaluation | Values]:
     """The build itself; and, where data were measured for it, what the network answers. What is
     known of the same bitstream is taken from ``folder``, where the page lies.
     """
@@ -57,9 +58,9 @@ def results(
         placement=_placement(work / PLACEMENT),
     )
     yield build if observation.made else _with_cycles(build, observation, folder)
-    if observation.made and isinstance(observation.answer, Answer):
+    if observation.made:
         inputs, labels = observation.data
-        yield Evaluation.of(
+        yield evaluation_of(
             network,
             inputs,
             labels,

@@ -9,14 +9,16 @@ from cases import VERIFY
 from networks import map_network
 
 from hw.rtl.config import default_config
-from sim import golden, verify
+from sim import bistable, golden, verify
 from sim.cycles.model import cycles
+from sim.verilator.compare import Compared, Measured
 from sw.cli import UserError
 from sw.data import registry
 from sw.encoder import LatencyEncoder
-from sw.network import find
+from sw.network import CODINGS, find
 
 DIGITS, MNIST = "digits-64-192-10-t16", "mnist-256-256-10-t4"
+BISTABLE = "digits-1x8x8-16c3p1-m2-32c3p1-10-k3"
 BUILD = ["--build-dir", str(VERIFY.parent), "--no-report"]
 
 
@@ -51,6 +53,25 @@ def test_digits_on_the_whole_test_set(tmp_path, capsys):
     assert evaluation["accuracy"] == figures["accuracy"]
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "spike times of all 192 hidden units are equal for each of 355 test examples" in page
+
+
+def test_the_page_of_a_bistable_network(tmp_path, monkeypatch):
+    """It has what the network answers to the images, as that of a first-spike one."""
+    network, digits = find(BISTABLE, codings=CODINGS), registry.load("digits")
+    answer = bistable.run_inputs(network, digits.test_images[:50])
+    compared = Compared(
+        measured=Measured(
+            hidden_units_compared=0, cycles_mean=1.0, cycles_max=1, interval_cycles_mean=None
+        ),
+        classes=answer.label,
+        answer=answer,
+        cycles=np.ones(50, np.int64),
+    )
+    monkeypatch.setattr(verify, "compare", lambda *arguments, **options: compared)
+    verify.main([BISTABLE, "--images", "50", "--build-dir", str(tmp_path), "-q"])
+    values = json.loads((tmp_path / "report" / BISTABLE / "values-digits.json").read_text())
+    right = answer.correct(digits.test_labels[:50])
+    assert (values["images"], values["accuracy"]) == (50, right.mean())
 
 
 @pytest.mark.parametrize("engine", ["event", "popcount-8,event", "folded-16-spram,event"])

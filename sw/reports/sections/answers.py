@@ -1,10 +1,9 @@
-"""The result of measuring a network of either coding on the test part of a data set."""
+"""The result of measuring a network of either coding on examples."""
 
 import numpy as np
 
 from sw.answer import Answer, BistableAnswer
-from sw.data.dataset import Dataset
-from sw.data.events import EventDataset
+from sw.encoder import Inputs
 from sw.network import Network
 from sw.reports.sections.evaluation import Evaluation
 from sw.reports.sections.values import Values
@@ -14,22 +13,20 @@ __all__ = ["evaluation_of"]
 
 def evaluation_of(
     network: Network,
-    data: Dataset | EventDataset,
+    inputs: Inputs,
+    labels: np.ndarray,
     answer: Answer | BistableAnswer,
     *,
+    dataset: str,
     command: str,
     versions: dict[str, str],
 ) -> Evaluation | Values:
-    """That of ``answer`` to the test part of ``data``."""
-    inputs, labels = data.test_part(network.steps), data.test_labels
+    """That of ``answer`` to ``inputs`` of the true ``labels`` int [B]."""
     if isinstance(answer, BistableAnswer):
         assert isinstance(inputs, np.ndarray)
         return Values.of(
-            *(network, inputs, labels, answer),
-            dataset=data.name,
-            command=command,
-            versions=versions,
+            *(network, inputs, labels, answer), dataset=dataset, command=command, versions=versions
         )
     return Evaluation.of(
-        *(network, inputs, labels, answer), dataset=data.name, command=command, versions=versions
+        *(network, inputs, labels, answer), dataset=dataset, command=command, versions=versions
     )
