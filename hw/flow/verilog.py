@@ -279,7 +279,10 @@ def _open_outputs(text: str) -> str:
         body = match[0]
         for port, wire in re.findall(r"\.(\w+)\((_\d+_)\)", body):
             if len(re.findall(rf"\b{wire}\b", body)) == 2:  # declared and connected
-                body = re.sub(rf"\b{wire}\b", f"unused_{port}", body)
+                name = f"unused_{port}"
+                while re.search(rf"\b{name}\b", body):  # that of another instance
+                    name += "_"
+                body = re.sub(rf"\b{wire}\b", name, body)
         return body
 
     return re.sub(r"^module .*?^endmodule", module, text, flags=re.M | re.S)

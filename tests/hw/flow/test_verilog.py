@@ -64,6 +64,13 @@ def test_nor_of_another_config(rng, config, tmp_path):
     assert manifest["ports"][2]["width"] == 8 * config.pixels
 
 
+def test_nor_of_two_layers_that_leave_the_same_port_open(rng, tmp_path):
+    """Each wire that leads nowhere has a name of its own; Verilator refused two of one name."""
+    network = image_network(rng, shape=(3, 4), hidden=(9, 8, 7))
+    engines = (EventDriven(), Folded(lanes=3), Folded(lanes=2), EventDriven())
+    lint(export(network, tmp_path, Config(engines=engines)))
+
+
 @pytest.mark.parametrize(("lanes", "units"), [(16, 40), (32, 70)])
 def test_nor_of_a_loaded_layer(rng, tmp_path, lanes, units):
     """Its memory has no contents, and words come in through ports."""
