@@ -170,10 +170,10 @@ def remedy_of(kind: str) -> str:
 
 
 def _windows(function: Callable[..., Tensor], name: str, *args: Any, **named: Any) -> Found:
-    named.pop("inplace", None)
-    linear = function is not functional.max_pool2d
-    call = lambda values: function(values, *args, **named)  # noqa: E731
-    return _affine(call) if linear else Found(Pool(largest=call))
+    def call(values: Tensor) -> Tensor:
+        return function(values, *args, **named)
+
+    return Found(Pool(largest=call)) if function is functional.max_pool2d else _affine(call)
 
 
 def _add(name: str, *args: object, **named: object) -> Found:

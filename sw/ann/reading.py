@@ -4,6 +4,7 @@ checked against the module itself.
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -204,14 +205,14 @@ def _pooled_after_neurons(nodes: Sequence[Node]) -> list[Node]:
         if users != [node] or _spikes(before.inputs[0], result):
             continue
         source = next(each for each in result if each.name == before.inputs[0])
-        neuron = Node(name=node.name, kind=node.kind, inputs=before.inputs, shape=source.shape)
-        pool = Node(name=before.name, kind=before.kind, inputs=(node.name,), shape=before.shape)
+        neuron = replace(node, inputs=before.inputs, shape=source.shape)
+        pool = replace(before, inputs=(node.name,))
         result[result.index(before)] = neuron
         result[result.index(node)] = pool
         for at, each in enumerate(result):
             if each is not pool and node.name in each.inputs:
                 inputs = tuple(pool.name if name == node.name else name for name in each.inputs)
-                result[at] = Node(name=each.name, kind=each.kind, inputs=inputs, shape=each.shape)
+                result[at] = replace(each, inputs=inputs)
     return result
 
 

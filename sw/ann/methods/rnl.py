@@ -49,29 +49,28 @@ class RateNorm(Method):
     start: float = 0.0
 
     def thresholds(self, graph: Graph, images: Tensor) -> Thresholds:
-        names = [node.name for node in graph.neurons]
-        most = torch.stack([value for _, value in sorted(largest(graph, images).items())])
-        order = sorted(names)
+        by_name = largest(graph, images)
+        names, most = list(by_name), torch.stack(list(by_name.values()))
         with torch.enable_grad():
             share = torch.full_like(most, _OPEN).requires_grad_()
             optimizer = torch.optim.Adam([share], lr=self.rate)
             for update in range(self.updates):
                 first = update * _BATCH % max(1, len(images) - _BATCH + 1)
-                loss = self._loss(graph, images[first : first + _BATCH], order, most, share)
+                loss = self._loss(graph, images[first : first + _BATCH], names, most, share)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
         found = (most * share.sigmoid()).detach()
-        return dict(zip(order, found.unbind(), strict=True))
+        return dict(zip(names, found.unbind(), strict=True))
 
     def neurons(self, threshold: Tensor) -> Spiking:
         return IntegrateAndFire(threshold, self.start)
 
     def _loss(
-        self, graph: Graph, images: Tensor, order: list[str], most: Tensor, share: Tensor
+        self, graph: Graph, images: Tensor, names: list[str], most: Tensor, share: Tensor
     ) -> Tensor:
         terms = []
-        scales = dict(zip(order, (most * share.sigmoid()).unbind(), strict=True))
+        scales = dict(zip(names, (most * share.sigmoid()).unbind(), strict=True))
 
         def clipped(node: Node, potential: Tensor) -> Tensor:
             scale = scales[node.name]
