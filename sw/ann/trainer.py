@@ -22,7 +22,7 @@ from sw.ann.modules import Normalise
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.partition import hold_out
-from sw.learn.batches import Augmentation
+from sw.learn.batches import Augmentation, augmented
 from sw.learn.saved import Saved
 
 __all__ = [
@@ -197,10 +197,8 @@ class AnnTrainer:
         images = self._images[index]
         if self.plan.augmentation is None:
             return images
-        if not self.description.off_channel:
-            return self.plan.augmentation(images, *self._maps)
-        changed = self.plan.augmentation(images.chunk(2, dim=3)[0], *self._maps)
-        return torch.cat([changed, 255 - changed], dim=3)
+        off_channel = self.description.off_channel
+        return augmented(images, self.plan.augmentation, *self._maps, off_channel=off_channel)
 
     def _identity(self) -> Mapping[str, Any]:
         """What decides the weights."""

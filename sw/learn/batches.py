@@ -23,6 +23,7 @@ __all__ = [
     "EventInputs",
     "ImageInputs",
     "Inputs",
+    "augmented",
     "encode",
     "encode_events",
     "informative_inputs",
@@ -234,16 +235,30 @@ class ImageInputs:
         images = self._images[index]
         if augment is None:
             return images
-        if not self._off_channel:
-            return augment(images, *self._maps)
-        axis = images.ndim - 1 if images.ndim == 4 else 1
-        maps, oriented = self._maps
-        changed = augment(images.chunk(2, axis)[0], maps // 2, oriented)
-        return torch.cat([changed, 255 - changed], dim=axis)
+        return augmented(images, augment, *self._maps, off_channel=self._off_channel)
 
     def encoded(self, images: Tensor) -> Tensor:
         """What :func:`encode` makes of ``images``, as :meth:`images` gives them."""
         return encode(images, self._encoder, self._select, self.steps)
+
+
+def augmented(
+    images: Tensor,
+    augment: Callable[..., Any],
+    maps: int,
+    oriented: bool,
+    *,
+    off_channel: bool,
+) -> Tensor:
+    """``images`` changed by ``augment``, an :class:`Augmentation` or what is called like one; with
+    ``off_channel`` the second half of the maps stays 255 less the first. The others as
+    :class:`Augmentation` has them.
+    """
+    if not off_channel:
+        return augment(images, maps, oriented)
+    axis = 3 if images.ndim == 4 else 1
+    changed = augment(images.chunk(2, axis)[0], maps // 2, oriented)
+    return torch.cat([changed, 255 - changed], dim=axis)
 
 
 class EventInputs:
