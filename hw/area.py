@@ -11,9 +11,10 @@ from hw.flow.asic.flow import run_flow
 from hw.flow.asic.pdk import find_pdk, pdk_names
 from hw.flow.asic.tiles import TILES, cells_of, fitting
 from hw.rtl.config import config_for, engine_names
-from sw.cli import run, save_picture, write_json
+from sw.cli import run, write_json
 from sw.flags import parser, picture_file
 from sw.network import find
+from sw.pictures import drawn
 from sw.record import Record
 from sw.selection import TRAINED_ON
 
@@ -118,57 +119,53 @@ def picture(path: Path, points: Sequence[Point]) -> None:
     """The points by cells and accuracy, a colour for each data set; what each of Tiny Tapeout's
     sizes is taken to hold is shown below them.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    datasets = sorted({each.dataset for each in points})
-    for number, dataset in enumerate(datasets):
-        for stored, marker in ((False, "o"), (True, "s")):
-            part = [
-                each
-                for each in points
-                if (each.dataset, each.stored) == (dataset, stored) and each.accuracy is not None
-            ]
-            if part:
-                axes.scatter(
-                    [each.cells for each in part],
-                    [100 * (each.accuracy or 0) for each in part],
-                    marker=marker,
-                    color=f"C{number}",
-                    edgecolors="black",
-                    label=f"{dataset}, weights {'stored' if stored else 'as logic'}",
-                    zorder=3,
+    with drawn(path, (8, 5)) as figure:
+        axes = figure.subplots()
+        datasets = sorted({each.dataset for each in points})
+        for number, dataset in enumerate(datasets):
+            for stored, marker in ((False, "o"), (True, "s")):
+                part = [
+                    each
+                    for each in points
+                    if (each.dataset, each.stored) == (dataset, stored)
+                    and each.accuracy is not None
+                ]
+                if part:
+                    axes.scatter(
+                        [each.cells for each in part],
+                        [100 * (each.accuracy or 0) for each in part],
+                        marker=marker,
+                        color=f"C{number}",
+                        edgecolors="black",
+                        label=f"{dataset}, weights {'stored' if stored else 'as logic'}",
+                        zorder=3,
+                    )
+        for each in points:
+            if each.accuracy is not None:
+                axes.annotate(
+                    f"{each.layers}, {each.engine}",
+                    (each.cells, 100 * each.accuracy),
+                    xytext=(0, 7),
+                    textcoords="offset points",
+                    ha="center",
+                    size=6,
                 )
-    for each in points:
-        if each.accuracy is not None:
+        axes.set(xscale="log", xlabel="standard cells", ylabel="accuracy, strict [%]")
+        for name in ("1x1", "1x2", "2x2", "4x4"):
+            axes.axvline(cells_of(name), color="grey", linestyle=":", linewidth=1)
             axes.annotate(
-                f"{each.layers}, {each.engine}",
-                (each.cells, 100 * each.accuracy),
-                xytext=(0, 7),
+                name,
+                (cells_of(name), 0.01),
+                xycoords=("data", "axes fraction"),
+                xytext=(-3, 0),
                 textcoords="offset points",
-                ha="center",
-                size=6,
+                ha="right",
+                size=8,
+                color="grey",
             )
-    axes.set(xscale="log", xlabel="standard cells", ylabel="accuracy, strict [%]")
-    for name in ("1x1", "1x2", "2x2", "4x4"):
-        axes.axvline(cells_of(name), color="grey", linestyle=":", linewidth=1)
-        axes.annotate(
-            name,
-            (cells_of(name), 0.01),
-            xycoords=("data", "axes fraction"),
-            xytext=(-3, 0),
-            textcoords="offset points",
-            ha="right",
-            size=8,
-            color="grey",
-        )
-    axes.margins(x=0.12, y=0.12)
-    axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(loc="upper left", fontsize=8)
-    save_picture(path, figure, dpi=120)
+        axes.margins(x=0.12, y=0.12)
+        axes.grid(visible=True, which="major", alpha=0.3)
+        axes.legend(loc="upper left", fontsize=8)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

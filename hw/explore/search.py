@@ -17,9 +17,10 @@ from hw.explore.measure import Observation
 from hw.explore.resources import Resources, resources_of, shortage
 from hw.explore.routed import Routed, is_routed, read_routed
 from hw.rtl.config import Config, default_config, find_config, whole_configs
-from sw.cli import UserError, save_picture
+from sw.cli import UserError
 from sw.flags import fraction, positive_float, positive_int
 from sw.network import CODINGS, Network, find, zoo_names
+from sw.pictures import drawn
 from sw.record import Record
 from sw.selection import TRAINED_ON, Selection
 
@@ -372,28 +373,23 @@ def proposals(candidates: Sequence[Candidate], chosen: Candidate) -> Proposals:
 
 def picture(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> None:
     """The candidates by logic cells and time, coloured by accuracy."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    points = axes.scatter(
-        [c.cells for c in candidates],
-        [c.microseconds for c in candidates],
-        c=[100 * c.accuracy for c in candidates],
-        s=[120 if c == chosen else 40 for c in candidates],
-        edgecolors="black",
-    )
-    for c in candidates:
-        axes.annotate(
-            f"{c.board.name}, {c.config.name}",
-            (c.cells, c.microseconds),
-            xytext=(6, 3),
-            textcoords="offset points",
-            size=7,
+    with drawn(path, (7, 4.5)) as figure:
+        axes = figure.subplots()
+        points = axes.scatter(
+            [c.cells for c in candidates],
+            [c.microseconds for c in candidates],
+            c=[100 * c.accuracy for c in candidates],
+            s=[120 if c == chosen else 40 for c in candidates],
+            edgecolors="black",
         )
-    figure.colorbar(points, label="accuracy, strict [%]")
-    axes.set(xscale="log", yscale="log", xlabel="logic cells", ylabel="mean latency [µs]")
-    axes.grid(visible=True, which="both", alpha=0.3)
-    save_picture(path, figure, dpi=120)
+        for c in candidates:
+            axes.annotate(
+                f"{c.board.name}, {c.config.name}",
+                (c.cells, c.microseconds),
+                xytext=(6, 3),
+                textcoords="offset points",
+                size=7,
+            )
+        figure.colorbar(points, label="accuracy, strict [%]")
+        axes.set(xscale="log", yscale="log", xlabel="logic cells", ylabel="mean latency [µs]")
+        axes.grid(visible=True, which="both", alpha=0.3)

@@ -19,6 +19,7 @@ from sw import container
 from sw.ann.architectures import activation_of, build
 from sw.ann.modules import Normalise
 from sw.cli import UserError, atomic_path, printable, to_json
+from sw.foreign import check_file
 from sw.record import Record
 
 __all__ = ["Ann", "Description", "empty", "read", "write"]
@@ -123,13 +124,9 @@ def read(path: Path) -> Ann:
 
 def _metadata(path: Path) -> Mapping[str, str]:
     """Of a safetensors file; empty of any other. Raises UserError for what cannot be read."""
+    check_file(path)
     try:
-        with path.open("rb"):
-            pass
         with safe_open(path, "pt") as file:
             return file.metadata() or {}
     except SafetensorError:
         return {}
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(f"{path}: cannot be read ({reason}); name a file") from None

@@ -1,18 +1,13 @@
 """Pictures of conversions to spikes. Each function writes one, whole or not at all."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sw.ann.figures import Conversion
 from sw.ann.trace import Trace
-from sw.cli import save_picture
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from sw.pictures import drawn, plain
 
 __all__ = ["accuracy_by_step", "sin_by_layer", "traces"]
 
@@ -23,7 +18,7 @@ def accuracy_by_step(path: Path, runs: Mapping[str, Sequence[Conversion]], title
     """Accuracy against step, of each method the mean over its runs and the range between them; the
     ANN of each, as a dotted line.
     """
-    with _figure(path, (7, 4.2)) as figure:
+    with drawn(path, (7, 4.2)) as figure:
         axes = figure.subplots()
         anns: set[float] = set()
         for (name, group), colour in zip(runs.items(), _COLOURS * len(runs), strict=False):
@@ -39,7 +34,7 @@ def accuracy_by_step(path: Path, runs: Mapping[str, Sequence[Conversion]], title
                 axes.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.set(xlabel="step", ylabel="right when stopped there [%]", title=_plain(title))
+        axes.set(xlabel="step", ylabel="right when stopped there [%]", title=plain(title))
         best = max(anns)
         axes.set_ylim(best - 12, best + 1.5)
         axes.grid(visible=True, alpha=0.3)
@@ -50,7 +45,7 @@ def sin_by_layer(path: Path, runs: Mapping[str, Sequence[Conversion]], title: st
     """Spikes of inactivated neurons as a share of each layer's spikes, by method; the mean over
     runs.
     """
-    with _figure(path, (7, 3.6)) as figure:
+    with drawn(path, (7, 3.6)) as figure:
         axes = figure.subplots()
         width = 0.8 / len(runs)
         for at, (name, group) in enumerate(runs.items()):
@@ -63,14 +58,14 @@ def sin_by_layer(path: Path, runs: Mapping[str, Sequence[Conversion]], title: st
             axes.bar(place, shares, width, label=name, color=_COLOURS[at % len(_COLOURS)])
         names = [str(number + 1) for number in range(len(shares))]
         axes.set_xticks(np.arange(len(shares)), names)
-        axes.set(xlabel="layer of neurons", ylabel="of its spikes, SIN [%]", title=_plain(title))
+        axes.set(xlabel="layer of neurons", ylabel="of its spikes, SIN [%]", title=plain(title))
         axes.grid(visible=True, axis="y", alpha=0.3)
         axes.legend(fontsize=9)
 
 
 def traces(path: Path, shown: Mapping[str, Trace], title: str) -> None:
     """One neuron by several methods, a column each: what it has heard so far, and its spikes."""
-    with _figure(path, (3.6 * len(shown), 4.0)) as figure:
+    with drawn(path, (3.6 * len(shown), 4.0)) as figure:
         grid = figure.subplots(2, len(shown), sharex=True, sharey="row", squeeze=False)
         for column, (name, trace) in zip(grid.T, shown.items(), strict=True):
             steps = np.arange(1, len(trace.current) + 1)
@@ -80,7 +75,7 @@ def traces(path: Path, shown: Mapping[str, Trace], title: str) -> None:
             above.bar(steps[bars <= 0], bars[bars <= 0], color="tab:red", width=0.8)
             above.plot(steps, np.cumsum(bars), color="0.2", marker=".", linewidth=1.2)
             above.axhline(0, color="0.6", linewidth=0.8)
-            above.set_title(_plain(name), fontsize=10)
+            above.set_title(plain(name), fontsize=10)
             spoken = np.array(trace.spoken)
             below.bar(steps, spoken, color="black", width=0.5)
             below.set(xlabel="step")
@@ -89,21 +84,4 @@ def traces(path: Path, shown: Mapping[str, Trace], title: str) -> None:
                     axes.axvline(border, color="0.85", linewidth=0.8, zorder=0)
         grid[0][0].set_ylabel("input in each step,\nand its sum (line)")
         grid[1][0].set_ylabel("spikes: the value\nthat each stands for")
-        figure.suptitle(_plain(title), fontsize=10)
-
-
-def _plain(text: str) -> str:
-    """``text`` so that Matplotlib finds no formula in it."""
-    return text.replace("$", r"\$")
-
-
-@contextmanager
-def _figure(path: Path, size: tuple[float, float]) -> "Iterator[Figure]":
-    """A new figure of ``size`` inches that is saved to ``path`` at the end."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    yield figure
-    save_picture(path, figure, dpi=120)
+        figure.suptitle(plain(title), fontsize=10)

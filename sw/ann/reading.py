@@ -13,7 +13,8 @@ from torch import Tensor, fx, nn
 from sw.ann.graph import INPUT, Affine, Graph, Kind, Neuron, Node, Pool, Sum
 from sw.ann.modules import QCFS, Normalise
 from sw.ann.operations import FUNCTIONS, METHODS, Found, batch_norm, module_of, remedy_of
-from sw.cli import UserError, printable
+from sw.cli import UserError
+from sw.foreign import reason_of
 
 __all__ = ["read"]
 
@@ -70,7 +71,7 @@ def _traced(module: nn.Module) -> fx.GraphModule:
         return fx.GraphModule(module, _Tracer().trace(module))
     except Exception as error:  # whatever a stranger's forward raises
         raise UserError(
-            f"{name}: its forward cannot be traced ({_reason(error)}); write it without branches "
+            f"{name}: its forward cannot be traced ({reason_of(error)}); write it without branches "
             "that depend on values"
         ) from None
 
@@ -88,7 +89,7 @@ def _fitting(module: nn.Module, shape: tuple[int, ...]) -> Tensor:
             with torch.no_grad():
                 result = module(given)
         except Exception as error:  # whatever a stranger's forward raises
-            reason = reason or _reason(error)
+            reason = reason or reason_of(error)
             continue
         if isinstance(result, Tensor) and result.ndim == 2 and len(result) == _TRIALS:
             return given
@@ -240,8 +241,3 @@ def _check(nodes: list[Node]) -> list[Node]:
     if not any(isinstance(node.kind, Neuron) for node in nodes):
         raise UserError("the module has no ReLU, so no neuron that could spike")
     return nodes
-
-
-def _reason(error: Exception) -> str:
-    """What PyTorch, or a stranger's code, says of an error: its first line."""
-    return printable(str(error).split("\n")[0] or type(error).__name__, 120)

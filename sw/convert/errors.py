@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from sw.cli import UserError, printable
+from sw import foreign
+from sw.cli import UserError
 
-__all__ = ["ConversionError", "check_file", "reason_of"]
+__all__ = ["ConversionError", "check_file"]
 
 
 class ConversionError(UserError):
@@ -12,24 +13,8 @@ class ConversionError(UserError):
 
 
 def check_file(path: Path) -> None:
-    """Refuses what cannot be read as a file, before a library opens it: a pipe would be waited for.
-
-    Raises
-    ------
-    ConversionError
-        It is something else, or cannot be opened.
-    """
+    """As :func:`sw.foreign.check_file`, with a :class:`ConversionError`."""
     try:
-        if path.exists() and not path.is_file():
-            raise ConversionError(f"{path}: must be a file, not a folder, a pipe or a device")
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise ConversionError(f"{path}: cannot be read ({error.strerror}); name a file") from None
-
-
-def reason_of(error: Exception, most: int | None = 120) -> str:
-    """What a library says of its error: the first line, of ``most`` characters at most, or the
-    error's class if it says nothing.
-    """
-    return printable(str(error).split("\n")[0] or type(error).__name__, most)
+        foreign.check_file(path)
+    except UserError as error:
+        raise ConversionError(str(error)) from None

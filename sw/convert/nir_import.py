@@ -11,12 +11,13 @@ import numpy as np
 
 from sw import limits
 from sw.container import parse_json, quoted
-from sw.convert.errors import ConversionError, check_file, reason_of
+from sw.convert.errors import ConversionError, check_file
 from sw.convert.layers import Converted, Levels, Stage, Target, most_spikes
 from sw.convert.nir_export import FORMAT
 from sw.convert.nir_run import stepper
 from sw.convert.simulate import simulate
 from sw.encoder import EventsEncoder, Inputs, LatencyEncoder
+from sw.foreign import reason_of
 from sw.network import Layer, Network
 
 if TYPE_CHECKING:

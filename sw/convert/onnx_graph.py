@@ -17,7 +17,8 @@ import numpy as np
 
 from sw import limits
 from sw.cli import printable
-from sw.convert.errors import ConversionError, check_file, reason_of
+from sw.convert.errors import ConversionError, check_file
+from sw.foreign import reason_of
 
 if TYPE_CHECKING:
     import onnx

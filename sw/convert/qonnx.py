@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sw.cli import printable
-from sw.convert.errors import ConversionError, reason_of
+from sw.convert.errors import ConversionError
 from sw.convert.layers import Converted, Levels, Stage, Target
 from sw.convert.onnx_graph import Node, chain_of, evaluate, evaluator, several_bits
 from sw.convert.signs import Activation, Reading, convert_signs
 from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.foreign import reason_of
 from sw.network import Network
 
 if TYPE_CHECKING:

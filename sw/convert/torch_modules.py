@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sw.convert.errors import ConversionError, reason_of
+from sw.convert.errors import ConversionError
 from sw.convert.layers import Levels
 from sw.convert.neurons import is_neuron
 from sw.convert.step import Elementwise, step_of
 from sw.encoder import EventsEncoder, LatencyEncoder
+from sw.foreign import reason_of
 
 if TYPE_CHECKING:
     import torch

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sw.cli import save_picture
 from sw.learn.history import Epoch
+from sw.pictures import drawn, plain
 from sw.reports.sweeps import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["accuracy_by_step", "confusion", "inputs", "learning_curve", "sweep"]
 
@@ -32,7 +31,7 @@ def learning_curve(path: Path, history: Sequence[Epoch], title: str) -> None:
         if errors:
             axes.semilogy([entry.epoch for entry in history], np.maximum(errors, 1e-2))
             axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
-        axes.set(xlabel="epoch", ylabel="validation error, strict [%]", title=_plain(title))
+        axes.set(xlabel="epoch", ylabel="validation error, strict [%]", title=plain(title))
         axes.grid(visible=True, which="both", alpha=0.3)
 
 
@@ -49,7 +48,7 @@ def accuracy_by_step(
     with _axes(path, (6, 3.5)) as axes:
         axes.bar(step, 100 * np.asarray(decided), color="0.85", label="decided by then")
         axes.plot(step, 100 * np.asarray(stopped), "o-", label="right when stopped there")
-        axes.set(xlabel="step", ylabel="test set [%]", title=_plain(title), ylim=(0, 104))
+        axes.set(xlabel="step", ylabel="test set [%]", title=plain(title), ylim=(0, 104))
         axes.annotate(
             f"{100 * stopped[-1]:.2f} %",
             (step[-1], 100 * stopped[-1]),
@@ -90,7 +89,7 @@ def confusion(path: Path, matrix: np.ndarray, labels: Sequence[str], title: str)
     labels : sequence of C str
     """
     errors = matrix - np.diag(np.diag(matrix))
-    labels = [_plain(label) for label in labels]
+    labels = [plain(label) for label in labels]
     with _axes(path, (6, 5.6)) as axes:
         axes.imshow(errors, cmap="Oranges", vmax=1.3 * max(1, errors.max()))
         for (row, column), count in np.ndenumerate(matrix):
@@ -101,7 +100,7 @@ def confusion(path: Path, matrix: np.ndarray, labels: Sequence[str], title: str)
         turned = 60 if max(map(len, labels)) > 2 else 0
         axes.set_xticks(ticks, labels, rotation=turned, ha="right" if turned else "center")
         axes.set_yticks(ticks, labels)
-        axes.set(xlabel="answer", ylabel="class", title=_plain(title))
+        axes.set(xlabel="answer", ylabel="class", title=plain(title))
 
 
 def inputs(path: Path, times: np.ndarray, steps: int, labels: Sequence[str], title: str) -> None:
@@ -116,37 +115,20 @@ def inputs(path: Path, times: np.ndarray, steps: int, labels: Sequence[str], tit
     """
     classes, maps, height, width = times.shape
     across = max(1.0, 1.5 * width / height)  # inches
-    with _figure(path, (across * classes + 0.9, 1.5 * maps + 0.6)) as figure:
+    with drawn(path, (across * classes + 0.9, 1.5 * maps + 0.6)) as figure:
         grid = figure.subplots(maps, classes, squeeze=False)
         for (row, column), axes in np.ndenumerate(grid):
             step = np.ma.masked_equal(times[column, row], steps)
             shown = axes.imshow(step, cmap="Greys_r", vmin=0, vmax=steps)
             axes.set(xticks=[], yticks=[])
         for axes, label in zip(grid[0], labels, strict=True):
-            axes.set_title(_plain(label), size=9)
+            axes.set_title(plain(label), size=9)
         figure.colorbar(shown, ax=grid, label="step of the spike", ticks=[0, steps - 1])
-        figure.suptitle(_plain(title), size=10)
-
-
-def _plain(text: str) -> str:
-    """``text`` so that Matplotlib finds no formula in it."""
-    return text.replace("$", r"\$")
+        figure.suptitle(plain(title), size=10)
 
 
 @contextmanager
 def _axes(path: Path, size: tuple[float, float]) -> "Iterator[Axes]":
     """Axes of a new figure of ``size`` inches that is saved to ``path`` at the end."""
-    with _figure(path, size) as figure:
+    with drawn(path, size) as figure:
         yield figure.subplots()
-
-
-@contextmanager
-def _figure(path: Path, size: tuple[float, float]) -> "Iterator[Figure]":
-    """A new figure of ``size`` inches that is saved to ``path`` at the end."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    yield figure
-    save_picture(path, figure, dpi=120)

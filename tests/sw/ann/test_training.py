@@ -1,6 +1,7 @@
 """ANNs are trained the same after a kill, written and read back; what is no ANN is refused."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -94,6 +95,9 @@ def test_files_that_are_no_ann(tmp_path):
         assert "\n" not in str(error.value)
 
     refused("cannot be read .*; name a file")
+    os.mkfifo(path)
+    refused("must be a file, not a folder, a pipe or a device")  # and is not waited for
+    path.unlink()
     path.write_bytes(b"nothing of the kind")
     refused("holds no ANN .* train one with sw.train_ann")
     save_file(tensors, path, {"format": "ttfs-1bit/1"})
