@@ -56,14 +56,13 @@ def run(network: Network, codes: np.ndarray) -> BistableAnswer:
         parts = list(pool.map(part, range(0, max(len(codes), 1), at_once)))
     hidden, potentials, phases = zip(*parts, strict=True)
     potential = np.concatenate(potentials)
-    periods = len(layers) - len(network.pooling)
     return BistableAnswer(
         steps=network.steps,
         values=tuple(np.concatenate(layer) for layer in zip(*hidden, strict=True)),
         potential=potential,
         # Of equal potentials argmax takes the lowest index (rule 6)
         label=potential.argmax(axis=1),
-        certain=np.concatenate(phases) + network.steps * (periods - 1),
+        certain=np.concatenate(phases) + network.latency - network.steps,
         pooling=network.pooling,
     )
 
@@ -109,7 +108,7 @@ def _listened(ready: _Ready, values: Sequence[np.ndarray], left: int = 0) -> np.
         places = windows.shape[1]
         potential = potential.reshape(-1, places, kind.channels).swapaxes(1, 2)
         potential = potential.reshape(-1, kind.channels * places)
-    if not isinstance(kind, Pooling) and kind.shortcut is not None:
+    if kind.shortcut is not None:
         past = values[kind.shortcut.source(ready.number) + 1] >> left
         potential += past.astype(np.int32) * (kind.shortcut.gain << left)
     return potential

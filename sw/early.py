@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from sw.network import Layer
-from sw.structure import Pooling
 
 __all__ = ["bound", "certain_phase"]
 
@@ -36,9 +35,8 @@ def bound(layer: Layer) -> np.ndarray:
         + together(1 - positive, 1 - positive) * np.maximum(-difference, 0)
         + together(1 - positive, positive) * (gain[None, :] + gain[:, None])
     )
-    kind = layer.kind
-    if not isinstance(kind, Pooling) and kind.shortcut is not None:
-        worst += kind.shortcut.gain
+    if layer.kind.shortcut is not None:
+        worst += layer.kind.shortcut.gain
     return worst
 
 

@@ -149,6 +149,7 @@ class Pooling:
     """
 
     letter: ClassVar[str]  # that it is written with
+    shortcut: ClassVar[None] = None  # only layers with weights may have one
     kernel: Pair
 
     def __post_init__(self) -> None:

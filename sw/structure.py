@@ -91,7 +91,7 @@ def maps(inputs: Map, kinds: Sequence[Kind]) -> list[Map]:
             after = kind.output(result[-1])
         except ValueError as error:
             raise ValueError(f"Layer {index}: {error}") from None
-        if isinstance(kind, (Dense, Conv)) and kind.shortcut is not None:
+        if kind.shortcut is not None:
             _check_shortcut(index, kind.shortcut, result, after)
         weights += math.prod(kind.weights(result[-1]) or (0,))
         result.append(after)
@@ -113,7 +113,7 @@ def coding_fault(coding: Coding, kinds: Sequence[Kind]) -> str | None:
             return f"Layer {index}, {kind}, is of bistable networks; a first-spike one has f"
         if coding == "bistable" and isinstance(kind, First):
             return f"Layer {index}, {kind}, is of first-spike networks; a bistable one has m or a"
-        if coding == "first-spike" and not isinstance(kind, Pooling) and kind.shortcut is not None:
+        if coding == "first-spike" and kind.shortcut is not None:
             return f"Layer {index}, {kind}: only bistable networks have shortcuts"
     return None
 

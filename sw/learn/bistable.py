@@ -48,13 +48,12 @@ def run_images(
         )
     hidden_parts, potential_parts, phases = zip(*parts, strict=True)
     potential = np.concatenate(potential_parts)
-    periods = len(network.layers) - len(network.pooling)
     return BistableAnswer(
         steps=network.steps,
         values=tuple(np.concatenate(layer) for layer in zip(*hidden_parts, strict=True)),
         potential=potential,
         label=potential.argmax(axis=1),
-        certain=np.concatenate(phases) + network.steps * (periods - 1),
+        certain=np.concatenate(phases) + network.latency - network.steps,
         pooling=network.pooling,
     )
 

@@ -11,7 +11,6 @@ from sw.answer import BistableAnswer
 from sw.encoder import PhaseEncoder
 from sw.network import Network
 from sw.record import Record
-from sw.structure import Pooling
 
 __all__ = ["ValuesExample", "heard", "value_shares", "values_example"]
 
@@ -27,8 +26,7 @@ def heard(network: Network, images: np.ndarray, answer: BistableAnswer) -> list[
     for left in reversed(range(network.steps)):
         known = [each.astype(np.int64) >> left << left for each in values]
         potential = (known[-1] @ signs).astype(np.int64) * layer.gain + layer.bias
-        if not isinstance(layer.kind, Pooling) and layer.kind.shortcut is not None:
-            shortcut = layer.kind.shortcut
+        if (shortcut := layer.kind.shortcut) is not None:
             potential += shortcut.gain * known[shortcut.source(last) + 1]
         result.append(potential)
     return result

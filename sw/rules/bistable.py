@@ -341,9 +341,7 @@ def _raised(kind: Conv | Dense, gain: int) -> Conv | Dense:
 def _sources(kinds: Sequence[Kind]) -> set[int]:
     """Layers that shortcuts come from."""
     return {
-        kind.shortcut.source(index)
-        for index, kind in enumerate(kinds)
-        if not isinstance(kind, Pooling) and kind.shortcut is not None
+        kind.shortcut.source(index) for index, kind in enumerate(kinds) if kind.shortcut is not None
     }
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from hw.rtl.bistable.plan import BistablePlan, PlannedLayer, Strip, ValueMap
+from sw.bistable import highest
 from sw.cli import UserError
 from sw.encoder import PhaseEncoder
 from sw.network import Layer, Network
@@ -61,7 +62,7 @@ def plan_network(network: Network, lanes: int, listens: int) -> BistablePlan:
     layers = []
     for number, stage in enumerate(stages):
         layer, source = network.layers[stage.index], sources[number]
-        kind, shortcut = layer.kind, getattr(layer.kind, "shortcut", None)
+        kind, shortcut = layer.kind, layer.kind.shortcut
         keeps = shortcut is not None or stage is stages[-1]
         gains, scale = layer.gain.astype(np.int64), gain // int(layer.gain.max())
         scales = np.full_like(gains, scale) if keeps else gain // gains
@@ -95,7 +96,7 @@ def plan_network(network: Network, lanes: int, listens: int) -> BistablePlan:
             past_shift=0 if shortcut is None else int(_log2(shortcut.gain * scale)),
             holds=held.get(number),
         )
-        layers.append(_clipped(planned, (1 << network.steps) - 1))
+        layers.append(_clipped(planned, highest(network.steps)))
     return BistablePlan(
         phases=network.steps,
         lanes=lanes,
@@ -144,7 +145,7 @@ def _sources(network: Network, stages: Sequence[_Stage]) -> list[int | None]:
     behind = {-1: -1} | {stage.last: number for number, stage in enumerate(stages)}
     result: list[int | None] = []
     for stage in stages:
-        shortcut = getattr(network.layers[stage.index].kind, "shortcut", None)
+        shortcut = network.layers[stage.index].kind.shortcut
         if shortcut is None:
             result.append(None)
             continue

@@ -14,7 +14,7 @@ import numpy as np
 from hw.rtl.engines.lines import Lines
 from hw.rtl.lines.plan import ConvPlan, DensePlan, PoolPlan, Stage, plan_network
 from sw.answer import Answer
-from sw.encoder import LatencyEncoder, Spikes
+from sw.encoder import Inputs, LatencyEncoder
 from sw.network import Network
 
 __all__ = ["cycles", "from_first_pixel", "traffic"]
@@ -23,7 +23,7 @@ __all__ = ["cycles", "from_first_pixel", "traffic"]
 def cycles(
     engine: Lines,
     network: Network,
-    spikes: Spikes,
+    inputs: Inputs,
     taken: np.ndarray,
     answer: Answer,
     most_events: int | None,
@@ -44,7 +44,7 @@ def from_first_pixel(engine: Lines, network: Network) -> int:
 
 
 def traffic(
-    engine: Lines, network: Network, spikes: Spikes, answer: Answer, most_events: int | None
+    engine: Lines, network: Network, inputs: Inputs, answer: Answer, most_events: int | None
 ) -> tuple[np.ndarray, int]:
     """Weight bits that are needed up to each decision, int64 [B]: those of each unit that is
     evaluated, as often as it is; and the bits that all stages together see per cycle.

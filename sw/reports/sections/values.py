@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sw.answer import BistableAnswer
+from sw.bistable import highest
 from sw.cli import printable
 from sw.network import Network
 from sw.reports.answers import Answers, shown
@@ -247,7 +248,7 @@ def _picture(network: Network, each: ValuesExample) -> str:
         axes = [picture.figure.add_subplot(grid[row]) for row in range(len(heights))]
         _image(axes[0], each)
         for of_layer, (name, values), across in zip(axes[1:], drawn, columns, strict=False):
-            draw_values(of_layer, values, most=(1 << network.steps) - 1, columns=across)
+            draw_values(of_layer, values, most=highest(network.steps), columns=across)
             of_layer.set_xlim(-0.5, _span(values, across) - 1.5)
             of_layer.set_anchor("W")
             of_layer.set_title(name, loc="left", size=10)
