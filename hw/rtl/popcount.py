@@ -12,8 +12,8 @@ def compressed(m: Module, bits: Sequence[Value], name: str) -> Value:
 
     Three bits of one weight become one of it and one of the next, until one is left of each weight
     (Wallace, IEEE Transactions on Electronic Computers 1964): n bits take about n full adders. For
-    cells that have a full adder this is smaller than a tree of additions, for LUTs with a carry
-    chain larger.
+    cells that have a full adder this is smaller than a tree of additions, for LUTs of four inputs
+    with a carry chain about as large.
     """
     total: list[Value] = []
     level = list(bits)

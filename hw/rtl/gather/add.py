@@ -1,14 +1,15 @@
 """Add: the spikes of a window, times the weights of each channel, W of them per cycle."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from hw.rtl.gather.plan import GatherPlan
+from hw.rtl.popcount import compressed
 from hw.rtl.weights import row_word
 
-__all__ = ["Add", "popcount"]
+__all__ = ["Add"]
 
 
 class Add(wiring.Component):
@@ -123,7 +124,7 @@ class Add(wiring.Component):
         # Spikes that are counted: of a word that comes in, or of one that is added
         counted = Signal(lanes, reset_less=True)
         count, adding = Signal(range(lanes + 1)), Signal()
-        m.d.comb += count.eq(popcount(m, counted))
+        m.d.comb += count.eq(compressed(m, list(counted), "counted"))
         m.d.sync += counted.eq(Mux(adding, word.data.word & weight.data, self.word))
         with m.If(self.clear):
             m.d.sync += adding.eq(0)
@@ -221,24 +222,6 @@ class Add(wiring.Component):
         with m.If(self.load):
             m.d.sync += [lane.eq(0), fired.eq(self.fired), first.eq(1)]
         return first, self.run & last, fired[0], entry, lane
-
-
-def popcount(m: Module, bits: Value) -> Value:
-    """Number of set bits, by full adders of single bits: on FPGAs with look-up tables of four
-    inputs smaller than a tree of additions.
-    """
-    columns = [list(bits), *([] for _ in range(len(bits).bit_length() - 1))]
-    for weight, column in enumerate(columns):
-        while len(column) > 1:
-            a, b, c = (*column[:2], column[2] if len(column) > 2 else Const(0))
-            # Signals, since what is used twice would be written out twice.
-            total, carry = Signal(name=f"sum_{weight}"), Signal(name=f"carry_{weight}")
-            m.d.comb += [total.eq(a ^ b ^ c), carry.eq(a & b | c & (a ^ b))]
-            del column[:3]
-            column.append(total)
-            if weight + 1 < len(columns):
-                columns[weight + 1].append(carry)
-    return Cat(column[0] for column in columns)
 
 
 def _delayed(m: Module, value: Value, stages: int) -> Value:
