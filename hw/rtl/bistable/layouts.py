@@ -1,6 +1,6 @@
 """What the blocks of the bistable engine tell one another: layouts of their payloads."""
 
-from amaranth.hdl import signed
+from amaranth.hdl import ShapeLike, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +13,7 @@ __all__ = [
     "PartLayout",
     "PlaceLayout",
     "PotentialsLayout",
+    "TurnLayout",
     "WordLayout",
     "intake_members",
 ]
@@ -114,8 +115,8 @@ class PartLayout(data.StructLayout):
         )
 
 
-class _Turn(data.StructLayout):
-    """Something of V channels of a job.
+class TurnLayout(data.StructLayout):
+    """The turn of V channels of a job to speak, with what they say as further ``members``.
 
     Members
     -------
@@ -132,7 +133,7 @@ class _Turn(data.StructLayout):
         Nor of this layer.
     """
 
-    def __init__(self, plan: BistablePlan, members: dict[str, object]):
+    def __init__(self, plan: BistablePlan, **members: ShapeLike):
         slots = max(-(-layer.channels // plan.speaks) for layer in plan.layers)
         super().__init__(
             {
@@ -148,7 +149,7 @@ class _Turn(data.StructLayout):
         )
 
 
-class PotentialsLayout(_Turn):
+class PotentialsLayout(TurnLayout):
     """Potentials of V channels.
 
     Members
@@ -159,10 +160,10 @@ class PotentialsLayout(_Turn):
 
     def __init__(self, plan: BistablePlan):
         shape = data.ArrayLayout(signed(plan.potential_bits), plan.speaks)
-        super().__init__(plan, {"potentials": shape})
+        super().__init__(plan, potentials=shape)
 
 
-class WordLayout(_Turn):
+class WordLayout(TurnLayout):
     """Values of V channels.
 
     Members
@@ -171,7 +172,7 @@ class WordLayout(_Turn):
     """
 
     def __init__(self, plan: BistablePlan):
-        super().__init__(plan, {"values": data.ArrayLayout(plan.phases, plan.speaks)})
+        super().__init__(plan, values=data.ArrayLayout(plan.phases, plan.speaks))
 
 
 def intake_members(plan: BistablePlan) -> dict[str, wiring.Member]:

@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.rtl.bistable.layouts import PotentialsLayout, WordLayout
+from hw.rtl.bistable.layouts import PotentialsLayout, TurnLayout, WordLayout
 from hw.rtl.bistable.plan import BistablePlan
 from hw.rtl.bistable.turns import ConstantsLayout
 from hw.rtl.by_layer import by_layer
@@ -36,7 +36,7 @@ class Speak(wiring.Component):
     Members
     -------
     layer : range(layers)
-    turn : as in Turns
+    turn : TurnLayout
     constants : ConstantsLayout
     sums, total : as in Listen
         Of the turn.
@@ -50,13 +50,11 @@ class Speak(wiring.Component):
 
     def __init__(self, plan: BistablePlan):
         self._plan = plan
-        turn = {name: field.shape for name, field in PotentialsLayout(plan)}
-        del turn["potentials"]
         past = data.ArrayLayout(plan.phases, plan.speaks)
         super().__init__(
             {
                 "layer": In(range(len(plan.layers))),
-                "turn": In(data.StructLayout(turn)),
+                "turn": In(TurnLayout(plan)),
                 "constants": In(ConstantsLayout(plan)),
                 "sums": In(data.ArrayLayout(plan.sum_bits, plan.speaks)),
                 "total": In(plan.total_bits),

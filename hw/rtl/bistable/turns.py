@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.bistable.gather import gap_of
-from hw.rtl.bistable.layouts import JobLayout, PotentialsLayout
+from hw.rtl.bistable.layouts import JobLayout, TurnLayout
 from hw.rtl.bistable.memories import rom_style
 from hw.rtl.bistable.plan import BistablePlan
 from hw.rtl.by_layer import by_layer
@@ -52,7 +52,7 @@ class Turns(wiring.Component):
     ends : 1
         From the next cycle on the twin registers have the sums of a job.
     job : JobLayout
-    turn : PotentialsLayout without potentials
+    turn : TurnLayout
         The turn of this cycle.
     constants : ConstantsLayout
         Of this turn.
@@ -62,15 +62,13 @@ class Turns(wiring.Component):
 
     def __init__(self, plan: BistablePlan):
         self._plan = plan
-        turn = {name: field.shape for name, field in PotentialsLayout(plan)}
-        del turn["potentials"]
         past = {"past": Out(range(plan.held_words))} if plan.held_words else {}
         super().__init__(
             {
                 "layer": In(range(len(plan.layers))),
                 "ends": In(1),
                 "job": In(JobLayout(plan)),
-                "turn": Out(data.StructLayout(turn)),
+                "turn": Out(TurnLayout(plan)),
                 "constants": Out(ConstantsLayout(plan)),
                 **past,
             }
