@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 
 from hw.rtl.decide import Decide
 from hw.rtl.engines.base import Engine, NetworkEngine
@@ -13,6 +13,7 @@ from hw.rtl.engines.registry import NETWORK_PRESETS, PRESETS
 from hw.rtl.engines.tiles import Tiles
 from hw.rtl.inputs.base import MOST_EVENTS, Input
 from hw.rtl.inputs.registry import find_input
+from hw.rtl.weights import LoadLayout
 from sw.cli import UserError
 from sw.network import Network
 from sw.structure import Coding
@@ -124,7 +125,7 @@ class Config:
         """Those of layer ``layer`` are, where each layer has an engine."""
         return layer in self._loaded_layers(network)[:1]
 
-    def load_layout(self, network: Network) -> data.StructLayout:
+    def load_layout(self, network: Network) -> LoadLayout:
         """Where weights are loaded: ``address`` and ``data`` of a word of them."""
         if self.whole:
             return self.whole.load_layout(network)

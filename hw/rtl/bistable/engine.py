@@ -77,7 +77,7 @@ class BistableEngine(wiring.Component):
     def __init__(self, plan: BistablePlan, *, loaded: bool = False):
         self.plan = plan
         self._loaded = loaded
-        load = stream.Signature(LoadLayout(len(plan.load_words)), always_ready=True)
+        load = stream.Signature(LoadLayout(plan.weight_rows * plan.load_columns), always_ready=True)
         super().__init__(
             {
                 "arrivals": In(stream.Signature(ArrivalLayout(1, 1 << plan.phases))),

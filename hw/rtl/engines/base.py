@@ -14,11 +14,12 @@ from typing import ClassVar, NoReturn
 
 import numpy as np
 from amaranth.hdl import Module, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 
 from hw.rtl.decide import Decide, compared_bits
 from hw.rtl.memories import BlockMemory, SinglePortBlocks
 from hw.rtl.potentials import half_width, margin_shapes
+from hw.rtl.weights import LoadLayout
 from sw.cli import UserError
 from sw.network import Layer, Network
 from sw.structure import Coding
@@ -157,11 +158,11 @@ class Engine(ABC):
             Spikes of an inference at most; None where each input fires once at most.
         """
 
-    # Not abstract: an engine whose weights are in the bitstream is never asked for these two.
-    def load_layout(self, layer: Layer) -> data.StructLayout:
+    def load_layout(self, layer: Layer) -> LoadLayout:
         """Where :attr:`loaded`: ``address`` and ``data`` of a word of weights."""
-        raise NotImplementedError(f"{self.name} has no weights to load")
+        return LoadLayout(len(self.load_words(layer)))
 
+    # Not abstract: an engine whose weights are in the bitstream is never asked for it.
     def load_words(self, layer: Layer) -> np.ndarray:
         """Where :attr:`loaded`: the words of weights, uint16 in ascending order of addresses."""
         raise NotImplementedError(f"{self.name} has no weights to load")
@@ -282,11 +283,11 @@ class NetworkEngine(ABC):
         """An inference may have more spikes than it can hold; its result then is a fault."""
         return False
 
-    # Not abstract: an engine whose weights are in the bitstream is never asked for these two.
-    def load_layout(self, network: Network) -> data.StructLayout:
+    def load_layout(self, network: Network) -> LoadLayout:
         """Where :attr:`loaded`: ``address`` and ``data`` of a word of weights."""
-        raise NotImplementedError(f"{self.name} has no weights to load")
+        return LoadLayout(len(self.load_words(network)))
 
+    # Not abstract: an engine whose weights are in the bitstream is never asked for it.
     def load_words(self, network: Network) -> np.ndarray:
         """Where :attr:`loaded`: the words of weights, uint16 in ascending order of addresses."""
         raise NotImplementedError(f"{self.name} has no weights to load")

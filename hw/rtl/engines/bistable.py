@@ -20,7 +20,6 @@ from hw.rtl.bistable.memories import (
 from hw.rtl.bistable.planner import plan_network, speaks_of
 from hw.rtl.engines.base import NetworkEngine
 from hw.rtl.memories import BlockMemory, SinglePortBlocks
-from hw.rtl.weights import LoadLayout
 from sw.cli import UserError
 from sw.network import Network
 from sw.structure import Coding
@@ -109,9 +108,6 @@ class Bistable(NetworkEngine):
 
     def decision_cost(self, network: Network, most_spikes: int | None) -> Mapping[str, float]:
         return {}  # see cost
-
-    def load_layout(self, network: Network) -> LoadLayout:
-        return LoadLayout(len(self.load_words(network)))
 
     def load_words(self, network: Network) -> np.ndarray:
         return self._plan(network).load_words

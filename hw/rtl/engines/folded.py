@@ -108,9 +108,6 @@ class Folded(Engine):
             layer=layer, steps=steps, lanes=self.lanes, copies=self.copies, loaded=self.loaded
         )
 
-    def load_layout(self, layer: Layer) -> LoadLayout:
-        return _load_layout(layer, self.lanes)
-
     def load_words(self, layer: Layer) -> np.ndarray:
         return weight_words(layer, self.lanes)
 
@@ -223,8 +220,8 @@ class FoldedLayer(wiring.Component):
             "restart": In(1),
         }
         if loaded:
-            layout = _load_layout(layer, lanes)
-            members["load"] = In(stream.Signature(layout, always_ready=True))
+            words = layer.inputs * -(-layer.outputs // lanes) * lanes // COLUMN
+            members["load"] = In(stream.Signature(LoadLayout(words), always_ready=True))
         super().__init__(members)
 
     @property
@@ -431,8 +428,3 @@ class FoldedLayer(wiring.Component):
         with m.If(read):
             m.d.sync += old.eq(stored.data)
         return start.data, data.View(potentials.shape, old), potentials.write_port()
-
-
-def _load_layout(layer: Layer, lanes: int) -> LoadLayout:
-    """Of the words that ``weight_words`` gives."""
-    return LoadLayout(layer.inputs * -(-layer.outputs // lanes) * lanes // COLUMN)

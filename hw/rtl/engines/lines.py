@@ -10,11 +10,10 @@ from amaranth.lib import wiring
 
 from hw.rtl.engines.base import NetworkEngine
 from hw.rtl.lines.decide import DecideSerially
-from hw.rtl.lines.engine import LinesEngine, load_count, load_tables
+from hw.rtl.lines.engine import LinesEngine, load_tables
 from hw.rtl.lines.plan import ConvPlan, DensePlan, plan_network
 from hw.rtl.memories import BlockMemory
 from hw.rtl.potentials import margin_shapes
-from hw.rtl.weights import LoadLayout
 from sw.cli import UserError
 from sw.network import Network
 
@@ -83,9 +82,6 @@ class Lines(NetworkEngine):
     def decision_cost(self, network: Network, most_spikes: int | None) -> Mapping[str, float]:
         shapes = margin_shapes(network.layers[-1], most_spikes)
         return {"decision_bit": max(shape.width for shape in shapes)}  # one comparison
-
-    def load_layout(self, network: Network) -> LoadLayout:
-        return LoadLayout(load_count(plan_network(network)))
 
     def load_words(self, network: Network) -> np.ndarray:
         tables = load_tables(plan_network(network))

@@ -15,7 +15,6 @@ from hw.rtl.tiles.memories import (
     weight_memory,
 )
 from hw.rtl.tiles.planner import plan_network
-from hw.rtl.weights import LoadLayout
 from sw.cli import UserError
 from sw.network import Network
 
@@ -73,9 +72,6 @@ class Tiles(NetworkEngine):
 
     def can_fault(self, network: Network, most_events: int | None) -> bool:
         return plan_network(network, self.lanes, most_events).can_overflow
-
-    def load_layout(self, network: Network) -> LoadLayout:
-        return LoadLayout(len(self.load_words(network)))
 
     def load_words(self, network: Network) -> np.ndarray:
         return plan_network(network, self.lanes).load_words

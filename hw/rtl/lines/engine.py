@@ -25,17 +25,14 @@ from hw.rtl.lines.pool import PoolStage
 from hw.rtl.weights import LoadLayout
 from sw.network import Network
 
-__all__ = ["LinesEngine", "load_count", "load_tables"]
+__all__ = ["LinesEngine", "load_tables"]
 
 
 def load_tables(stages: tuple[Stage, ...]) -> list[Table]:
-    """The tables of all stages in the order in which they are loaded."""
+    """The tables of all stages in the order in which they are loaded: word by word, in ascending
+    order of addresses from 0 on, without a gap.
+    """
     return [table for stage in stages for table in stage.tables]
-
-
-def load_count(stages: tuple[Stage, ...]) -> int:
-    """Words that are loaded: those of all tables, in ascending order from 0 on, without a gap."""
-    return sum(table.rows * table.words_per_row for table in load_tables(stages))
 
 
 class LinesEngine(wiring.Component):
@@ -70,7 +67,8 @@ class LinesEngine(wiring.Component):
         hidden = [index for stage in self.stages[:-1] for index in {stage.index, stage.last}]
         last = self.stages[-1]
         assert isinstance(last, DensePlan)
-        load = stream.Signature(LoadLayout(load_count(self.stages)), always_ready=True)
+        words = sum(table.rows * table.words_per_row for table in load_tables(self.stages))
+        load = stream.Signature(LoadLayout(words), always_ready=True)
         super().__init__(
             {
                 "arrivals": In(stream.Signature(ArrivalLayout(1, 1))),

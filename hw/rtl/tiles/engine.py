@@ -102,7 +102,7 @@ class TilesEngine(wiring.Component):
             source = {"arrivals": In(stream.Signature(ArrivalLayout(1, steps)))}
         else:
             source = {"beats": In(stream.Signature(SpikeBeat(network.sizes[0], steps)))}
-        load = LoadLayout(len(self.plan.load_words))
+        load = LoadLayout(self.plan.weight_rows * self.plan.load_columns)
         super().__init__(
             {
                 **source,

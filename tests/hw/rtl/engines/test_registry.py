@@ -40,6 +40,8 @@ def test_a_component_has_the_members_that_its_engine_says(engine, layer):
     assert ("potentials" in members) != engine.fires
     assert ("can_accept" in members) != engine.always_accepts
     assert ("load" in members) == engine.loaded
+    if engine.loaded:
+        assert block.load.payload.shape() == engine.load_layout(layer)
     assert block.latency >= 1
 
 
@@ -61,21 +63,23 @@ def test_a_component_of_a_whole_network_has_the_members_that_its_engine_says(rng
     except UserError:
         assert encoder is ENCODERS["events"]  # each takes pixels
         return
-    members = set(engine.component(network, source.most_spikes).signature.members)
+    block = engine.component(network, source.most_spikes)
+    members = set(block.signature.members)
     margins = {"potentials", "margins"} & members  # all at once, or one by one
     assert len(margins) == 1
     assert {source.brings, "restart"} <= members
     assert ("load" in members) == engine.loaded
     assert ("fault" in members) == engine.can_fault(network, source.most_spikes)
-    check_loaded(engine, network)
+    check_loaded(engine, network, block)
 
 
-def check_loaded(engine, network):
-    """Words and layout go together, if weights are loaded."""
+def check_loaded(engine, network, block):
+    """Words, their layout and the component's port go together, if weights are loaded."""
     if engine.loaded:
-        words, address = engine.load_words(network), engine.load_layout(network)["address"]
+        words, layout = engine.load_words(network), engine.load_layout(network)
         assert words.dtype == np.uint16
-        assert 1 << address.width >= len(words) > 1 << address.width - 1
+        assert 1 << layout["address"].width >= len(words) > 1 << layout["address"].width - 1
+        assert block.load.payload.shape() == layout
 
 
 @pytest.mark.usefixtures("unfinished")
@@ -83,12 +87,13 @@ def check_loaded(engine, network):
 def test_a_component_of_a_bistable_network_has_the_members_that_its_engine_says(rng, engine):
     network = bistable_network(rng, "5c3p1-m2-10", 3, (6, 6))
     engine.check(network, None)
-    members = set(engine.component(network, None).signature.members)
+    block = engine.component(network, None)
+    members = set(block.signature.members)
     assert {find_input(network.encoder).brings, "potentials", "decided"} <= members
     assert ("load" in members) == engine.loaded
     decision = engine.decision(network, can_fault=False, most_spikes=None)
     assert {"result", "decided"} <= set(decision.signature.members)
-    check_loaded(engine, network)
+    check_loaded(engine, network, block)
 
 
 @pytest.mark.parametrize("engine", PRESETS.values(), ids=PRESETS)
