@@ -6,7 +6,7 @@ and σ are mean and deviation of S over the batch, and over the places of a chan
     S = Σ b a + gain of the shortcut · a
     u = γ ((S − μ) / σ + β)              batch norm; γ > 0 and β trained, one per channel
     a = clip(⌊u⌋, 0, M)                  1 / γ is the step of the quantiser, in deviations
-    ∂a/∂u = 1 where 0 ≤ u ≤ 2^K, else 0
+    ∂a/∂u = 1 where 0 < u < 2^K, else 0
     L = cross-entropy(margin_scale · ((S − μ) / σ + β))   of the outputs, which share one σ
 
 At first values are not whole, ``clip(u − ½, 0, M)``; they ramp up to the quantised ones. The
@@ -60,15 +60,17 @@ class Activation(NamedTuple):
 class _Quantised(torch.autograd.Function):
     @staticmethod
     def forward(context: FunctionCtx, u: Tensor, most: int, hardness: Tensor | None) -> Tensor:
-        context.save_for_backward((u >= 0) & (u <= most + 1))
+        context.save_for_backward(u)
+        context.most = most  # type: ignore[attr-defined]
         values = u.floor().clamp_(0, most)
         return values if hardness is None else (u - 0.5).clamp_(0, most).lerp_(values, hardness)
 
     @staticmethod
     @once_differentiable
     def backward(context: BackwardCFunction, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (within,) = context.saved_tensors
-        return gradient * within, None, None
+        (u,) = context.saved_tensors
+        top = context.most + 1.0  # type: ignore[attr-defined]
+        return torch.ops.aten.hardtanh_backward(gradient, u, 0.0, top), None, None
 
 
 _quantised: Callable[[Tensor, int, Tensor | None], Tensor] = _Quantised.apply

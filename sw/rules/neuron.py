@@ -61,6 +61,10 @@ def convolved(spikes: Tensor, weight: Tensor, kind: Conv) -> Tensor:
             spikes = functional.pad(spikes, (0, 0, 0, 0, 0, spare))
             filters = functional.pad(filters, (0, 0, 0, 0, 0, spare))
         spikes = spikes.contiguous(memory_format=torch.channels_last)
+    if spikes.shape[1] == 1 and not spikes.is_cuda:
+        # Pooling is fast where channels lie innermost. Of one channel they do either way, but the
+        # convolution goes by the strides: with those of channels last it is twice as fast, too.
+        height, width = spikes.shape[2:]
+        spikes = spikes.contiguous().as_strided(spikes.shape, (height * width, 1, width, 1))
     result = functional.conv2d(spikes, filters, stride=kind.stride, padding=(top, left))
-    # Pooling is fast where channels lie innermost; of one input channel they do not by themselves.
     return result if result.is_cuda else result.contiguous(memory_format=torch.channels_last)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from sw.rules import RULES
-from sw.rules.neuron import fire, sign, spiked
+from sw.rules.neuron import convolved, fire, sign, spiked
+from sw.structure import Conv
 
 BINARY = [rule for rule in RULES.values() if rule.binary]
 AROUND_ZERO = torch.tensor([[-1.0, -1e-40, -0.0, 0.0, 1e-40, 1.0]])
@@ -38,3 +39,25 @@ def test_fires_at_the_first_step_that_reaches_the_threshold():
     potentials = torch.tensor([[0.0, 2.0, -1.0], [3.0, 1.0, -1.0], [1.0, 3.0, -1.0]])[None]
     assert fire(potentials, torch.tensor([3.0, 2.0, 0.0])).tolist() == [[1, 0, 3]]
     assert fire(potentials, -1.0).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize("padding", [(1, 1, 1, 1), (0, 1, 2, 0)])
+def test_a_convolution_of_one_channel_leaves_its_channels_innermost(padding):
+    """And is right, by a loop over the places: images are a part of larger ones, two apart."""
+    torch.manual_seed(0)
+    images = torch.randint(0, 8, (3, 1, 5, 12)).float()[..., ::2]
+    weight = torch.randn(2, 6).sign().requires_grad_()
+    kind = Conv(channels=2, kernel=(2, 3), stride=(2, 1), padding=padding)
+    result = convolved(images, weight, kind)
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    top, bottom, left, right = padding
+    padded = torch.zeros(3, 5 + top + bottom, 6 + left + right)
+    padded[:, top : top + 5, left : left + 6] = images[:, 0]
+    seen = torch.zeros(6)
+    for row in range(result.shape[2]):
+        for column in range(result.shape[3]):
+            window = padded[:, 2 * row : 2 * row + 2, column : column + 3].flatten(1)
+            assert torch.equal(result[:, :, row, column], window @ weight.detach().T)
+            seen += window.sum(0)
+    (gradient,) = torch.autograd.grad(result.sum(), weight)
+    assert torch.equal(gradient, seen.expand(2, 6))
