@@ -11,7 +11,7 @@ from hw.flow.asic.rtl import PREFIX, check_prefix, silicon_verilog
 from hw.flow.bundle.bundle import bundle, default_folder, write_bundle
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.registry import FLOWS, find_flow
-from hw.flow.bundle.vectors import Vectors
+from hw.flow.vectors import Vectors
 from hw.rtl.config import config_for, engine_names
 from hw.rtl.pixel_port import PORTS, find_port
 from sim import answers

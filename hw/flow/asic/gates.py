@@ -5,12 +5,10 @@ Inputs change a tenth of a period after the rising edge, and handshakes are look
 the next. All values are 4-state: a register that would have to be reset and is not gives X.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from amaranth.hdl import Fragment
 
 from hw.explore.measure import Observation
 from hw.flow.asic.activity import ACTIVITY, count_activity
@@ -19,24 +17,31 @@ from hw.flow.asic.programs import program_version, run_program
 from hw.flow.asic.step import cached
 from hw.flow.errors import ToolFailedError
 from hw.flow.implement import sha256_of
+from hw.flow.ports import Ports, bits, connections
+from hw.flow.vectors import Vectors, hex_lines
 from hw.flow.verilog import manifest
-from hw.rtl.core import Core, loaded_words
+from hw.rtl.core import loaded_words
+from hw.rtl.pixel_port import PORTS
 from sw.cli import UserError, write_json
 from sw.record import Record
 
-__all__ = ["SKIPPED", "GateSimulation", "bench", "enough_images", "simulate"]
+__all__ = ["SKIPPED", "GateSimulation", "enough_images", "simulate"]
 
 SKIPPED = 2  # results before the steady state
 _OFFSET = 0.1  # of a period: inputs change after the edge
 _BENCH = """`timescale 1ns/1ps
 module bench;
-{registers}
-{wires}
-  reg clk = 0, rst = 1, result_ready = 1, taken = 0, got = 0;
-  reg [31:0] items [0:{items}-1], value;
-  reg [{load}-1:0] words [0:{words}];
-  integer item = 0, word = 0, cycle = 0, results = 0, waited = 0, file;
-  {top} dut({ports});
+  reg clk = 0, rst = 1, in_valid = 0, out_ready = 1, taken = 0, got = 0;
+  reg [{data}-1:0] in_data = 0, items [0:{items}-1];
+  wire in_ready, out_valid;
+  wire [{bits}-1:0] result;
+  integer item = 0, cycle = 0, results = 0, waited = 0, file;
+{signals}
+  {top} dut (
+      .clk(clk),
+      .rst(rst),
+{connections}
+  );
 
   initial begin
     $readmemh("items.hex", items);
@@ -51,10 +56,10 @@ module bench;
     rst = 0;
     while (results < {images}) begin
       #{rest};
-      taken = {valid} & {ready};
-      got = result_valid;
+      taken = in_valid & in_ready;
+      got = out_valid;
       if (got === 1) begin
-        $fdisplay(file, "%0d %0d %0d %0d", cycle, result_label, result_step, result_margin);
+        $fdisplay(file, "%0d %h", cycle, result);
         results = results + 1;
         waited = 0;
         if (results == {begin}) $dumpvars(1, dut);
@@ -63,9 +68,8 @@ module bench;
       #0.001 clk = 1;
       #{offset};
       if (taken === 1) item = item + 1;
-      {valid} = item < {items};
-      value = items[item < {items} ? item : 0];
-      {data}
+      in_valid = item < {items};
+      in_data = items[item < {items} ? item : 0];
       {loading}
       #{half} clk = 0;
       cycle = cycle + 1;
@@ -79,12 +83,16 @@ module bench;
   end
 endmodule
 """
+_LOAD_SIGNALS = """  reg [{address}-1:0] load_address = 0;
+  reg [{width}-1:0] load_data = 0, words [0:{words}-1];
+  reg load_valid = 0;
+  integer word = 0;"""
 _LOADING = """load_valid = word < {words};
       if (word < {words}) begin
         load_address = word;
         load_data = words[word];
         word = word + 1;
-        {valid} = 0;
+        in_valid = 0;
       end"""
 
 
@@ -97,7 +105,8 @@ class GateSimulation(Record):
     images : int
         Of the test part of the data set, from its first.
     mismatches : int
-        Results of which class, step or margin differs from the golden model's, or is X.
+        Results of which class, step or margin differs from the golden model's, or is X; or whose
+        input is called a fault.
     cycles_mean : float
         From one result to the next, without the first ones.
     activity_images, activity_cycles : int
@@ -146,62 +155,66 @@ def simulate(
         The simulation hangs, or Icarus fails.
     """
     network, config = observation.network, observation.config
-    inputs, _ = observation.data
     images = enough_images(observation, images)
     active = min(active, images - SKIPPED)
-    items, ends = config.input(network).beats(inputs)
-    items = items[: ends[images - 1]]
+    vectors = Vectors(
+        source="first test examples",
+        inputs=observation.data[0][:images],
+        answer=observation.answer[:images],
+    )
+    ports = Ports.of(manifest(network, config))
+    items, last = vectors.beats(network, config, PORTS["byte"], ports.data)
     words = loaded_words(network, config)
-    text = bench(
-        observation,
+    text = _bench(
+        ports,
         top=top,
         period_ns=period_ns,
         items=len(items),
         words=0 if words is None else len(words),
         images=images,
         active=active,
-        limit=_limit(observation, int(np.diff(ends, prepend=0).max())),
+        limit=_limit(observation, int(np.diff(np.flatnonzero(last), prepend=-1).max())),
     )
     models = pdk.file("v")
-    vectors = {"items.hex": items, **({} if words is None else {"words.hex": words})}
-    wanted = np.stack([each[:images] for each in _expected(observation)], axis=1)
+    files = {"items.hex": hex_lines(items.tolist(), bits(ports.data))}
+    if words is not None:
+        files["words.hex"] = hex_lines(words.tolist(), ports.named("load_data").width)
+    wanted = hex_lines(vectors.expected(ports.results), bits(ports.results)).split()
     depends = {
         "netlist": sha256_of(netlist),
         "models": sha256_of(models),
         "bench": text,
-        "vectors": {name: values.tolist() for name, values in vectors.items()},
-        "wanted": wanted.tolist(),
+        "files": files,
+        "wanted": wanted,
         "icarus": program_version("vvp"),
     }
 
     def make(work: Path) -> GateSimulation:
         (work / "bench.v").write_text(text, encoding="utf-8")
-        for name, values in vectors.items():
-            lines = "".join(f"{value:x}\n" for value in values.tolist())
-            (work / name).write_text(lines, encoding="utf-8")
-        files: list[str | Path] = ["bench.v", netlist.resolve(), models]
+        for name, content in files.items():
+            (work / name).write_text(content, encoding="utf-8")
+        sources: list[str | Path] = ["bench.v", netlist.resolve(), models]
         run_program(
             "iverilog",
-            ["-g2005", "-gspecify", "-s", "bench", "-o", "bench.vvp", *files],
+            ["-g2005", "-gspecify", "-s", "bench", "-o", "bench.vvp", *sources],
             folder=work,
             log="iverilog.log",
             makes=["bench.vvp"],
         )
         run_program("vvp", ["-n", "bench.vvp"], folder=work, log="vvp.log", makes=["results"])
-        results = _results(work / "results")
+        lines = (work / "results").read_text(encoding="utf-8").splitlines()
+        results = [line.split() for line in lines]  # a cycle, and the result in hexadecimal
         if len(results) < images:
             reason = f"only {len(results)} of {images} images were answered"
             raise ToolFailedError("vvp", reason, work / "vvp.log")
-        cycles = np.array([row[0] for row in results])
+        cycles = np.array([int(cycle) for cycle, _ in results])
         begin, end = cycles[SKIPPED - 1], cycles[SKIPPED - 1 + active]
         with (work / "bench.vcd").open(encoding="utf-8") as dump:
             activity = count_activity(dump, scope="dut", period=round(1000 * period_ns))
         write_json(work / ACTIVITY, activity)
         for name in ("bench.vcd", "bench.vvp"):
             (work / name).unlink()
-        wrong = sum(
-            row[1:] != tuple(right) for row, right in zip(results, wanted.tolist(), strict=True)
-        )
+        wrong = sum(got != right for (_, got), right in zip(results, wanted, strict=True))
         return GateSimulation(
             images=images,
             mismatches=wrong,
@@ -224,8 +237,8 @@ def enough_images(observation: Observation, images: int) -> int:
     return there
 
 
-def bench(
-    observation: Observation,
+def _bench(
+    ports: Ports,
     *,
     top: str,
     period_ns: float,
@@ -235,71 +248,37 @@ def bench(
     active: int,
     limit: int,
 ) -> str:
-    """The test bench, in Verilog: reads ``items.hex`` and ``words.hex``, writes ``results`` (cycle,
-    class, step and margin of each) and ``bench.vcd``.
+    """The test bench, in Verilog: reads ``items.hex`` and ``words.hex``, writes ``results`` (cycle
+    and word of each, as the golden vectors have it) and ``bench.vcd``.
     """
-    network, config = observation.network, observation.config
-    ports = manifest(network, config)["ports"]
-    assert isinstance(ports, list)
-    width = {port["name"]: port["width"] for port in ports}
-    source = config.input(network)
-    core = Core(network, config=config)
-    Fragment.get(core, None)  # Amaranth warns of components that are made and not used
-    names = list(source.flat_ports(getattr(core, source.port)))
-    fields = [name for name in names if not name.endswith(("_valid", "_ready"))]
-    (valid,) = (name for name in names if name.endswith("_valid"))
-    (ready,) = (name for name in names if name.endswith("_ready"))
-    given = {"clk", "rst", valid, "result_ready", *fields}
-    loads = sorted(name for name in width if name.startswith("load_"))
-    wires = sorted(set(width) - given - set(loads))
-    load = width.get("load_data", 1)
+    load: tuple[str, ...] = ()
+    signals = reading = loading = ""
+    if words:
+        load = ("load_address", "load_data", "load_valid")
+        address, width = (ports.named(name).width for name in load[:2])
+        signals = _LOAD_SIGNALS.format(address=address, width=width, words=words)
+        reading = '$readmemh("words.hex", words);'
+        loading = _LOADING.format(words=words)
     return _BENCH.format(
         top=top,
-        ports=", ".join(f".{name}({name})" for name in sorted(width)),
-        wires="\n".join(
-            f"  wire{' signed' if name == 'result_margin' else ''} [{width[name] - 1}:0] {name};"
-            for name in wires
-        ),
-        registers="\n".join(
-            f"  reg [{width[name] - 1}:0] {name} = 0;" for name in (*fields, *loads, valid)
-        ),
-        data="\n      ".join(
-            f"{name} = value[{source.beat_bits[name]} +: {width[name]}];" for name in fields
-        ),
-        valid=valid,
-        ready=ready,
+        connections=connections(ports, load),
+        data=bits(ports.data),
+        bits=bits(ports.results),
         items=items,
         images=images,
-        words=words,
-        load=load,
-        reading='$readmemh("words.hex", words);' if words else "",
-        loading=_LOADING.format(words=words, valid=valid) if words else "",
+        signals=signals,
+        reading=reading,
+        loading=loading,
         begin=SKIPPED,
         end=SKIPPED + active,
         limit=limit,
-        period=f"{period_ns:.3f}",
         offset=f"{_OFFSET * period_ns:.3f}",
         half=f"{(0.5 - _OFFSET) * period_ns:.3f}",
         rest=f"{0.5 * period_ns - 0.001:.3f}",
     )
 
 
-def _expected(observation: Observation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    answer = observation.answer
-    return answer.label, answer.step, answer.margin
-
-
 def _limit(observation: Observation, longest: int) -> int:
     """Cycles without a result after which it hangs."""
     network, config = observation.network, observation.config
     return 1000 + 4 * (longest + config.most_cycles(network))
-
-
-def _results(path: Path) -> list[tuple[int | None, ...]]:
-    """Cycle, label, step and margin of each result; None for what is X."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        rows.append(
-            tuple(int(each) if re.fullmatch(r"-?\d+", each) else None for each in line.split())
-        )
-    return rows

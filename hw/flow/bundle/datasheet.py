@@ -109,7 +109,7 @@ def _macros(design: Design) -> str:
 
 
 def _input(design: Design) -> Iterator[str]:
-    if design.stream == "event":
+    if design.ports.stream == "event":
         yield "An inference is its events in time order (`event_unit` fires in `event_step`; steps"
         yield "never fall), then an end mark, a beat with `event_end`. An input may fire more than"
         yield "once. An out-of-range unit or step, or one that falls, gives a result with"
@@ -137,7 +137,7 @@ def _input(design: Design) -> Iterator[str]:
 
 def _diagram(design: Design) -> Iterator[str]:
     """Beats with a pause, one that waits, and a result that waits."""
-    stream, data = design.stream, design.data_ports[0].name
+    stream, data = design.ports.stream, design.ports.data[0].name
     rows = {
         "clk": r" _/‾\_/‾\_/‾\_/‾\_/‾\_/‾\_ … _/‾\_/‾\_/‾\_",
         f"{stream}_valid": r" _/‾‾‾‾‾‾‾\___/‾‾‾‾‾‾‾\___ … _____________",

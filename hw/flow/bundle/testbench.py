@@ -1,10 +1,12 @@
 """The test bench: plain Verilog and files of hexadecimal words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.templates import fill
+from hw.flow.ports import bits, connections
+from hw.flow.vectors import hex_lines
 
 __all__ = ["testbench"]
 
@@ -21,33 +23,20 @@ def testbench(design: Design, folder: str) -> Mapping[str, str]:
     folder : str
         Where they are to be.
     """
-    widths = {port.name: port.width for port in design.data_ports}
-    beats, last = design.vectors.beats(design.network, design.config, design.pixel_port, widths)
-    data = sum(widths.values())
+    ports = design.ports
+    beats, last = design.vectors.beats(design.network, design.config, design.pixel_port, ports.data)
+    data, results = bits(ports.data), bits(ports.results)
     words = [beat | end << data for beat, end in zip(beats.tolist(), last.tolist(), strict=True)]
-    results = {
-        port.name: port.width
-        for port in design.ports
-        if port.name.startswith("result_") and port.name not in ("result_valid", "result_ready")
-    }
     files = {
-        f"{folder}/stimulus.hex": _hex(words, data + 1),
-        f"{folder}/expected.hex": _hex(design.vectors.expected(results), sum(results.values())),
+        f"{folder}/stimulus.hex": hex_lines(words, data + 1),
+        f"{folder}/expected.hex": hex_lines(design.vectors.expected(ports.results), results),
     }
-    connections = [
-        f"{design.stream}_valid(in_valid)",
-        f"{design.stream}_ready(in_ready)",
-        *_slices(widths, "in_data"),
-        *_slices(results, "result"),
-        "result_valid(out_valid)",
-        "result_ready(out_ready)",
-    ]
+    connected: list[str] = []
     load = dict.fromkeys(("CONSTANTS", "SIGNALS", "TASK", "READ"), "")
     if design.words is not None:
         loading = _image if design.loader else _words
-        contents, more, load = loading(design, f"{folder}/weights.hex")
+        contents, connected, load = loading(design, f"{folder}/weights.hex")
         files[f"{folder}/weights.hex"] = contents
-        connections += [f"{name}({name})" for name in more]
     files[f"{folder}/{design.top}_tb.v"] = fill(
         "testbench.v",
         TOP=design.top,
@@ -57,8 +46,8 @@ def testbench(design: Design, folder: str) -> Mapping[str, str]:
         PATIENCE=design.most_cycles,
         DATA_HIGH=data - 1,
         DATA_WIDTH=data,
-        RESULT_HIGH=sum(results.values()) - 1,
-        CONNECTIONS=",\n".join(f"      .{each}" for each in connections),
+        RESULT_HIGH=results - 1,
+        CONNECTIONS=connections(ports, connected),
         STIMULUS=f"{folder}/stimulus.hex",
         EXPECTED=f"{folder}/expected.hex",
         **{f"LOAD_{name}": text for name, text in load.items()},
@@ -69,19 +58,19 @@ def testbench(design: Design, folder: str) -> Mapping[str, str]:
 def _words(design: Design, path: str) -> _Loading:
     """Weights word by word, each with its address."""
     assert design.words is not None
-    address = design.port("load_address").width
+    address = design.ports.named("load_address").width
     parts = _parts(path, count=len(design.words), width=16)
     parts["SIGNALS"] += f"  reg [{address - 1}:0] load_address;\n"
     parts["TASK"] = _repeat("WEIGHTS", f"load_address = word[{address - 1}:0];")
     ports = ["load_address", "load_data", "load_valid"]
-    return _hex(design.words.tolist(), 16), ports, parts
+    return hex_lines(design.words.tolist(), 16), ports, parts
 
 
 def _image(design: Design, path: str) -> _Loading:
     """Weights as a weight image, byte by byte; then the status must say that they are right."""
     content = design.weight_image
     parts = _parts(path, count=len(content), width=8)
-    status = design.port("load_status")
+    status = design.ports.named("load_status")
     parts["SIGNALS"] += f"  reg load_begin;\n  wire {status.range}load_status;\n"
     parts["READ"] += "    load_begin = 1'b0;\n"
     parts["TASK"] = (
@@ -93,7 +82,7 @@ def _image(design: Design, path: str) -> _Loading:
         '      if (load_status !== 0) complain("weights are not accepted");\n'
     )
     ports = ["load_begin", "load_data", "load_valid", "load_status"]
-    return _hex(list(content), 8), ports, parts
+    return hex_lines(list(content), 8), ports, parts
 
 
 def _parts(path: str, *, count: int, width: int) -> dict[str, str]:
@@ -119,18 +108,3 @@ def _repeat(count: str, before: str) -> str:
         "      end\n"
         "      load_valid = 1'b0;\n"
     )
-
-
-def _slices(widths: Mapping[str, int], vector: str) -> list[str]:
-    """Connects each port to its bits of ``vector``, the lowest first."""
-    result, offset = [], 0
-    for name, width in widths.items():
-        bits = f"{offset + width - 1}:{offset}" if width > 1 else str(offset)
-        result.append(f"{name}({vector}[{bits}])")
-        offset += width
-    return result
-
-
-def _hex(words: Iterable[int], width: int) -> str:
-    digits = -(-width // 4)
-    return "".join(f"{word:0{digits}x}\n" for word in words)

@@ -8,9 +8,10 @@ import numpy as np
 
 from hw.flow.asic.tiles import TILES, cells_of, fitting
 from hw.flow.bundle.cells import count_cells, hidden_units_that_fit
-from hw.flow.bundle.design import Design, Port
+from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.base import Flow, Paths
 from hw.flow.bundle.templates import fill
+from hw.flow.ports import Port
 from sw.cli import UserError
 
 __all__ = ["TinyTapeout"]
@@ -57,7 +58,7 @@ class TinyTapeout(Flow):
         asked = design.options["tiles"]
         if asked not in TILES:
             raise UserError(f"tiles {asked!r} are not known; choose of {', '.join(TILES)}")
-        if design.stream != "pixel" or design.data_ports[0].width > 8:
+        if design.ports.stream != "pixel" or design.ports.data[0].width > 8:
             self._refuse(
                 design, "has 8 pins for its inputs; take a network for pixels, one per beat"
             )
@@ -65,7 +66,7 @@ class TinyTapeout(Flow):
             self._refuse(
                 design, "has no macros, and no pins for --loader; leave out --macros and --loader"
             )
-        if design.port("result_label").width > 8:
+        if design.ports.named("result_label").width > 8:
             self._refuse(design, "has 8 pins for the class; take at most 256 classes")
         blocks = count_cells(design.verilog.text, design.top)
         needed, budget = sum(blocks.values()), cells_of(asked)
@@ -130,7 +131,7 @@ def _step_pins(design: Design) -> int:
 
 def _cut(design: Design) -> int:
     """Lower bits of the step for which there are no pins."""
-    return max(0, design.port("result_step").width - _step_pins(design))
+    return max(0, design.ports.named("result_step").width - _step_pins(design))
 
 
 def _outputs(design: Design) -> int:
@@ -140,7 +141,7 @@ def _outputs(design: Design) -> int:
 
 def _shown_step(design: Design) -> str:
     """Verilog of the step on its pins."""
-    step, cut = design.port("result_step"), _cut(design)
+    step, cut = design.ports.named("result_step"), _cut(design)
     if cut:
         return f"result_step[{step.width - 1}:{cut}]"
     return _padded("result_step", step, _step_pins(design))
@@ -152,9 +153,9 @@ def _padded(name: str, port: Port, width: int) -> str:
 
 
 def _wrapper(design: Design) -> str:
-    data, label = design.data_ports[0], design.port("result_label")
-    step, margin = design.port("result_step"), design.port("result_margin")
-    loads = design.words is not None
+    data, label = design.ports.data[0], design.ports.named("result_label")
+    step, margin = design.ports.named("result_step"), design.ports.named("result_margin")
+    loads, faults = design.words is not None, design.ports.has("result_fault")
     unused = ["ena", "uio_in[7:5]" if loads else "uio_in[7:4]", "uio_in[2:1]", "result_margin"]
     if data.width < 8 and not loads:
         unused.append(f"ui_in[7:{data.width}]")
@@ -162,7 +163,7 @@ def _wrapper(design: Design) -> str:
         unused.append(
             f"result_step[{_cut(design) - 1}:0]" if _cut(design) > 1 else "result_step[0]"
         )
-    if design.has("result_fault"):
+    if faults:
         unused.append("result_fault")
     return fill(
         "tinytapeout.v",
@@ -171,8 +172,8 @@ def _wrapper(design: Design) -> str:
         LABEL_RANGE=label.range,
         STEP_RANGE=step.range,
         MARGIN_RANGE=margin.range.replace("signed ", ""),
-        FAULT_WIRE="  wire result_fault;\n" if design.has("result_fault") else "",
-        FAULT_PORT="      .result_fault(result_fault),\n" if design.has("result_fault") else "",
+        FAULT_WIRE="  wire result_fault;\n" if faults else "",
+        FAULT_PORT="      .result_fault(result_fault),\n" if faults else "",
         DATA="ui_in" if data.width == 8 else f"ui_in[{data.width - 1}:0]".replace("[0:0]", "[0]"),
         VALID=f"uio_in[{_VALID}] & ~load" if loads else f"uio_in[{_VALID}]",
         LOADING=_loading(design) if loads else "",
@@ -192,15 +193,15 @@ def _wrapper(design: Design) -> str:
 
 def _loading(design: Design) -> str:
     """Verilog that makes words of bytes, with the addresses that follow."""
-    bits = design.port("load_address").width
+    bits = design.ports.named("load_address").width
     return fill("tinytapeout_loading.v", LOAD=_LOAD, VALID=_VALID, HIGH=bits - 1, WIDTH=bits)
 
 
 def _pins(design: Design) -> dict[str, str]:
     """What each pin is, as info.yaml has it."""
-    data, label = design.data_ports[0].width, design.port("result_label").width
+    data, label = design.ports.data[0].width, design.ports.named("result_label").width
     loads, count, cut = design.words is not None, _step_pins(design), _cut(design)
-    step = design.port("result_step").width - cut
+    step = design.ports.named("result_step").width - cut
     what = [f"pixel data bit {k}" if k < data else "" for k in range(8)]
     if loads:
         weights = [f"weight bit {k}" for k in range(8)]
@@ -273,8 +274,9 @@ def _how_to_load(design: Design) -> str:
 
 
 def _bench(design: Design) -> dict[str, object]:
-    widths = {port.name: port.width for port in design.data_ports}
-    beats, _ = design.vectors.beats(design.network, design.config, design.pixel_port, widths)
+    beats, _ = design.vectors.beats(
+        design.network, design.config, design.pixel_port, design.ports.data
+    )
     per_image = design.beats_per_image
     assert per_image is not None
     count = min(len(design.vectors), _IMAGES)
