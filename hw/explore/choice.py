@@ -8,11 +8,13 @@ from sw.network import Network
 
 __all__ = ["config_on", "fitting"]
 
+_FREE = 0.05  # of a board's logic cells: with fewer the router may not converge
+
 
 def fitting(network: Network, board: Board) -> Config | None:
     """The first config of ``network`` that fits ``board``, None if there is none: its default, or
     where one engine makes all of it those that compute the most at a time, weights in the bitstream
-    before loaded ones.
+    before loaded ones. One that leaves 5 % of the logic cells free goes before all that do not.
 
     Raises
     ------
@@ -22,14 +24,20 @@ def fitting(network: Network, board: Board) -> Config | None:
     usual = default_config(network)
     layered = usual.whole is None
     others = [] if layered else sorted(whole_configs(network), key=_parallelism, reverse=True)
+    tight = None
     for config in (usual, *others):
         try:
-            if not shortage(resources_of(network, config), board):
-                return config
+            needed = resources_of(network, config)
         except UserError:
             if layered:
                 raise
-    return None
+            continue
+        if shortage(needed, board):
+            continue
+        if needed.logic_cells(board.family) <= (1 - _FREE) * board.logic_cells:
+            return config
+        tight = tight or config
+    return tight
 
 
 def config_on(network: Network, board: Board, names: str | None) -> Config:

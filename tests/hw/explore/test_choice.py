@@ -1,8 +1,11 @@
 """How a network is made on a board unless told otherwise."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from hw.boards.table import BOARDS
+from hw.explore import choice
 from hw.explore.choice import config_on, fitting
 from hw.explore.resources import resources_of, shortage
 from hw.explore.stand_in import stand_in
@@ -38,12 +41,12 @@ def fits(network, name, board):
 )
 def test_the_first_that_fits(board, text):
     """tiles-4 if it does, else the most channels, weights in the bitstream first; then those that
-    gather.
+    gather. Gather-32 would leave 2 % of an iCEstick free.
     """
     board, network = BOARDS[board], made(text)
     lanes = (32, 16, 8, 4, 2, 1)
     order = ["tiles-4", *(f"tiles-{n}{end}" for n in lanes for end in ("", "-spram"))]
-    order += ["gather-32", "gather-16", "gather-8"]
+    order += [*(["gather-32"] if board.name != "icestick" else []), "gather-16", "gather-8"]
     expected = next((name for name in order if fits(network, name, board)), None)
     found = fitting(network, board)
     assert (found and found.name) == expected
@@ -57,7 +60,30 @@ def test_a_part_with_spram_takes_loaded_weights():
 
 def test_the_smallest_board_takes_the_smallest_engine():
     network = made("16c3p1-f2-24c3p1-f2-20c3p1-f2-10")
-    assert config_on(network, BOARDS["icestick"], None).name.startswith("gather")
+    assert config_on(network, BOARDS["icestick"], None).name == "gather-16"
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ({"gather-32": 1216, "gather-16": 1100}, "gather-32"),  # 95 % of 1,280
+        ({"gather-32": 1217, "gather-16": 1100}, "gather-16"),
+        ({"gather-32": 1250, "gather-16": 1240, "gather-8": 1230}, "gather-32"),  # each is tight
+        ({"tiles-4": 1217, "tiles-32": 1500, "gather-8": 1000}, "gather-8"),
+        ({"tiles-4": 1217, "tiles-1": 1300}, "tiles-4"),
+        ({}, None),
+    ],
+)
+def test_cells_are_left_free(monkeypatch, cells, expected):
+    """On an iCEstick; engines that are not named do not fit."""
+
+    def resources(network, config):
+        of_config = cells.get(config.name, 9999)
+        return SimpleNamespace(memories_on=lambda _: (1, 0), logic_cells=lambda _: of_config)
+
+    monkeypatch.setattr(choice, "resources_of", resources)
+    found = fitting(made("16c3p1-f2-10"), BOARDS["icestick"])
+    assert (found and found.name) == expected
 
 
 def test_what_is_named_is_taken():
