@@ -1,11 +1,11 @@
 """Memories as the estimate of resources counts them, and words that are loaded into one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["COLUMN", "BlockMemory", "SinglePortBlocks", "packed", "weight_rom"]
+__all__ = ["COLUMN", "BlockMemory", "ConstantTables", "SinglePortBlocks", "packed", "weight_rom"]
 
 COLUMN = 16  # bits of a word of single-port RAM
 
@@ -53,6 +53,35 @@ class SinglePortBlocks:
         whole, rest = divmod(self.bits or COLUMN * self.columns, COLUMN)
         columns = [BlockMemory(self.depth, COLUMN, whole, self.count)] if whole else []
         return [*columns, BlockMemory(self.depth, rest, 1, self.count)] if rest else columns
+
+
+@dataclass(frozen=True)
+class ConstantTables:
+    """What tables of constants are made of: short ones of logic, since block RAM is scarcer, others
+    of block RAM. A table is its depth and its width.
+
+    Parameters
+    ----------
+    most_of_logic : int
+        Words of a table that is logic, at most.
+    """
+
+    most_of_logic: int
+
+    def attrs(self, depth: int) -> Mapping[str, str]:
+        """What says so to synthesis, of a table of ``depth`` words."""
+        return {"ram_style": "logic" if self._is_logic(depth) else "block"}
+
+    def block_memories(self, tables: Iterable[tuple[int, int]]) -> Sequence[BlockMemory]:
+        """Those of ``tables`` that are in block RAM."""
+        return [BlockMemory(*table) for table in tables if not self._is_logic(table[0])]
+
+    def logic_bits(self, tables: Iterable[tuple[int, int]]) -> int:
+        """Bits of those of ``tables`` that are logic."""
+        return sum(depth * width for depth, width in tables if self._is_logic(depth))
+
+    def _is_logic(self, depth: int) -> bool:
+        return depth <= self.most_of_logic
 
 
 def packed(rows: np.ndarray, columns: int) -> np.ndarray:

@@ -7,24 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from hw.rtl.bistable.plan import BistablePlan, Level
-from hw.rtl.memories import BlockMemory, SinglePortBlocks, weight_rom
+from hw.rtl.memories import BlockMemory, ConstantTables, SinglePortBlocks, weight_rom
 
 __all__ = [
+    "TABLES",
     "block_memories",
     "constants_width",
     "logic_bits",
-    "rom_style",
     "single_port_memories",
     "steps_width",
     "weight_memory",
 ]
 
-_LOGIC = 32  # words of a table of constants that logic holds: block RAM is scarcer
-
-
-def rom_style(depth: int) -> dict[str, str]:
-    """The attribute that says what a table of constants of so many words is made of."""
-    return {"ram_style": "block" if depth > _LOGIC else "logic"}
+TABLES = ConstantTables(32)
 
 
 def block_memories(plan: BistablePlan, *, loaded: bool) -> Sequence[BlockMemory]:
@@ -39,7 +34,7 @@ def block_memories(plan: BistablePlan, *, loaded: bool) -> Sequence[BlockMemory]
         result.append(BlockMemory(plan.held_words, plan.word_bits))
     if not loaded:
         result.append(weight_rom(plan.weights))
-    return result + [BlockMemory(*each) for each in _tables(plan) if not _is_logic(each)]
+    return [*result, *TABLES.block_memories(_tables(plan))]
 
 
 def single_port_memories(plan: BistablePlan, *, loaded: bool) -> Sequence[SinglePortBlocks]:
@@ -54,7 +49,7 @@ def weight_memory(plan: BistablePlan, *, loaded: bool) -> BlockMemory | SinglePo
 
 def logic_bits(plan: BistablePlan) -> int:
     """Bits of the tables of constants that are logic."""
-    return sum(depth * width for depth, width in _tables(plan) if _is_logic((depth, width)))
+    return TABLES.logic_bits(_tables(plan))
 
 
 def constants_width(plan: BistablePlan) -> int:
@@ -76,10 +71,6 @@ def steps_width(plan: BistablePlan) -> int:
 
 def _loaded(plan: BistablePlan) -> SinglePortBlocks:
     return SinglePortBlocks(plan.weight_rows, plan.weight_columns, bits=plan.weight_width)
-
-
-def _is_logic(table: tuple[int, int]) -> bool:
-    return rom_style(table[0])["ram_style"] == "logic"
 
 
 def _tables(plan: BistablePlan) -> list[tuple[int, int]]:

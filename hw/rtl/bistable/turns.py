@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.rtl.bistable.gather import gap_of
 from hw.rtl.bistable.layouts import JobLayout, TurnLayout
-from hw.rtl.bistable.memories import rom_style
+from hw.rtl.bistable.memories import TABLES
 from hw.rtl.bistable.plan import BistablePlan
 from hw.rtl.by_layer import by_layer
 
@@ -134,7 +134,7 @@ class Turns(wiring.Component):
             shape=self.constants.shape(),
             depth=depth,
             init=plan.constants,
-            attrs=rom_style(depth),
+            attrs=TABLES.attrs(depth),
         )
         port = constants.read_port()
         first = by_layer(m, self.layer, plan.first_constants[:-1])

@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.bistable.layouts import PlaceLayout
-from hw.rtl.bistable.memories import rom_style
+from hw.rtl.bistable.memories import TABLES
 from hw.rtl.bistable.plan import BistablePlan, Level, PlannedLayer, Steps
 from hw.rtl.by_layer import by_layer
 
@@ -82,7 +82,7 @@ class Walk(wiring.Component):
             shape=shape,
             depth=len(Level) * len(layers),
             init=_table(plan),
-            attrs=rom_style(len(Level) * len(layers)),
+            attrs=TABLES.attrs(len(Level) * len(layers)),
         )
         added = steps.read_port()
         position = Signal(shape, init=_start(plan, layers[0]))

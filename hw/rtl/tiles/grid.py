@@ -7,7 +7,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.tiles.layouts import AccessLayout
-from hw.rtl.tiles.memories import rom_style
+from hw.rtl.tiles.memories import TABLES
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = ["Grid"]
@@ -212,7 +212,7 @@ class Grid(wiring.Component):
                 sum((margin & mask) << lane * plan.margin_bits for lane, margin in enumerate(word))
                 for word in plan.starts.tolist()
             ],
-            attrs=rom_style(len(plan.starts)),
+            attrs=TABLES.attrs(len(plan.starts)),
         )
         port = starts.read_port()
         m.d.comb += [port.addr.eq(self.start), port.en.eq(self.access.valid & self.advance)]

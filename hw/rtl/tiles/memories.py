@@ -4,23 +4,18 @@ of resources counts it.
 
 from collections.abc import Sequence
 
-from hw.rtl.memories import COLUMN, BlockMemory, SinglePortBlocks, weight_rom
+from hw.rtl.memories import COLUMN, BlockMemory, ConstantTables, SinglePortBlocks, weight_rom
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = [
+    "TABLES",
     "block_memories",
     "constant_bits",
-    "rom_style",
     "single_port_memories",
     "weight_memory",
 ]
 
-_LOGIC = 128  # words of a table of constants that logic holds: block RAM is scarcer
-
-
-def rom_style(depth: int) -> dict[str, str]:
-    """The attribute that says what a table of constants of so many words is made of."""
-    return {"ram_style": "block" if depth > _LOGIC else "logic"}
+TABLES = ConstantTables(128)
 
 
 def block_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[BlockMemory]:
@@ -37,8 +32,7 @@ def block_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[BlockMemory]:
         result.append(BlockMemory(plan.list_words, plan.entry_bits))
     if not loaded:
         result.append(weight_rom(plan.weights))
-    result += [BlockMemory(*each) for each in _tables(plan) if not _is_logic(each)]
-    return result
+    return [*result, *TABLES.block_memories(_tables(plan))]
 
 
 def single_port_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[SinglePortBlocks]:
@@ -56,16 +50,12 @@ def weight_memory(plan: TilesPlan, *, loaded: bool) -> BlockMemory | SinglePortB
 
 def constant_bits(plan: TilesPlan) -> int:
     """Bits of the tables of constants that are logic."""
-    return sum(depth * width for depth, width in _tables(plan) if _is_logic((depth, width)))
+    return TABLES.logic_bits(_tables(plan))
 
 
 def _loaded(plan: TilesPlan) -> SinglePortBlocks:
     bits = plan.banks * plan.lanes
     return SinglePortBlocks(plan.weight_rows, plan.weight_columns, bits=bits)
-
-
-def _is_logic(table: tuple[int, int]) -> bool:
-    return rom_style(table[0])["ram_style"] == "logic"
 
 
 def _tables(plan: TilesPlan) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 from hw.rtl.by_layer import by_layer
 from hw.rtl.priority import LowestBit
 from hw.rtl.tiles.layouts import AccessLayout, EntryLayout
-from hw.rtl.tiles.memories import rom_style
+from hw.rtl.tiles.memories import TABLES
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = ["Scatter"]
@@ -105,7 +105,7 @@ class Scatter(wiring.Component):
             ]
             init += [{}] * (-len(init) % depth)
         m.submodules[f"{name}_rows"] = table = memory.Memory(
-            shape=layout, depth=len(init), init=init, attrs=rom_style(len(init))
+            shape=layout, depth=len(init), init=init, attrs=TABLES.attrs(len(init))
         )
         port = table.read_port()
         m.d.comb += port.addr.eq(Cat(coordinate, by_layer(m, self.layer, own)))
