@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import map_network, random_spikes
+from structures import convolution
 
 from sim import golden
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
@@ -117,19 +118,13 @@ def test_plain_loops(rng, text):
 def test_random_structures(data):
     draw = data.draw
     shape = draw(st.tuples(*(st.integers(1, n) for n in (3, 6, 6))))
-    height, width = shape[1:]
-    entries = []
+    size, entries = shape[1:], []
     for _ in range(draw(st.integers(1, 2))):
-        kh, kw = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-        sh, sw = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-        padding = [draw(st.integers(0, 2)) for _ in range(4)]
-        rows = (height + padding[0] + padding[1] - kh) // sh + 1
-        columns = (width + padding[2] + padding[3] - kw) // sw + 1
-        if rows < 1 or columns < 1:
+        found = convolution(draw, size, channels=3, kernel=3, stride=3)
+        if found is None:
             break
-        dots = ".".join(map(str, padding))
-        entries.append(f"{draw(st.integers(1, 3))}c{kh}x{kw}s{sh}x{sw}p{dots}")
-        height, width = rows, columns
+        entry, size = found
+        entries.append(entry)
     text = "-".join([*entries, "3"])
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     encoder = EventsEncoder(shape=shape)

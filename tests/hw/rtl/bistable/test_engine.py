@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from networks import bistable_network
 from samples import deep
+from structures import convolution, dense, pooling
 
 # structure: shape, K, P, E
 CASES = {
@@ -111,25 +112,17 @@ def test_a_last_tile_with_fewer_channels_behind_a_window(rng):
 
 def structure(draw, shape):
     """Convolutions that fit, some with a pooling behind, and one or two dense layers."""
-    (_, height, width), entries = shape, []
+    size, entries = shape[1:], []
     for _ in range(draw(st.integers(0, 2))):
-        kernel, stride, padding = (
-            [draw(st.integers(low, high)) for _ in range(count)]
-            for low, high, count in ((1, 4, 2), (1, 2, 2), (0, 2, 4))
-        )
-        rows = (height + sum(padding[:2]) - kernel[0]) // stride[0] + 1
-        columns = (width + sum(padding[2:]) - kernel[1]) // stride[1] + 1
-        if rows < 1 or columns < 1:
+        found = convolution(draw, size, channels=9, kernel=4, stride=2)
+        if found is None:
             break
-        edges = f"{kernel[0]}x{kernel[1]}s{stride[0]}x{stride[1]}"
-        entries.append(f"{draw(st.integers(1, 9))}c{edges}p{'.'.join(map(str, padding))}")
-        height, width = rows, columns
+        entry, size = found
+        entries.append(entry)
         if draw(st.booleans()):
-            down, across = draw(st.integers(1, min(3, rows))), draw(st.integers(1, min(3, columns)))
-            entries.append(f"{draw(st.sampled_from('ma'))}{down}x{across}")
-            height, width = height // down, width // across
-    dense = draw(st.lists(st.integers(1, 12), min_size=1, max_size=2))
-    return "-".join([*entries, *map(str, dense)])
+            entry, size = pooling(draw, size, "ma")
+            entries.append(entry)
+    return "-".join([*entries, *dense(draw)])
 
 
 def any_network(data):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from inferences import check, infer
 from networks import map_network, random_spikes
 from samples import deep
+from structures import convolution, dense, pooling
 
 from hw.rtl.tiles import plan, planner
 from hw.rtl.tiles.engine import TilesEngine
@@ -48,38 +49,25 @@ def test_events_that_repeat(rng, text):
     check(network, random_spikes(rng, 2, network.sizes[0], steps), lanes=lanes)
 
 
-def structures(draw, shape):
+def structure(draw, shape):
     """One to three layers on maps that fit, and one or two dense ones."""
-    height, width = shape[1:]
-    entries = []
+    size, entries = shape[1:], []
     for _ in range(draw(st.integers(1, 3))):
         if entries and draw(st.booleans()):
-            down, across = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-            if down > height or across > width:
-                break
-            entries.append(f"f{down}x{across}")
-            height, width = height // down, width // across
-            continue
-        kernel, stride, padding = (
-            [draw(st.integers(low, high)) for _ in range(count)]
-            for low, high, count in ((1, 5, 2), (1, 3, 2), (0, 2, 4))
-        )
-        rows = (height + sum(padding[:2]) - kernel[0]) // stride[0] + 1
-        columns = (width + sum(padding[2:]) - kernel[1]) // stride[1] + 1
-        if rows < 1 or columns < 1:
+            found = pooling(draw, size, "f")
+        else:
+            found = convolution(draw, size, channels=6, kernel=5, stride=3)
+        if found is None:
             break
-        edges = f"{kernel[0]}x{kernel[1]}s{stride[0]}x{stride[1]}"
-        dots = ".".join(map(str, padding))
-        entries.append(f"{draw(st.integers(1, 6))}c{edges}p{dots}")
-        height, width = rows, columns
-    dense = draw(st.lists(st.integers(1, 12), min_size=1, max_size=2))
-    return "-".join([*entries, *map(str, dense)])
+        entry, size = found
+        entries.append(entry)
+    return "-".join([*entries, *dense(draw)])
 
 
 def any_network(data, examples):
     draw = data.draw
     shape = draw(st.tuples(st.integers(1, 5), st.integers(1, 7), st.integers(1, 7)))
-    text, steps = structures(draw, shape), draw(st.sampled_from([1, 2, 4, 8]))
+    text, steps = structure(draw, shape), draw(st.sampled_from([1, 2, 4, 8]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     low = draw(st.integers(-3, 3))
     encoder = draw(
