@@ -83,6 +83,8 @@ def test_bistable(tmp_path, digits, capsys):
     name = "digits-1x8x8-4c3p1-m2-4c3p1+1x2-10-k2"
     network = Network.load(tmp_path / "build" / f"{name}.safetensors")
     assert (network.name, network.coding, network.steps) == (name, "bistable", 2)
+    layer = network.layers[2]  # of g (Σ b a + 2 a) the file has 2 g
+    assert layer.kind.shortcut.gain == 2 * layer.gain[0] == 2 * layer.gain[-1]
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert network.provenance["validation_accuracy"] == figures.pop("validation_accuracy")
     assert network.provenance["test_accuracy"] == figures["accuracy"]
