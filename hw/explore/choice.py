@@ -3,6 +3,7 @@
 from hw.boards.table import Board
 from hw.explore.resources import resources_of, shortage
 from hw.rtl.config import Config, config_for, default_config, whole_configs
+from hw.rtl.engines.registry import NETWORK_ENGINES
 from sw.cli import UserError
 from sw.network import Network
 
@@ -13,8 +14,9 @@ _FREE = 0.05  # of a board's logic cells: with fewer the router may not converge
 
 def fitting(network: Network, board: Board) -> Config | None:
     """The first config of ``network`` that fits ``board``, None if there is none: its default, or
-    where one engine makes all of it those that compute the most at a time, weights in the bitstream
-    before loaded ones. One that leaves 5 % of the logic cells free goes before all that do not.
+    where one engine makes all of it those of the fastest kind that compute the most at a time,
+    weights in the bitstream before loaded ones. One that leaves 5 % of the logic cells free goes
+    before all that do not.
 
     Raises
     ------
@@ -23,7 +25,7 @@ def fitting(network: Network, board: Board) -> Config | None:
     """
     usual = default_config(network)
     layered = usual.whole is None
-    others = [] if layered else sorted(whole_configs(network), key=_parallelism, reverse=True)
+    others = [] if layered else sorted(whole_configs(network), key=_preference)
     tight = None
     for config in (usual, *others):
         try:
@@ -54,6 +56,7 @@ def config_on(network: Network, board: Board, names: str | None) -> Config:
     return found or config_for(network, names)
 
 
-def _parallelism(config: Config) -> int:
-    """What it computes at a time."""
-    return config.whole.parallelism if config.whole else 0
+def _preference(config: Config) -> tuple[int, int]:
+    """Engines in the registry's order, and of one engine those that compute the most at a time."""
+    assert config.whole
+    return NETWORK_ENGINES.index(type(config.whole)), -config.whole.parallelism

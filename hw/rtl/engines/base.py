@@ -317,7 +317,7 @@ class NetworkEngine(ABC):
 
     @property
     def parallelism(self) -> int:
-        """What engines of one coding are compared by: those with more compute more per cycle."""
+        """What presets of one engine are compared by: those with more compute more per cycle."""
         return self.granularity
 
     @abstractmethod

@@ -107,10 +107,6 @@ class Gather(NetworkEngine):
     def granularity(self) -> int:
         return self.lanes
 
-    @property
-    def parallelism(self) -> int:
-        return -(64 // self.lanes)  # less than any that adds a spike to many units at once
-
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         plan = plan_network(network, self.lanes)
         cycles = network.sizes[0]

@@ -16,6 +16,7 @@ ENGINES: tuple[type[Engine], ...] = (
     Popcount,
     Folded,
 )
+# Of one coding the faster ones first: hw.explore.choice takes them in this order.
 NETWORK_ENGINES: tuple[type[NetworkEngine], ...] = (
     Tiles,
     Bistable,
