@@ -42,6 +42,7 @@ ROWS = (
     *(Row(board.name, board.network) for board in BOARDS.values()),
     Row("icebreaker", "mnist-784-600-10-t8", "folded-32-spram,event"),
     Row("ulx3s", "fsdd-700-256-10-t16"),
+    Row("icestick", "mnist-1x28x28-16c3p1-f2-24c3p1-f2-20c3p1-f2-10-t4", "gather-16"),
 )
 
 _BEGIN = "<!-- boards: written by python -m hw.table -->"
