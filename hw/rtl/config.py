@@ -241,5 +241,5 @@ def engine_names() -> str:
         f"{', '.join(PRESETS)}; with commas between, one per layer; or one for the whole network: "
         f"{', '.join(NETWORK_PRESETS)} (default: {DEFAULT.name}; of a network with maps "
         f"{_DEFAULT_OF_MAPS.name} and of a bistable one {_DEFAULT_OF_BISTABLE.name}; where that "
-        "leaves less than 5 % of a board's logic cells, the fastest that leaves more)"
+        "leaves less than a twentieth of a board's logic cells free, the fastest that leaves more)"
     )
