@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="of these, how many power is estimated from (default: %(default)s)",
     )
     options.add_argument(
-        "--until", choices=list(STEPS), help=f"the last step (default: {list(STEPS)[-1]})"
+        "--until",
+        choices=list(STEPS),
+        help="the last step (default: the last that the library has cells for)",
     )
     arguments = sys.argv[1:] if arguments is None else arguments
     args = options.parse_args(arguments)
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         observation,
         pdk,
         clock=args.clock or pdk.clock,
-        until=args.until or list(STEPS)[-1],
+        until=args.until or pdk.last_step,
         images=args.images,
         active=args.active,
         build_dir=args.build_dir,

@@ -123,14 +123,17 @@ def _tool(name: str) -> Finding:
 
 
 def _asic() -> Iterator[Finding]:
-    """What hw.asic runs, which are Debian packages; the one of the cells is named by hw.asic."""
+    """What hw.asic and hw.characterise run, which are Debian packages; the one of the cells is
+    named by hw.asic.
+    """
     for package in dict.fromkeys(PROGRAMS.values()):
         program = next(name for name, brings in PROGRAMS.items() if brings == package)
         yield Finding(
             name=program,
             extra="build",
             found=shutil.which(program) or "",
-            remedy=f"apt-get install {package}, for hw.asic",
+            remedy=f"apt-get install {package}, for "
+            + ("hw.characterise" if package == "ngspice" else "hw.asic"),
             required=False,
         )
 

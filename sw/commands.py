@@ -58,6 +58,9 @@ COMMANDS = {
     "asic": Command(
         "hw.asic", "Take a network through an ASIC flow with an open library.", ("build",)
     ),
+    "characterise": Command(
+        "hw.characterise", "Characterise cells of sky130 with ngspice, for hw.asic.", ("build",)
+    ),
     "area": Command(
         "hw.area", "Accuracy against area in silicon, of networks and engines.", ("build", "learn")
     ),

@@ -11,13 +11,13 @@ from hw.flow.asic.layout import WIRES, Checked, Placed, Routed, check, place, ro
 from hw.flow.asic.pdk import Pdk
 from hw.flow.asic.power import Power, estimate_power
 from hw.flow.asic.programs import program_version, require
-from hw.flow.asic.report import AsicReport
+from hw.flow.asic.report import NOTE, AsicReport
 from hw.flow.asic.rtl import PREFIX, silicon_verilog
 from hw.flow.asic.synthesis import CELLS, CELLS_JSON, NETLIST, Synthesis, synthesise
 from hw.flow.asic.timing import Timing, analyse
 from hw.flow.tools import tool_version
 from hw.rtl.config import Config, default_config
-from sw.cli import exclusive, write_json
+from sw.cli import UserError, exclusive, write_json
 from sw.network import Network
 from sw.progress import elapsed
 
@@ -186,6 +186,10 @@ def run_flow(
     """
     network, config = observation.network, observation.config
     pdk.file("lib")
+    if list(STEPS).index(until) > list(STEPS).index(pdk.last_step):
+        raise UserError(
+            f"step {until!r}: --pdk {pdk.name} has cells for no step after {pdk.last_step!r}"
+        )
     steps = list(STEPS)[: list(STEPS).index(until) + 1]
     programs = list(dict.fromkeys(program for step in steps for program in STEPS[step]))
     require(programs)
@@ -228,6 +232,7 @@ def run_flow(
                 "yosys": tool_version("yosys"),
                 **{name: program_version(name) for name in programs},
             },
+            note=f"{pdk.note}: {NOTE}",
         )
         write_json(folder / "report.json", report)
     return report

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sw.cli import UserError
 
-__all__ = ["PDKS", "Pdk", "cell_sizes", "find_pdk", "pdk_names"]
+__all__ = ["PDKS", "SKY130", "Pdk", "cell_sizes", "find_pdk", "pdk_names"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +25,26 @@ class Pdk:
         Gate length of the process in nm.
     volts, celsius : float
         Of the Liberty file, whose process corner is typical.
-    package : str
-        The Debian package that has the files.
+    source : str
+        The command that brings the files.
     folder : Path
-        Where they lie, each named ``<name>_stdcells``: ``.lib``, ``.lef``, ``.v`` and ``.sp``.
+        Where they lie, each named ``<name>_stdcells``: ``.lib`` and ``.lef``; for the steps after
+        timing also ``.v`` and ``.sp``.
+    last_step : str
+        Of the flow, that the library has all for.
+    note : str
+        What it is, for reports.
     driver, buffer, repeater, nand : str
         Cells: what drives an input, what joins an input to an output, what repeats a signal for
         many sinks, what a gate equivalent is.
     filler : str
         Cell of one site, which fills rows.
     full_adder : str
-        Cell with inputs A, B, C and outputs YC (carry), YS (sum).
+        Cell.
+    full_adder_pins : tuple of str
+        Its three inputs, its carry and its sum.
+    flip_flop : str
+        What the names of flip-flops begin with.
     input_pin, output_pin : str
         Pins of buffers.
     load_pf : float
@@ -51,14 +60,18 @@ class Pdk:
     node_nm: int
     volts: float
     celsius: float
-    package: str
+    source: str
     folder: Path
+    last_step: str = "lvs"
+    note: str = "an open academic library and its cells' abstracts"
     driver: str
     buffer: str
     repeater: str
     nand: str
     filler: str
     full_adder: str
+    full_adder_pins: tuple[str, str, str, str, str]
+    flip_flop: str
     input_pin: str
     output_pin: str
     load_pf: float
@@ -69,11 +82,8 @@ class Pdk:
         """The library's file with this suffix. Raises :class:`UserError` if it is missing."""
         path = self.folder / f"{self.name}_stdcells.{suffix}"
         if not path.is_file():
-            raise UserError(
-                f"{path}: not there; apt-get install {self.package} (the cells of --pdk "
-                f"{self.name})"
-            )
-        return path
+            raise UserError(f"{path}: not there; {self.source} (the cells of --pdk {self.name})")
+        return path.resolve()
 
     @cached_property
     def areas(self) -> dict[str, float]:
@@ -112,7 +122,7 @@ def _osu(name: str, *, node_nm: int, volts: float, load_pf: float, clock: int) -
         node_nm=node_nm,
         volts=volts,
         celsius=25,
-        package=f"qflow-tech-{name}",
+        source=f"apt-get install qflow-tech-{name}",
         folder=Path("/usr/share/qflow/tech") / name,
         driver="BUFX2",
         buffer="BUFX2",
@@ -120,6 +130,8 @@ def _osu(name: str, *, node_nm: int, volts: float, load_pf: float, clock: int) -
         nand="NAND2X1",
         filler="FILL",
         full_adder="FAX1",
+        full_adder_pins=("A", "B", "C", "YC", "YS"),
+        flip_flop="DFF",
         input_pin="A",
         output_pin="Y",
         load_pf=load_pf,
@@ -128,11 +140,38 @@ def _osu(name: str, *, node_nm: int, volts: float, load_pf: float, clock: int) -
     )
 
 
+# Characterised here, from the cells' layouts (hw/flow/asic/sky130): a library for timing only.
+SKY130 = Pdk(
+    name="sky130",
+    title="SkyWater 130 nm (sky130_fd_sc_hd, typical corner, our own characterisation)",
+    node_nm=130,
+    volts=1.8,
+    celsius=25,
+    source="python -m hw.characterise makes it",
+    folder=Path("build/sky130"),
+    last_step="timing",
+    note="our own characterisation, before layout, of an open library",
+    driver="sky130_fd_sc_hd__buf_2",
+    buffer="sky130_fd_sc_hd__buf_2",
+    repeater="sky130_fd_sc_hd__buf_4",
+    nand="sky130_fd_sc_hd__nand2_1",
+    filler="sky130_fd_sc_hd__fill_1",
+    full_adder="sky130_fd_sc_hd__fa_1",
+    full_adder_pins=("A", "B", "CIN", "COUT", "SUM"),
+    flip_flop="sky130_fd_sc_hd__dfxtp",
+    input_pin="A",
+    output_pin="X",
+    load_pf=0.033,
+    clock=100_000_000,
+    unused=(),
+)
+
 PDKS = {
     each.name: each
     for each in (
         _osu("osu018", node_nm=180, volts=1.8, load_pf=0.05, clock=100_000_000),
         _osu("osu035", node_nm=350, volts=3.3, load_pf=0.1, clock=50_000_000),
+        SKY130,
     )
 }
 

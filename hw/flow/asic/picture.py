@@ -35,7 +35,8 @@ def draw_layout(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(14, 14 * 0.5 * design.height / design.width + 2.2), layout="tight")
+    size = (14, 7 * design.height / design.width + 2.2)
+    figure = Figure(figsize=size, layout="constrained")
     cells, wires = figure.subplots(1, 2)
     _draw_cells(cells, design, blocks, sizes)
     _draw_wires(wires, design)
@@ -44,7 +45,7 @@ def draw_layout(
         axes.set_xlim(design.box[0], design.box[2])
         axes.set_ylim(design.box[1], design.box[3])
         axes.set_xlabel("µm")
-    figure.suptitle(title)
+    figure.suptitle(title, fontsize=10)
     save_picture(path, figure, 150)
 
 

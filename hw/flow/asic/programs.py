@@ -27,6 +27,7 @@ PROGRAMS = {
     "qrouter": "qrouter",
     "magic": "magic",
     "netgen-lvs": "netgen-lvs",
+    "ngspice": "ngspice",
 }
 
 

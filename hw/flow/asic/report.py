@@ -11,10 +11,7 @@ from sw.record import Record
 
 __all__ = ["NOTE", "AsicReport"]
 
-NOTE = (
-    "an open academic library and its cells' abstracts: an estimate of what silicon would take, "
-    "no sign-off"
-)
+NOTE = "an estimate of what silicon would take, no sign-off"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +64,7 @@ class AsicReport(Record):
     routed_power: Power | None = None
     checked: Checked | None = None
     tools: dict[str, str]
-    note: str = NOTE
+    note: str
 
     def lines(self) -> list[tuple[str, object]]:
         """As human-readable text."""

@@ -28,7 +28,7 @@ def result(report: AsicReport, pdk: Pdk, folder: Path, command: str) -> Silicon:
     if report.routed is not None:
         design = read_def((folder / "routing" / DEF).read_text(encoding="utf-8"))
         blocks = _blocks(folder)
-        title = f"{report.network} ({report.engine}), {pdk.title}: {report.note}"
+        title = f"{report.network} ({report.engine}), {pdk.title}\n{report.note}"
         draw_layout(folder / PICTURE, design, blocks, pdk.sizes, title)
         layout, places = _layout(report, pdk, design, blocks)
     synthesis, simulation = report.synthesis, report.simulation

@@ -6,7 +6,7 @@ gate, and the period that it is to reach.
 """
 
 import json
-import re
+import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ NETLIST = "netlist.v"  # with the ports of the source, for simulation
 CELLS = "cells.v"  # the same cells, each port of one bit, for timing
 CELLS_JSON = "cells.json"  # that as JSON, for layout
 BLOCKS = "blocks.json"  # the names of the cells of each block
+_LIBRARY = "library.lib"
 
 # Each block is mapped on its own, so that its area is known. Full adders are found in the gates
 # that popcounts become: the library's own are smaller than what ABC makes of their parts.
@@ -65,7 +66,7 @@ module full_adders (A, B, C, X, Y);
   output [WIDTH-1:0] X, Y;
   genvar i;
   generate for (i = 0; i < WIDTH; i = i + 1)
-    {cell} adder (.A(A[i]), .B(B[i]), .C(C[i]), .YC(X[i]), .YS(Y[i]));
+    {cell} adder (.{a}(A[i]), .{b}(B[i]), .{c}(C[i]), .{carry}(X[i]), .{sum}(Y[i]));
   endgenerate
 endmodule
 """
@@ -148,15 +149,19 @@ def synthesise(verilog: str, *, top: str, pdk: Pdk, folder: Path, period_ns: flo
 
     def make(work: Path) -> Synthesis:
         (work / "source.v").write_text(verilog, encoding="utf-8")
-        (work / "adders.v").write_text(_ADDERS.format(cell=pdk.full_adder), encoding="utf-8")
+        pins = dict(zip(("a", "b", "c", "carry", "sum"), pdk.full_adder_pins, strict=True))
+        adders = _ADDERS.format(cell=pdk.full_adder, **pins)
+        (work / "adders.v").write_text(adders, encoding="utf-8")
         (work / "abc.constr").write_text(
             f"set_driving_cell {pdk.driver}\nset_load {1000 * pdk.load_pf:g} [all_outputs]\n",
             encoding="utf-8",
         )
         log = work / "yosys.log"
+        # Yosys as WebAssembly sees what lies in its folder, and not all else, such as /tmp.
+        shutil.copyfile(liberty, work / _LIBRARY)
         script = _MAP.format(
             top=top,
-            liberty=liberty,
+            liberty=_LIBRARY,
             picoseconds=round(1000 * period_ns),
             unused=" ".join(f"-dont_use {cell}" for cell in pdk.unused),
         )
@@ -173,6 +178,7 @@ def synthesise(verilog: str, *, top: str, pdk: Pdk, folder: Path, period_ns: flo
         )
         run_tool("yosys", ["-q", "-p", script], cwd=work, log=log, makes=CELLS)
         (work / "mapped.json").unlink()
+        (work / _LIBRARY).unlink()
         cells = _cells(json.loads((work / CELLS_JSON).read_text(encoding="utf-8")), top)
         unknown = sorted(set(cells.values()) - set(pdk.areas))
         if unknown:
@@ -232,7 +238,7 @@ def _area(block: str, kinds: Iterable[str], pdk: Pdk) -> Area:
     return Area(
         block=block,
         cells=len(kinds),
-        flip_flops=sum(bool(re.match("DFF", kind)) for kind in kinds),
+        flip_flops=sum(kind.startswith(pdk.flip_flop) for kind in kinds),
         um2=um2,
         gates=round(um2 / pdk.gate_um2, 1),
     )

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,21 @@ def test_a_small_network_up_to_power(observation, tmp_path):
     assert 0.1 < report.power.sequential / (flip_flops * 0.05) < 0.6
     (path,) = tmp_path.glob("asic/*/report.json")
     assert json.loads(path.read_text())["power"]["milliwatts"] == report.power.milliwatts
+
+
+def test_a_step_that_the_library_has_no_cells_for_is_refused(observation, tmp_path):
+    some = replace(library(), last_step="timing")
+    with pytest.raises(UserError, match="step 'power': --pdk osu018 has cells for no step after"):
+        run_flow(
+            observation,
+            some,
+            clock=50_000_000,
+            until="power",
+            images=6,
+            active=2,
+            build_dir=tmp_path,
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_fault_in_the_netlist_is_counted(observation, tmp_path):
