@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from hw.flow.asic.pdk import SKY130
 from hw.flow.asic.programs import require
+from hw.flow.asic.sky130.extraction import require_klayout
 from hw.flow.asic.sky130.library import make_library
 from sw.cli import exclusive, run
 from sw.flags import input_file, output_folder, parser
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     args = options.parse_args(sys.argv[1:] if arguments is None else arguments)
     require(["ngspice"])
+    require_klayout()
     with exclusive(args.out) as folder:
         made = make_library(args.wheel, folder, args.quiet)
     if not args.quiet:

