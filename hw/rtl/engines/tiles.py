@@ -20,7 +20,7 @@ from sw.network import Network
 
 __all__ = ["Tiles"]
 
-_LANES = (1, 2, 4, 8, 16, 32)
+_LANES = (1, 2, 3, 4, 5, 6, 8, 16, 32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,9 @@ class Tiles(NetworkEngine):
 
     Parameters
     ----------
-    lanes : 1, 2, 4, 8, 16 or 32
-        Channel lanes, P: output channels of a tile.
+    lanes : 1, 2, 3, 4, 5, 6, 8, 16 or 32
+        Channel lanes, P: output channels of a tile. Any number would do; 3, 5 and 6 are there since
+        as many margins often fill the block RAMs that 2 or 4 need anyway.
     loaded : bool
         Weights are no part of the bitstream: they are loaded at start-up. On an iCE40 UP5K these
         are in SPRAM.

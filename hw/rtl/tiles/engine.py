@@ -56,7 +56,7 @@ class TilesEngine(wiring.Component):
     Parameters
     ----------
     network : Network
-    lanes : int, power of two
+    lanes : int, at least 1
         P: output channels of a tile.
     loaded : bool
         Weights come through ``load``.
@@ -91,8 +91,8 @@ class TilesEngine(wiring.Component):
         loaded: bool = False,
         most_events: int | None = None,
     ):
-        if lanes < 1 or lanes & lanes - 1:
-            raise ValueError(f"Lanes must be a power of two, not {lanes!r}")
+        if lanes < 1:
+            raise ValueError(f"Lanes must be at least 1, not {lanes!r}")
         self.plan = plan_network(network, lanes, most_events)
         self._loaded = loaded
         self._pixels = isinstance(network.encoder, LatencyEncoder)

@@ -132,7 +132,7 @@ class PlacedLayout(data.StructLayout):
     Members
     -------
     x, y : plan.coordinate_bits
-    lane : range(P)
+    lane : range(plan.input_lanes)
     step : range(steps)
     spike : 1
         It fires.
@@ -146,7 +146,7 @@ class PlacedLayout(data.StructLayout):
             {
                 "x": x,
                 "y": y,
-                "lane": range(plan.lanes),
+                "lane": range(plan.input_lanes),
                 "step": range(plan.steps),
                 "spike": 1,
                 "last": 1,

@@ -167,6 +167,13 @@ class TilesPlan:
         return self.layers[0].inputs
 
     @property
+    def input_lanes(self) -> int:
+        """Channels of a tile of the network's inputs: a power of two, so that the bits of a
+        channel's number are its tile and its lane.
+        """
+        return 1 << self.lanes.bit_length() - 1
+
+    @property
     def maps(self) -> list[SpikeMap]:
         """Those whose spikes are kept in lists: the inputs and all hidden layers."""
         return [layer.inputs for layer in self.layers]
@@ -268,7 +275,7 @@ class TilesPlan:
     def entry_bits(self) -> int:
         """An entry of a list: place and mask; or, unsorted: place, lane and step."""
         place = sum(self.coordinate_bits)
-        unsorted = (self.lanes - 1).bit_length() + (self.steps - 1).bit_length()
+        unsorted = (self.input_lanes - 1).bit_length() + (self.steps - 1).bit_length()
         return place + max(self.lanes, unsorted)
 
     @property

@@ -21,7 +21,7 @@ def plan_network(network: Network, lanes: int, most_events: int | None = None) -
     Parameters
     ----------
     network : Network
-    lanes : int, power of two
+    lanes : int
     most_events : int, optional
         Input spikes of an inference at most, where an input may fire more than once.
 
@@ -73,8 +73,10 @@ def _input_map(network: Network, lanes: int, most_events: int | None) -> SpikeMa
     segment per step.
     """
     channels, height, width = network.maps[0]
-    tiles = -(-channels // lanes)
-    channel = np.arange(tiles * lanes).reshape(tiles, lanes)
+    own = 1 << lanes.bit_length() - 1  # TilesPlan.input_lanes
+    tiles = -(-channels // own)
+    channel = np.full((tiles, lanes), channels)
+    channel[:, :own] = np.arange(tiles * own).reshape(tiles, own)
     place = np.arange(height * width).reshape(height, width, 1, 1)
     units = np.where(channel < channels, channel * (height * width) + place, -1)
     if isinstance(network.encoder, LatencyEncoder):
@@ -229,11 +231,15 @@ def _conv_rows(
     before: tuple[int, int, int],
 ) -> np.ndarray:
     (kh, kw), (sh, sw) = kind.kernel, kind.stride
-    channels = before[0]
-    in_tiles = -(-channels // lanes)  # in a row or one after another: the order is the same
+    channels, height, width = before
+    # Tiles of the first place, in a row or one after another: the order is the same
+    places = inputs.units[:, 0, : inputs.width // width].reshape(-1, lanes)
+    in_tiles, exists = len(places), places.reshape(-1) >= 0
+    own = places[places >= 0] // (height * width)
     # Kernels and channels with room for what does not exist
     weight = np.ones((tiles * lanes, in_tiles * lanes, grid[0] * sh, grid[1] * sw), bool)
-    weight[: kind.channels, :channels, :kh, :kw] = layer.weight.reshape(-1, channels, kh, kw)
+    kernels = layer.weight.reshape(-1, channels, kh, kw)
+    weight[: kind.channels, exists, :kh, :kw] = kernels[:, own]
     split = weight.reshape(tiles, lanes, in_tiles, lanes, grid[0], sh, grid[1], sw)
     # tile, input tile, phase down and across, input lane; target down and across, lane
     rows = split.transpose(0, 2, 5, 7, 3, 4, 6, 1)

@@ -56,7 +56,7 @@ class Raster(wiring.Component):
             placed.spike.eq(arrival.spike[0]),
             placed.last.eq(arrival.last),
             last_channel.eq(channel == channels - 1),
-            last_lane.eq(last_channel | (lane == plan.lanes - 1)),
+            last_lane.eq(last_channel | (lane == plan.input_lanes - 1)),
             last_column.eq(last_channel & (x == plan.inputs.width - 1)),
         ]
         with m.If(self.placed.valid & self.placed.ready):

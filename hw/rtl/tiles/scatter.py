@@ -3,7 +3,6 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from hw.rtl.by_layer import by_layer
 from hw.rtl.priority import LowestBit
@@ -70,10 +69,9 @@ class Scatter(wiring.Component):
 
         # The second one has the row of weights, the third one the access.
         base = Signal.like(entry.base, reset_less=True)
-        number = Signal(exact_log2(plan.lanes), reset_less=True)
-        m.d.sync += [self.read.eq(lane.any), base.eq(entry.base), number.eq(lane.index)]
+        m.d.sync += [self.read.eq(lane.any), base.eq(entry.base + lane.index)]
         access = self.access
-        m.d.comb += self.weight.eq(base + Cat(number, down.position + across.position))
+        m.d.comb += self.weight.eq(base + plan.lanes * (down.position + across.position))
         m.d.sync += [
             access.valid.eq(self.read),
             access.add.eq(1),

@@ -85,6 +85,7 @@ class Sort(wiring.Component):
         begin = Signal.like(self.position)
         # The word of a step is that behind its own.
         word_of_spike = spike.step + 1
+        mask = Cat(spike.lane == lane for lane in range(plan.lanes))
 
         with m.FSM():
             with m.State("CLEAR"):
@@ -159,7 +160,7 @@ class Sort(wiring.Component):
                     self.position.eq(self.found + 1),
                     self.write_segment.eq(1),
                     self.index.eq(self.found),
-                    self.word.eq(Cat((1 << spike.lane)[: plan.lanes], spike.x, spike.y)),
+                    self.word.eq(Cat(mask, spike.x, spike.y)),
                     self.write.eq(1),
                 ]
                 m.d.sync += spike.eq(self.data)

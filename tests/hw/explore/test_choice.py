@@ -44,7 +44,7 @@ def test_the_first_that_fits(board, text):
     gather. Gather-32 would leave 2 % of an iCEstick free.
     """
     board, network = BOARDS[board], made(text)
-    lanes = (32, 16, 8, 4, 2, 1)
+    lanes = (32, 16, 8, 6, 5, 4, 3, 2, 1)
     order = ["tiles-4", *(f"tiles-{n}{end}" for n in lanes for end in ("", "-spram"))]
     order += [*(["gather-32"] if board.name != "icestick" else []), "gather-16", "gather-8"]
     expected = next((name for name in order if fits(network, name, board)), None)

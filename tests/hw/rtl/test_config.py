@@ -27,6 +27,7 @@ from hw.rtl.engines.tiles import Tiles
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
 
+TILES = (1, 2, 3, 4, 5, 6, 8, 16, 32)
 # Channel lanes, and values that they listen to per cycle
 BISTABLE = (
     *((8, 1), (16, 1), (32, 1), (64, 1), (8, 4), (16, 4), (32, 4)),
@@ -50,8 +51,8 @@ def test_presets():
         "folded-32-spram": Folded(lanes=32, loaded=True),
     } == PRESETS
     assert {
-        **{f"tiles-{n}": Tiles(lanes=n) for n in (1, 2, 4, 8, 16, 32)},
-        **{f"tiles-{n}-spram": Tiles(lanes=n, loaded=True) for n in (1, 2, 4, 8, 16, 32)},
+        **{f"tiles-{n}": Tiles(lanes=n) for n in TILES},
+        **{f"tiles-{n}-spram": Tiles(lanes=n, loaded=True) for n in TILES},
         **{f"bistable-{p}x{e}": Bistable(lanes=p, listens=e) for p, e in BISTABLE},
         **{
             f"bistable-{p}x{e}-spram": Bistable(lanes=p, listens=e, loaded=True)
@@ -99,8 +100,9 @@ REFUSED = {
     "Flags must be at least 1, not 0": lambda: Popcount(flags=0),
     "engine 'vent' is not known; choose of "
     "event, event-2, event-4, popcount, popcount-8, popcount-16, popcount-32, folded-8, folded-16, "
-    "folded-32, folded-16-spram, folded-32-spram, tiles-1, tiles-2, tiles-4, tiles-8, tiles-16, "
-    "tiles-32, tiles-1-spram, tiles-2-spram, tiles-4-spram, tiles-8-spram, tiles-16-spram, "
+    "folded-32, folded-16-spram, folded-32-spram, tiles-1, tiles-2, tiles-3, tiles-4, tiles-5, "
+    "tiles-6, tiles-8, tiles-16, tiles-32, tiles-1-spram, tiles-2-spram, tiles-3-spram, "
+    "tiles-4-spram, tiles-5-spram, tiles-6-spram, tiles-8-spram, tiles-16-spram, "
     "tiles-32-spram, bistable-8x1, bistable-16x1, bistable-32x1, bistable-64x1, bistable-8x4, "
     "bistable-16x4, bistable-32x4, bistable-16x8, bistable-32x8, bistable-64x8, bistable-64x16, "
     "bistable-128x16, bistable-8x1-spram, bistable-16x1-spram, bistable-32x1-spram, "
@@ -118,7 +120,7 @@ REFUSED = {
     "tiles-2 takes one pixel per cycle, not 2": lambda: Config(engines=(Tiles(lanes=2),), pixels=2),
     "gather-8 makes the whole network; name it alone": lambda: find_config("gather-8,event"),
     "Spikes per cycle must be 8, 16 or 32, not 4": lambda: Gather(lanes=4),
-    "Channel lanes must be 1, 2, 4, 8, 16 or 32, not 3": lambda: Tiles(lanes=3),
+    "Channel lanes must be 1, 2, 3, 4, 5, 6, 8, 16 or 32, not 7": lambda: Tiles(lanes=7),
 }
 
 

@@ -25,6 +25,8 @@ CASES = {
     "3c3p2.0.1.2-f2-f2-2": ((9, 8), 16, 8, 1, 4),
     "40-30-6": ((5, 5), 8, 4, -2, 4),
     "3": ((2, 3, 3), 4, 2, -1, 3),
+    "7c3p1-f2-8c2-17-4": ((4, 6, 6), 4, 3, 0, 4),
+    "11c2-6c2x1-3": ((2, 5, 4), 4, 5, -1, 4),
 }
 
 
@@ -82,7 +84,7 @@ def any_network(data, examples):
     check(
         network,
         spikes,
-        lanes=draw(st.sampled_from([1, 2, 4, 8])),
+        lanes=draw(st.integers(1, 8)),
         loaded=draw(st.booleans()),
         idle=draw(st.sampled_from([0, 0.5])),
         pause=draw(st.sampled_from([0, 0.7])),

@@ -11,7 +11,10 @@ from hw.rtl.tiles.raster import Raster
 from hw.rtl.tiles.sort import Sort
 from sw.encoder import EventsEncoder, LatencyEncoder
 
-SHAPES = [((1, 4, 5), 1), ((3, 4, 5), 4), ((5, 2, 3), 2), ((2, 1, 9), 1), ((7, 1, 1), 4)]
+SHAPES = [
+    *(((1, 4, 5), 1), ((3, 4, 5), 4), ((5, 2, 3), 2), ((2, 1, 9), 1), ((7, 1, 1), 4)),
+    *(((7, 2, 3), 3), ((9, 3, 2), 5)),
+]
 
 
 def expected(plan, unit):
