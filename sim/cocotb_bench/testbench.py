@@ -23,7 +23,6 @@ from hw.rtl.config import Config, default_config
 from hw.rtl.engines.tiles import Tiles
 from hw.rtl.streams import SpikeBeat
 from hw.rtl.tiles.plan import TilesPlan
-from hw.rtl.tiles.planner import plan_network
 from sim.cocotb_bench.tiles import spikes_now
 from sim.verilator import compiler, tool
 from sim.verilator.probes import probed_layers
@@ -190,7 +189,7 @@ class Testbench:
     @cached_property
     def _plan(self) -> TilesPlan:
         assert isinstance(self.config.whole, Tiles)
-        return plan_network(self.network, self.config.whole.lanes)
+        return self.config.whole.plan(self.network)
 
 
 def what_is_simulated() -> tuple[Network, np.ndarray]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hw.rtl.tiles.layouts import EmittedLayout, FiredLayout
-from hw.rtl.tiles.plan import TilesPlan
+from hw.rtl.tiles.plan import SpikeMap, TilesPlan
 
 __all__ = ["spikes_now"]
 
@@ -28,9 +28,17 @@ def spikes_now(plan: TilesPlan, block: Any) -> Iterator[tuple[int, int, int]]:
     emitted = EmittedLayout(plan).from_bits(block.emitted.value.to_unsigned())
     if emitted.valid and plan.layers[emitted.layer].pools:
         behind = plan.layers[emitted.layer + 1].index - 1
-        units = plan.layers[emitted.layer].outputs.units[emitted.tile, emitted.y, emitted.x]
-        for lane in _bits(emitted.mask):
-            yield behind, int(units[lane]), emitted.step
+        yield from _entry(behind, plan.layers[emitted.layer].outputs, emitted)
+    if plan.first:
+        entered = EmittedLayout(plan).from_bits(block.entered.value.to_unsigned())
+        if entered.valid:
+            yield from _entry(plan.first.index, plan.inputs, entered)
+
+
+def _entry(layer: int, spikes: SpikeMap, entry: Any) -> Iterator[tuple[int, int, int]]:
+    """The spikes of an entry of a list."""
+    units = spikes.units[entry.tile, entry.y, entry.x]
+    return ((layer, int(units[lane]), entry.step) for lane in _bits(entry.mask))
 
 
 def _bits(word: int) -> Iterator[int]:

@@ -84,8 +84,12 @@ def _whole(
     result = np.zeros(len(inputs), np.int64)
     for start in range(0, len(result), _WHOLE_CHUNK):
         part = slice(start, min(start + _WHOLE_CHUNK, len(result)))
-        taken = _module(source).taken(source, inputs[part], network.steps, engine.spike_cycles)
         own = _module(engine)
+        busy = getattr(own, "busy", None)
+        more = busy(engine, network, inputs[part], answer[part]) if busy else None
+        taken = _module(source).taken(
+            source, inputs[part], network.steps, engine.spike_cycles, more
+        )
         result[part] = own.cycles(engine, network, inputs[part], taken, answer[part], most)
     return result
 

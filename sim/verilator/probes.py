@@ -25,7 +25,7 @@ def probed_layers(network: Network, config: Config) -> tuple[int, ...]:
     """
     own = getattr(_own(config), "probed", None) if config.whole else None
     if own:
-        return tuple(own(network))
+        return tuple(own(network, config.whole))
     kinds = [layer.kind for layer in network.layers]
     return tuple(
         index

@@ -234,6 +234,12 @@ BUGS = {
         "low.eq(row)",
         "tests/sim/verilator/test_simulator_maps.py",
     ),
+    "a window of a table sees the image before": Bug(
+        "hw/rtl/tiles/first_table.py",
+        "read.data[k].spike & known[k] & inside",
+        "read.data[k].spike & inside",
+        "tests/hw/rtl/tiles/test_first_table.py",
+    ),
     "a window sees what lies behind the map": Bug(
         "hw/rtl/gather/collect.py",
         "inside.eq((place >= 0) & (place < size))",

@@ -1,5 +1,6 @@
 """The tiles engine: one block for all layers of a network, also those on maps."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from hw.rtl.tiles.memories import (
     single_port_memories,
     weight_memory,
 )
+from hw.rtl.tiles.plan import TilesPlan
 from hw.rtl.tiles.planner import plan_network
 from sw.cli import UserError
 from sw.network import Network
@@ -21,6 +23,7 @@ from sw.network import Network
 __all__ = ["Tiles"]
 
 _LANES = (1, 2, 3, 4, 5, 6, 8, 16, 32)
+_TABLE_LANES = (4, 5, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +38,14 @@ class Tiles(NetworkEngine):
     loaded : bool
         Weights are no part of the bitstream: they are loaded at start-up. On an iCE40 UP5K these
         are in SPRAM.
+    table : bool
+        The first layer is made by a table, while the pixels stream in: one channel of pixels, and
+        a kernel of at most 9.
     """
 
     lanes: int = 4
     loaded: bool = False
+    table: bool = False
 
     def __post_init__(self) -> None:
         if self.lanes not in _LANES:
@@ -49,11 +56,17 @@ class Tiles(NetworkEngine):
 
     @property
     def name(self) -> str:
-        return f"tiles-{self.lanes}{'-spram' if self.loaded else ''}"
+        table, spram = "-table" if self.table else "", "-spram" if self.loaded else ""
+        return f"tiles-{self.lanes}{table}{spram}"
 
     @classmethod
     def presets(cls) -> Sequence["Tiles"]:
-        return [cls(lanes=lanes, loaded=loaded) for loaded in (False, True) for lanes in _LANES]
+        return [
+            cls(lanes=lanes, loaded=loaded, table=table)
+            for table, choice in ((False, _LANES), (True, _TABLE_LANES))
+            for loaded in (False, True)
+            for lanes in choice
+        ]
 
     @property
     def block(self) -> str:
@@ -63,35 +76,43 @@ class Tiles(NetworkEngine):
     def spike_cycles(self) -> int:
         return 2
 
+    def plan(self, network: Network, most_events: int | None = None) -> TilesPlan:
+        """How it makes ``network``; raises :class:`UserError` if it cannot."""
+        return plan_network(network, self.lanes, most_events, table=self.table)
+
     def check(self, network: Network, most_events: int | None) -> None:
-        plan_network(network, self.lanes, most_events)
+        self.plan(network, most_events)
 
     def component(self, network: Network, most_events: int | None) -> TilesEngine:
         return TilesEngine(
-            network=network, lanes=self.lanes, loaded=self.loaded, most_events=most_events
+            network=network,
+            lanes=self.lanes,
+            loaded=self.loaded,
+            table=self.table,
+            most_events=most_events,
         )
 
     def can_fault(self, network: Network, most_events: int | None) -> bool:
-        return plan_network(network, self.lanes, most_events).can_overflow
+        return self.plan(network, most_events).can_overflow
 
     def load_words(self, network: Network) -> np.ndarray:
-        return plan_network(network, self.lanes).load_words
+        return self.plan(network).load_words
 
     def memories(self, network: Network, most_events: int | None) -> Sequence[BlockMemory]:
-        plan = plan_network(network, self.lanes, most_events)
+        plan = self.plan(network, most_events)
         return block_memories(plan, loaded=self.loaded)
 
     def single_port_memories(
         self, network: Network, most_events: int | None
     ) -> Sequence[SinglePortBlocks]:
-        plan = plan_network(network, self.lanes, most_events)
+        plan = self.plan(network, most_events)
         return single_port_memories(plan, loaded=self.loaded)
 
     def weight_memory(self, network: Network) -> BlockMemory | SinglePortBlocks:
-        return weight_memory(plan_network(network, self.lanes), loaded=self.loaded)
+        return weight_memory(self.plan(network), loaded=self.loaded)
 
     def cost(self, network: Network, most_events: int | None) -> Mapping[str, float]:
-        plan = plan_network(network, self.lanes, most_events)
+        plan = self.plan(network, most_events)
         lanes = plan.banks * plan.lanes
         return {
             "tiles": 1,
@@ -113,8 +134,12 @@ class Tiles(NetworkEngine):
     def granularity(self) -> int:
         return self.lanes
 
+    @property
+    def parallelism(self) -> int:
+        return 2 * self.lanes + self.table
+
     def most_cycles(self, network: Network, most_events: int | None) -> int:
-        made = plan_network(network, self.lanes, most_events)
+        made = self.plan(network, most_events)
         spikes = most_events or network.sizes[0]
         cycles = 0
         for layer in made.layers:
@@ -124,10 +149,16 @@ class Tiles(NetworkEngine):
             step = 16 + 3 * layer.inputs.tiles + rows * (1 + made.banks)
             cycles += layer.tiles * (rows + made.banks + made.steps * step + spikes) + 8
             spikes = layer.outputs.units.size
-        # Before that a long division and the sort; and step 0 may be computed alone, in vain.
-        return (64 + made.steps) * (most_events or network.sizes[0]) + 2 * cycles
+        # Before that a long division and the sort, or the windows of a table; and step 0 may be
+        # computed alone, in vain.
+        before = (64 + made.steps) * (most_events or network.sizes[0])
+        if made.first:
+            window = made.steps * (3 + len(made.first.taps) + 2 * made.inputs.tiles)
+            before = math.prod(made.first.span) + math.prod(made.first.windows) * window
+        return before + 2 * cycles
 
     def idle_cycles(self, network: Network) -> int:
-        windows = [(size - 1).bit_length() for size in plan_network(network, self.lanes).windows]
+        plan = self.plan(network)
+        windows = [(size - 1).bit_length() for size in plan.windows]
         # The memories of segments and of windows are cleared.
-        return 4 + network.steps + (1 << sum(windows))
+        return 3 + plan.first_segment + (1 << sum(windows))

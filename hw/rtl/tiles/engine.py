@@ -6,7 +6,8 @@ The blocks, in the order in which a spike goes through them:
                                               ↑                     Weights ↗           │
                                               └──────────────── Emit ←──────────────────┘
 
-The Sequencer says when. hw/rtl/tiles/plan.py has the words and all sizes.
+The Sequencer says when. hw/rtl/tiles/plan.py has the words and all sizes. In place of Raster and
+Sort there may be a FirstTable, which makes the first layer while the pixels stream in.
 
 A layer is computed over the whole window before the next one begins, a tile of P channels at a
 time: so there are margins of P channels of one map only. Step by step through all layers, early
@@ -24,6 +25,7 @@ from amaranth.lib.wiring import In, Out
 from hw.rtl.encoder import ArrivalLayout
 from hw.rtl.streams import MarginsLayout, SpikeBeat
 from hw.rtl.tiles.emit import Emit
+from hw.rtl.tiles.first_table import FirstTable
 from hw.rtl.tiles.grid import Grid
 from hw.rtl.tiles.layouts import EmittedLayout, FiredLayout
 from hw.rtl.tiles.lists import ListMemory, SegmentTable
@@ -60,6 +62,8 @@ class TilesEngine(wiring.Component):
         P: output channels of a tile.
     loaded : bool
         Weights come through ``load``.
+    table : bool
+        A table makes the first layer.
     most_events : int, optional
         Where inputs are events: those of an inference, at most.
 
@@ -80,7 +84,9 @@ class TilesEngine(wiring.Component):
         margins have no meaning. Set before the first of them is offered.
     fired : FiredLayout
     emitted : EmittedLayout
-        For those who watch.
+    entered : EmittedLayout
+        For those who watch: what fires, what is written to the list of each layer of the plan, and
+        what a first layer by a table writes to that of the inputs, if there is one.
     """
 
     def __init__(
@@ -89,11 +95,12 @@ class TilesEngine(wiring.Component):
         network: Network,
         lanes: int,
         loaded: bool = False,
+        table: bool = False,
         most_events: int | None = None,
     ):
         if lanes < 1:
             raise ValueError(f"Lanes must be at least 1, not {lanes!r}")
-        self.plan = plan_network(network, lanes, most_events)
+        self.plan = plan_network(network, lanes, most_events, table=table)
         self._loaded = loaded
         self._pixels = isinstance(network.encoder, LatencyEncoder)
         layer, steps = network.layers[-1], network.steps
@@ -112,6 +119,7 @@ class TilesEngine(wiring.Component):
                 **({"fault": Out(1)} if self.plan.can_overflow else {}),
                 "fired": Out(FiredLayout(self.plan)),
                 "emitted": Out(EmittedLayout(self.plan)),
+                **({"entered": Out(EmittedLayout(self.plan))} if table else {}),
             }
         )
 
@@ -119,7 +127,7 @@ class TilesEngine(wiring.Component):
         m = Module()
         plan = self.plan
         m.submodules.sequencer = sequencer = Sequencer(plan)
-        m.submodules.sort = sort = Sort(plan)
+        m.submodules.sort = intake = FirstTable(plan) if plan.first else Sort(plan)
         m.submodules.reader = reader = Reader(plan)
         m.submodules.scatter = scatter = Scatter(plan)
         m.submodules.weights = weights = WeightRows(
@@ -128,8 +136,8 @@ class TilesEngine(wiring.Component):
         m.submodules.grid = grid = Grid(plan)
         m.submodules.sweep = sweep = Sweep(plan)
         m.submodules.emit = emit = Emit(plan)
-        self._take_input(m, sort)
-        self._keep_lists(m, sequencer, sort, reader, emit)
+        self._take_input(m, intake)
+        self._keep_lists(m, sequencer, intake, reader, emit)
         if self._loaded:
             wiring.connect(m, wiring.flipped(self.load), weights.load)
 
@@ -145,6 +153,10 @@ class TilesEngine(wiring.Component):
             grid.minus.eq(weights.bits),
             sequencer.added.eq(scatter.read),
         ]
+        if plan.first:
+            m.d.comb += intake.fires.eq(weights.bits)
+            with m.If(~intake.done):
+                m.d.comb += [weights.row.eq(intake.pattern), weights.read.eq(intake.read)]
         # What the sequencer starts reaches far: it waits for a register.
         m.d.sync += sequencer.adding.eq(reader.busy | scatter.busy)
         # Rows of the banks to entries
@@ -171,12 +183,14 @@ class TilesEngine(wiring.Component):
         for each in (reader, scatter, sweep, emit):
             m.d.comb += each.layer.eq(sequencer.layer)
         self._offer(m, sequencer, sweep, grid)
-        self._watch(m, sequencer, grid, emit)
+        self._watch(m, sequencer, intake, grid, emit)
         return ResetInserter(self.restart)(m)
 
-    def _take_input(self, m, sort):
+    def _take_input(self, m, intake):
         """Input units with their places. None is taken in the cycle of a restart."""
-        if self._pixels:
+        if self.plan.first:
+            into, port = intake.arrivals, self.arrivals
+        elif self._pixels:
             m.submodules.raster = source = Raster(self.plan)
             into, port = source.arrivals, self.arrivals
         else:
@@ -187,9 +201,10 @@ class TilesEngine(wiring.Component):
             into.valid.eq(port.valid & ~self.restart),
             port.ready.eq(into.ready & ~self.restart),
         ]
-        wiring.connect(m, source.placed, sort.placed)
+        if self.plan.first is None:
+            wiring.connect(m, source.placed, intake.placed)
 
-    def _keep_lists(self, m, sequencer, sort, reader, emit):
+    def _keep_lists(self, m, sequencer, intake, reader, emit):
         """The memories of spikes: first sorting has them, then the reader and those that emit."""
         plan = self.plan
         m.submodules.lists = lists = ListMemory(plan)
@@ -197,24 +212,34 @@ class TilesEngine(wiring.Component):
         odd = Signal()  # a layer reads the list of its own parity and writes the other
         m.d.comb += [
             odd.eq(sequencer.layer),
-            sequencer.loaded.eq(sort.done),
+            sequencer.loaded.eq(intake.done),
             # Even lists begin behind the inputs, which may be read a second time.
-            emit.first.eq(Mux(odd, sort.count, 0)),
-            *(each.eq(table.data) for each in (sort.found, reader.found)),
-            *(each.eq(lists.data) for each in (sort.data, reader.word)),
+            emit.first.eq(Mux(odd, plan.input_words if plan.first else intake.count, 0)),
+            *(each.eq(table.data) for each in (intake.found, reader.found)),
+            reader.word.eq(lists.data),
         ]
-        with m.If(~sort.done):
+        if plan.first is None:
+            m.d.comb += intake.data.eq(lists.data)
+        with m.If(~intake.done):
+            if plan.first:
+                m.d.comb += [
+                    lists.write.eq(intake.entered.valid),
+                    lists.word.eq(Cat(intake.entered.mask, intake.entered.x, intake.entered.y)),
+                ]
+            else:
+                m.d.comb += [
+                    lists.odd.eq(intake.odd),
+                    lists.read.eq(intake.read),
+                    lists.write.eq(intake.write),
+                    lists.word.eq(intake.word),
+                ]
             m.d.comb += [
-                lists.odd.eq(sort.odd),
-                lists.index.eq(sort.index),
-                lists.read.eq(sort.read),
-                lists.write.eq(sort.write),
-                lists.word.eq(sort.word),
-                table.read_segment.eq(sort.segment),
-                table.read.eq(sort.lookup),
-                table.write_segment.eq(sort.segment),
-                table.write.eq(sort.write_segment),
-                table.word.eq(sort.position),
+                lists.index.eq(intake.index),
+                table.read_segment.eq(intake.segment),
+                table.read.eq(intake.lookup),
+                table.write_segment.eq(intake.segment),
+                table.write.eq(intake.write_segment),
+                table.word.eq(intake.position),
             ]
         with m.Else():
             m.d.comb += [
@@ -233,7 +258,7 @@ class TilesEngine(wiring.Component):
             ]
         if plan.can_overflow:
             with m.If(sequencer.next_list):
-                m.d.sync += emit.taken.eq(Mux(sequencer.layer == 0, sort.count, emit.count))
+                m.d.sync += emit.taken.eq(Mux(sequencer.layer == 0, intake.count, emit.count))
             m.d.comb += self.fault.eq(emit.fault)
 
     def _offer(self, m, sequencer, sweep, grid):
@@ -251,8 +276,10 @@ class TilesEngine(wiring.Component):
             ),
         ]
 
-    def _watch(self, m, sequencer, grid, emit):
+    def _watch(self, m, sequencer, intake, grid, emit):
         """What fires is told once, though step 0 may be computed twice."""
+        if self.plan.first:
+            m.d.comb += self.entered.eq(intake.entered)
         for watched in (self.fired, self.emitted):
             m.d.comb += [
                 watched[name].eq(getattr(sequencer, name)) for name in ("layer", "tile", "step")

@@ -80,7 +80,7 @@ class _Watched(data.StructLayout):
             {
                 "valid": 1,
                 "layer": range(len(plan.layers)),
-                "tile": range(max(layer.tiles for layer in plan.layers)),
+                "tile": range(max(plan.inputs.tiles, *(layer.tiles for layer in plan.layers))),
                 "step": range(plan.steps),
                 **members,
             }

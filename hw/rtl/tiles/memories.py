@@ -28,6 +28,9 @@ def block_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[BlockMemory]:
     if any(plan.windows):
         windows = [(size - 1).bit_length() for size in plan.windows]
         result.append(BlockMemory(1 << sum(windows), plan.lanes + plan.tiles.bit_length()))
+    if plan.first and plan.first.field[0] > 1:
+        pixel = 1 + (plan.steps - 1).bit_length()
+        result.append(BlockMemory(plan.first.shape[1], (plan.first.field[0] - 1) * pixel))
     if plan.entry_bits > COLUMN:
         result.append(BlockMemory(plan.list_words, plan.entry_bits))
     if not loaded:

@@ -18,6 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from hw.rtl.memories import packed
+from hw.rtl.tiles.first_layer import FirstLayer
 
 __all__ = ["LIST_WORDS", "MOST_STEPS", "Axis", "SpikeMap", "TiledLayer", "TilesPlan"]
 
@@ -150,6 +151,8 @@ class TilesPlan:
     grid : (int, int)
         B_h and B_w.
     layers : tuple of TiledLayer
+    first : FirstLayer, optional
+        What is before them, where that is made by a table.
     """
 
     lanes: int
@@ -157,6 +160,7 @@ class TilesPlan:
     shape: tuple[int, int, int]
     grid: tuple[int, int]
     layers: tuple[TiledLayer, ...]
+    first: FirstLayer | None = None
 
     @property
     def banks(self) -> int:
@@ -229,13 +233,22 @@ class TilesPlan:
         return max((down - 1 << self.row_bits[1]) + across for down, across in rows)
 
     @property
+    def first_row(self) -> int:
+        """Number of the first row of weights: before it are those of the first layer's table."""
+        return len(self.first.fires) if self.first else 0
+
+    @property
     def weight_rows(self) -> int:
-        return sum(len(layer.minus) for layer in self.layers)
+        return self.first_row + sum(len(layer.minus) for layer in self.layers)
 
     @cached_property
     def weights(self) -> np.ndarray:
         """All rows of weights in the order in which they are needed, bool [rows, B_h · B_w · P]."""
-        return np.concatenate([layer.minus for layer in self.layers])
+        blocks = [layer.minus for layer in self.layers]
+        if self.first:
+            spare = self.banks * self.lanes - self.first.channels
+            blocks.insert(0, np.pad(self.first.fires, ((0, 0), (0, spare))))
+        return np.concatenate(blocks)
 
     @property
     def load_columns(self) -> int:
@@ -275,16 +288,26 @@ class TilesPlan:
     def entry_bits(self) -> int:
         """An entry of a list: place and mask; or, unsorted: place, lane and step."""
         place = sum(self.coordinate_bits)
+        if self.first:
+            return place + self.lanes
         unsorted = (self.input_lanes - 1).bit_length() + (self.steps - 1).bit_length()
         return place + max(self.lanes, unsorted)
 
     @property
     def list_need(self) -> int:
-        """Entries of two successive lists at most, the first being that of the unsorted inputs;
-        that of the inputs stays beside all others.
+        """Entries of two successive lists at most, the first being that of the unsorted inputs, if
+        they are sorted; that of the inputs stays beside all others.
         """
         first, *most = [each.most for each in self.maps]
-        return first + max([first, *most[:1], *map(sum, pairwise(most))])
+        unsorted = 1 if self.first else first  # there is a number behind the last word
+        return self.input_words + max([unsorted, *most[:1], *map(sum, pairwise(most))])
+
+    @property
+    def input_words(self) -> int:
+        """Words of the list of the inputs. Of a table each segment has its own, one per place."""
+        if self.first:
+            return self.steps * self.inputs.units[..., 0].size
+        return self.inputs.most
 
     @property
     def list_words(self) -> int:
@@ -308,8 +331,8 @@ class TilesPlan:
 
     @property
     def first_segment(self) -> int:
-        """That of every layer's own list: those before are of the inputs."""
-        return self.steps + 1
+        """That of every layer's own list. A table gives the inputs before it two words each."""
+        return 2 * self.steps * self.inputs.tiles if self.first else self.steps + 1
 
     @property
     def tiles(self) -> int:

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from hw.rtl.tiles.first_layer import FirstLayer, first_layer
 from hw.rtl.tiles.plan import LIST_WORDS, MOST_STEPS, Axis, SpikeMap, TiledLayer, TilesPlan
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
@@ -15,7 +16,9 @@ from sw.structure import Conv, Dense, First, Kind
 __all__ = ["plan_network"]
 
 
-def plan_network(network: Network, lanes: int, most_events: int | None = None) -> TilesPlan:
+def plan_network(
+    network: Network, lanes: int, most_events: int | None = None, *, table: bool = False
+) -> TilesPlan:
     """The plan of ``network`` with P = ``lanes``.
 
     Parameters
@@ -24,6 +27,8 @@ def plan_network(network: Network, lanes: int, most_events: int | None = None) -
     lanes : int
     most_events : int, optional
         Input spikes of an inference at most, where an input may fire more than once.
+    table : bool
+        The first layer is made by a table.
 
     Raises
     ------
@@ -36,24 +41,32 @@ def plan_network(network: Network, lanes: int, most_events: int | None = None) -
     if isinstance(kinds[0], First):
         _refuse(network, f"tiles pools behind a convolution only, layer 0 is {kinds[0]}")
     grid = _grid(kinds, lanes, network.layers[-1].outputs)
-    inputs = _input_map(network, lanes, most_events)
-    if 2 * inputs.most > LIST_WORDS:
-        _refuse(
-            network, f"tiles takes at most {LIST_WORDS // 2:,} input spikes, not {inputs.most:,}"
-        )
+    first = first_layer(network, math.prod(grid) * lanes) if table else None
+    if first:
+        inputs = _first_map(first, lanes, network.steps)
+    else:
+        inputs = _input_map(network, lanes, most_events)
+        if 2 * inputs.most > LIST_WORDS:
+            most = f"{LIST_WORDS // 2:,} input spikes, not {inputs.most:,}"
+            _refuse(network, f"tiles takes at most {most}")
     layers: list[TiledLayer] = []
-    for index, kind in enumerate(kinds):
-        if not isinstance(kind, First):
-            most = None if layers else most_events
-            layers.append(_layer(network, index, inputs, lanes, grid, most))
+    for index in range(first.index + 1 if first else 0, len(kinds)):
+        if not isinstance(kinds[index], First):
+            most_spikes = None if layers else most_events
+            layers.append(_layer(network, index, inputs, lanes, grid, most_spikes))
             inputs = layers[-1].outputs
-    return TilesPlan(
+    plan = TilesPlan(
         lanes=lanes,
         steps=network.steps,
         shape=network.maps[0],
         grid=grid,
         layers=tuple(layers),
+        first=first,
     )
+    if first and plan.can_overflow:
+        most = f"{LIST_WORDS:,} entries of its lists, not {plan.list_need:,}"
+        _refuse(network, f"tiles with a table takes at most {most}")
+    return plan
 
 
 def _refuse(network: Network, reason: str) -> NoReturn:
@@ -86,6 +99,25 @@ def _input_map(network: Network, lanes: int, most_events: int | None) -> SpikeMa
     return SpikeMap(units=units.reshape(1, height, width * tiles, lanes), most=most)
 
 
+def _first_map(first: FirstLayer, lanes: int, steps: int) -> SpikeMap:
+    """As a convolution's, see :func:`_layer`."""
+    units = _conv_units(first.channels, *first.windows, lanes)
+    return SpikeMap(units=units, most=_most_entries(units, steps))
+
+
+def _conv_units(channels: int, rows: int, columns: int, lanes: int) -> np.ndarray:
+    """Of each tile, place and lane the unit behind the pooling, −1 where there is none."""
+    tiles = -(-channels // lanes)
+    channel = np.arange(tiles * lanes).reshape(tiles, 1, 1, lanes)
+    place = np.arange(rows * columns).reshape(rows, columns, 1)
+    return np.where(channel < channels, channel * (rows * columns) + place, -1)
+
+
+def _most_entries(units: np.ndarray, steps: int) -> int:
+    """Of a tile and place: each unit fires once, and those of the same step share an entry."""
+    return int(np.minimum((units >= 0).sum(axis=3), steps).sum())
+
+
 def _layer(
     network: Network,
     index: int,
@@ -100,11 +132,8 @@ def _layer(
     channels, height, width = network.maps[index + 1]
     banks = math.prod(grid)
     if isinstance(kind, Conv):
-        tiles = -(-channels // lanes)
-        rows, columns = height // pool[0], width // pool[1]
-        channel = np.arange(tiles * lanes).reshape(tiles, 1, 1, lanes)
-        place = np.arange(rows * columns).reshape(rows, columns, 1)
-        units = np.where(channel < channels, channel * (rows * columns) + place, -1)
+        units = _conv_units(channels, height // pool[0], width // pool[1], lanes)
+        tiles = len(units)
         down, across, positions = _conv_axes(kind, network.maps[index], inputs, grid, lanes)
         minus = _conv_rows(layer, kind, inputs, tiles, grid, lanes, network.maps[index])
         members = np.arange(tiles * lanes).reshape(tiles, lanes)
@@ -118,12 +147,11 @@ def _layer(
         members = np.arange(tiles * banks * lanes).reshape(tiles * banks, lanes)
     absent = members >= channels
     threshold, margins = _near_thresholds(layer, most_events)
-    most = np.minimum((units >= 0).sum(axis=3), network.steps).sum()
     return TiledLayer(
         index=index,
         dense=isinstance(kind, Dense),
         inputs=inputs,
-        outputs=SpikeMap(units=units, most=int(most)),
+        outputs=SpikeMap(units=units, most=_most_entries(units, network.steps)),
         tiles=tiles,
         height=height,
         width=width,

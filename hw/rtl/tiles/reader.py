@@ -94,11 +94,16 @@ class Reader(wiring.Component):
         begin, waiting, done = Signal.like(self.found), Signal(), Signal()
         rows = by_layer(m, self.layer, [each.positions * plan.lanes for each in layers])
         final = tile == by_layer(m, self.layer, [each.inputs.tiles - 1 for each in layers])
+        # A segment ends where the next one begins; of the list of a table each has two words.
+        words = 2 if plan.first else 1
+        to_next_tile = Mux(self.alone, 0, plan.steps - 1)
+        if plan.first:
+            to_next_tile = Mux(self.layer == 0, 2 * plan.steps - 1, to_next_tile)
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [
                     tile.eq(0),
-                    self.segment.eq(Mux(self.layer == 0, 0, plan.first_segment) + step),
+                    self.segment.eq(Mux(self.layer == 0, step * words, plan.first_segment + step)),
                     step.eq(Mux(self.alone | (step == plan.steps - 1), 0, step + 1)),
                 ]
                 with m.If(step == 0):
@@ -124,13 +129,13 @@ class Reader(wiring.Component):
                     m.d.sync += [
                         tile.eq(tile + 1),
                         base.eq(base + rows),
-                        self.segment.eq(self.segment + Mux(self.alone, 0, plan.steps - 1)),
+                        self.segment.eq(self.segment + to_next_tile),
                     ]
                     m.next = "BEGIN"
                 with m.If(done & final):
                     m.next = "IDLE"
         with m.If(self.begin):
-            m.d.sync += base.eq(0)
+            m.d.sync += base.eq(plan.first_row)
         return begin, self.found, base, waiting
 
     def _walk(self, m, begin, end, base, offer, accept):

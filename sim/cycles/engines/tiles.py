@@ -11,12 +11,25 @@ import numpy as np
 from hw.rtl.decide import decide_latency
 from hw.rtl.engines.tiles import Tiles
 from hw.rtl.tiles.plan import Axis, TiledLayer, TilesPlan
-from hw.rtl.tiles.planner import plan_network
+from sim.cycles import first_table
+from sim.cycles.lists import Lists
 from sw.answer import Answer
 from sw.encoder import Inputs, Spikes
 from sw.network import Network
 
-__all__ = ["cycles", "traffic"]
+__all__ = ["busy", "cycles", "traffic"]
+
+
+def busy(engine: Tiles, network: Network, inputs: Inputs, answer: Answer) -> np.ndarray | None:
+    """Cycles after each pixel in which none is taken, int64 [B, pixels]; None where that is what
+    the engine's ``spike_cycles`` say.
+    """
+    if not engine.table:
+        return None
+    plan = engine.plan(network)
+    assert plan.first
+    spikes = network.encoder.encode(inputs, plan.steps)
+    return first_table.busy(plan, spikes, answer.times[plan.first.index])
 
 
 def cycles(
@@ -42,12 +55,18 @@ def cycles(
     most_events : int, optional
         Input spikes of an inference at most, where an input may fire more than once.
     """
-    plan = plan_network(network, engine.lanes, most_events)
-    spikes = network.encoder.encode(inputs, plan.steps)
-    lists = _Lists.of_inputs(spikes, plan.steps)
-    count = lists.spikes.sum(axis=(1, 2))
-    # They are sorted (hw.rtl.tiles.sort).
-    cycle = taken + 2 * plan.steps + np.where(count, 2 + 2 * count, 0)
+    plan = engine.plan(network, most_events)
+    if plan.first:
+        times = answer.times[plan.first.index]
+        spikes = Spikes.from_times(times, plan.steps)
+        lists = Lists.of(first_table.entries(plan, times))
+        cycle = taken + 1
+    else:
+        spikes = network.encoder.encode(inputs, plan.steps)
+        lists = Lists.of_inputs(spikes, plan.steps)
+        count = lists.spikes.sum(axis=(1, 2))
+        # They are sorted (hw.rtl.tiles.sort).
+        cycle = taken + 2 * plan.steps + np.where(count, 2 + 2 * count, 0)
     result = np.zeros(len(answer.step), np.int64)
     # Step 0 alone, then, where that does not decide, all of them.
     for steps in sorted({1, plan.steps}):
@@ -60,7 +79,7 @@ def cycles(
 def _window(
     plan: TilesPlan,
     answer: Answer,
-    lists: "_Lists",
+    lists: Lists,
     spikes: Spikes,
     cycle: np.ndarray,
     steps: int,
@@ -82,7 +101,7 @@ def traffic(
     """Weight bits that are needed up to each decision, int64 [B]: a row for every spike and tile
     that it reaches; and the bits of a row, one of which is read per cycle at most.
     """
-    plan = plan_network(network, engine.lanes, most_events)
+    plan = engine.plan(network, most_events)
     spikes = network.encoder.encode(inputs, plan.steps)
     rows = np.zeros(len(answer.step), np.int64)
     again = answer.step > 0
@@ -100,48 +119,6 @@ def traffic(
             rows += counted * layer.tiles
     width = plan.banks * plan.lanes
     return rows * width, width
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Lists:
-    """Of each segment of a list, a tile's entries of a step: int [B, tiles, T] each.
-
-    Parameters
-    ----------
-    entries, spikes
-        How many there are; an entry has one spike at least.
-    last, before
-        Spikes of the last entry and of the one before it; 0 if there is none.
-    """
-
-    entries: np.ndarray
-    spikes: np.ndarray
-    last: np.ndarray
-    before: np.ndarray
-
-    @classmethod
-    def of_inputs(cls, spikes: Spikes, steps: int) -> "_Lists":
-        """All are of one tile, and each spike has its own entry."""
-        slot = spikes.image.astype(np.int64) * steps + spikes.step
-        count = np.bincount(slot, minlength=len(spikes) * steps).reshape(-1, 1, steps)
-        one = np.minimum(count, 1)
-        return cls(entries=count, spikes=count, last=one, before=one)
-
-    @classmethod
-    def of(cls, spikes: np.ndarray) -> "_Lists":
-        """From the spikes of every possible entry in the order of a pass, int [B, tiles, T, Q]."""
-        rest = spikes.copy()
-        ends = []
-        for _ in range(2):
-            end = rest.shape[-1] - 1 - (rest[..., ::-1] > 0).argmax(axis=-1)[..., None]
-            ends.append(np.take_along_axis(rest, end, axis=-1)[..., 0].astype(np.int64))
-            np.put_along_axis(rest, end, 0, axis=-1)
-        total = spikes.sum(axis=-1, dtype=np.int64)
-        return cls(entries=(spikes > 0).sum(axis=-1), spikes=total, last=ends[0], before=ends[1])
-
-    def any(self, step: int) -> np.ndarray:
-        """Bool [B]: there are spikes in ``step``."""
-        return self.entries[:, :, step].sum(axis=1) > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +180,7 @@ def _behind(plan: TilesPlan, layer: TiledLayer) -> int:
     return plan.layers[plan.layers.index(layer) + 1].index - 1
 
 
-def _adding(lists: _Lists, step: int, looked_up: np.ndarray, enabled: np.ndarray) -> np.ndarray:
+def _adding(lists: Lists, step: int, looked_up: np.ndarray, enabled: np.ndarray) -> np.ndarray:
     """The cycle after the first one in which all spikes of ``step`` are added, int [B]
     (hw.rtl.tiles.reader, hw.rtl.tiles.scatter).
 
@@ -235,7 +212,7 @@ def _adding(lists: _Lists, step: int, looked_up: np.ndarray, enabled: np.ndarray
 
 def _passes(
     answer: Answer, layer: TiledLayer, plan: TilesPlan, rows: _Rows, computed: int
-) -> tuple[np.ndarray, _Lists]:
+) -> tuple[np.ndarray, Lists]:
     """Cycles of the pass of each tile and step if so many are ``computed``, int [B, tiles, T], and
     the layer's list (hw.rtl.tiles.sweep, hw.rtl.tiles.emit).
     """
@@ -282,7 +259,7 @@ def _passes(
         last = np.where(behind == 0, taken + own, taken - (behind - 1))
         done = np.where(own > 0, np.maximum(taken + 1, last + 3), taken + 1)
         passing[:, number] = done
-    return passing, _Lists.of(spikes)
+    return passing, Lists.of(spikes)
 
 
 def _placed(
@@ -309,7 +286,7 @@ def _placed(
 def _hidden(
     plan: TilesPlan,
     layer: TiledLayer,
-    lists: _Lists,
+    lists: Lists,
     passing: np.ndarray,
     begun: np.ndarray,
     steps: int,
@@ -332,7 +309,7 @@ def _hidden(
 
 
 def _output(
-    plan: TilesPlan, lists: _Lists, begun: np.ndarray, decision: np.ndarray, steps: int
+    plan: TilesPlan, lists: Lists, begun: np.ndarray, decision: np.ndarray, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of the output layer, whose tile begins in cycle ``begun``: the cycle in which its margins of
     the ``decision`` step are offered, 0 if that is not one of the ``steps``, and its last cycle if

@@ -35,7 +35,9 @@ def start(source: Events, first: Engine) -> int:
     return source.latency
 
 
-def taken(source: Events, inputs: Spikes, steps: int, spike_cycles: int) -> np.ndarray:
+def taken(
+    source: Events, inputs: Spikes, steps: int, spike_cycles: int, busy_with: None = None
+) -> np.ndarray:
     """Cycles from the first item until the last beat is taken by an engine of the whole network, in
     ``spike_cycles``, int64 [B] (hw.rtl.tiles.locate, hw.rtl.tiles.sort).
     """

@@ -42,9 +42,16 @@ def start(source: Pixels, first: Engine) -> int:
     return source.latency - (0 if first.always_accepts else source.load_cycles - 1)
 
 
-def taken(source: Pixels, inputs: np.ndarray, steps: int, spike_cycles: int) -> np.ndarray:
+def taken(
+    source: Pixels,
+    inputs: np.ndarray,
+    steps: int,
+    spike_cycles: int,
+    busy_with: np.ndarray | None = None,
+) -> np.ndarray:
     """Cycles from the last pixel until the last arrival is taken by an engine of the whole network,
-    int64 [B]: one that fires takes ``spike_cycles``, else one.
+    int64 [B]: one that fires takes ``spike_cycles``, else one; or each takes one, and ``busy_with``
+    more, int64 [B, arrivals].
     """
     encoder = cast(LatencyEncoder, source.encoder)
     channels, pool, columns = encoder.channels, encoder.pool, encoder.map[2]
@@ -67,6 +74,8 @@ def taken(source: Pixels, inputs: np.ndarray, steps: int, spike_cycles: int) -> 
             pixel = pooled = np.maximum(pixel + 1, arrival)
         arrival = np.maximum(pooled + 1, arrival + 1 + busy)
         busy = (spike_cycles - 1) * fires[:, unit].astype(np.int64)
+        if busy_with is not None:
+            busy = busy_with[:, unit]
     return arrival - pixel + 1 + busy
 
 

@@ -14,7 +14,7 @@ from sw.structure import First
 __all__ = ["margins", "probed", "probes"]
 
 
-def probed(network: Network) -> tuple[int, ...]:
+def probed(network: Network, engine: object = None) -> tuple[int, ...]:
     """Hidden layers whose every spike can be seen: not what a pooling follows, of which units are
     not made whose pooling has fired.
     """

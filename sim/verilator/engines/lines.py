@@ -10,7 +10,7 @@ from sw.network import Network
 __all__ = ["margins", "probed", "probes"]
 
 
-def probed(network: Network) -> tuple[int, ...]:
+def probed(network: Network, engine: object = None) -> tuple[int, ...]:
     """Hidden layers whose every spike can be seen: all but a convolution of which the pooling
     behind it drops a row or a column, which is not evaluated.
     """

@@ -1,6 +1,7 @@
 """Probes on the tiles engine: what its sweep finds to fire, and what it writes to its lists."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 from amaranth.lib import data
 
@@ -8,11 +9,25 @@ from hw.flow.verilog import TOP
 from hw.rtl.engines.tiles import Tiles
 from hw.rtl.tiles.layouts import EmittedLayout, FiredLayout
 from hw.rtl.tiles.plan import SpikeMap, TiledLayer, TilesPlan
-from hw.rtl.tiles.planner import plan_network
 from sim.verilator.fields import bits
 from sw.network import Network
+from sw.structure import First
 
-__all__ = ["probes"]
+__all__ = ["probed", "probes"]
+
+
+def probed(network: Network, engine: Tiles) -> tuple[int, ...]:
+    """Hidden layers whose every spike can be seen: of poolings behind each other the last; of a
+    first layer by a table what its pooling passes on.
+    """
+    kinds = [layer.kind for layer in network.layers]
+    first = engine.plan(network).first
+    return tuple(
+        index
+        for index, pair in enumerate(pairwise(kinds))
+        if not all(isinstance(kind, First) for kind in pair)
+        and index >= (first.index if first else 0)
+    )
 
 
 def probes(
@@ -26,7 +41,7 @@ def probes(
     the network counts them, and its number, to the ``function``. Of poolings behind each other the
     last is seen.
     """
-    plan = plan_network(network, engine.lanes, most_events)
+    plan = engine.plan(network, most_events)
     block = f"{TOP}_{engine.block}"
     hidden = plan.layers[:-1]
     fired, emitted = FiredLayout(plan), EmittedLayout(plan)
@@ -55,6 +70,16 @@ def probes(
             if layer.pools
         ],
     )
+    if plan.first:
+        yield from _probe(
+            block,
+            "entered",
+            emitted,
+            function,
+            units=plan.lanes,
+            bit=f"payload[{emitted['mask'].offset} + lane]",
+            cases=[f"0: {call(plan.first.index, _pooled(plan.inputs, emitted))};"],
+        )
 
 
 def _probe(

@@ -40,12 +40,15 @@ def fits(network, name, board):
     ],
 )
 def test_the_first_that_fits(board, text):
-    """tiles-4 if it does, else the most channels, weights in the bitstream first; then those that
-    gather. Gather-32 would leave 2 % of an iCEstick free.
+    """tiles-4 if it does, else the most channels, a table for the first layer before none and
+    weights in the bitstream before loaded ones; then those that gather. Gather-32 would leave 2 %
+    of an iCEstick free.
     """
     board, network = BOARDS[board], made(text)
     lanes = (32, 16, 8, 6, 5, 4, 3, 2, 1)
-    order = ["tiles-4", *(f"tiles-{n}{end}" for n in lanes for end in ("", "-spram"))]
+    kinds = {n: ("-table", "") if n in (8, 5, 4) else ("",) for n in lanes}
+    order = ["tiles-4"]
+    order += [f"tiles-{n}{t}{end}" for n in lanes for t in kinds[n] for end in ("", "-spram")]
     order += [*(["gather-32"] if board.name != "icestick" else []), "gather-16", "gather-8"]
     expected = next((name for name in order if fits(network, name, board)), None)
     found = fitting(network, board)
@@ -55,7 +58,7 @@ def test_the_first_that_fits(board, text):
 
 def test_a_part_with_spram_takes_loaded_weights():
     network = made("16c3p1-f2-32c3p1-f2-10")
-    assert config_on(network, BOARDS["icebreaker"], None).name == "tiles-4-spram"
+    assert config_on(network, BOARDS["icebreaker"], None).name == "tiles-4-table-spram"
 
 
 def test_the_smallest_board_takes_the_smallest_engine():

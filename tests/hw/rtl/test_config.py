@@ -53,6 +53,8 @@ def test_presets():
     assert {
         **{f"tiles-{n}": Tiles(lanes=n) for n in TILES},
         **{f"tiles-{n}-spram": Tiles(lanes=n, loaded=True) for n in TILES},
+        **{f"tiles-{n}-table": Tiles(lanes=n, table=True) for n in (4, 5, 8)},
+        **{f"tiles-{n}-table-spram": Tiles(lanes=n, loaded=True, table=True) for n in (4, 5, 8)},
         **{f"bistable-{p}x{e}": Bistable(lanes=p, listens=e) for p, e in BISTABLE},
         **{
             f"bistable-{p}x{e}-spram": Bistable(lanes=p, listens=e, loaded=True)
@@ -103,7 +105,9 @@ REFUSED = {
     "folded-32, folded-16-spram, folded-32-spram, tiles-1, tiles-2, tiles-3, tiles-4, tiles-5, "
     "tiles-6, tiles-8, tiles-16, tiles-32, tiles-1-spram, tiles-2-spram, tiles-3-spram, "
     "tiles-4-spram, tiles-5-spram, tiles-6-spram, tiles-8-spram, tiles-16-spram, "
-    "tiles-32-spram, bistable-8x1, bistable-16x1, bistable-32x1, bistable-64x1, bistable-8x4, "
+    "tiles-32-spram, tiles-4-table, tiles-5-table, tiles-8-table, tiles-4-table-spram, "
+    "tiles-5-table-spram, tiles-8-table-spram, "
+    "bistable-8x1, bistable-16x1, bistable-32x1, bistable-64x1, bistable-8x4, "
     "bistable-16x4, bistable-32x4, bistable-16x8, bistable-32x8, bistable-64x8, bistable-64x16, "
     "bistable-128x16, bistable-8x1-spram, bistable-16x1-spram, bistable-32x1-spram, "
     "bistable-64x1-spram, bistable-8x4-spram, bistable-16x4-spram, bistable-32x4-spram, "

@@ -43,6 +43,14 @@ PIXELS = {
     "lines, dense only": ((5, 6), {"silent_below": 128}, "12,7,6", 1, -3, 3, "lines"),
     "lines, loaded": ((8, 8), {"silent_below": 9}, "5c3p1,f2,6c3,9,5", 1, 0, 3, "lines-loaded"),
 }
+# The first layer by a table.
+PIXELS |= {
+    "table": ((8, 9), {}, "9c3p1,f2,5c3p1,f2,7", 4, 0, 4, "tiles-5-table"),
+    "table, strides": ((11, 12), {}, "6c2x4s1x3p1.0.2.1,4c3,5", 8, 1, 4, "tiles-4-table-spram"),
+    "table, a series": ((1, 31), {}, "5c1x7p0x3,f1x3,4c1x2,9,4", 2, 1, 4, "tiles-8-table"),
+    "table, coarse pixels": ((16, 14), {"pool": 2}, "7c3p2,f2,3", 16, -1, 4, "tiles-4-table"),
+    "table, pixels behind the last window": ((9, 10), {}, "4c2s3,f2,3", 1, 1, 2, "tiles-4-table"),
+}
 # The same of the engine that gathers.
 GATHERED = {
     "gathered, colours": ((3, 8, 9), {}, "6c3p1,f2,5c3p1,f2,7", 8, 0, 5, "gather-8"),
@@ -65,7 +73,15 @@ GATHERED = {
     "gathered, one layer": ((2, 2), {}, "26", 4, -1, 2, "gather-8"),
 }
 PIXELS |= GATHERED
-OFTEN = ("pooled, padded, colours", "strides", "a series", "loaded", "lines", "gathered, groups")
+OFTEN = (
+    "table",
+    "pooled, padded, colours",
+    "strides",
+    "a series",
+    "loaded",
+    "lines",
+    "gathered, groups",
+)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ BISTABLE, FIRST_SPIKE = (
     {name: engine for name, engine in NETWORK_PRESETS.items() if engine.coding == coding}
     for coding in ("bistable", "first-spike")
 )
-ENCODERS = {"pixels": LatencyEncoder(shape=(2, 5, 4)), "events": EventsEncoder(shape=(2, 5, 4))}
+ENCODERS = {"pixels": LatencyEncoder(shape=(5, 4)), "events": EventsEncoder(shape=(2, 5, 4))}
 
 
 @pytest.mark.usefixtures("unfinished")

@@ -21,7 +21,8 @@ class Seen:
     Attributes
     ----------
     times : list of int array
-        Of each hidden layer of the plan, when its units fired: T if they did not.
+        Of each hidden layer of the plan, when its units fired: T if they did not. First that of a
+        table, if there is one.
     margins : list of (int, list of int)
         Step and margins of each offer.
     adds, cycles : int
@@ -78,16 +79,17 @@ def infer(dut, network, inputs, *, idle=0.0, pause=0.0, seed=0, restart_after=No
     """
     chance, result = random.Random(seed), []
     plan, port = dut.plan, dut.arrivals if hasattr(dut, "arrivals") else dut.beats
-    hidden = plan.layers[:-1]
-    sizes = [int(layer.outputs.units.max()) + 1 for layer in hidden]
+    tabled = [plan.inputs] if plan.first else []
+    maps = [*tabled, *(layer.outputs for layer in plan.layers[:-1])]
+    sizes = [int(each.units.max()) + 1 for each in maps]
 
-    def note(emitted, seen):
-        units = hidden[emitted["layer"]].outputs.units[emitted["tile"], emitted["y"], emitted["x"]]
+    def note(emitted, layer, seen):
+        units = maps[layer].units[emitted["tile"], emitted["y"], emitted["x"]]
         for lane, unit in enumerate(units.tolist()):
             if emitted["mask"] >> lane & 1:
                 assert unit >= 0, "a unit that does not exist fires"
-                assert seen.times[emitted["layer"]][unit] == plan.steps, "a unit fires again"
-                seen.times[emitted["layer"]][unit] = emitted["step"]
+                assert seen.times[layer][unit] == plan.steps, "a unit fires again"
+                seen.times[layer][unit] = emitted["step"]
 
     async def restart(ctx):
         ctx.set(dut.restart, 1)
@@ -111,7 +113,10 @@ def infer(dut, network, inputs, *, idle=0.0, pause=0.0, seed=0, restart_after=No
                 ready = chance.random() >= pause
                 ctx.set(dut.potentials.ready, ready)
                 if ctx.get(dut.emitted.valid):
-                    note(plain(ctx.get(dut.emitted)), seen)
+                    emitted = plain(ctx.get(dut.emitted))
+                    note(emitted, len(tabled) + emitted["layer"], seen)
+                if tabled and ctx.get(dut.entered.valid):
+                    note(plain(ctx.get(dut.entered)), 0, seen)
                 if ctx.get(dut.potentials.valid):
                     value = plain(ctx.get(dut.potentials.payload))
                     assert offered in (None, value), "an offer was changed"
@@ -138,13 +143,13 @@ def infer(dut, network, inputs, *, idle=0.0, pause=0.0, seed=0, restart_after=No
     return result
 
 
-def check(network, spikes, *, lanes, loaded=False, **settings):
+def check(network, spikes, *, lanes, loaded=False, table=False, **settings):
     """All spike times of hidden layers and all margins of the decision step are those of the golden
     model. Returns what was seen.
     """
     repeats = not isinstance(network.encoder, LatencyEncoder)
     most = int(np.bincount(spikes.image, minlength=1).max()) if repeats else None
-    dut = TilesEngine(network=network, lanes=lanes, loaded=loaded, most_events=most)
+    dut = TilesEngine(network=network, lanes=lanes, loaded=loaded, table=table, most_events=most)
     inputs = []
     for image in range(spikes.count):
         own = spikes.image == image
@@ -153,12 +158,14 @@ def check(network, spikes, *, lanes, loaded=False, **settings):
     answer = golden.run(network, spikes)
     skipped = 1 if settings.get("restart_after") is not None else 0
     for image, seen in list(enumerate(result))[skipped:]:
-        for layer, times in zip(dut.plan.layers, seen.times, strict=False):
-            index = layer.index
+        layers = [layer.index for layer in dut.plan.layers[:-1]]
+        for index, times in zip([0, *layers] if table else layers, seen.times, strict=True):
+            tabled = table and index == 0
             while isinstance(network.layers[index + 1].kind, First):
                 index += 1  # lists have what a pooling passes on
             expected = np.minimum(answer.times[index][image], network.steps)
-            if answer.step[image] == 0:  # nothing but that step has been computed
+            # Nothing but that step has been computed, but by a table.
+            if answer.step[image] == 0 and not tabled:
                 expected = np.where(expected == 0, 0, network.steps)
             np.testing.assert_array_equal(times, expected)
         step, margins = seen.margins[-1]

@@ -11,6 +11,7 @@ from structures import convolution, dense, pooling
 
 from hw.rtl.tiles import plan, planner
 from hw.rtl.tiles.engine import TilesEngine
+from sw.cli import UserError
 from sw.encoder import EventsEncoder, LatencyEncoder
 
 # structure: shape, T, P, lowest and highest threshold
@@ -81,14 +82,24 @@ def any_network(data, examples):
         spikes = encoder.encode(images, steps)
     else:
         spikes = random_spikes(rng, examples, network.sizes[0], steps)
+    lanes = draw(st.integers(1, 8))
     check(
         network,
         spikes,
-        lanes=draw(st.integers(1, 8)),
+        lanes=lanes,
         loaded=draw(st.booleans()),
+        table=may_have_a_table(network, lanes) and draw(st.booleans()),
         idle=draw(st.sampled_from([0, 0.5])),
         pause=draw(st.sampled_from([0, 0.7])),
     )
+
+
+def may_have_a_table(network, lanes):
+    try:
+        planner.plan_network(network, lanes, table=True)
+    except UserError:
+        return False
+    return True
 
 
 @settings(
