@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import stat
 import sys
 import tempfile
 import threading
@@ -314,6 +315,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             return
         target = _target(path)
         with _made(target.parent):
+            _check_replaceable(target)
             descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")
             os.close(descriptor)
             temporary = Path(name)
@@ -330,6 +332,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if temporary is not None and named != (None, None) and str(temporary) not in named:
             raise  # another file's, such as one that is copied from
         raise _unwritable(path, error) from None
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raises OSError, before anything is written, where no file can ever have this name."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(target.stat().st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
 
 
 def write_files(folder: Path, contents: Mapping[str, str]) -> None:

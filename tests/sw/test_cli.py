@@ -141,6 +141,17 @@ def test_files_that_belong_together(tmp_path):
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["b"]
 
 
+@pytest.mark.parametrize(("name", "reason"), [("a", "Is a directory"), ("a" * 300, "too long")])
+def test_files_of_which_one_cannot_be(tmp_path, name, reason):
+    """None is written, whichever it is: the first one is renamed last."""
+    if name == "a":
+        (tmp_path / "new" / "a").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(cli.UserError, match=rf"cannot be written \(.*{reason}\)"):
+        cli.write_files(tmp_path / "new", {name: "1", "b": "2", "c/d": "3"})
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.smoke
 def test_one_run_per_folder(tmp_path):
     folder = tmp_path / "new" / "folder"
