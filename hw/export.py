@@ -8,7 +8,7 @@ import numpy as np
 
 from hw.flow.asic.memories import KINDS, MACRO_BITS
 from hw.flow.asic.rtl import PREFIX, check_prefix, silicon_verilog
-from hw.flow.bundle.bundle import bundle, default_folder, write_bundle
+from hw.flow.bundle.bundle import bundle, check_folder, default_folder, write_bundle
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.registry import FLOWS, find_flow
 from hw.flow.vectors import Vectors
@@ -73,13 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options.add_argument("--author", default="firstspike", help="for flows that ask for one")
     for flow in FLOWS.values():
-        for name, default in flow.options.items():
-            options.add_argument(f"--{name}", help=f"of --flow {flow.name} (default: {default})")
+        for name, values in flow.options.items():
+            options.add_argument(
+                f"--{name}",
+                help=f"of --flow {flow.name}: {', '.join(values)} (default: {values[0]})",
+            )
     args = options.parse_args(arguments)
     flow, network = find_flow(args.flow), find(args.network, codings=CODINGS)
     config = config_for(network, args.engine)
     folder = args.out or default_folder(network, config, flow.name, args.build_dir)
     with exclusive(folder):
+        check_folder(folder)
         design = make_design(network, args)
         files = bundle(design, flow)
         write_bundle(folder, files)
@@ -111,6 +115,9 @@ def make_design(network: Network, args: argparse.Namespace) -> Design:
     if foreign:
         owner = next(each.name for each in FLOWS.values() if foreign[0] in each.options)
         raise UserError(f"--{foreign[0]} is a flag of --flow {owner}, not of {flow.name}")
+    chosen = flow.choose(given)
+    if not args.author.strip():
+        raise UserError(f"--author must be a name, not {args.author!r}")
     config = config_for(network, args.engine)
     port = find_port(args.port)
     port.check(network, config.input(network))
@@ -135,7 +142,7 @@ def make_design(network: Network, args: argparse.Namespace) -> Design:
         clock=args.clock,
         loader=args.loader,
         author=args.author,
-        options={**flow.options, **given},
+        options=chosen,
     )
 
 

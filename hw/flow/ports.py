@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Port", "Ports", "bits", "connections"]
+__all__ = ["PORT_NAMES", "Port", "Ports", "bits", "connections"]
 
 # What an integrator has to know of each port, by its name.
 _MEANINGS = {
@@ -31,6 +31,7 @@ _MEANINGS = {
     "result_valid": "the result is there",
     "result_ready": "it is taken in this cycle",
 }
+PORT_NAMES = frozenset(_MEANINGS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.flow.asic.memories import Macro, MemoriesTooLargeError, SiliconMemories
+from hw.flow.ports import PORT_NAMES
 from hw.flow.verilog import to_verilog
 from hw.rtl.config import Config
 from hw.rtl.pixel_port import PORTS, PixelPort
-from sw.cli import UserError
+from sw.cli import UserError, printable
 from sw.network import Network
 
 __all__ = ["PREFIX", "SiliconVerilog", "check_prefix", "silicon_verilog"]
@@ -21,6 +22,13 @@ PREFIX = "firstspike"
 
 # IEEE 1364-2005, annex B, and IEEE 1800-2017, annex B: many tools read Verilog as SystemVerilog.
 _KEYWORDS = frozenset((Path(__file__).parent / "keywords.txt").read_text(encoding="utf-8").split())
+
+_LONGEST = 64  # files are named by it, too
+_TAKEN = dict.fromkeys(PORT_NAMES, "the name of a port") | {
+    "core": "what floorplanners call the chip's inside",
+    "std": "a package that SystemVerilog has",
+    "tb": "what Tiny Tapeout calls its test bench",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +64,11 @@ def check_prefix(prefix: str) -> str:
             f"prefix {prefix!r} is no Verilog identifier; take a letter or _, then letters, digits "
             "and _, and no keyword"
         )
-    if prefix == "core":
-        raise UserError("prefix 'core' is what floorplanners call the chip's inside; take another")
+    if len(prefix) > _LONGEST:
+        begin = printable(prefix, 20)
+        raise UserError(f"prefix {begin!r} has {len(prefix)} characters; take at most {_LONGEST}")
+    if prefix in _TAKEN:
+        raise UserError(f"prefix {prefix!r} is {_TAKEN[prefix]}; take another")
     return prefix
 
 

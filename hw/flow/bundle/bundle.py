@@ -14,7 +14,7 @@ from hw.rtl.config import Config, default_config
 from sw.cli import UserError, write_files
 from sw.network import Network
 
-__all__ = ["MANIFEST", "bundle", "default_folder", "write_bundle"]
+__all__ = ["MANIFEST", "bundle", "check_folder", "default_folder", "write_bundle"]
 
 MANIFEST = "manifest.json"
 _DATASHEET = "datasheet.md"
@@ -84,17 +84,17 @@ def default_folder(network: Network, config: Config, flow: str, build_dir: Path)
     return build_dir / "export" / (name if flow == "generic" else f"{name}-{flow}")
 
 
-def write_bundle(folder: Path, files: Mapping[str, str]) -> None:
-    """Writes the files, all or none, and removes those that an earlier export has left there.
+def check_folder(folder: Path) -> None:
+    """Raises :class:`UserError` if there is something else in it than an earlier export."""
+    if folder.exists() and not _listed(folder) and any(folder.iterdir()):
+        raise UserError(f"{folder}: has files that are no export; name an empty folder")
 
-    Raises
-    ------
-    UserError
-        There is something else in the folder.
+
+def write_bundle(folder: Path, files: Mapping[str, str]) -> None:
+    """Writes the files, all or none, and removes those that an earlier export has left there, in a
+    folder that :func:`check_folder` takes.
     """
     before = _listed(folder)
-    if folder.exists() and not before and any(folder.iterdir()):
-        raise UserError(f"{folder}: has files that are no export; name an empty folder")
     content = dict(files)
     listing = json.loads(content[MANIFEST])
     listing["files"] = sorted(files)
@@ -107,7 +107,10 @@ def write_bundle(folder: Path, files: Mapping[str, str]) -> None:
 def _listed(folder: Path) -> set[str]:
     """What an earlier export has written there."""
     try:
-        listing = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        return {name for name in listing if ".." not in Path(name).parts}
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if not {"network_sha256", "flow", "test_bench"} <= set(manifest):
+            return set()  # other programs have manifests, too
+        names = [Path(name) for name in manifest["files"]]
+        return {str(name) for name in names if ".." not in name.parts and not name.is_absolute()}
     except (OSError, ValueError, KeyError, TypeError):
         return set()

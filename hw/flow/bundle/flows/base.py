@@ -41,15 +41,29 @@ class Flow(ABC):
         Where its schema is documented.
     sources : str
         The folder in which it wants Verilog.
-    options : dict of str to str
-        Flags of its own with their defaults, such as ``tiles``.
+    options : dict of str to sequence of str
+        Flags of its own, such as ``tiles``, with what they take; the default first.
     """
 
     name: ClassVar[str]
     text: ClassVar[str]
     documentation: ClassVar[str]
     sources: ClassVar[str] = "rtl"
-    options: ClassVar[Mapping[str, str]] = {}
+    options: ClassVar[Mapping[str, Sequence[str]]] = {}
+
+    def choose(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The values of its :attr:`options`: those that are ``given``, else the defaults.
+
+        Raises
+        ------
+        UserError
+            It does not know one of them.
+        """
+        for name, value in given.items():
+            if value not in self.options[name]:
+                known = ", ".join(self.options[name])
+                raise UserError(f"--{name} {value!r} is not known; choose of {known}")
+        return {name: values[0] for name, values in self.options.items()} | dict(given)
 
     def check(self, design: Design) -> None:  # noqa: B027 — most take any
         """Raises :class:`UserError` if it cannot take ``design``."""

@@ -10,6 +10,10 @@ from hw.flow.bundle.flows.base import Flow, Paths
 __all__ = ["LibreLane", "variables"]
 
 
+# What its PDK manager, ciel, brings.
+_PDKS = ("sky130A", "sky130B", "gf180mcuA", "gf180mcuB", "gf180mcuC", "gf180mcuD", "ihp-sg13g2")
+
+
 def variables(design: Design, paths: Paths) -> dict[str, object]:
     """The variables of a design by themselves."""
     result: dict[str, object] = {
@@ -32,7 +36,7 @@ class LibreLane(Flow):
         "https://librelane.readthedocs.io/en/latest/reference/common_flow_vars.html and "
         "…/reference/step_config_vars.html"
     )
-    options: ClassVar[Mapping[str, str]] = {"pdk": "sky130A"}
+    options: ClassVar[Mapping[str, Sequence[str]]] = {"pdk": _PDKS}
 
     def files(self, design: Design, paths: Paths) -> Mapping[str, str]:
         content = {

@@ -9,13 +9,17 @@ from hw.flow.bundle.flows.base import Flow, Paths
 __all__ = ["Orfs"]
 
 
+# The folders of flow/platforms that are public.
+_PLATFORMS = ("sky130hd", "sky130hs", "asap7", "gf180", "ihp-sg13g2", "nangate45")
+
+
 class Orfs(Flow):
     """OpenROAD-flow-scripts."""
 
     name = "orfs"
     text = "OpenROAD-flow-scripts: config.mk"
     documentation = "https://openroad-flow-scripts.readthedocs.io/en/latest/user/FlowVariables.html"
-    options: ClassVar[Mapping[str, str]] = {"platform": "sky130hd"}
+    options: ClassVar[Mapping[str, Sequence[str]]] = {"platform": _PLATFORMS}
 
     def files(self, design: Design, paths: Paths) -> Mapping[str, str]:
         # Synthesis reads the ports of macros with the rest.

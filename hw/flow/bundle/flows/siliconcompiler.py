@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.base import Flow, Paths
-from sw.cli import UserError
 
 __all__ = ["SiliconCompiler"]
 
@@ -18,13 +17,7 @@ class SiliconCompiler(Flow):
     name = "siliconcompiler"
     text = "SiliconCompiler: make.py"
     documentation = "https://docs.siliconcompiler.com/en/stable/"
-    options: ClassVar[Mapping[str, str]] = {"target": "skywater130"}
-
-    def check(self, design: Design) -> None:
-        if design.options["target"] not in _TARGETS:
-            raise UserError(
-                f"target {design.options['target']!r} is not known; choose of {', '.join(_TARGETS)}"
-            )
+    options: ClassVar[Mapping[str, Sequence[str]]] = {"target": _TARGETS}
 
     def files(self, design: Design, paths: Paths) -> Mapping[str, str]:
         sources = "".join(

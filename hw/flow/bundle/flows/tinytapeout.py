@@ -12,7 +12,6 @@ from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.base import Flow, Paths
 from hw.flow.bundle.templates import fill
 from hw.flow.ports import Port
-from sw.cli import UserError
 
 __all__ = ["TinyTapeout"]
 
@@ -52,12 +51,10 @@ class TinyTapeout(Flow):
     text = "Tiny Tapeout: a tt_um_ wrapper, info.yaml, docs and tests as its template has them"
     documentation = "https://tinytapeout.com/specs/, info.yaml version 6 (tt-support-tools)"
     sources = "src"
-    options: ClassVar[Mapping[str, str]] = {"tiles": "1x1"}
+    options: ClassVar[Mapping[str, Sequence[str]]] = {"tiles": tuple(TILES)}
 
     def check(self, design: Design) -> None:
         asked = design.options["tiles"]
-        if asked not in TILES:
-            raise UserError(f"tiles {asked!r} are not known; choose of {', '.join(TILES)}")
         if design.ports.stream != "pixel" or design.ports.data[0].width > 8:
             self._refuse(
                 design, "has 8 pins for its inputs; take a network for pixels, one per beat"

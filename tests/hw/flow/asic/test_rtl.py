@@ -102,6 +102,22 @@ def test_a_prefix_that_is_refused(prefix):
         check_prefix(prefix)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "reason"),
+    [
+        ("clk", "is the name of a port"),  # Verilator: a signal hides its module
+        ("load_status", "is the name of a port"),
+        ("std", "is a package that SystemVerilog has"),
+        ("tb", "is what Tiny Tapeout calls its test bench"),
+        ("a" * 65, "has 65 characters; take at most 64"),
+    ],
+)
+def test_a_prefix_that_is_taken(prefix, reason):
+    with pytest.raises(UserError, match=rf"^prefix '[a-z_…]+' {reason}"):
+        check_prefix(prefix)
+    assert check_prefix("a" * 64) == "a" * 64
+
+
 def test_memories_that_are_too_large_are_refused():
     """784 inputs by 19 chunks of 32 weights twice, the orderer and the potentials."""
     network = find("mnist-784-600-10-t8")

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import re
 import zlib
 from contextlib import contextmanager
@@ -95,6 +96,41 @@ def test_make_sim_of_gates_elsewhere(name, rng, tmp_path):
     assert "PASS" in result.stdout, result
     netlist = (folder / "build" / "firstspike_gates.v").read_text()
     assert "initial" not in netlist
+
+
+@needs("make", "iverilog")
+def test_make_sim_of_another_netlist(rng, tmp_path):
+    """An older one than the last result: it is simulated, and not the last result shown again."""
+    folder = export(image_network(rng, shape=(2, 2), hidden=(), classes=2, steps=1), tmp_path)
+    right = folder / "rtl" / "firstspike.v"
+    wrong = folder / "wrong.v"
+    text, count = re.subn(r"\.result__valid\(result_valid\)", ".result__valid()", right.read_text())
+    assert count == 1
+    wrong.write_text(text)
+    os.utime(wrong, (1, 1))
+    for netlist, result in (("rtl/firstspike.v", "PASS"), ("wrong.v", "FAIL")):
+        made = make(folder, "sim", "GATES=yes", f"NETLIST={netlist}")
+        assert result in made.stdout, made
+        assert (made.returncode == 0) == (result == "PASS")
+
+
+@needs("make", "iverilog")
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["sim", "SIM=vcs"], "SIM is vcs; it must be icarus or verilator"),
+        (["sim", "GATES=1"], "GATES is 1; it must be yes or no"),
+        (["sim", "IVERILOG=nosuch"], "nosuch is not installed; apt-get install iverilog"),
+        (["sim", "GATES=yes", "YOSYS=nosuch"], "nosuch is not installed; apt-get install yosys"),
+        (["lint", "VERILATOR=nosuch"], "nosuch is not installed; apt-get install verilator"),
+        (["lint", "VERILATOR=true", "IVERILOG=nosuch"], "nosuch is not installed; apt-get install"),
+    ],
+)
+def test_make_without_what_it_needs(tmp_path, arguments, line):
+    network = image_network(np.random.default_rng(0), shape=(2, 2), hidden=(), classes=2, steps=1)
+    result = make(export(network, tmp_path), *arguments)
+    assert line in result.stderr
+    assert result.returncode == 2
 
 
 @pytest.mark.deep
@@ -225,12 +261,35 @@ def test_an_export_replaces_an_earlier_one(rng, tmp_path):
     assert (folder / "notes.txt").read_text() == "mine"
 
 
-def test_a_folder_of_something_else(rng, tmp_path):
+def no_work(*arguments, **how):
+    raise AssertionError("Verilog is being made")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("Makefile", "mine"), ("manifest.json", '{"name": "app", "files": ["app.js"]}')],
+)
+def test_a_folder_of_something_else(rng, tmp_path, monkeypatch, name, text):
+    """It is refused before any work, and nothing in it is touched."""
+    monkeypatch.setattr("hw.export.silicon_verilog", no_work)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "Makefile").write_text("mine")
+    (tmp_path / "out" / name).write_text(text)
+    (tmp_path / "out" / "app.js").write_text("mine")
     with pytest.raises(UserError, match=r"out: has files that are no export; name an empty folder"):
         export(image_network(rng), tmp_path)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["Makefile"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([name, "app.js"])
+
+
+def test_an_export_removes_nothing_elsewhere(rng, tmp_path):
+    """Whatever the manifest of the earlier one has become."""
+    folder = export(image_network(rng), tmp_path)
+    mine = tmp_path / "mine.v"
+    mine.write_text("mine")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] += [str(mine), "../mine.v"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    export(image_network(rng), tmp_path)
+    assert mine.read_text() == "mine"
 
 
 def test_all_or_nothing(rng, tmp_path, monkeypatch):
@@ -272,9 +331,12 @@ REFUSED = {
     "--prefix 2nd": "prefix '2nd' is no Verilog identifier; take",
     "--prefix core": "prefix 'core' is what",
     "--tiles 1x2": "--tiles is a flag of --flow tinytapeout, not of generic",
-    "--flow tinytapeout --tiles 9x9": "tiles '9x9' are not known; choose of 1x1, 1x2",
+    "--flow tinytapeout --tiles 9x9": "--tiles '9x9' is not known; choose of 1x1, 1x2",
     "--flow tinytapeout --engine folded-16-spram,event --macros ram": "has no macros, and",
-    "--flow siliconcompiler --target abc": "target 'abc' is not known; choose of skywater130",
+    "--flow siliconcompiler --target abc": "--target 'abc' is not known; choose of skywater130, ",
+    "--flow librelane --pdk sky131": "--pdk 'sky131' is not known; choose of sky130A, sky130B, ",
+    "--flow orfs --platform sky130A": "--platform 'sky130A' is not known; choose of sky130hd, ",
+    "--author=": "--author must be a name, not ''",
     "--engine nosuch": "engine 'nosuch' is not known",
     "--loader": "has no weights to load; leave out --loader",
     "--flow tinytapeout --engine folded-16-spram,event --loader": "no pins for --loader",
@@ -283,7 +345,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("flags", REFUSED)
-def test_what_is_refused(rng, tmp_path, flags):
+def test_what_is_refused(rng, tmp_path, flags, monkeypatch):
+    if "no pins" not in REFUSED[flags] and "no macros" not in REFUSED[flags]:
+        monkeypatch.setattr("hw.export.silicon_verilog", no_work)
     network = image_network(rng, shape=(8, 8), hidden=(40,), steps=16)
     with pytest.raises(UserError, match=re.escape(REFUSED[flags])):
         export(network, tmp_path, *flags.split())
