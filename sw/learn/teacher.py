@@ -1,5 +1,6 @@
-"""Distillation: a convolutional network of full precision learns first, and its answers become part
-of what the 1-bit network learns.
+"""Distillation: a network of full precision learns first, and its answers become part of what the
+1-bit network learns. The teacher is convolutional; of width 0 it is logistic regression, which can
+be better with new people or machines where the examples come from few.
 
 The teacher sees the same images, augmented alike, as values; the 1-bit network sees when its inputs
 fire. Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
@@ -42,8 +43,9 @@ class Distillation:
         Passes over the training set that the teacher takes.
     teacher_rate : float, above 0
         Its learning rate at the start; falls to 0 as a half cosine.
-    teacher_width : int, at least 1
-        Channels of its first two layers; later ones have twice and four times as many.
+    teacher_width : int, at least 0
+        Channels of its first two layers; later ones have twice and four times as many. 0: no such
+        layers, the teacher is logistic regression.
     """
 
     share: float = 0.5
@@ -57,7 +59,8 @@ class Distillation:
 
 
 class Teacher(nn.Module):
-    """Six convolutions in pairs, pooling between them, and one dense layer.
+    """Six convolutions in pairs, pooling between them, and one dense layer; that alone with a width
+    of 0.
 
     Parameters
     ----------
@@ -69,6 +72,10 @@ class Teacher(nn.Module):
 
     def __init__(self, shape: Map, classes: int, width: int) -> None:
         super().__init__()
+        self.linear = width == 0
+        if self.linear:
+            self.output: nn.Module = nn.Linear(math.prod(shape), classes)
+            return
         before, *edges = shape
         layers: list[nn.Module] = []
         for channels in (width, 2 * width, 4 * width):
@@ -88,6 +95,8 @@ class Teacher(nn.Module):
         channels].
         """
         values = images.reshape(*images.shape[:3], -1).movedim(3, 1).float() / 255
+        if self.linear:
+            return self.output(values.flatten(1))
         with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
             maps = self.maps(values.contiguous(memory_format=torch.channels_last))
             logits: Tensor = self.output(maps.mean(dim=(2, 3)))

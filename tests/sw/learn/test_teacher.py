@@ -1,5 +1,8 @@
 """Distillation: the teacher, what becomes of its answers, and its file."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import one_hot
@@ -35,6 +38,16 @@ def test_it_takes_images_as_data_sets_hold_them(rng, shape):
         assert not torch.allclose(logits, teacher(images.flip(3)))
 
 
+def test_of_width_0_it_is_logistic_regression(rng):
+    images = torch.from_numpy(rng.integers(0, 256, (5, 2, 3, 4), "uint8"))
+    teacher = Teacher((4, 2, 3), 7, 0)
+    (weight, bias), expected = teacher.parameters(), torch.zeros(5, 7)
+    for channel, row, column in np.ndindex(4, 2, 3):
+        share = images[:, row, column, channel].float() / 255
+        expected += torch.outer(share, weight[:, (channel * 2 + row) * 3 + column])
+    torch.testing.assert_close(teacher(images), expected + bias)
+
+
 def test_targets_are_between_label_and_answer(rng):
     images = torch.from_numpy(rng.integers(0, 256, (5, 8, 8), "uint8"))
     labels = torch.tensor([0, 2, 1, 1, 0])
@@ -47,8 +60,10 @@ def test_targets_are_between_label_and_answer(rng):
     torch.testing.assert_close(soft, (teacher(images) / 4).softmax(dim=1))
 
 
-def test_a_run_learns_from_it(digits):
-    plain, taught = Trainer(small(None), digits), Trainer(small(), digits)
+@pytest.mark.parametrize("width", [0, 4])
+def test_a_run_learns_from_it(digits, width):
+    distillation = replace(QUICK, teacher_width=width)
+    plain, taught = Trainer(small(None), digits), Trainer(small(distillation), digits)
     seen = []
     assert taught.teach(watch=lambda *epochs: seen.append(epochs)) > 0.5  # chance is 0.1
     assert seen == [(done, 6) for done in range(7)]
