@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Module, Signal, Value
 
-__all__ = ["compressed"]
+__all__ = ["added", "compressed"]
 
 
 def compressed(m: Module, bits: Sequence[Value], name: str) -> Value:
@@ -21,20 +21,23 @@ def compressed(m: Module, bits: Sequence[Value], name: str) -> Value:
         carries: list[Value] = []
         while len(level) > 1:
             few, level = level[:3], level[3:]
-            place = f"{name}_{len(total)}_{len(carries)}"
-            half, sum_, carry = (
-                Signal(name=f"{part}_{place}") for part in ("half", "sum", "carry")
-            )
-            m.d.comb += half.eq(few[0] ^ few[1])
-            if len(few) == 3:
-                m.d.comb += [
-                    sum_.eq(half ^ few[2]),
-                    carry.eq((few[0] & few[1]) | (half & few[2])),
-                ]
-            else:
-                m.d.comb += [sum_.eq(half), carry.eq(few[0] & few[1])]
+            sum_, carry = added(m, few, f"{name}_{len(total)}_{len(carries)}")
             level.append(sum_)
             carries.append(carry)
         total += level
         level = carries
     return Cat(total)
+
+
+def added(m: Module, bits: Sequence[Value], name: str) -> tuple[Value, Value]:
+    """Sum and carry of two or three ``bits``: a half or a full adder."""
+    half, sum_, carry = (Signal(name=f"{part}_{name}") for part in ("half", "sum", "carry"))
+    m.d.comb += half.eq(bits[0] ^ bits[1])
+    if len(bits) == 3:
+        m.d.comb += [
+            sum_.eq(half ^ bits[2]),
+            carry.eq((bits[0] & bits[1]) | (half & bits[2])),
+        ]
+    else:
+        m.d.comb += [sum_.eq(half), carry.eq(bits[0] & bits[1])]
+    return sum_, carry

@@ -12,6 +12,7 @@ from hw.rtl.banks import bank_of, row_of
 from hw.rtl.engines.base import Engine, LayerSize
 from hw.rtl.memories import BlockMemory
 from hw.rtl.potentials import margin_shapes
+from hw.rtl.shared_popcount import counts
 from hw.rtl.streams import MarginsLayout, ReachedLayout, SpikeBeat
 from hw.rtl.weights import row_word
 from sw.cli import UserError
@@ -100,7 +101,7 @@ class PopcountLayer(wiring.Component):
 
     All flags at once need no memory: weights are constants. Then V = 2·popcount(s & w) −
     popcount(s), so only the flags with a weight +1 are counted, or with a weight −1 if these are
-    fewer.
+    fewer, by adders that units share.
 
     Latency: ``latency`` = ``rounds`` + 1 cycles from the last beat of a step to its potentials,
     with ``rounds`` = ceil(inputs / flags).
@@ -210,14 +211,14 @@ class PopcountLayer(wiring.Component):
         return m
 
     def _look_at_all(self, m, fired, busy, potentials):
-        number = Signal(range(len(fired) + 1))
-        m.d.comb += number.eq(_popcount(fired))
-        pairs = zip(self._layer.weight, self._layer.threshold.tolist(), strict=True)
-        for j, (weight, theta) in enumerate(pairs):
-            fewer = weight if 2 * weight.sum() <= len(weight) else ~weight
-            counted = Signal(range(fewer.sum() + 1), name=f"counted_{j}")
-            total = 2 * counted - number if fewer is weight else number - 2 * counted
-            m.d.comb += counted.eq(_popcount([fired[i] for i in fewer.nonzero()[0].tolist()]))
+        weights = self._layer.weight
+        fewer = np.where((2 * weights.sum(axis=1) <= len(fired))[:, None], weights, ~weights)
+        sets = np.vstack([fewer, np.ones((1, len(fired)), bool)])
+        *counted, number = counts(m, list(fired), sets, "counted")
+        pairs = zip(weights, self._layer.threshold.tolist(), counted, fewer, strict=True)
+        for j, (weight, theta, count, rarer) in enumerate(pairs):
+            plus = (rarer == weight).all()
+            total = 2 * count - number if plus else number - 2 * count
             with m.If(busy):
                 m.d.sync += potentials[j].eq(total - theta)
 
