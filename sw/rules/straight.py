@@ -137,7 +137,7 @@ class _Normalised(torch.autograd.Function):
             moment = (gradient * potential).sum(_PLACES) - mean * total  # Σ g · (V − μ)
             factor = -moment / (count * deviation**3)
             rest = _affine(potential, factor, -total / (count * deviation) - mean * factor)
-            result = (gradient / deviation[:, None, None] + rest).to(potential.dtype)
+            result = rest.addcmul_(gradient, 1 / deviation[:, None, None]).to(potential.dtype)
         return result, total, None, None, None, None
 
 
