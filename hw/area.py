@@ -5,6 +5,7 @@ and as a picture; of the networks that ship for Tiny Tapeout if none is named.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw.explore.measure import Observation
 from hw.flow.asic.flow import run_flow
@@ -18,16 +19,28 @@ from sw.pictures import drawn
 from sw.record import Record
 from sw.selection import TRAINED_ON
 
-__all__ = ["SHIPPED", "Point", "picture", "point"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["PUBLISHED", "SHIPPED", "Point", "picture", "point"]
 
 SHIPPED: Sequence[str] = (
     "digits-1x8x8-6c3-f2-10-t1:lines",
     "digits-1x8x8-24c8-10-t1:lines",
+    "digits-1x8x8-16c3p1-f2-10-t1:lines",
+    "digits-64-32-10-t2:popcount",
+    "mnist_16-1x16x16-12c3p1-f2-24c3p1-f2-10-t1:lines",
+    "mnist_16-1x16x16-16c3p1-f2-32c3p1-f2-10-t1:lines",
+    "mnist_16-1x16x16-20c3p1-f2-40c3p1-f2-10-t1:lines",
     "digits-1x8x8-6c3-f2-10-t1:lines-loaded",
     "digits-1x8x8-24c8-10-t1:lines-loaded",
-    "mnist_16-1x16x16-12c3p1-f2-24c3p1-f2-10-t1:lines",
-    "digits-64-32-10-t2:popcount",
+    "mnist_16-1x16x16-12c3p1-f2-24c3p1-f2-10-t1:lines-loaded",
+    "mnist_16-1x16x16-16c3p1-f2-32c3p1-f2-10-t1:lines-loaded",
 )
+PUBLISHED: Sequence[tuple[str, int, float]] = (("LILogicNet", 10_000, 97.60),)
+"""What others published of MNIST at 16 x 16 binary pixels: name, logic gates, accuracy in percent;
+drawn beside ours.
+"""
 _IMAGES = 20  # for cycles
 
 
@@ -116,40 +129,34 @@ def point(text: str, pdk: str, build_dir: Path) -> Point:
 
 
 def picture(path: Path, points: Sequence[Point]) -> None:
-    """The points by cells and accuracy, a colour for each data set; what each of Tiny Tapeout's
-    sizes is taken to hold is shown below them.
+    """The points by cells and accuracy, a line for each data set with weights as logic and one with
+    weights stored; :data:`PUBLISHED`; what each of Tiny Tapeout's sizes is taken to hold is shown
+    below them.
     """
+    shown = sorted(
+        (each for each in points if each.accuracy is not None), key=lambda each: each.cells
+    )
     with drawn(path, (8, 5)) as figure:
         axes = figure.subplots()
-        datasets = sorted({each.dataset for each in points})
-        for number, dataset in enumerate(datasets):
-            for stored, marker in ((False, "o"), (True, "s")):
-                part = [
-                    each
-                    for each in points
-                    if (each.dataset, each.stored) == (dataset, stored)
-                    and each.accuracy is not None
-                ]
+        for number, dataset in enumerate(sorted({each.dataset for each in shown})):
+            for stored, style in ((False, "o-"), (True, "s:")):
+                part = [each for each in shown if (each.dataset, each.stored) == (dataset, stored)]
                 if part:
-                    axes.scatter(
+                    axes.plot(
                         [each.cells for each in part],
                         [100 * (each.accuracy or 0) for each in part],
-                        marker=marker,
+                        style,
                         color=f"C{number}",
-                        edgecolors="black",
+                        linewidth=1,
+                        markeredgecolor="black",
                         label=f"{dataset}, weights {'stored' if stored else 'as logic'}",
                         zorder=3,
                     )
-        for each in points:
-            if each.accuracy is not None:
-                axes.annotate(
-                    f"{each.layers}, {each.engine}",
-                    (each.cells, 100 * each.accuracy),
-                    xytext=(0, 7),
-                    textcoords="offset points",
-                    ha="center",
-                    size=6,
-                )
+        for each in shown:
+            _label(axes, _layers(each), each.cells, 100 * (each.accuracy or 0))
+        for name, gates, percent in PUBLISHED:
+            axes.plot(gates, percent, "*", color="black", markersize=9)
+            _label(axes, name, gates, percent)
         axes.set(xscale="log", xlabel="standard cells", ylabel="accuracy, strict [%]")
         for name in ("1x1", "1x2", "2x2", "4x4"):
             axes.axvline(cells_of(name), color="grey", linestyle=":", linewidth=1)
@@ -165,7 +172,20 @@ def picture(path: Path, points: Sequence[Point]) -> None:
             )
         axes.margins(x=0.12, y=0.12)
         axes.grid(visible=True, which="major", alpha=0.3)
-        axes.legend(loc="upper left", fontsize=8)
+        axes.legend(loc="lower right", fontsize=8)
+
+
+def _layers(each: Point) -> str:
+    """Layers after the inputs, and what is not usual."""
+    engine = "" if each.engine.startswith("lines") else f", {each.engine}"
+    steps = f", T = {each.steps}" if each.steps > 1 else ""
+    return each.layers.split("-", 1)[1] + steps + engine
+
+
+def _label(axes: "Axes", text: str, cells: int, percent: float) -> None:
+    """Text above a point."""
+    above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "size": 6}
+    axes.annotate(text, (cells, percent), **above)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
