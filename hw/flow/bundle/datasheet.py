@@ -1,7 +1,6 @@
 """The data sheet: what an integrator has to know, in Markdown."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.base import Flow
@@ -116,23 +115,11 @@ def _input(design: Design) -> Iterator[str]:
         yield f"`result_fault`, as do more than {design.config.most_events:,} events."
         return
     shape = " × ".join(map(str, design.manifest["image_shape"]))
-    port, steps, lanes = design.pixel_port, design.network.steps, design.config.pixels
-    what = f"{lanes} pixels per beat, the first in the lowest bits" if lanes > 1 else port.text
     yield f"An image is {shape} values in {design.beats_per_image} beats: row by row, and of each"
-    yield f"pixel channel by channel; {what}. Images follow one another without a gap or a mark; a"
-    yield "reset starts a new one."
+    yield f"pixel channel by channel; {design.pixel_beats}."
+    yield "Images follow one another without a gap or a mark; a reset starts a new one."
     yield ""
-    if design.network.coding == "bistable":
-        yield f"A pixel x in 0 … 255 has the value x >> {8 - steps}, of {steps} bits."
-        return
-    encoder: Any = design.network.encoder
-    silent = encoder.silent_below
-    if port.levels:
-        formula = f"{steps} − ((255 − x) · {steps} >> 8)"
-        yield f"A pixel x in 0 … 255 is sent as 0 if x < {silent}, else as {formula}."
-    else:
-        formula = f"((255 − x) · {steps}) >> 8"
-        yield f"A pixel x in 0 … 255 is silent if x < {silent}, else it fires in step {formula}."
+    yield design.pixel_rule
 
 
 def _diagram(design: Design) -> Iterator[str]:

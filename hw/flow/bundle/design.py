@@ -93,6 +93,31 @@ class Design:
         return source.load_cycles * self.pixel_port.beats(self.network.steps)
 
     @property
+    def pixel_beats(self) -> str:
+        """How a pixel comes in; networks that take pixels only."""
+        count, width = self.pixel_port.beats(self.network.steps), self.pixel_port.width
+        if self.config.pixels > 1:
+            return f"{self.config.pixels} pixels per beat, the first in the lowest bits"
+        bits = "1 bit" if width == 1 else f"{width} bits"
+        if count == 1:
+            return f"a pixel per beat, {bits}"
+        return f"a pixel in {count} beats of {bits}, the most significant first"
+
+    @property
+    def pixel_rule(self) -> str:
+        """What a pixel is to the network, in a sentence; networks that take pixels only."""
+        steps = self.network.steps
+        if self.network.coding == "bistable":
+            return f"A pixel x in 0 … 255 has the value x >> {8 - steps}, of {steps} bits."
+        encoder: Any = self.network.encoder
+        silent = encoder.silent_below
+        if self.pixel_port.levels:
+            formula = f"{steps} − ((255 − x) · {steps} >> 8)"
+            return f"A pixel x in 0 … 255 is sent as 0 if x < {silent}, else as {formula}."
+        formula = f"((255 − x) · {steps}) >> 8"
+        return f"A pixel x in 0 … 255 is silent if x < {silent}, else it fires in step {formula}."
+
+    @property
     def most_cycles(self) -> int:
         """Cycles without any progress after which the core is stuck, with room to spare."""
         cycles = self.config.most_cycles(self.network) + self.config.idle_cycles(self.network)

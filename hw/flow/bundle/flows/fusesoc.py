@@ -21,11 +21,12 @@ class FuseSoc(Flow):
         if design.words is not None:
             data.append("tb/weights.hex")
         copies = "".join(f"      - {path}: {{file_type: user, copyto: {path}}}\n" for path in data)
-        models = f"      - {paths.models}\n" if paths.models else ""
-        macros = ""
-        if models:
-            macros = f"  models:\n    files:\n{models}    file_type: verilogSource-2005\n"
-        with_models = ", models" if models else ""
+        macros = "".join(
+            f"  {name}:\n    files:\n      - {path}\n    file_type: verilogSource-2005\n"
+            for name, path in (("models", paths.models), ("stubs", paths.stubs))
+            if path
+        )
+        with_models, with_stubs = (", models", ", stubs") if macros else ("", "")
         text = f"""CAPI=2:
 name: {_NAME.format(top)}
 description: "{design.network.file_name}: {design.network.structure}, 1-bit weights"
@@ -53,7 +54,7 @@ targets:
     toplevel: {top}
   asic:
     <<: *default
-    filesets: [rtl, constraints]
+    filesets: [rtl{with_stubs}, constraints]
   sim:
     <<: *default
     default_tool: icarus

@@ -224,7 +224,8 @@ def _pins(design: Design) -> dict[str, str]:
 def _info(design: Design) -> str:
     """info.yaml; strings as JSON, which is YAML."""
     network = design.network
-    what = f"First-spike network {network.structure} with 1-bit weights, {network.steps} steps"
+    kind = network.coding.capitalize()
+    what = f"{kind} network {network.structure} with 1-bit weights, {network.steps} steps"
     lines = [
         "# Written by firstspike.",
         "project:",
@@ -249,18 +250,37 @@ def _info(design: Design) -> str:
 
 
 def _documentation(design: Design) -> str:
-    network, port = design.network, design.pixel_port
+    network = design.network
     return fill(
         "tinytapeout_info.md",
         STRUCTURE=network.structure,
-        STEPS=network.steps,
-        PORT=port.text,
+        WORKS=_WORKS[network.coding],
+        PORT=design.pixel_beats,
         BEATS=design.beats_per_image,
         SHAPE=" × ".join(map(str, design.manifest["image_shape"])),
+        PIXEL=design.pixel_rule,
         LABELS=", ".join(network.labels),
         STEP_PINS=f"uio[7:{8 - _step_pins(design)}]",
+        STEP=_named_step(design),
         LOADING=_how_to_load(design),
     )
+
+
+_WORKS = {
+    "first-spike": """Pixels fire early if they are bright, the units behind
+them when enough of the right ones have fired, and the first output unit that fires names the class.
+Nothing after the decision is computed.""",
+    "bistable": """Values are sent bit by bit, the most
+significant first; a unit adds and subtracts what it hears, and sends its own value when all is
+heard. The output unit with the largest sum names the class.""",
+}
+
+
+def _named_step(design: Design) -> str:
+    width = design.ports.named("result_step").width
+    if not _cut(design):
+        return "the decision step"
+    return f"the upper {_step_pins(design)} of the {width} bits of the decision step"
 
 
 def _how_to_load(design: Design) -> str:

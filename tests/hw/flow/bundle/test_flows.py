@@ -112,6 +112,9 @@ def test_the_wrapper_that_loads(rng, tmp_path):
     assert [pins[f"uio[{k}]"] for k in (5, 6, 7)] == [
         f"decision step bit {k} (out)" for k in (2, 3, 4)
     ]
+    text = (folder / "docs" / "info.md").read_text()
+    assert "a pixel in 8 beats of 1 bit, the most significant first, 128 beats in all" in text
+    assert "`uio[7:5]` the upper 3 of the 5 bits of the decision step. Set" in text
 
 
 def test_the_rest_of_the_template(tiny_tapeout):
@@ -119,6 +122,10 @@ def test_the_rest_of_the_template(tiny_tapeout):
     headings = ["## How it works", "## How to test", "## External hardware"]
     assert re.findall(r"^## .*$", text, re.M) == headings
     assert "16 beats in all" in text
+    # Of one step a pixel is a bit.
+    assert "A pixel x in 0 … 255 is sent as 0 if x < 32, else as 1 − ((255 − x) · 1 >> 8)." in text
+    assert "change them\nwhile `clk` is low" in text
+    assert "`uio[7:4]` the decision step. Set" in text
     makefile = (tiny_tapeout / "test" / "Makefile").read_text()
     info = yaml.safe_load((tiny_tapeout / "info.yaml").read_text())
     (sources,) = re.findall(r"^PROJECT_SOURCES = (.*)$", makefile, re.M)
@@ -270,7 +277,11 @@ def test_fusesoc(loaded, tmp_path, flags):
     for target in core["targets"].values():
         assert set(target) <= {"filesets", "toplevel", "default_tool", "tools"}
         assert set(target["filesets"]) <= set(core["filesets"])
-    assert ("models" in core["filesets"]) == bool(flags)
+    macros = ("models", "stubs") if flags else ()
+    assert set(core["filesets"]) == {"rtl", "bench", "vectors", "constraints", *macros}
+    # What is simulated has the memories' models, what is made of it their ports.
+    assert ("models" in core["targets"]["sim"]["filesets"]) == bool(flags)
+    assert ("stubs" in core["targets"]["asic"]["filesets"]) == bool(flags)
 
 
 @pytest.mark.skipif(
