@@ -92,11 +92,8 @@ def point(text: str, pdk: str, build_dir: Path) -> Point:
     UserError
         There is no such network, engine or library, a tool is missing, or the data are.
     """
-    name, _, engine = text.partition(":")
-    network = find(name)
-    observation = Observation(
-        network, TRAINED_ON, config_for(network, engine or None), count=_IMAGES
-    )
+    observation = _observation(text)
+    network = observation.network
     library = find_pdk(pdk)
     report = run_flow(
         observation,
@@ -126,6 +123,13 @@ def point(text: str, pdk: str, build_dir: Path) -> Point:
         cycles=int(observation.cycles.max()),
         image_cycles=observation.cycles_from_first_pixel,
     )
+
+
+def _observation(text: str) -> Observation:
+    """Of ``NETWORK`` or ``NETWORK:ENGINE``; raises :class:`UserError` for either."""
+    name, _, engine = text.partition(":")
+    network = find(name)
+    return Observation(network, TRAINED_ON, config_for(network, engine or None), count=_IMAGES)
 
 
 def picture(path: Path, points: Sequence[Point]) -> None:
@@ -203,8 +207,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options.add_argument("--picture", metavar="FILE", type=picture_file, help="also draw them")
     args = options.parse_args(arguments)
-    points = []
-    for text in args.points or SHIPPED:
+    points, texts = [], args.points or SHIPPED
+    find_pdk(args.pdk)
+    for text in texts:  # all are checked before the first one takes minutes
+        _observation(text)
+    for text in texts:
         points.append(point(text, args.pdk, args.build_dir))
         if not args.quiet:
             print(_line(points[-1]), flush=True)

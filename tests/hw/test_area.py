@@ -9,6 +9,7 @@ from networks import map_network
 from hw import area
 from hw.flow.asic.pdk import find_pdk
 from hw.flow.asic.synthesis import Area
+from sw.cli import UserError
 from sw.encoder import LatencyEncoder
 
 CELLS = 1234
@@ -63,3 +64,18 @@ def test_the_command(flow, file, tmp_path, capsys):
     assert "random lines: 50.00%, 1,234 cells (325 gates, 56 flip-flops), 1x2 tiles, " in (
         capsys.readouterr().out
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["{file}:lines", "{file}:nosuch"], "engine 'nosuch' is not known; choose of "),
+        (["{file}:lines", "nosuch:lines"], "nosuch: cannot be read"),
+        (["{file}:lines", "--pdk", "osu"], "pdk 'osu' is not known; choose of osu018, "),
+    ],
+)
+def test_what_is_refused_before_any_work(flow, file, arguments, line):
+    """Also what stands behind a point that takes minutes."""
+    with pytest.raises(UserError, match=line):
+        area.main([each.format(file=file) for each in arguments])
+    assert flow == []
