@@ -188,8 +188,9 @@ def _layers(each: Point) -> str:
 
 def _label(axes: "Axes", text: str, cells: int, percent: float) -> None:
     """Text above a point."""
-    above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "size": 6}
-    axes.annotate(text, (cells, percent), **above)
+    axes.annotate(
+        text, (cells, percent), xytext=(0, 6), textcoords="offset points", ha="center", size=6
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
