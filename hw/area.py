@@ -157,10 +157,12 @@ def picture(path: Path, points: Sequence[Point]) -> None:
                         zorder=3,
                     )
         for each in shown:
-            _label(axes, _layers(each), each.cells, 100 * (each.accuracy or 0))
+            line = [a for a in shown if (a.dataset, a.stored) == (each.dataset, each.stored)]
+            below = line.index(each) % 2 == 0  # neighbours may lie close
+            _label(axes, _layers(each), each.cells, 100 * (each.accuracy or 0), below=below)
         for name, gates, percent in PUBLISHED:
             axes.plot(gates, percent, "*", color="black", markersize=9)
-            _label(axes, name, gates, percent)
+            _label(axes, name, gates, percent, below=False)
         axes.set(xscale="log", xlabel="standard cells", ylabel="accuracy, strict [%]")
         for name in ("1x1", "1x2", "2x2", "4x4"):
             axes.axvline(cells_of(name), color="grey", linestyle=":", linewidth=1)
@@ -186,10 +188,16 @@ def _layers(each: Point) -> str:
     return each.layers.split("-", 1)[1] + steps + engine
 
 
-def _label(axes: "Axes", text: str, cells: int, percent: float) -> None:
-    """Text above a point."""
+def _label(axes: "Axes", text: str, cells: int, percent: float, *, below: bool) -> None:
+    """Text above or below a point."""
     axes.annotate(
-        text, (cells, percent), xytext=(0, 6), textcoords="offset points", ha="center", size=6
+        text,
+        (cells, percent),
+        xytext=(0, -6 if below else 6),
+        textcoords="offset points",
+        ha="center",
+        va="top" if below else "bottom",
+        size=6,
     )
 
 
