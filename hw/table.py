@@ -43,6 +43,12 @@ ROWS = (
     Row("icebreaker", "mnist-784-600-10-t8", "folded-32-spram,event"),
     Row("ulx3s", "fsdd-700-256-10-t16"),
     Row("icestick", "mnist-1x28x28-16c3p1-f2-24c3p1-f2-20c3p1-f2-10-t4", "gather-16"),
+    Row(
+        "icebreaker",
+        "mnist-1x28x28-16c3p1-f2-40c3p1-f2-32c3p1-f2-10-t4",
+        "tiles-5-table-spram",
+    ),
+    Row("icebreaker", "mnist-1x28x28-16c5s2-32c3s2-10-k3", "bistable-32x4"),
 )
 
 _BEGIN = "<!-- boards: written by python -m hw.table -->"

@@ -26,7 +26,7 @@ from sim import golden
 from sim.cycles import model
 from sw.cli import UserError
 from sw.data.registry import load
-from sw.network import find, zoo_names
+from sw.network import CODINGS, find, zoo_names
 
 BEGIN, END = "<!-- boards: written by python -m hw.table -->", "<!-- end of boards -->"
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
@@ -117,7 +117,7 @@ def test_the_page_is_that_of_the_designs():
 def test_every_row_was_built_with_its_network():
     designs = {design.key: design for design in read_routed()}
     for row in ROWS:
-        assert designs[row].network_sha256 == find(row.network).sha256
+        assert designs[row].network_sha256 == find(row.network, codings=CODINGS).sha256
         assert designs[row].fmax_mhz >= designs[row].clock_mhz
 
 
@@ -134,7 +134,7 @@ def test_every_design_was_built_as_it_is_now(design):
         pytest.skip("built by other tools, or not known by what")
     clock = round(design.clock_mhz * 1e6)
     config = find_config(design.engine)
-    the_plan = plan(find(design.network), board, config=config, clock=clock)
+    the_plan = plan(find(design.network, codings=CODINGS), board, config=config, clock=clock)
     assert plan_digest(the_plan, design.tools) == design.digest
 
 
@@ -227,7 +227,7 @@ def test_the_command_builds_every_row(built, places, tmp_path, capsys):
     assert [design.key for design in known] == [*ROWS, DESIGN.key]
     assert page.read_text() == f"before\n{BEGIN}\n{section(known)}{END}\nafter\n"
     assert [design.interval_cycles_mean for design in known[:-1]] == [
-        100 + find(row.network).steps for row in ROWS
+        100 + find(row.network, codings=CODINGS).steps for row in ROWS
     ]
     written = json.loads((tmp_path / "j").read_text())["boards"]
     assert sorted(map(str, written)) == sorted(str(design.to_dict()) for design in known)
