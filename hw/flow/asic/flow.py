@@ -186,11 +186,12 @@ def run_flow(
     """
     network, config = observation.network, observation.config
     pdk.file("lib")
-    if list(STEPS).index(until) > list(STEPS).index(pdk.last_step):
+    order = list(STEPS)
+    if order.index(until) > order.index(pdk.last_step):
         raise UserError(
             f"step {until!r}: --pdk {pdk.name} has cells for no step after {pdk.last_step!r}"
         )
-    steps = list(STEPS)[: list(STEPS).index(until) + 1]
+    steps = order[: order.index(until) + 1]
     programs = list(dict.fromkeys(program for step in steps for program in STEPS[step]))
     require(programs)
     if "simulation" in steps:

@@ -212,13 +212,13 @@ class PopcountLayer(wiring.Component):
 
     def _look_at_all(self, m, fired, busy, potentials):
         weights = self._layer.weight
-        fewer = np.where((2 * weights.sum(axis=1) <= len(fired))[:, None], weights, ~weights)
+        plus = 2 * weights.sum(axis=1) <= len(fired)  # the flags with +1 are counted
+        fewer = np.where(plus[:, None], weights, ~weights)
         sets = np.vstack([fewer, np.ones((1, len(fired)), bool)])
         *counted, number = counts(m, list(fired), sets, "counted")
-        pairs = zip(weights, self._layer.threshold.tolist(), counted, fewer, strict=True)
-        for j, (weight, theta, count, rarer) in enumerate(pairs):
-            plus = (rarer == weight).all()
-            total = 2 * count - number if plus else number - 2 * count
+        units = zip(plus, counted, self._layer.threshold.tolist(), strict=True)
+        for j, (direct, count, theta) in enumerate(units):
+            total = 2 * count - number if direct else number - 2 * count
             with m.If(busy):
                 m.d.sync += potentials[j].eq(total - theta)
 
