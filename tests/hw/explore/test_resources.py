@@ -23,7 +23,7 @@ from hw.rtl.inputs.registry import find_input
 from hw.rtl.potentials import half_width
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
-from sw.network import find
+from sw.network import CODINGS, find
 
 DOCS = Path(__file__).parents[3] / "docs"
 BUILT = json.loads((Path(__file__).parent / "built.json").read_text())["built"]
@@ -138,7 +138,8 @@ def test_the_estimate_meets_the_boards_as_built():
     shown = (DOCS / "hardware.md").read_text()
     for board, network, engine, cells in built:
         count = int(cells.replace(",", ""))
-        guess = resources_of(find(network), find_config(engine)).logic_cells(BOARDS[board].family)
+        made = resources_of(find(network, codings=CODINGS), find_config(engine))
+        guess = made.logic_cells(BOARDS[board].family)
         assert abs(guess / count - 1) < 0.1
         error = f"{100 * (guess / count - 1):+.1f}".replace("-", "−")
         assert f"| {board} | {network} | {engine} | {guess:,} | {cells} | {error} % |" in shown
