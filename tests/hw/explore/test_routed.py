@@ -8,7 +8,7 @@ from hw.boards.table import BOARDS
 from hw.explore.routed import PATH, is_routed, read_routed, write_routed
 from hw.rtl.config import find_config
 from sw.cli import UserError
-from sw.network import find
+from sw.network import CODINGS, find
 
 
 def test_written_as_read(tmp_path):
@@ -23,7 +23,7 @@ def test_each_is_a_design_of_the_zoo_and_there_once():
     assert len({design.key for design in designs}) == len(designs)
     for design in designs:
         board = BOARDS[design.board]
-        assert find(design.network).sha256 == design.network_sha256
+        assert find(design.network, codings=CODINGS).sha256 == design.network_sha256
         assert find_config(design.engine).name == design.engine
         assert design.utilisation.available.logic_cells == board.logic_cells
         assert design.fmax_mhz >= design.clock_mhz
