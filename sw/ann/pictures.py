@@ -38,7 +38,7 @@ def accuracy_by_step(path: Path, runs: Mapping[str, Sequence[Conversion]], title
         best = max(anns)
         axes.set_ylim(best - 12, best + 1.5)
         axes.grid(visible=True, alpha=0.3)
-        axes.legend(loc="lower right", title="dotted: the ANN", fontsize=9)
+        axes.legend(loc="upper left", title="dotted: the ANN", fontsize=9)
 
 
 def sin_by_layer(path: Path, runs: Mapping[str, Sequence[Conversion]], title: str) -> None:

@@ -171,8 +171,11 @@ PRESETS["fashion_mnist-maps"] = replace(
 )
 PRESETS["cifar10-maps"] = replace(
     _on_maps(PRESETS["cifar10"]),
-    hidden=hidden_layers("64c3p1-64c3p1-f2-128c3p1-f2-256c3p1-f2"),
-    settings=_LONG,
+    hidden=hidden_layers("44c3p1-44c3p1-f2-88c3p1-88c3p1-f2-176c3p1-f2"),
+    steps=4,
+    epochs=80,
+    warm_up=5,
+    settings={**_LONG, "positive": True},
 )
 PRESETS["digits-maps"] = replace(
     _on_maps(PRESETS["digits"]),
@@ -199,8 +202,9 @@ PRESETS["fashion_mnist-bistable"] = replace(
 )
 PRESETS["cifar10-bistable"] = replace(
     _bistable(PRESETS["cifar10"]),
-    hidden=hidden_layers("64c3p1-64c3p1+1x4-m2-128c3p1-m2-256c3p1-m2"),
-    epochs=150,
+    hidden=hidden_layers("64c3p1-64c3p1+1x8-m2-128c3p1-128c3p1+1x8-m2-192c3p1-192c3p1+1x8-m2"),
+    epochs=120,
+    warm_up=5,
 )
 PRESETS["mnist_16"] = replace(PRESETS["mnist"], dataset="mnist_16", hidden=(256,), steps=1)
 PRESETS["mnist_16-augmented"] = replace(
