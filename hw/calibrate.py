@@ -103,8 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         estimated = needed.logic_cells(board.family)
         if not args.quiet:
             print(
-                f"{board.name:12}{network.name:28}{config.name:24}{cells:6}{estimated:6}"
-                f"{estimated / cells - 1:+7.1%}{memories:4}{needed.memories_on(board)[0]:4}",
+                f"{board.name:12} {network.name:28} {config.name:24} {cells:6} {estimated:6} "
+                f"{estimated / cells - 1:+7.1%} {memories:4} {needed.memories_on(board)[0]:4}",
                 flush=True,
             )
     if not args.quiet:

@@ -44,6 +44,8 @@ __all__ = [
 
 GOALS = ("latency", "area", "energy")
 _DATASET = "mnist"  # of the networks to choose from if none is named
+_NAMES = ("network", "engine", "board")  # columns of a report, then those of its figures
+_FIGURES = ("accuracy", "cells", "RAMs", "cycles", "worst", "µs", "work")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,18 +311,37 @@ def chosen_by_goal(
 
 def report(candidates: Sequence[Candidate], chosen: Candidate) -> str:
     """The candidates as a readable table, the chosen one marked, and those not known to route."""
-    lines = [
-        f"  {'network':24}{'engine':24}{'board':12}{'accuracy':>9}{'cells':>8}{'RAMs':>6}"
-        f"{'cycles':>9}{'worst':>7}{'µs':>8}{'work':>9}"
-    ]
-    for c in sorted(candidates, key=lambda c: (c.microseconds, c.cells)):
-        mark = "*" if c == chosen else " "
-        lines.append(
-            f"{mark} {c.network.title:24}{c.config.name:24}{c.board.name:12}{c.accuracy:9.2%}"
-            f"{c.cells:8,}{c.memories:6}{c.cycles_mean:9.1f}{c.cycles_max:7}"
-            f"{c.microseconds:8.2f}{c.work:9,.0f}{'' if c.routed else '  not routed yet'}"
+    ordered = sorted(candidates, key=lambda c: (c.microseconds, c.cells))
+    rows = [_NAMES + _FIGURES]
+    rows += [
+        (
+            c.network.title,
+            c.config.name,
+            c.board.name,
+            f"{c.accuracy:.2%}",
+            f"{c.cells:,}",
+            f"{c.memories}",
+            f"{c.cycles_mean:.1f}",
+            f"{c.cycles_max}",
+            f"{c.microseconds:.2f}",
+            f"{c.work:,.0f}",
         )
-    return "\n".join(lines)
+        for c in ordered
+    ]
+    # A column is as wide as its longest entry: names and figures of any length stay apart
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    head, *lines = (
+        "  ".join(
+            text.ljust(width) if place < len(_NAMES) else text.rjust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    marked = (
+        f"{'*' if c == chosen else ' '} {line}{'' if c.routed else '  not routed yet'}"
+        for c, line in zip(ordered, lines, strict=True)
+    )
+    return "\n".join([f"  {head}", *marked])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Design-space exploration: its candidates, the Pareto front, the best one, and its commands."""
 
 import json
+import re
 from argparse import Namespace
 from dataclasses import fields, replace
 from functools import partial
@@ -342,6 +343,30 @@ def test_report_and_figures(tmp_path):
     assert json.loads(json.dumps(rows)) == rows
     picture(tmp_path / "front.png", [one, other], one)
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_columns_of_a_report_stay_apart():
+    """Whatever is long: a network's name, an engine's, or a figure. Names begin in one column, and
+    figures end in one.
+    """
+    network = image_network(np.random.default_rng(0), name="of-a-name-that-fills-a-line" * 3)
+    long = replace(
+        candidate(0.9935, 1_234_567, 76657.5, network=network),
+        config=find_config("folded-16-spram,event-2"),
+        memories=12_345_678,
+        cycles_max=14_002_440_000,
+    )
+    short = candidate(0.5, 1, 1)
+    head, *lines = (re.split("  +", line[2:]) for line in report([long, short], short).splitlines())
+    assert lines[1][:4] == [network.title, long.config.name, "icebreaker", "99.35%"]
+    assert lines[1][4:8] == ["1,234,567", "12345678", "76657.5", "14002440000"]
+    assert [len(head), *map(len, lines)] == [10, 11, 11]  # with the remark
+    shown = [line.removesuffix("  not routed yet") for line in report([long], long).splitlines()]
+    assert len(shown[0]) == len(shown[1])
+    for place, (title, entry) in enumerate(zip(head, lines[1], strict=False)):
+        begins = shown[0].rindex(title), shown[1].index(entry)  # "network" has "work"
+        ends = begins[0] + len(title), begins[1] + len(entry)
+        assert len(set(begins if place < 3 else ends)) == 1
 
 
 def test_the_commands(rng, tmp_path):
