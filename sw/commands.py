@@ -28,6 +28,11 @@ COMMANDS = {
     "train-ann": Command(
         "sw.train_ann", "Train an ANN of full precision, to convert it to spikes.", ("learn",)
     ),
+    "refine": Command(
+        "sw.refine",
+        "Refine a trained network of one step by changes of single signs and thresholds.",
+        ("learn",),
+    ),
     "evaluate": Command(
         "sw.evaluate", "Measure a network on a data set's test images or recordings."
     ),
