@@ -49,6 +49,11 @@ ROWS = (
         "tiles-5-table-spram",
     ),
     Row("icebreaker", "mnist-1x28x28-16c5s2-32c3s2-10-k3", "bistable-32x4"),
+    Row(
+        "icebreaker",
+        "mnist-1x28x28-32c3p1-m2-64c3p1-m2-128-10-k3",
+        "bistable-64x1-spram",
+    ),
 )
 
 _BEGIN = "<!-- boards: written by python -m hw.table -->"
