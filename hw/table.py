@@ -48,12 +48,14 @@ ROWS = (
         "mnist-1x28x28-16c3p1-f2-40c3p1-f2-32c3p1-f2-10-t4",
         "tiles-5-table-spram",
     ),
+    Row("icebreaker", "mnist-1x28x28-32c3p1-f2-64c3p1-f2-128-10-t4", "tiles-4-spram"),
     Row("icebreaker", "mnist-1x28x28-16c5s2-32c3s2-10-k3", "bistable-32x4"),
     Row(
         "icebreaker",
         "mnist-1x28x28-32c3p1-m2-64c3p1-m2-128-10-k3",
         "bistable-64x1-spram",
     ),
+    Row("orangecrab", "mnist-1x28x28-32c3p1-f2-64c3p1-f2-128-10-t4", "tiles-5-table"),
 )
 
 _BEGIN = "<!-- boards: written by python -m hw.table -->"

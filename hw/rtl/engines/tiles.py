@@ -78,7 +78,7 @@ class Tiles(NetworkEngine):
 
     def plan(self, network: Network, most_events: int | None = None) -> TilesPlan:
         """How it makes ``network``; raises :class:`UserError` if it cannot."""
-        return plan_network(network, self.lanes, most_events, table=self.table)
+        return plan_network(network, self.lanes, most_events, loaded=self.loaded, table=self.table)
 
     def check(self, network: Network, most_events: int | None) -> None:
         self.plan(network, most_events)
@@ -99,17 +99,15 @@ class Tiles(NetworkEngine):
         return self.plan(network).load_words
 
     def memories(self, network: Network, most_events: int | None) -> Sequence[BlockMemory]:
-        plan = self.plan(network, most_events)
-        return block_memories(plan, loaded=self.loaded)
+        return block_memories(self.plan(network, most_events))
 
     def single_port_memories(
         self, network: Network, most_events: int | None
     ) -> Sequence[SinglePortBlocks]:
-        plan = self.plan(network, most_events)
-        return single_port_memories(plan, loaded=self.loaded)
+        return single_port_memories(self.plan(network, most_events))
 
     def weight_memory(self, network: Network) -> BlockMemory | SinglePortBlocks:
-        return weight_memory(self.plan(network), loaded=self.loaded)
+        return weight_memory(self.plan(network))
 
     def cost(self, network: Network, most_events: int | None) -> Mapping[str, float]:
         plan = self.plan(network, most_events)

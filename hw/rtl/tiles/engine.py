@@ -100,8 +100,7 @@ class TilesEngine(wiring.Component):
     ):
         if lanes < 1:
             raise ValueError(f"Lanes must be at least 1, not {lanes!r}")
-        self.plan = plan_network(network, lanes, most_events, table=table)
-        self._loaded = loaded
+        self.plan = plan_network(network, lanes, most_events, loaded=loaded, table=table)
         self._pixels = isinstance(network.encoder, LatencyEncoder)
         layer, steps = network.layers[-1], network.steps
         most_spikes = most_events if len(self.plan.layers) == 1 else None
@@ -131,14 +130,14 @@ class TilesEngine(wiring.Component):
         m.submodules.reader = reader = Reader(plan)
         m.submodules.scatter = scatter = Scatter(plan)
         m.submodules.weights = weights = WeightRows(
-            plan.weights, load_columns=plan.load_columns, loaded=self._loaded
+            plan.weights, load_columns=plan.load_columns, loaded=plan.loaded
         )
         m.submodules.grid = grid = Grid(plan)
         m.submodules.sweep = sweep = Sweep(plan)
         m.submodules.emit = emit = Emit(plan)
         self._take_input(m, intake)
         self._keep_lists(m, sequencer, intake, reader, emit)
-        if self._loaded:
+        if plan.loaded:
             wiring.connect(m, wiring.flipped(self.load), weights.load)
 
         # Spikes to the banks
@@ -153,7 +152,16 @@ class TilesEngine(wiring.Component):
             grid.minus.eq(weights.bits),
             sequencer.added.eq(scatter.read),
         ]
-        if plan.first:
+        if plan.first and not plan.loaded:
+            m.submodules.patterns = table = WeightRows(
+                plan.first.fires, load_columns=1, loaded=False
+            )
+            m.d.comb += [
+                table.row.eq(intake.pattern),
+                table.read.eq(intake.read),
+                intake.fires.eq(table.bits),
+            ]
+        elif plan.first:
             m.d.comb += intake.fires.eq(weights.bits)
             with m.If(~intake.done):
                 m.d.comb += [weights.row.eq(intake.pattern), weights.read.eq(intake.read)]

@@ -68,7 +68,7 @@ class FirstTable(wiring.Component):
         super().__init__(
             {
                 "arrivals": In(stream.Signature(ArrivalLayout(1, plan.steps))),
-                "pattern": Out(range(plan.first_row)),
+                "pattern": Out(range(len(self._first.fires))),
                 "read": Out(1),
                 "fires": In(self._first.channels),
                 "segment": Out(plan.segment_bits),

@@ -18,8 +18,8 @@ __all__ = [
 TABLES = ConstantTables(128)
 
 
-def block_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[BlockMemory]:
-    """Those that are in block RAM in any case; of ``loaded`` weights none."""
+def block_memories(plan: TilesPlan) -> Sequence[BlockMemory]:
+    """Those that are in block RAM in any case; of weights that are loaded none."""
     margins = plan.lanes * plan.margin_bits
     result = [
         BlockMemory(plan.bank_rows, margins, count=plan.banks),
@@ -33,22 +33,22 @@ def block_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[BlockMemory]:
         result.append(BlockMemory(plan.first.shape[1], (plan.first.field[0] - 1) * pixel))
     if plan.entry_bits > COLUMN:
         result.append(BlockMemory(plan.list_words, plan.entry_bits))
-    if not loaded:
-        result.append(weight_rom(plan.weights))
+    if not plan.loaded:
+        result += map(weight_rom, [plan.weights, *([plan.first.fires] if plan.first else [])])
     return [*result, *TABLES.block_memories(_tables(plan))]
 
 
-def single_port_memories(plan: TilesPlan, *, loaded: bool) -> Sequence[SinglePortBlocks]:
+def single_port_memories(plan: TilesPlan) -> Sequence[SinglePortBlocks]:
     """Those in SPRAM where the part has some, else in block RAM."""
     result = []
     if plan.entry_bits <= COLUMN:
         result.append(SinglePortBlocks(plan.list_words, 1, bits=plan.entry_bits))
-    return [*result, _loaded(plan)] if loaded else result
+    return [*result, _loaded(plan)] if plan.loaded else result
 
 
-def weight_memory(plan: TilesPlan, *, loaded: bool) -> BlockMemory | SinglePortBlocks:
+def weight_memory(plan: TilesPlan) -> BlockMemory | SinglePortBlocks:
     """The one of them that holds the weights."""
-    return _loaded(plan) if loaded else weight_rom(plan.weights)
+    return _loaded(plan) if plan.loaded else weight_rom(plan.weights)
 
 
 def constant_bits(plan: TilesPlan) -> int:

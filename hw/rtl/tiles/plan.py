@@ -11,7 +11,7 @@ B_h × B_w consecutive output places, all in different banks: its *target* (a, b
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -153,6 +153,9 @@ class TilesPlan:
     layers : tuple of TiledLayer
     first : FirstLayer, optional
         What is before them, where that is made by a table.
+    loaded : bool
+        Weights are loaded at start-up, those of the table in the same memory. Otherwise the table
+        has one of its own, since its rows are narrower.
     """
 
     lanes: int
@@ -161,6 +164,7 @@ class TilesPlan:
     grid: tuple[int, int]
     layers: tuple[TiledLayer, ...]
     first: FirstLayer | None = None
+    loaded: bool = False
 
     @property
     def banks(self) -> int:
@@ -204,10 +208,25 @@ class TilesPlan:
         return self.margin_bits - (spare.bit_length() - 1)
 
     def axes(self, way: int) -> tuple[list[Axis], list[int]]:
-        """The different directions down (0) or across (1), and the number of each layer's."""
+        """The different directions down (0) or across (1), their positions in units of
+        :attr:`position_rows`, and the number of each layer's.
+        """
         every = [(layer.down, layer.across)[way] for layer in self.layers]
         different = list(dict.fromkeys(every))
-        return different, [different.index(axis) for axis in every]
+        scale = self.lanes // self.position_rows
+        scaled = [
+            replace(axis, position=tuple(scale * position for position in axis.position))
+            for axis in different
+        ]
+        return scaled, [different.index(axis) for axis in every]
+
+    @property
+    def position_rows(self) -> int:
+        """Rows of weights in a unit of the positions that tables of constants have: P, which keeps
+        the tables narrow. But 1 where P is no power of two and weights are not loaded: a multiplier
+        would come before the address of many block RAMs.
+        """
+        return self.lanes if self.loaded or not self.lanes & self.lanes - 1 else 1
 
     def rows(self, layer: TiledLayer) -> tuple[int, int]:
         """Rows of the banks, down and across, that hold a tile of ``layer``."""
@@ -234,8 +253,10 @@ class TilesPlan:
 
     @property
     def first_row(self) -> int:
-        """Number of the first row of weights: before it are those of the first layer's table."""
-        return len(self.first.fires) if self.first else 0
+        """Number of the first row of weights: before it are those of the first layer's table, if
+        they are in the same memory.
+        """
+        return len(self.first.fires) if self.first and self.loaded else 0
 
     @property
     def weight_rows(self) -> int:
@@ -245,7 +266,7 @@ class TilesPlan:
     def weights(self) -> np.ndarray:
         """All rows of weights in the order in which they are needed, bool [rows, B_h · B_w · P]."""
         blocks = [layer.minus for layer in self.layers]
-        if self.first:
+        if self.first and self.loaded:
             spare = self.banks * self.lanes - self.first.channels
             blocks.insert(0, np.pad(self.first.fires, ((0, 0), (0, spare))))
         return np.concatenate(blocks)

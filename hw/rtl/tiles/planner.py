@@ -17,7 +17,12 @@ __all__ = ["plan_network"]
 
 
 def plan_network(
-    network: Network, lanes: int, most_events: int | None = None, *, table: bool = False
+    network: Network,
+    lanes: int,
+    most_events: int | None = None,
+    *,
+    loaded: bool = False,
+    table: bool = False,
 ) -> TilesPlan:
     """The plan of ``network`` with P = ``lanes``.
 
@@ -27,6 +32,8 @@ def plan_network(
     lanes : int
     most_events : int, optional
         Input spikes of an inference at most, where an input may fire more than once.
+    loaded : bool
+        Weights are loaded at start-up.
     table : bool
         The first layer is made by a table.
 
@@ -62,6 +69,7 @@ def plan_network(
         grid=grid,
         layers=tuple(layers),
         first=first,
+        loaded=loaded,
     )
     if first and plan.can_overflow:
         most = f"{LIST_WORDS:,} entries of its lists, not {plan.list_need:,}"

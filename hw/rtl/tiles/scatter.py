@@ -71,7 +71,7 @@ class Scatter(wiring.Component):
         base = Signal.like(entry.base, reset_less=True)
         m.d.sync += [self.read.eq(lane.any), base.eq(entry.base + lane.index)]
         access = self.access
-        m.d.comb += self.weight.eq(base + plan.lanes * (down.position + across.position))
+        m.d.comb += self.weight.eq(base + plan.position_rows * (down.position + across.position))
         m.d.sync += [
             access.valid.eq(self.read),
             access.add.eq(1),

@@ -53,12 +53,14 @@ def test_the_table_by_hand(rng):
     network = map_network(rng, "2c1x2-3", 2, LatencyEncoder(shape=(1, 4)))
     network.layers[0].weight[:] = [[1, 0], [1, 0]]
     network.layers[0].threshold[:] = 1, 0
-    plan = plan_network(network, 2, table=True)
+    plan = plan_network(network, 2, loaded=True, table=True)
     assert plan.first.fires.tolist() == [[0, 1], [1, 1], [0, 0], [0, 1]]
     assert plan.first.spontaneous
     assert plan.first_row == 4
     assert plan.weights[:4, :2].tolist() == plan.first.fires.tolist()
     assert len(plan.weights) == 4 + 2 * 3  # and a row for each unit that the dense layer sees
+    apart = plan_network(network, 2, table=True)  # the table has a memory of its own
+    assert (apart.first_row, len(apart.weights)) == (0, 2 * 3)
 
 
 def test_geometry_by_hand(rng):
