@@ -14,7 +14,7 @@ from sw.flags import parser
 from sw.network import CODINGS, ZOO, find, zoo_names
 from sw.selection import Selection
 
-__all__ = ["main", "page"]
+__all__ = ["main", "page", "section"]
 
 _HEAD = """\
 # Networks that ship
@@ -57,35 +57,35 @@ until the class is certain, mean | hidden spikes |
 
 
 def page(data_dir: Path | None = None) -> str:
-    """The page as Markdown.
+    """The page as Markdown. Raises as :func:`section` does."""
+    return "".join([_HEAD, *(section(name, data_dir) for name in zoo_names())])
+
+
+def section(name: str, data_dir: Path | None = None) -> str:
+    """What the page says of the network ``name``.
 
     Raises
     ------
     UserError
-        A data set is not available, or a file's test accuracy is not what its provenance says.
+        Its data set is not available, or its test accuracy is not what its provenance says.
     """
-    parts = [_HEAD]
-    for name in zoo_names():
-        network = find(name, codings=CODINGS)
-        provenance = network.provenance
-        figures = evaluate(network, load_dataset_for(network, Selection(data_dir=data_dir)))
-        if figures.accuracy != provenance["test_accuracy"]:
-            raise UserError(
-                f"{name}: test accuracy is {figures.accuracy}, its provenance says "
-                f"{provenance['test_accuracy']}; train it again by its command"
-            )
-        held_out = provenance["validation_accuracy"]
-        row = _BISTABLE_ROW if network.coding == "bistable" else _ROW
-        parts.append(
-            row.format(
-                **{**provenance, **provenance["versions"], **figures.to_dict()},
-                name=name,
-                held_out="none held out" if held_out is None else f"{held_out:.2%}",
-                weight_bits=network.weight_bits,
-                steps=network.steps,
-            )
+    network = find(name, codings=CODINGS)
+    provenance = network.provenance
+    figures = evaluate(network, load_dataset_for(network, Selection(data_dir=data_dir)))
+    if figures.accuracy != provenance["test_accuracy"]:
+        raise UserError(
+            f"{name}: test accuracy is {figures.accuracy}, its provenance says "
+            f"{provenance['test_accuracy']}; train it again by its command"
         )
-    return "".join(parts)
+    held_out = provenance["validation_accuracy"]
+    row = _BISTABLE_ROW if network.coding == "bistable" else _ROW
+    return row.format(
+        **{**provenance, **provenance["versions"], **figures.to_dict()},
+        name=name,
+        held_out="none held out" if held_out is None else f"{held_out:.2%}",
+        weight_bits=network.weight_bits,
+        steps=network.steps,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

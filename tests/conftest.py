@@ -36,6 +36,11 @@ def fashion_mnist():
 
 
 @pytest.fixture(scope="session")
+def cifar10():
+    return _on_this_machine("cifar10")
+
+
+@pytest.fixture(scope="session")
 def caltech():
     return _on_this_machine("caltech")
 
