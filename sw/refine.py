@@ -22,7 +22,7 @@ from sw.data.dataset import Dataset
 from sw.data.partition import hold_out
 from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder
-from sw.flags import finite, output_file, parser, positive_int, setting, share
+from sw.flags import output_file, parser, positive_float, positive_int, setting, share
 from sw.learn import devices
 from sw.learn.answers import run_inputs
 from sw.learn.batches import Augmentation, ImageInputs
@@ -61,13 +61,13 @@ def arguments() -> argparse.ArgumentParser:
         metavar="N",
         type=positive_int,
         default=40_000,
-        help="training images that a sweep looks at, drawn anew for each (default: %(default)s, or "
-        "all that there are)",
+        help="training images that a sweep looks at, drawn anew for each (default: %(default)s); "
+        "fewer where there are fewer, or 2 GiB hold no more",
     )
     add(
         "--caution",
         metavar="Z",
-        type=finite,
+        type=positive_float,
         default=2.0,
         help="standard errors by which a change must lower the loss (default: %(default)s)",
     )
@@ -102,9 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cli.check_output(out)
     data = load_dataset_for(network, Selection.of(args))
     if not isinstance(data, Dataset):
-        raise UserError(
-            f"{network.provenance['dataset']}: holds events; only images are refined by"
-        )
+        raise UserError(f"{data.name}: holds events; only networks of images are refined")
     learnt, held_out = hold_out(data.train_labels, data.train_groups, args.validation)
     if not len(learnt):
         raise UserError(
@@ -167,15 +165,16 @@ def _refine(
     """All sweeps, from ``checkpoint`` if it is there. Returns the accuracy on images held out."""
     images, probe, done = torch.from_numpy(learnt), torch.from_numpy(held_out), 0
     identity = {
-        "network": args.network,
+        "network": refinement.sha256,
         "sample": args.sample,
         "caution": args.caution,
         "augment": repr(_augmentation(args)),
         "validation": args.validation,
         "seed": args.seed,
     }
+    count = min(args.sample, refinement.most_images)
     torch.manual_seed(args.seed * 1_000_003)
-    first = images[torch.randperm(len(images))[: args.sample]]
+    first = images[torch.randperm(len(images))[:count]]
     spikes, labels = source.take(first, augmented=False)
     refinement.fit_scale(spikes, labels)
     if checkpoint.exists():
@@ -198,7 +197,7 @@ def _refine(
         for sweep in range(done, args.sweeps):
             torch.manual_seed(args.seed * 1_000_003 + sweep + 1)
             generator = torch.Generator().manual_seed(args.seed * 1_000_003 + sweep + 1)
-            chosen = images[torch.randperm(len(images))[: args.sample]]
+            chosen = images[torch.randperm(len(images))[:count]]
             changes = refinement.sweep(*source.take(chosen, augmented=True), generator, bar.update)
             accuracy = told()
             if not args.quiet:

@@ -38,6 +38,7 @@ __all__ = ["Changes", "Refinement"]
 _SCALES = [2.0 ** (power / 4) for power in range(-24, 9)]  # of margins, from 1/64 to 4
 _MOVES = (-2, -1, 1, 2)  # of a threshold
 _GLANCE = 8  # a change that does worse on this part of the images is left at once
+_MEMORY = 1 << 31  # bytes, for what each unit of a layer sees of all images
 _PART = 2000  # images at a time that are only classified
 
 
@@ -60,6 +61,15 @@ class Refinement:
     device : torch.device
     caution : float, at least 0
         Standard errors by which a change must lower the loss.
+
+    Attributes
+    ----------
+    signs, thresholds : list of Tensor
+        Of each layer with weights: float32, [rows, columns] of −1 and 1, and [rows].
+    scale : float
+        What a margin of 1 is worth as a logit.
+    sha256 : str
+        Of the network at the start.
 
     Raises
     ------
@@ -86,6 +96,13 @@ class Refinement:
             1.0 if bool((each >= 1).all()) else -torch.inf for each in self.thresholds[:-1]
         ]
         self.scale = 0.0
+        self.sha256 = network.sha256
+
+    @property
+    def most_images(self) -> int:
+        """What a sweep can look at in 2 GiB."""
+        seen = [block.weights[1] * math.prod(block.output[1:]) for block in self._blocks[:-1]]
+        return _MEMORY // max(seen, default=1)
 
     def network(self) -> Network:
         """The network as it is now."""

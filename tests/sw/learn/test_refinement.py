@@ -119,6 +119,12 @@ def test_the_scale_is_the_one_that_fits():
         assert loss(network, images, labels, factor * refinement.scale) > found - 2e-3
 
 
+def test_memory_by_hand():
+    network, _, _ = of("2c3p1-f2-3c3p1-f2-4")
+    # of 9 × 9 places 9 pixels are seen, of 4 × 4 2 · 9 spikes
+    assert Refinement(network, CPU).most_images == 2**31 // (81 * 9)
+
+
 @pytest.mark.parametrize("steps", [2, 4])
 def test_more_steps_are_refused(steps, rng):
     network = random_network(rng, (8, 6, 4), steps)
