@@ -25,7 +25,7 @@ def trained(tmp_path_factory):
         out = ["--out", str(folder / f"{name}.safetensors"), "--json", str(folder / f"{name}.json")]
         train_ann.main(
             [
-                *("--dataset", "digits", "--layers", LAYERS, "--epochs", "6", "-q"),
+                *("--dataset", "digits", "--layers", LAYERS, "--epochs", "12", "-q"),
                 *("--rate", "0.05", "--build-dir", str(folder), *out, *more),
             ]
         )
@@ -54,8 +54,7 @@ def test_an_ann_by_bistable_neurons(trained, tmp_path, capsys):
     assert (result.images, result.steps, len(result.accuracy)) == (355, 30, 30)
     assert result.answer_step == 25  # four layers of neurons, and the last one
     assert result.ann_accuracy == json.loads((trained / "relu.json").read_text())["test_accuracy"]
-    # Which ANN was trained depends on the processor: values of 5 bits cost up to ten images.
-    assert abs(result.accuracy[24] - result.ann_accuracy) < 0.03
+    assert abs(result.accuracy[24] - result.ann_accuracy) < 0.01
     assert (tmp_path / "x.png").stat().st_size > 10_000
     printed = capsys.readouterr().out
     assert "accuracy after step 25" in printed
