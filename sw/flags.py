@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 __all__ = [
+    "add_augment",
     "fraction",
     "input_file",
     "input_folder",
@@ -178,6 +179,17 @@ def _add_dataset(result: argparse.ArgumentParser, default: str) -> None:
 
 # What argparse takes as ``type``: each turns a flag's text into its value, or refuses it in one
 # line.
+
+
+def add_augment(flags: argparse.ArgumentParser) -> None:
+    """Adds ``--augment`` for images; what it means is ``sw.learn.batches.augmentation_of``'s."""
+    flags.add_argument(
+        "--augment",
+        metavar="NAME=VALUE",
+        type=setting,
+        nargs="*",
+        help="augment the training images; settings (below) may be named",
+    )
 
 
 def positive_int(text: str) -> int:

@@ -7,7 +7,7 @@ it again.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,16 +22,16 @@ from sw.data.dataset import Dataset
 from sw.data.partition import hold_out
 from sw.data.registry import load_dataset_for
 from sw.encoder import LatencyEncoder
-from sw.flags import output_file, parser, positive_float, positive_int, setting, share
+from sw.flags import add_augment, output_file, parser, positive_float, positive_int, share
 from sw.learn import devices
 from sw.learn.answers import run_inputs
-from sw.learn.batches import Augmentation, ImageInputs
+from sw.learn.batches import Augmentation, ImageInputs, augmentation_of
 from sw.learn.refinement import Changes, Refinement
 from sw.learn.saved import Saved
-from sw.network import Network, find
+from sw.network import Network, file_name, find
 from sw.reports.result import command_line
 from sw.rules.neuron import spiked
-from sw.rules.settings import check, listing, settings_of
+from sw.rules.settings import listing, settings_of
 from sw.selection import Selection
 
 __all__ = ["main"]
@@ -71,13 +71,7 @@ def arguments() -> argparse.ArgumentParser:
         default=2.0,
         help="standard errors by which a change must lower the loss (default: %(default)s)",
     )
-    add(
-        "--augment",
-        metavar="NAME=VALUE",
-        type=setting,
-        nargs="*",
-        help="augment the training images; settings (below) may be named",
-    )
+    add_augment(flags)
     add(
         "--validation",
         metavar="F",
@@ -108,12 +102,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             f"--validation {args.validation:g}: leaves nothing to learn from; give less"
         )
-    source = _Source(network, data, _augmentation(args), device)
+    augmentation = augmentation_of(args.augment)
+    source = _Source(network, data, augmentation, device)
+    identity = {
+        "network": network.sha256,
+        "sample": args.sample,
+        "caution": args.caution,
+        "augment": repr(augmentation),
+        "validation": args.validation,
+        "seed": args.seed,
+    }
     with cli.exclusive(args.build_dir / "refine" / name) as folder:
         checkpoint = folder / "checkpoint.pt"
         if args.restart:
             checkpoint.unlink(missing_ok=True)
-        validation = _refine(refinement, source, learnt, held_out, args, checkpoint)
+        validation = _refine(refinement, source, learnt, held_out, args, checkpoint, identity)
         refined = refinement.network()
         answer = run_inputs(refined, data.test_part(refined.steps), device)
         accuracy = answer.figures(data.test_labels).accuracy
@@ -124,7 +127,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             "test_accuracy": accuracy,
             "command": f"{network.provenance['command']} && {command_line('sw.refine', argv)}",
         }
-        replace(refined, name=args.out.stem if args.out else name, provenance=provenance).save(out)
+        replace(
+            refined, name=file_name(args.out.stem) if args.out else name, provenance=provenance
+        ).save(out)
         checkpoint.unlink()
     if not args.quiet:
         print(f"{out}: {refined.structure}, {accuracy:.2%} strict")
@@ -161,17 +166,10 @@ def _refine(
     held_out: np.ndarray,
     args: argparse.Namespace,
     checkpoint: Path,
+    identity: Mapping[str, object],
 ) -> float | None:
     """All sweeps, from ``checkpoint`` if it is there. Returns the accuracy on images held out."""
     images, probe, done = torch.from_numpy(learnt), torch.from_numpy(held_out), 0
-    identity = {
-        "network": refinement.sha256,
-        "sample": args.sample,
-        "caution": args.caution,
-        "augment": repr(_augmentation(args)),
-        "validation": args.validation,
-        "seed": args.seed,
-    }
     count = min(args.sample, refinement.most_images)
     torch.manual_seed(args.seed * 1_000_003)
     first = images[torch.randperm(len(images))[:count]]
@@ -217,14 +215,6 @@ def _line(sweep: int, sweeps: int, changes: Changes, accuracy: float | None) -> 
         f"sweep {sweep + 1}/{sweeps}  loss {changes.loss_before:.4f} to {changes.loss_after:.4f}  "
         f"{changes.signs} signs, {changes.thresholds} thresholds  validation {strict}"
     )
-
-
-def _augmentation(args: argparse.Namespace) -> Augmentation | None:
-    if args.augment is None:
-        return None
-    given = dict(args.augment)
-    check("Augmentation", settings_of(Augmentation), given)
-    return replace(Augmentation(), **given)
 
 
 if __name__ == "__main__":

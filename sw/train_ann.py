@@ -23,11 +23,11 @@ from sw.ann.trainer import AUGMENTATIONS, AnnTrainer, Plan, shape_of
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.registry import load_selected
-from sw.flags import natural, output_file, parser, positive_float, positive_int, setting, share
+from sw.flags import add_augment, natural, output_file, parser, positive_float, positive_int, share
 from sw.learn import devices
-from sw.learn.batches import Augmentation
+from sw.learn.batches import Augmentation, augmentation_of
 from sw.network import file_name
-from sw.rules.settings import check, listing, settings_of
+from sw.rules.settings import listing, settings_of
 from sw.selection import Selection
 
 __all__ = ["main"]
@@ -72,13 +72,7 @@ def arguments() -> argparse.ArgumentParser:
         type=positive_float,
         help="learning rate at the start (default: 0.02; for cifar10 0.1)",
     )
-    add(
-        "--augment",
-        metavar="NAME=VALUE",
-        type=setting,
-        nargs="*",
-        help="augment the training images; settings (below) may be named",
-    )
+    add_augment(flags)
     add(
         "--validation",
         metavar="F",
@@ -103,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     out = args.out or args.build_dir / "ann" / f"{name}.safetensors"
     cli.check_output(out)
-    augmentation = _augmentation(args)
+    augmentation = augmentation_of(args.augment, AUGMENTATIONS.get(args.dataset))
     device = devices.find(args.device)
     with cli.exclusive(args.build_dir / "train_ann" / name) as folder:
         data = load_selected(Selection.of(args))
@@ -164,14 +158,6 @@ def _fit(trainer: AnnTrainer, checkpoint: Path, *, quiet: bool) -> None:
                 bar.write(line, file=sys.stdout)
 
         trainer.fit(checkpoint, watch)
-
-
-def _augmentation(args: argparse.Namespace) -> Augmentation | None:
-    if args.augment is None:
-        return None
-    given = dict(args.augment)
-    check("Augmentation", settings_of(Augmentation), given)
-    return replace(AUGMENTATIONS.get(args.dataset, Augmentation()), **given)
 
 
 def _layers(text: str) -> str:

@@ -2,8 +2,8 @@
 binning, and augmentation of both.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "EventInputs",
     "ImageInputs",
     "Inputs",
+    "augmentation_of",
     "augmented",
     "encode",
     "encode_events",
@@ -125,6 +126,19 @@ class Augmentation:
             moved = moved.masked_fill(hidden, 0)
         moved = moved.round().clamp(0, 255).to(torch.uint8)
         return moved.movedim(1, 3) if channels_last else moved.flatten(1, 2)
+
+
+def augmentation_of(
+    given: Iterable[tuple[str, object]] | None, start: Augmentation | None = None
+) -> Augmentation | None:
+    """What ``--augment`` asks for: none without the flag, else ``start``, or the usual, with the
+    settings that were ``given``. Raises UserError for one that there is not.
+    """
+    if given is None:
+        return None
+    settings = dict(given)
+    check("Augmentation", settings_of(Augmentation), settings)
+    return replace(start or Augmentation(), **settings)  # type: ignore[arg-type]  # checked above
 
 
 @dataclass(frozen=True, kw_only=True)

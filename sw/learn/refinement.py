@@ -68,8 +68,6 @@ class Refinement:
         Of each layer with weights: float32, [rows, columns] of −1 and 1, and [rows].
     scale : float
         What a margin of 1 is worth as a logit.
-    sha256 : str
-        Of the network at the start.
 
     Raises
     ------
@@ -77,7 +75,7 @@ class Refinement:
         The network has another coding or more than one step.
     """
 
-    def __init__(self, network: Network, device: torch.device, caution: float = 1.0) -> None:
+    def __init__(self, network: Network, device: torch.device, caution: float = 2.0) -> None:
         if network.coding != "first-spike" or network.steps != 1:
             raise UserError(
                 f"network {network.title!r}: only first-spike networks of one step are refined, "
@@ -96,7 +94,6 @@ class Refinement:
             1.0 if bool((each >= 1).all()) else -torch.inf for each in self.thresholds[:-1]
         ]
         self.scale = 0.0
-        self.sha256 = network.sha256
 
     @property
     def most_images(self) -> int:
