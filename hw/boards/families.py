@@ -27,14 +27,16 @@ class Family:
         nextpnr's options that name a file of the placed and routed design. Without them and with
         ``--pack-only`` the same command line counts cells and stops.
     logic, memories, single_port : tuple of str
-        Cells in nextpnr's table of utilisation: those that take a logic cell each, block RAMs,
-        single-port RAMs.
+        Cells in nextpnr's table of utilisation: those of logic, named once for each logic cell
+        that they take, block RAMs, single-port RAMs.
     mapped_logic, mapped_memories : frozenset of str
         The same in yosys' statistics, before packing.
     block_rams : function of depth (words) and width (bits) returning int
         Block RAMs that yosys takes for a memory with one read and one write port.
     parted_block_rams : function of depth (words) and width (bits) returning int
         The same where parts of a word are written alone.
+    distributed_cells : function of depth (words) and width (bits) returning int, optional
+        Logic cells of a memory in distributed RAM; None if there is none that is used.
     write_bits : int
         Bits that share a write enable in a block RAM.
     pll : type of Pll
@@ -54,6 +56,7 @@ class Family:
     mapped_memories: frozenset[str]
     block_rams: Callable[[int, int], int]
     parted_block_rams: Callable[[int, int], int]
+    distributed_cells: Callable[[int, int], int] | None = None
     write_bits: int
     pll: type[Pll]
 
@@ -99,6 +102,14 @@ def _parted_block_rams_18k(depth: int, width: int) -> int:
     return rows * columns
 
 
+def _distributed_16x4(depth: int, width: int) -> int:
+    """ECP5: 16 words of 4 bits take 4 logic cells and 2 that write them; of deeper memories each
+    further 16 words take one more per bit, to choose.
+    """
+    parts = ceil(depth / 16)
+    return 6 * parts * ceil(width / 4) + (parts - 1) * width
+
+
 ICE40 = Family(
     name="ice40",
     route="nextpnr-ice40",
@@ -121,12 +132,13 @@ ECP5 = Family(
     pack="ecppack",
     suffix="bit",
     outputs=("--textcfg", "--report"),
-    logic=("TRELLIS_COMB",),
+    logic=("TRELLIS_COMB", "TRELLIS_RAMW", "TRELLIS_RAMW"),
     memories=("DP16KD",),
     mapped_logic=frozenset({"LUT4"}),
     mapped_memories=frozenset({"DP16KD"}),
     block_rams=_block_rams_18k,
     parted_block_rams=_parted_block_rams_18k,
+    distributed_cells=_distributed_16x4,
     write_bits=9,
     pll=Ecp5Pll,
 )

@@ -1,6 +1,6 @@
 """What a network needs of a board, and whether it fits, before any synthesis.
 
-Block RAMs are exact: every memory is in block RAM by attribute, and the count is Yosys' arithmetic;
+Block RAMs are exact: attributes say which memories are in them, and the count is Yosys' arithmetic;
 on ECP5 and Gowin a memory of an odd depth may take one less.
 Logic cells are an estimate, linear in what the blocks are made of (hw/explore/coefficients.py); its
 coefficients come from the designs of hw/explore/designs.py, and tests/hw/explore/test_resources.py
@@ -22,7 +22,7 @@ from hw.rtl.config import DEFAULT, Config, default_config, whole_configs
 from hw.rtl.decide import compared_bits
 from hw.rtl.engines.base import Engine, LayerSize, NetworkEngine
 from hw.rtl.inputs.base import Input
-from hw.rtl.memories import BlockMemory, SinglePortBlocks
+from hw.rtl.memories import BlockMemory, DistributedMemory, SinglePortBlocks
 from hw.rtl.potentials import margin_shapes
 from hw.rtl.spram import spram_blocks
 from sw.cli import UserError
@@ -58,6 +58,10 @@ class Resources(ABC):
     def cost(self) -> Counter[str]:
         """How much it has of each term that the logic cells are linear in."""
 
+    def distributed(self) -> Sequence[DistributedMemory]:
+        """The memories for distributed RAM."""
+        return ()
+
     def block_rams(self, family: Family, *, spram: bool = True) -> int:
         """Block RAMs, exactly, of a part with or without SPRAM."""
         return sum(_blocks(memory, family) for memory in self.memories(spram=spram))
@@ -69,7 +73,11 @@ class Resources(ABC):
     def logic_cells(self, family: Family) -> int:
         """Logic cells, estimated; UART and link included."""
         cost = self.cost()
-        return round(sum(cells * cost[term] for term, cells in CELLS[family.name].items()))
+        result = sum(cells * cost[term] for term, cells in CELLS[family.name].items())
+        if family.distributed_cells:
+            for each in self.distributed():
+                result += each.count * family.distributed_cells(each.depth, each.width)
+        return round(result)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +181,9 @@ class WholeResources(Resources):
     def _single_port(self) -> Sequence[SinglePortBlocks]:
         return self.engine.single_port_memories(self.network, self.input.most_spikes)
 
+    def distributed(self) -> Sequence[DistributedMemory]:
+        return self.engine.distributed_memories(self.network, self.input.most_spikes)
+
     def memories_on(self, board: Board) -> tuple[int, int]:
         # What would be in SPRAM is in block RAM where there is none.
         blocks, spram = super().memories_on(board)
@@ -234,6 +245,8 @@ def shortage(needed: Resources, board: Board) -> list[str]:
     (memories, spram), cells = needed.memories_on(board), needed.logic_cells(board.family)
     weights = needed.weights_on(board) if isinstance(needed, WholeResources) else (0, 0)
     short = []
+    if needed.distributed() and not board.family.distributed_cells:
+        short.append("distributed RAM")
     for count, of_weights, available, name in (
         (memories, weights[0], board.memories, "block RAMs"),
         (spram, weights[1], board.spram, "SPRAM"),

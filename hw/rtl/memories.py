@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["COLUMN", "BlockMemory", "ConstantTables", "SinglePortBlocks", "packed", "weight_rom"]
+__all__ = [
+    "COLUMN",
+    "BlockMemory",
+    "ConstantTables",
+    "DistributedMemory",
+    "SinglePortBlocks",
+    "packed",
+    "weight_rom",
+]
 
 COLUMN = 16  # bits of a word of single-port RAM
 
@@ -29,6 +37,26 @@ class BlockMemory:
     depth: int
     width: int
     parts: int = 1
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class DistributedMemory:
+    """Memories for distributed RAM, which logic cells make, each with a port to read and one to
+    write.
+
+    Parameters
+    ----------
+    depth : int
+        Words.
+    width : int
+        Bits of a word.
+    count : int
+        How many there are of this kind.
+    """
+
+    depth: int
+    width: int
     count: int = 1
 
 

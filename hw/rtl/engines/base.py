@@ -17,7 +17,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 
 from hw.rtl.decide import Decide, compared_bits
-from hw.rtl.memories import BlockMemory, SinglePortBlocks
+from hw.rtl.memories import BlockMemory, DistributedMemory, SinglePortBlocks
 from hw.rtl.potentials import half_width, margin_shapes
 from hw.rtl.weights import LoadLayout
 from sw.cli import UserError
@@ -300,6 +300,12 @@ class NetworkEngine(ABC):
         self, network: Network, most_events: int | None
     ) -> Sequence[SinglePortBlocks]:
         """The memories for single-port RAM where the part has some, else for block RAM."""
+        return ()
+
+    def distributed_memories(
+        self, network: Network, most_events: int | None
+    ) -> Sequence[DistributedMemory]:
+        """The memories for distributed RAM, of a part that has some."""
         return ()
 
     @abstractmethod

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.rtl.engines.base import NetworkEngine
-from hw.rtl.memories import BlockMemory, SinglePortBlocks
+from hw.rtl.memories import BlockMemory, DistributedMemory, SinglePortBlocks
 from hw.rtl.tiles.engine import TilesEngine
 from hw.rtl.tiles.memories import (
     block_memories,
     constant_bits,
+    distributed_memories,
     single_port_memories,
     weight_memory,
 )
@@ -41,11 +42,15 @@ class Tiles(NetworkEngine):
     table : bool
         The first layer is made by a table, while the pixels stream in: one channel of pixels, and
         a kernel of at most 9.
+    distributed : bool
+        Margins are in distributed RAM, which ECP5 has, iCE40 has not. A tile's few rows leave block
+        RAMs nearly empty.
     """
 
     lanes: int = 4
     loaded: bool = False
     table: bool = False
+    distributed: bool = False
 
     def __post_init__(self) -> None:
         if self.lanes not in _LANES:
@@ -56,17 +61,18 @@ class Tiles(NetworkEngine):
 
     @property
     def name(self) -> str:
-        table, spram = "-table" if self.table else "", "-spram" if self.loaded else ""
-        return f"tiles-{self.lanes}{table}{spram}"
+        settings = {"table": self.table, "distributed": self.distributed, "spram": self.loaded}
+        return "-".join([f"tiles-{self.lanes}", *(name for name, on in settings.items() if on)])
 
     @classmethod
     def presets(cls) -> Sequence["Tiles"]:
-        return [
+        in_block_ram = (
             cls(lanes=lanes, loaded=loaded, table=table)
             for table, choice in ((False, _LANES), (True, _TABLE_LANES))
             for loaded in (False, True)
             for lanes in choice
-        ]
+        )
+        return [*in_block_ram, cls(lanes=8, table=True, distributed=True)]
 
     @property
     def block(self) -> str:
@@ -78,7 +84,14 @@ class Tiles(NetworkEngine):
 
     def plan(self, network: Network, most_events: int | None = None) -> TilesPlan:
         """How it makes ``network``; raises :class:`UserError` if it cannot."""
-        return plan_network(network, self.lanes, most_events, loaded=self.loaded, table=self.table)
+        return plan_network(
+            network,
+            self.lanes,
+            most_events,
+            loaded=self.loaded,
+            table=self.table,
+            distributed=self.distributed,
+        )
 
     def check(self, network: Network, most_events: int | None) -> None:
         self.plan(network, most_events)
@@ -89,6 +102,7 @@ class Tiles(NetworkEngine):
             lanes=self.lanes,
             loaded=self.loaded,
             table=self.table,
+            distributed=self.distributed,
             most_events=most_events,
         )
 
@@ -105,6 +119,11 @@ class Tiles(NetworkEngine):
         self, network: Network, most_events: int | None
     ) -> Sequence[SinglePortBlocks]:
         return single_port_memories(self.plan(network, most_events))
+
+    def distributed_memories(
+        self, network: Network, most_events: int | None
+    ) -> Sequence[DistributedMemory]:
+        return distributed_memories(self.plan(network, most_events))
 
     def weight_memory(self, network: Network) -> BlockMemory | SinglePortBlocks:
         return weight_memory(self.plan(network))

@@ -64,6 +64,8 @@ class TilesEngine(wiring.Component):
         Weights come through ``load``.
     table : bool
         A table makes the first layer.
+    distributed : bool
+        Margins are in distributed RAM.
     most_events : int, optional
         Where inputs are events: those of an inference, at most.
 
@@ -96,11 +98,14 @@ class TilesEngine(wiring.Component):
         lanes: int,
         loaded: bool = False,
         table: bool = False,
+        distributed: bool = False,
         most_events: int | None = None,
     ):
         if lanes < 1:
             raise ValueError(f"Lanes must be at least 1, not {lanes!r}")
-        self.plan = plan_network(network, lanes, most_events, loaded=loaded, table=table)
+        self.plan = plan_network(
+            network, lanes, most_events, loaded=loaded, table=table, distributed=distributed
+        )
         self._pixels = isinstance(network.encoder, LatencyEncoder)
         layer, steps = network.layers[-1], network.steps
         most_spikes = most_events if len(self.plan.layers) == 1 else None

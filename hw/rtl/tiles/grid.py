@@ -195,7 +195,7 @@ class Grid(wiring.Component):
             shape=plan.lanes * plan.margin_bits,
             depth=plan.bank_rows,
             init=[],
-            attrs={"ram_style": "block", "no_rw_check": 1},
+            attrs={"ram_style": "distributed" if plan.distributed else "block", "no_rw_check": 1},
         )
         # With a register behind an asynchronous port, synthesis believes that what is read in the
         # cycle in which it is written does not matter: it is taken from the lanes' registers.

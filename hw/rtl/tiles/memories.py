@@ -4,13 +4,21 @@ of resources counts it.
 
 from collections.abc import Sequence
 
-from hw.rtl.memories import COLUMN, BlockMemory, ConstantTables, SinglePortBlocks, weight_rom
+from hw.rtl.memories import (
+    COLUMN,
+    BlockMemory,
+    ConstantTables,
+    DistributedMemory,
+    SinglePortBlocks,
+    weight_rom,
+)
 from hw.rtl.tiles.plan import TilesPlan
 
 __all__ = [
     "TABLES",
     "block_memories",
     "constant_bits",
+    "distributed_memories",
     "single_port_memories",
     "weight_memory",
 ]
@@ -20,11 +28,9 @@ TABLES = ConstantTables(128)
 
 def block_memories(plan: TilesPlan) -> Sequence[BlockMemory]:
     """Those that are in block RAM in any case; of weights that are loaded none."""
-    margins = plan.lanes * plan.margin_bits
-    result = [
-        BlockMemory(plan.bank_rows, margins, count=plan.banks),
-        BlockMemory(2 << plan.segment_bits, (plan.list_words - 1).bit_length()),
-    ]
+    result = [BlockMemory(2 << plan.segment_bits, (plan.list_words - 1).bit_length())]
+    if not plan.distributed:
+        result.append(BlockMemory(*_bank(plan), count=plan.banks))
     if any(plan.windows):
         windows = [(size - 1).bit_length() for size in plan.windows]
         result.append(BlockMemory(1 << sum(windows), plan.lanes + plan.tiles.bit_length()))
@@ -36,6 +42,11 @@ def block_memories(plan: TilesPlan) -> Sequence[BlockMemory]:
     if not plan.loaded:
         result += map(weight_rom, [plan.weights, *([plan.first.fires] if plan.first else [])])
     return [*result, *TABLES.block_memories(_tables(plan))]
+
+
+def distributed_memories(plan: TilesPlan) -> Sequence[DistributedMemory]:
+    """Those in distributed RAM."""
+    return [DistributedMemory(*_bank(plan), count=plan.banks)] if plan.distributed else []
 
 
 def single_port_memories(plan: TilesPlan) -> Sequence[SinglePortBlocks]:
@@ -54,6 +65,11 @@ def weight_memory(plan: TilesPlan) -> BlockMemory | SinglePortBlocks:
 def constant_bits(plan: TilesPlan) -> int:
     """Bits of the tables of constants that are logic."""
     return TABLES.logic_bits(_tables(plan))
+
+
+def _bank(plan: TilesPlan) -> tuple[int, int]:
+    """Depth and width of a bank of margins."""
+    return plan.bank_rows, plan.lanes * plan.margin_bits
 
 
 def _loaded(plan: TilesPlan) -> SinglePortBlocks:

@@ -156,6 +156,8 @@ class TilesPlan:
     loaded : bool
         Weights are loaded at start-up, those of the table in the same memory. Otherwise the table
         has one of its own, since its rows are narrower.
+    distributed : bool
+        Margins are in distributed RAM, which logic cells make, not in block RAM.
     """
 
     lanes: int
@@ -165,6 +167,7 @@ class TilesPlan:
     layers: tuple[TiledLayer, ...]
     first: FirstLayer | None = None
     loaded: bool = False
+    distributed: bool = False
 
     @property
     def banks(self) -> int:

@@ -23,6 +23,7 @@ def plan_network(
     *,
     loaded: bool = False,
     table: bool = False,
+    distributed: bool = False,
 ) -> TilesPlan:
     """The plan of ``network`` with P = ``lanes``.
 
@@ -36,6 +37,8 @@ def plan_network(
         Weights are loaded at start-up.
     table : bool
         The first layer is made by a table.
+    distributed : bool
+        Margins are in distributed RAM.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def plan_network(
         layers=tuple(layers),
         first=first,
         loaded=loaded,
+        distributed=distributed,
     )
     if first and plan.can_overflow:
         most = f"{LIST_WORDS:,} entries of its lists, not {plan.list_need:,}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hw.boards.families import FAMILIES
+from hw.boards.families import ECP5, FAMILIES
 from hw.boards.table import BOARDS
 from hw.flow.plan import commands, plan
 from hw.flow.tools import TOOLS
@@ -40,6 +40,14 @@ from sw.network import find
 )
 def test_block_rams(family, depth, width, count):
     assert FAMILIES[family].block_rams(depth, width) == count
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "count"),
+    [(16, 4, 6), (1, 1, 6), (16, 5, 12), (17, 4, 16), (37, 96, 3 * 24 * 6 + 2 * 96)],
+)
+def test_distributed_cells(depth, width, count):
+    assert ECP5.distributed_cells(depth, width) == count
 
 
 @pytest.mark.smoke

@@ -32,6 +32,7 @@ def fits(network, name, board):
     ("board", "text"),
     [
         ("ulx3s", "16c3p1-f2-32c3p1-f2-10"),
+        ("orangecrab", "32c3p1-f2-64c3p1-f2-150-10"),
         ("icebreaker", "16c3p1-f2-32c3p1-f2-10"),
         ("icebreaker", "32c3p1-f2-64c3p1-f2-128-10"),
         ("icebreaker", "8c5s2-16c3s2-10"),
@@ -41,14 +42,16 @@ def fits(network, name, board):
 )
 def test_the_first_that_fits(board, text):
     """tiles-4 if it does, else the most channels, a table for the first layer before none and
-    weights in the bitstream before loaded ones; then those that gather. Gather-32 would leave 2 %
-    of an iCEstick free.
+    weights in the bitstream before loaded ones, margins in distributed RAM last; then those that
+    gather. Gather-32 would leave 2 % of an iCEstick free.
     """
     board, network = BOARDS[board], made(text)
     lanes = (32, 16, 8, 6, 5, 4, 3, 2, 1)
     kinds = {n: ("-table", "") if n in (8, 5, 4) else ("",) for n in lanes}
     order = ["tiles-4"]
-    order += [f"tiles-{n}{t}{end}" for n in lanes for t in kinds[n] for end in ("", "-spram")]
+    for n in lanes:
+        of_table = ("", "-spram", "-distributed") if n == 8 else ("", "-spram")
+        order += [f"tiles-{n}{t}{e}" for t in kinds[n] for e in (of_table if t else ("", "-spram"))]
     order += [*(["gather-32"] if board.name != "icestick" else []), "gather-16", "gather-8"]
     expected = next((name for name in order if fits(network, name, board)), None)
     found = fitting(network, board)
@@ -82,7 +85,9 @@ def test_cells_are_left_free(monkeypatch, cells, expected):
 
     def resources(network, config):
         of_config = cells.get(config.name, 9999)
-        return SimpleNamespace(memories_on=lambda _: (1, 0), logic_cells=lambda _: of_config)
+        return SimpleNamespace(
+            memories_on=lambda _: (1, 0), logic_cells=lambda _: of_config, distributed=lambda: ()
+        )
 
     monkeypatch.setattr(choice, "resources_of", resources)
     found = fitting(made("16c3p1-f2-10"), BOARDS["icestick"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import map_network
 from samples import events_network, image_network
 
 from hw.boards.families import FAMILIES, ICE40
@@ -236,7 +237,7 @@ def test_far_too_large(rng, hidden, classes, shortage, remedy):
 def test_yosys_needs_as_many_block_rams(rng, tmp_path, board, cell, engine):
     network = image_network(rng, shape=(15, 20), hidden=(20,), classes=3)
     board, config = BOARDS[board], find_config(engine)
-    found = built_block_rams(plan(network, board, config=config), cell, tmp_path)
+    found = built_cells(plan(network, board, config=config), cell, tmp_path)
     assert found == resources_of(network, config).block_rams(board.family)
 
 
@@ -253,11 +254,23 @@ def test_yosys_needs_as_many_block_rams_for_events(rng, tmp_path, board, cell, e
     """Of the weights only."""
     network = events_network(rng, channels=300, hidden=(12, 20))
     board, config = BOARDS[board], find_config(engine)
-    found = built_block_rams(plan(network, board, config=config), cell, tmp_path)
+    found = built_cells(plan(network, board, config=config), cell, tmp_path)
     assert found == resources_of(network, config).block_rams(board.family)
 
 
-def built_block_rams(the_plan, cell, folder):
+@pytest.mark.deep
+def test_yosys_needs_as_much_distributed_ram(rng, tmp_path):
+    """Two rows of 8 margins in each of 9 banks, 16 words of 4 bits each; no other memory."""
+    network = map_network(rng, "3c3p1-f2-12c3p1-f2-3", 4, LatencyEncoder(shape=(10, 10)))
+    board, config = BOARDS["ulx3s"], find_config("tiles-8-table-distributed")
+    the_plan = plan(network, board, config=config)
+    bits = config.whole.plan(network).margin_bits
+    assert built_cells(the_plan, "TRELLIS_DPR16X4", tmp_path) == 9 * 8 * bits // 4
+    built = built_cells(the_plan, "DP16KD", tmp_path)
+    assert built == resources_of(network, config).block_rams(board.family, spram=False)
+
+
+def built_cells(the_plan, cell, folder):
     the_plan.extract(folder)
     _, *arguments = json.loads(the_plan.files["build_top.json"])["commands"][0]
     run_tool("yosys", arguments, cwd=folder, log=folder / "log")

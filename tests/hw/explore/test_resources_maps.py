@@ -55,6 +55,29 @@ def test_words_beyond_16_bits_are_in_block_ram():
     assert what.block_rams(ICE40) == what.block_rams(ICE40, spram=False)
 
 
+def test_margins_in_distributed_ram():
+    """32c3p1-f2-64c3p1-f2-128-10 with P = 8: behind the first layer 14 × 14 places at most, 5 × 5
+    in each of 9 banks, in rows of 8. Of a bank that is 4 · 8 + 5 words of 8 margins, which have 12
+    bits: 24 parts of 4 bits, 3 of 16 words.
+    """
+    text = "32c3p1-f2-64c3p1-f2-128-10"
+    block, distributed = (needed(text, f"tiles-8-table{end}") for end in ("", "-distributed"))
+    bank = (4 * 8 + 5, 8 * 12)
+    for family in (ICE40, ECP5):
+        saved = block.block_rams(family) - distributed.block_rams(family)
+        assert saved == 9 * family.block_rams(*bank)
+    more = distributed.logic_cells(ECP5) - block.logic_cells(ECP5)
+    assert abs(more - 9 * (24 * 3 * (4 + 2) + 2 * 96)) <= 1  # rounded
+    network = stand_in(MNIST, parse(text), 4)
+    for name, board in BOARDS.items():
+        lacks = "distributed RAM" in shortage(distributed, board)
+        assert lacks == (name not in ("ulx3s", "orangecrab"))
+        assert "distributed RAM" not in shortage(block, board)
+    with pytest.raises(UserError, match=r"does not fit orangecrab: it needs .* block RAMs of 56"):
+        check_fit(network, BOARDS["orangecrab"], find_config("tiles-8-table"))
+    check_fit(network, BOARDS["orangecrab"], find_config("tiles-8-table-distributed"))
+
+
 def test_memories_of_an_engine_that_gathers(rng):
     """16c3p1-f2-24c3p1-f2-20c3p1-f2-10 with W = 16. Inputs in 32 rows of 32, each 2 bits of its
     step and one more; windows of 18 words at most, of 16 spikes and their number; 6 groups of 16

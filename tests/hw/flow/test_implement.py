@@ -6,9 +6,10 @@ import json
 import pytest
 from stubs import ICE40_TOOLS
 
+from hw.boards.families import ECP5
 from hw.boards.table import BOARDS
 from hw.flow.errors import DesignError, ToolFailedError
-from hw.flow.implement import Implementation, implement
+from hw.flow.implement import Implementation, implement, used_cells
 from hw.flow.plan import plan
 
 BOARD = BOARDS["icebreaker"]
@@ -119,6 +120,16 @@ def test_what_synthesis_finds_too_large(stubs, made, cells, message):
     with pytest.raises(DesignError, match=message):
         made()
     assert stubs.take_runs() == ["yosys"]
+
+
+def test_what_writes_distributed_ram_takes_two_logic_cells():
+    """As nextpnr-ecp5 0.11 writes it."""
+    log = (
+        "Info: \t              DP16KD:      37/     56    66%\n"
+        "Info: \t        TRELLIS_COMB:   11890/  24288    48%\n"
+        "Info: \t        TRELLIS_RAMW:     648/   3036    21%\n"
+    )
+    assert used_cells(log, ECP5) == (11890 + 2 * 648, 37, 0)
 
 
 @pytest.mark.parametrize("action", ["exit 1", "exec sleep 600"])

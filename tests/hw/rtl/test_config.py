@@ -55,6 +55,7 @@ def test_presets():
         **{f"tiles-{n}-spram": Tiles(lanes=n, loaded=True) for n in TILES},
         **{f"tiles-{n}-table": Tiles(lanes=n, table=True) for n in (4, 5, 8)},
         **{f"tiles-{n}-table-spram": Tiles(lanes=n, loaded=True, table=True) for n in (4, 5, 8)},
+        "tiles-8-table-distributed": Tiles(lanes=8, table=True, distributed=True),
         **{f"bistable-{p}x{e}": Bistable(lanes=p, listens=e) for p, e in BISTABLE},
         **{
             f"bistable-{p}x{e}-spram": Bistable(lanes=p, listens=e, loaded=True)
@@ -106,7 +107,7 @@ REFUSED = {
     "tiles-6, tiles-8, tiles-16, tiles-32, tiles-1-spram, tiles-2-spram, tiles-3-spram, "
     "tiles-4-spram, tiles-5-spram, tiles-6-spram, tiles-8-spram, tiles-16-spram, "
     "tiles-32-spram, tiles-4-table, tiles-5-table, tiles-8-table, tiles-4-table-spram, "
-    "tiles-5-table-spram, tiles-8-table-spram, "
+    "tiles-5-table-spram, tiles-8-table-spram, tiles-8-table-distributed, "
     "bistable-8x1, bistable-16x1, bistable-32x1, bistable-64x1, bistable-8x4, "
     "bistable-16x4, bistable-32x4, bistable-16x8, bistable-32x8, bistable-64x8, bistable-64x16, "
     "bistable-128x16, bistable-8x1-spram, bistable-16x1-spram, bistable-32x1-spram, "

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 from exchange import cycle_by_cycle
 from networks import map_network
 
@@ -143,6 +144,14 @@ def test_without_advance_all_stays(rng):
         assert (ctx.get(dut.firing), ctx.get(dut.fires)) == (1, 0)  # they have fired
 
     cycle_by_cycle(dut, process)
+
+
+@pytest.mark.parametrize(("distributed", "style"), [(False, "block"), (True, "distributed")])
+def test_what_the_banks_are_made_of(rng, distributed, style):
+    network = map_network(rng, "3c2-2", 2, LatencyEncoder(shape=(4, 4)))
+    dut = Grid(plan_network(network, 4, distributed=distributed))
+    text = rtlil.convert(dut, emit_src=False)
+    assert text.count(f'attribute \\ram_style "{style}"') == dut.fires.shape().width // 4 == 4
 
 
 def test_what_was_read_is_shown(rng):
