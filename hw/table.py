@@ -55,7 +55,11 @@ ROWS = (
         "mnist-1x28x28-32c3p1-m2-64c3p1-m2-128-10-k3",
         "bistable-64x1-spram",
     ),
-    Row("orangecrab", "mnist-1x28x28-32c3p1-f2-64c3p1-f2-128-10-t4", "tiles-5-table"),
+    Row(
+        "orangecrab",
+        "mnist-1x28x28-32c3p1-f2-64c3p1-f2-128-10-t4",
+        "tiles-8-table-distributed",
+    ),
 )
 
 _BEGIN = "<!-- boards: written by python -m hw.table -->"
