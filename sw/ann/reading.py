@@ -40,14 +40,14 @@ def read(module: nn.Module, shape: Sequence[int]) -> Graph:
         stands for. One line: the module, its type, what would do.
     """
     module = copy.deepcopy(module).eval()
-    traced = _traced(module)
-    example = _fitting(module, tuple(shape))
-    _Shapes(traced).run(example[:2])
-    nodes = list(_Reader(traced).nodes())
-    nodes = _check(_pooled_after_neurons(nodes))
-    graph = Graph(nodes=tuple(nodes), shape=tuple(example.shape[1:]))
+    graph, example = _graph(module, tuple(shape))
+    checked = graph
+    if any(isinstance(each, QCFS) for each in module.modules()):
+        # By 32 bits a sum may come to lie on the other side of a step, and count a whole level more
+        module = copy.deepcopy(module).double()
+        checked, example = _graph(module, tuple(shape))
     with torch.no_grad():
-        expected, found = module(example), graph.run(example)
+        expected, found = module(example), checked.run(example)
     if (expected - found).abs().max() > _TOLERANCE * expected.abs().max().clamp(min=1):
         raise UserError(
             f"{type(module).__name__}: what was read of it gives other outputs; its forward may "
@@ -63,6 +63,15 @@ class _Tracer(fx.Tracer):
         if isinstance(m, Normalise | QCFS):
             return True
         return super().is_leaf_module(m, module_qualified_name)
+
+
+def _graph(module: nn.Module, shape: tuple[int, ...]) -> tuple[Graph, Tensor]:
+    """What is read of ``module``, and random images [B, …] that it takes."""
+    traced = _traced(module)
+    example = _fitting(module, shape)
+    _Shapes(traced).run(example[:2])
+    nodes = _check(_pooled_after_neurons(list(_Reader(traced).nodes())))
+    return Graph(nodes=tuple(nodes), shape=tuple(example.shape[1:])), example
 
 
 def _traced(module: nn.Module) -> fx.GraphModule:
