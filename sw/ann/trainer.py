@@ -120,8 +120,6 @@ class AnnTrainer:
         (self._images, self._labels), self._test = on_device(data, device)
         fraction = description.validation
         learnt, validation = hold_out(data.train_labels, data.train_groups, fraction)
-        if not len(learnt):
-            raise UserError(f"--validation {fraction}: leaves nothing to learn from; give less")
         self._learnt, self._validation = (
             torch.from_numpy(index).to(device) for index in (learnt, validation)
         )

@@ -147,10 +147,16 @@ def hold_out(
     -------
     (int64 [N − V], int64 [V])
         Indices of the two parts, ascending.
+
+    Raises
+    ------
+    UserError
+        All would be held out.
     """
-    if groups is None or not fraction:
-        return split(labels, fraction)
-    held_out = by_group(labels, groups, fraction)
-    if held_out is None:
-        return split(labels, 0)
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    held_out = by_group(labels, groups, fraction) if groups is not None and fraction else None
+    if held_out is not None:
+        return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    learnt, apart = split(labels, 0 if groups is not None else fraction)
+    if len(apart) and not len(learnt):
+        raise UserError(f"Validation {fraction:g}: leaves nothing to learn from; hold out less")
+    return learnt, apart

@@ -92,10 +92,6 @@ class Trainer:
         self.recipe, self.labels = recipe, data.labels
         self.device = torch.device(device)
         learn, held_out = hold_out(data.train_labels, data.train_groups, recipe.validation)
-        if not len(learn):
-            raise UserError(
-                f"Validation {recipe.validation:g}: leaves nothing to learn from; hold out less"
-            )
         if len(learn) < recipe.batch:
             raise UserError(f"Batch must be at most {len(learn)} here, not {recipe.batch}")
         self.encoder = self._encoder(data, learn)

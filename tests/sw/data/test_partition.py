@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sw.cli import UserError
 from sw.data.partition import hold_out
 
 LABELS = np.arange(60) % 3
@@ -36,3 +37,8 @@ def test_nothing_is_held_out_where_a_class_would_not_be_learnt(groups):
 
 def test_nothing_is_held_out_where_nothing_is_asked_for():
     assert not len(hold_out(LABELS, np.arange(60) // 6, 0.0)[1])
+
+
+def test_something_is_left_to_learn_from():
+    with pytest.raises(UserError, match=r"Validation 0\.9: leaves nothing to learn from"):
+        hold_out(np.arange(3), None, 0.9)
