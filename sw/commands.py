@@ -30,7 +30,7 @@ COMMANDS = {
     ),
     "refine": Command(
         "sw.refine",
-        "Refine a trained network of one step by changes of single signs and thresholds.",
+        "Refine a trained network by changes of single signs, biases and thresholds.",
         ("learn",),
     ),
     "evaluate": Command(

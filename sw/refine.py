@@ -1,5 +1,5 @@
-"""``python -m sw.refine NETWORK``: improves a trained network of one step by changes of single
-signs and thresholds, each kept if it lowers the loss.
+"""``python -m sw.refine NETWORK``: improves a trained network by changes of single signs, biases
+and thresholds, each kept if it lowers the loss.
 
 The network goes to ``--out`` after the last sweep. A command that was killed is resumed by giving
 it again.
@@ -21,14 +21,14 @@ from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.partition import hold_out
 from sw.data.registry import load_dataset_for
-from sw.encoder import LatencyEncoder
+from sw.encoder import ImageEncoder
 from sw.flags import add_augment, output_file, parser, positive_float, positive_int, share
 from sw.learn import devices
 from sw.learn.answers import run_inputs
 from sw.learn.batches import Augmentation, ImageInputs, augmentation_of
-from sw.learn.refinement import Changes, Refinement
+from sw.learn.refinement import Changes, Refinement, Units
 from sw.learn.saved import Saved
-from sw.network import Network, file_name, find
+from sw.network import CODINGS, Network, file_name, find
 from sw.reports.result import command_line
 from sw.rules.neuron import spiked
 from sw.rules.settings import listing, settings_of
@@ -46,7 +46,7 @@ _PART = 2000  # images at a time that are encoded
 
 def arguments() -> argparse.ArgumentParser:
     flags = parser(
-        "Refine a trained network of one step by changes of single signs and thresholds.",
+        "Refine a trained network by changes of single signs, biases and thresholds.",
         dataset="the one that the network was trained on",
         build=True,
         seed=True,
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     args = arguments().parse_args(argv)
     device = devices.find(args.device)
-    network = find(args.network)
+    network = find(args.network, codings=CODINGS)
     refinement = Refinement(network, device, args.caution)
     name = f"{network.file_name}-refined"
     out = args.out or args.build_dir / f"{name}.safetensors"
@@ -98,10 +98,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not isinstance(data, Dataset):
         raise UserError(f"{data.name}: holds events; only networks of images are refined")
     learnt, held_out = hold_out(data.train_labels, data.train_groups, args.validation)
-    if not len(learnt):
-        raise UserError(
-            f"--validation {args.validation:g}: leaves nothing to learn from; give less"
-        )
     augmentation = augmentation_of(args.augment)
     source = _Source(network, data, augmentation, device)
     identity = {
@@ -136,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 class _Source:
-    """Training images as spikes."""
+    """Training images as a network takes them."""
 
     def __init__(
         self,
@@ -146,17 +142,21 @@ class _Source:
         device: torch.device,
     ) -> None:
         maps = (data.maps, data.oriented, data.off_channel)
-        assert isinstance(network.encoder, LatencyEncoder)
+        assert isinstance(network.encoder, ImageEncoder)
         self._inputs = ImageInputs(data.train_inputs, network.encoder, network.steps, device, *maps)
         self._labels = torch.from_numpy(data.train_labels).to(device)
         self._augmentation, self.device = augmentation, device
+        self._spikes = network.coding == "first-spike"
 
     def take(self, index: Tensor, *, augmented: bool) -> tuple[Tensor, Tensor]:
-        """Spikes float32 [B, N] and labels of the images ``index`` [B]."""
+        """Inputs, as :meth:`Refinement.sweep` has them, and labels of the images ``index`` [B]."""
         change = self._augmentation if augmented else None
         index = index.to(self.device)
-        parts = [spiked(self._inputs.take(part, change), 1)[:, 0] for part in index.split(_PART)]
+        parts = [self._sent(self._inputs.take(part, change)) for part in index.split(_PART)]
         return torch.cat(parts), self._labels[index]
+
+    def _sent(self, inputs: Tensor) -> Tensor:
+        return spiked(inputs, self._inputs.steps) if self._spikes else inputs[:, None].float()
 
 
 def _refine(
@@ -173,22 +173,21 @@ def _refine(
     count = min(args.sample, refinement.most_images)
     torch.manual_seed(args.seed * 1_000_003)
     first = images[torch.randperm(len(images))[:count]]
-    spikes, labels = source.take(first, augmented=False)
-    refinement.fit_scale(spikes, labels)
+    refinement.fit_scale(*source.take(first, augmented=False))
     if checkpoint.exists():
         with _CHECKPOINTS.reading(checkpoint, identity, source.device) as content:
-            refinement.signs, refinement.thresholds = content["signs"], content["thresholds"]
+            refinement.units = [Units(**each) for each in content["units"]]
             done = int(content["done"])
-    spikes_held, labels_held = source.take(probe, augmented=False) if len(probe) else (None, None)
+    held = source.take(probe, augmented=False) if len(probe) else None
 
     def told() -> float | None:
-        if spikes_held is None or labels_held is None:
+        if held is None:
             return None
-        right = refinement.margins(spikes_held).argmax(dim=1) == labels_held
+        right = refinement.potentials(held[0]).argmax(dim=1) == held[1]
         return float(right.float().mean())
 
     accuracy = told()
-    units = sum(len(each) for each in refinement.signs[:-1])
+    units = sum(len(each.bias) for each in refinement.units[:-1])
     with tqdm(
         total=args.sweeps * units, initial=done * units, unit="unit", disable=args.quiet
     ) as bar:
@@ -200,11 +199,7 @@ def _refine(
             accuracy = told()
             if not args.quiet:
                 bar.write(_line(sweep, args.sweeps, changes, accuracy), file=sys.stdout)
-            content = {
-                "signs": refinement.signs,
-                "thresholds": refinement.thresholds,
-                "done": sweep + 1,
-            }
+            content = {"units": [vars(each) for each in refinement.units], "done": sweep + 1}
             _CHECKPOINTS.write(checkpoint, identity, content)
     return accuracy
 
@@ -213,7 +208,7 @@ def _line(sweep: int, sweeps: int, changes: Changes, accuracy: float | None) -> 
     strict = "none held out" if accuracy is None else f"{accuracy:.2%} strict"
     return (
         f"sweep {sweep + 1}/{sweeps}  loss {changes.loss_before:.4f} to {changes.loss_after:.4f}  "
-        f"{changes.signs} signs, {changes.thresholds} thresholds  validation {strict}"
+        f"{changes.signs} signs, {changes.others} other numbers  validation {strict}"
     )
 
 

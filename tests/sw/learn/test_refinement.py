@@ -4,75 +4,108 @@ import numpy as np
 import pytest
 import torch
 
-from sim import golden
+from sim import bistable, golden
 from sw import refine
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
 from sw.learn.refinement import Refinement
 from sw.network import Network, find
-from tests.sw.networks import map_network, random_network
+from tests.sw.networks import bistable_network, map_network
 
 CPU = torch.device("cpu")
-STRUCTURES = [
-    "3c3p1-f2-4",
-    "2c3p1-f2-3c3p1-f2-4",
-    "2c2x3s2x1p1.0.0.2-f1x2-5-4",
-    "f2-3c3-2c2-4",
+FIRST_SPIKE = [
+    ("3c3p1-f2-4", 1),
+    ("2c3p1-f2-3c3p1-f2-4", 1),
+    ("2c2x3s2x1p1.0.0.2-f1x2-5-4", 1),
+    ("f2-3c3-2c2-4", 1),
+    ("2c3p1-f2-3c3p1-f2-4", 4),
+    ("f2-3c3-5-4", 2),
 ]
+BISTABLE = [("3c3p1-m2-4", 2), ("2c3s2-3c3p1-m2-4", 3), ("m2-5-4", 4)]
 
 
-def of(structure, seed=0):
+def of(structure, steps=1, seed=0):
+    """A network of structure and steps, images for it and their labels."""
     rng = np.random.default_rng(seed)
     encoder = LatencyEncoder(shape=(9, 9), silent_below=128)
-    network = map_network(rng, structure, 1, encoder)
+    network = map_network(rng, structure, steps, encoder)
     images = rng.integers(0, 256, (60, 9, 9)).astype(np.uint8)
-    labels = rng.integers(0, 4, 60)
-    return network, images, labels
+    return network, images, rng.integers(0, 4, 60)
 
 
-def spikes(images):
-    return torch.from_numpy(images.reshape(len(images), -1) >= 128).float()
+def flags(images, steps):
+    """Which pixels have fired by each step: those of at least 128, the bright ones early."""
+    pixels = images.reshape(len(images), 1, -1).astype(int)
+    step = np.arange(steps)[None, :, None]
+    arrived = (255 - pixels) * steps // 256 <= step
+    return torch.from_numpy(arrived & (pixels >= 128)).float()
 
 
 def loss(network, images, labels, scale):
-    """Cross-entropy by the golden model's times and a plain sum."""
+    """Cross-entropy of a first-spike network where it decides, by the golden model's times and a
+    plain sum.
+    """
     answer = golden.run_images(network, images)
-    last, fired = network.layers[-1], answer.times[-2].reshape(len(images), -1) == 0
+    last, times = network.layers[-1], answer.times[-2].reshape(len(images), -1)
     total = 0.0
     for image, label in enumerate(labels):
+        fired = times[image] <= answer.step[image]
         logits = [
-            scale * (sum(1 if bit else -1 for bit in row[fired[image]]) - int(threshold))
+            scale * (sum(1 if bit else -1 for bit in row[fired]) - int(threshold))
             for row, threshold in zip(last.weight, last.threshold, strict=True)
         ]
         total += np.log(np.sum(np.exp(logits))) - logits[label]
     return total / len(labels)
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
-def test_losses_are_the_golden_models(structure):
-    network, images, labels = of(structure)
+def loss_of_potentials(network, images, labels, scale):
+    """Cross-entropy of a bistable network, by the golden model's potentials."""
+    total = 0.0
+    for potentials, label in zip(
+        bistable.run_inputs(network, images).potential, labels, strict=True
+    ):
+        logits = scale * potentials.astype(float)
+        total += np.log(np.sum(np.exp(logits - logits.max()))) + logits.max() - logits[label]
+    return total / len(labels)
+
+
+def check_losses(network, inputs, images, labels, scale, loss):
     refinement = Refinement(network, CPU, caution=0.0)
-    refinement.scale = 0.25
-    before = loss(network, images, labels, 0.25)
-    changes = refinement.sweep(
-        spikes(images), torch.from_numpy(labels), torch.Generator().manual_seed(1)
-    )
+    refinement.scale = scale
+    before = loss(network, images, labels, scale)
+    changes = refinement.sweep(inputs, torch.from_numpy(labels), torch.Generator().manual_seed(1))
     refined = refinement.network()
-    assert changes.signs + changes.thresholds > 0
+    assert changes.signs > 0
+    assert changes.others > 0
     assert changes.loss_before == pytest.approx(before, rel=1e-5)
-    assert changes.loss_after == pytest.approx(loss(refined, images, labels, 0.25), rel=1e-5)
+    assert changes.loss_after == pytest.approx(loss(refined, images, labels, scale), rel=1e-5)
     assert changes.loss_after < before
     assert refinement.network().to_bytes() == refined.to_bytes()
+
+
+@pytest.mark.parametrize(("structure", "steps"), FIRST_SPIKE)
+def test_losses_are_the_golden_models(structure, steps):
+    network, images, labels = of(structure, steps)
+    check_losses(network, flags(images, steps), images, labels, 0.25, loss)
+
+
+@pytest.mark.parametrize(("structure", "steps"), BISTABLE)
+def test_losses_of_bistable_networks_are_the_golden_models(structure, steps):
+    rng = np.random.default_rng(0)
+    network = bistable_network(rng, structure, steps, shape=(9, 9))
+    images = rng.integers(0, 256, (60, 9, 9)).astype(np.uint8)
+    values = torch.from_numpy(images.reshape(60, 1, -1) >> (8 - steps)).float()
+    check_losses(network, values, images, rng.integers(0, 4, 60), 2.0**-6, loss_of_potentials)
 
 
 def test_in_the_end_no_change_of_a_sign_helps():
     network, images, labels = of("2c3-f2-4", seed=3)
     refinement = Refinement(network, CPU, caution=0.0)
     refinement.scale = 0.25
-    given = spikes(images), torch.from_numpy(labels)
+    given = flags(images, 1), torch.from_numpy(labels)
     for sweep in range(50):
         changes = refinement.sweep(*given, torch.Generator().manual_seed(sweep))
-        if not changes.signs + changes.thresholds:
+        if not changes.signs + changes.others:
             break
     else:
         pytest.fail("it finds no end")
@@ -90,9 +123,9 @@ def test_a_change_that_may_be_chance_is_left():
     refinement = Refinement(network, CPU, caution=1e6)
     refinement.scale = 0.25
     changes = refinement.sweep(
-        spikes(images), torch.from_numpy(labels), torch.Generator().manual_seed(0)
+        flags(images, 1), torch.from_numpy(labels), torch.Generator().manual_seed(0)
     )
-    assert (changes.signs, changes.thresholds) == (0, 0)
+    assert (changes.signs, changes.others) == (0, 0)
     assert refinement.network().to_bytes() == network.to_bytes()
 
 
@@ -105,7 +138,7 @@ def test_units_that_need_a_spike_go_on_needing_one():
     refinement.scale = 0.25
     labels = torch.from_numpy(rng.integers(0, 4, 60))
     for sweep in range(5):
-        refinement.sweep(spikes(images), labels, torch.Generator().manual_seed(sweep))
+        refinement.sweep(flags(images, 1), labels, torch.Generator().manual_seed(sweep))
     hidden = [each for each in refinement.network().layers if each.weight.size][:-1]
     assert all((each.threshold >= 1).all() for each in hidden)
 
@@ -113,7 +146,7 @@ def test_units_that_need_a_spike_go_on_needing_one():
 def test_the_scale_is_the_one_that_fits():
     network, images, labels = of("3c3p1-f2-4")
     refinement = Refinement(network, CPU)
-    refinement.fit_scale(spikes(images), torch.from_numpy(labels))
+    refinement.fit_scale(flags(images, 1), torch.from_numpy(labels))
     found = loss(network, images, labels, refinement.scale)
     for factor in (0.5, 0.9, 1.1, 2.0):
         assert loss(network, images, labels, factor * refinement.scale) > found - 2e-3
@@ -124,11 +157,14 @@ def test_memory_by_hand():
     # of 9 × 9 places 9 pixels are seen, of 4 × 4 2 · 9 spikes
     assert Refinement(network, CPU).most_images == 2**31 // (81 * 9)
 
+    network, _, _ = of("2c3p1-f2-3c3p1-f2-4", 4)
+    assert Refinement(network, CPU).most_images == 2**31 // (4 * 81 * 9)
 
-@pytest.mark.parametrize("steps", [2, 4])
-def test_more_steps_are_refused(steps, rng):
-    network = random_network(rng, (8, 6, 4), steps)
-    with pytest.raises(UserError, match="only first-spike networks of one step are refined"):
+
+@pytest.mark.parametrize("structure", ["3c3p1-3c3p1+1x2-m2-4", "3c3p1-a2-4"])
+def test_shortcuts_and_means_are_refused(structure, rng):
+    network = bistable_network(rng, structure, 3, shape=(9, 9))
+    with pytest.raises(UserError, match="with shortcuts or mean pooling are not refined"):
         Refinement(network, CPU)
 
 
