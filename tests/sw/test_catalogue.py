@@ -34,9 +34,14 @@ def test_names_follow_from_what_they_hold(name):
     zoo = find(name, codings=CODINGS)
     steps = f"k{zoo.steps}" if zoo.coding == "bistable" else f"t{zoo.steps}"
     # the gain of a shortcut is the trained one in the name, times that of its layer in the file
-    named, held = (re.sub(r"(\+[0-9]+)x[0-9]+", r"\1", text) for text in (name, zoo.structure))
+    gains = iter(
+        layer.kind.shortcut.gain / layer.gain[0]
+        for layer in zoo.layers
+        if getattr(layer.kind, "shortcut", None) is not None
+    )
+    held = re.sub(r"(\+[0-9]+)x[0-9]+", lambda found: f"{found[1]}x{next(gains):g}", zoo.structure)
     assert re.fullmatch(
-        rf"{zoo.provenance['dataset']}-{re.escape(held)}-{steps}(-[a-z0-9]+)?", named
+        rf"{zoo.provenance['dataset']}-{re.escape(held)}-{steps}(-[a-z0-9]+)?", name
     )
     assert f"--out sw/zoo/{name}.safetensors" in zoo.provenance["command"]
     assert zoo.provenance["command"].startswith("python -m sw.train --dataset ")
