@@ -20,7 +20,9 @@ def test_the_page_lists_all():
 @pytest.mark.parametrize(
     "name",
     [  # an evaluation of the larger ones takes up to minutes
-        pytest.param(name, marks=pytest.mark.deep if "88c3" in name or "64c3" in name else ())
+        pytest.param(
+            name, marks=pytest.mark.deep if name.startswith("cifar10") or "64c3" in name else ()
+        )
         for name in zoo_names()
     ],
 )
