@@ -5,6 +5,7 @@ import os
 
 from amaranth.build.run import BuildPlan
 
+from hw.boards.families import ECP5
 from hw.boards.table import SAFE_ROUTE, Board
 from hw.boards.top import BoardTop
 from hw.explore.resources import check_fit, resources_of
@@ -17,6 +18,10 @@ __all__ = ["commands", "plan"]
 # Amaranth gives the register behind a memory's read port an initial value, which no one reads;
 # Yosys would make it of a lookup table per bit.
 _STORED = "setattr -unset init */w:stored_* "
+# Amaranth names the elements of an array x x[0], x[1] and so on, which Yosys 0.70, where it hands
+# over to ABC9, may mistake for the bits of x and stop. Only where it was seen: names change what
+# placement comes to, and the designs known to route were placed with them.
+_ELEMENTS = "rename -hide */w:*[[]*"
 
 
 def plan(
@@ -42,12 +47,13 @@ def plan(
     _, spram = resources_of(network, config).memories_on(board)
     route = board.route or (SAFE_ROUTE if spram else "")
     options += f" {route}" if route else ""
+    script = "\n".join([_STORED, *([_ELEMENTS] if board.family == ECP5 else [])])
     return board.platform().prepare(
         BoardTop(network, board, clock=at, config=config),
         "top",
         emit_src=False,  # source positions would make the files depend on where the project lies
         nextpnr_opts=options,
-        **({"script_after_read": _STORED} if config.whole else {}),
+        **({"script_after_read": script} if config.whole else {}),
     )
 
 

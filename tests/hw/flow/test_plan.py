@@ -1,5 +1,6 @@
 """What the tools are given."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ from samples import with_another_sign
 
 from hw.boards.clock import fastest_clock
 from hw.boards.table import BOARDS
+from hw.explore.designs import Design, design_network
 from hw.flow.plan import plan
+from hw.flow.tools import run_tool
 from hw.rtl.config import DEFAULT, find_config
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +39,17 @@ def test_the_router_that_ends_where_spram_is(tiny, lanes):
     for chosen, config, safe in ((tiny, DEFAULT, False), (lanes, LOADED, True)):
         commands = plan(chosen, board, config=config).files["build_top.json"]
         assert ("router2" in commands) is safe
+
+
+@pytest.mark.deep
+def test_elements_of_arrays_are_not_taken_for_bits(tmp_path):
+    """Of this network Yosys 0.70 stopped on the way back from ABC9."""
+    network = design_network(Design((8, 8), "8c3p1-f2-10", 4))
+    the_plan = plan(network, BOARDS["ulx3s"], config=find_config("tiles-4"))
+    the_plan.extract(tmp_path)
+    _, *arguments = json.loads(the_plan.files["build_top.json"])["commands"][0]
+    run_tool("yosys", arguments, cwd=tmp_path, log=tmp_path / "log")
+    assert (tmp_path / "top.json").stat().st_size
 
 
 def test_the_plan_does_not_depend_on_where_the_project_lies(tiny, tmp_path):
