@@ -5,10 +5,26 @@ one table.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from hw.boards.plls import Ecp5Pll, GowinPll, Ice40Pll, Pll
 
-__all__ = ["ECP5", "FAMILIES", "GOWIN", "ICE40", "Family"]
+__all__ = ["ECP5", "FAMILIES", "GOWIN", "ICE40", "Family", "Grid"]
+
+
+class Grid(NamedTuple):
+    """The block RAMs of a memory.
+
+    Parameters
+    ----------
+    rows : int
+        Of which a multiplexer chooses one, for each bit of a word.
+    blocks : int
+        Of all rows.
+    """
+
+    rows: int
+    blocks: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +47,11 @@ class Family:
         that they take, block RAMs, single-port RAMs.
     mapped_logic, mapped_memories : frozenset of str
         The same in yosys' statistics, before packing.
-    block_rams : function of depth (words) and width (bits) returning int
-        Block RAMs that yosys takes for a memory with one read and one write port.
-    parted_block_rams : function of depth (words) and width (bits) returning int
-        The same where parts of a word are written alone.
+    shapes : tuple of (int, int)
+        Depth (words) and width (bits) that a block RAM can have, with independent read and write
+        ports.
+    block_ram_cost : int
+        Of a block RAM in yosys' pass memory_libmap, where a 1-bit 2:1 multiplexer costs 0.5.
     distributed_cells : function of depth (words) and width (bits) returning int, optional
         Logic cells of a memory in distributed RAM; None if there is none that is used.
     write_bits : int
@@ -54,8 +71,8 @@ class Family:
     single_port: tuple[str, ...] = ()
     mapped_logic: frozenset[str]
     mapped_memories: frozenset[str]
-    block_rams: Callable[[int, int], int]
-    parted_block_rams: Callable[[int, int], int]
+    shapes: tuple[tuple[int, int], ...]
+    block_ram_cost: int
     distributed_cells: Callable[[int, int], int] | None = None
     write_bits: int
     pll: type[Pll]
@@ -65,41 +82,32 @@ class Family:
         """What a build runs, in order."""
         return self.synthesis, self.route, self.pack
 
+    def grid(self, depth: int, width: int, *, constant: bool = False) -> Grid:
+        """Block RAMs that yosys takes for a memory of ``depth`` words of ``width`` bits with one
+        read port and, unless it is ``constant``, one to write: those that it finds the cheapest.
+        Memories deeper than a block RAM are divided by rows, so that bits of several rows share a
+        block RAM where none is written, or each alone.
+        """
+        shared = constant or self.write_bits == 1
+        grids = []
+        for deep, wide in self.shapes:
+            rows = ceil(depth / deep)
+            blocks = ceil(rows * width / wide) if shared else rows * ceil(width / wide)
+            grids.append(Grid(rows, blocks))
+        return min(
+            grids,
+            key=lambda grid: int(self.block_ram_cost * grid.blocks + (grid.rows - 1) * width / 2),
+        )
+
+    def block_rams(self, depth: int, width: int) -> int:
+        """Those of :meth:`grid` for a memory that is written."""
+        return self.grid(depth, width).blocks
+
     def __str__(self) -> str:
         return self.name
 
 
-def _block_rams_4k(depth: int, width: int) -> int:
-    """iCE40: what the pass memory_libmap of Yosys finds the cheapest: a block RAM of 4,096 bits
-    costs 64, a 1-bit 2:1 multiplexer 0.5. Memories deeper than a block RAM are divided
-    by rows, so that bits of several rows share a block RAM. Of equal costs the narrowest counts.
-    """
-    best, result = None, 0
-    for narrow in (2, 4, 8, 16):
-        parts = ceil(depth * narrow / 4096)
-        blocks = ceil(parts * width / narrow)
-        cost = 64 * blocks + (parts - 1) * width / 2
-        if best is None or cost < best:
-            best, result = int(cost), blocks
-    return result
-
-
-# Depth and width that a block RAM of 18 Kibit can have, with independent read and write ports.
 _SHAPES_18K = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-
-
-def _block_rams_18k(depth: int, width: int) -> int:
-    """ECP5 and Gowin: a grid of block RAMs of one shape, the fewest."""
-    return min(ceil(depth / d) * ceil(width / w) for d, w in _SHAPES_18K)
-
-
-def _parted_block_rams_18k(depth: int, width: int) -> int:
-    """ECP5: as :func:`_block_rams_4k` chooses, with the same costs: of a deep memory rather a few
-    block RAMs more than a larger multiplexer.
-    """
-    grids = [(ceil(depth / d), ceil(width / w)) for d, w in _SHAPES_18K]
-    rows, columns = min(grids, key=lambda grid: 64 * grid[0] * grid[1] + (grid[0] - 1) * width / 2)
-    return rows * columns
 
 
 def _distributed_16x4(depth: int, width: int) -> int:
@@ -121,8 +129,8 @@ ICE40 = Family(
     single_port=("ICESTORM_SPRAM",),
     mapped_logic=frozenset({"SB_LUT4"}),
     mapped_memories=frozenset({"SB_RAM40_4K"}),
-    block_rams=_block_rams_4k,
-    parted_block_rams=_block_rams_4k,
+    shapes=((2048, 2), (1024, 4), (512, 8), (256, 16)),
+    block_ram_cost=64,
     write_bits=1,
     pll=Ice40Pll,
 )
@@ -136,8 +144,8 @@ ECP5 = Family(
     memories=("DP16KD",),
     mapped_logic=frozenset({"LUT4"}),
     mapped_memories=frozenset({"DP16KD"}),
-    block_rams=_block_rams_18k,
-    parted_block_rams=_parted_block_rams_18k,
+    shapes=_SHAPES_18K,
+    block_ram_cost=128,
     distributed_cells=_distributed_16x4,
     write_bits=9,
     pll=Ecp5Pll,
@@ -152,8 +160,8 @@ GOWIN = Family(
     memories=("BSRAM",),
     mapped_logic=frozenset({"LUT1", "LUT2", "LUT3", "LUT4", "ALU"}),
     mapped_memories=frozenset({"SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"}),
-    block_rams=_block_rams_18k,
-    parted_block_rams=_block_rams_18k,
+    shapes=_SHAPES_18K,
+    block_ram_cost=128,
     write_bits=9,
     pll=GowinPll,
 )

@@ -69,6 +69,7 @@ DESIGNS = (
     Design((16, 16), (80, 10), 8, engine="event-4,event-4"),
     Design((12, 12), (32, 10), 8, engine="popcount-16,event"),
     Design((16, 16), (96, 10), 8, engine="event,popcount-16"),
+    Design((16, 16), (40, 10), 8, engine="event,popcount"),
     Design((16, 16), (150, 10), 8, engine="folded-16-spram,event"),
     Design((28, 28), (600, 10), 8, engine="folded-32-spram,event"),
     Design((28, 28), (600, 10), 8),
@@ -88,6 +89,13 @@ DESIGNS = (
     Design((28, 28), "32c3p1-f2-64c3p1-f2-128-10", 4, engine="tiles-16"),
     Design((3, 32, 32), "32c3p1-f2-64c3p1-f2-128-10", 8, engine="tiles-32"),
     Design((2, 16, 16), "8c3p1-f2-10", 8, engine="tiles-2", events=True),
+    Design((12, 12), "8c3p1-f2-8c3p1-f2-10", 4, engine="tiles-4-table"),
+    Design((28, 28), "16c3p1-f2-12c3p1-f2-12c3p1-f2-10", 4, engine="tiles-5-table-spram"),
+    Design((28, 28), "32c3p1-f2-48c3p1-f2-10", 4, engine="tiles-8-table"),
+    Design((28, 28), "32c3p1-f2-48c3p1-f2-10", 4, engine="tiles-8-table-distributed"),
+    Design((28, 28), "32c3p1-f2-32c3p1-f2-64-10", 4, engine="tiles-5-table"),
+    Design((28, 28), "32c3p1-f2-64c3p1-f2-128-10", 4, engine="tiles-5-table"),
+    Design((28, 28), "16c3p1-f2-32c3p1-f2-10", 4, engine="tiles-5"),
     Design((28, 28), "8c5s2-16c3s2-10", 4, engine="bistable-16x4"),
     Design((28, 28), "16c3p1-m2-32c3p1-m2-10", 3, engine="bistable-32x1"),
     Design((12, 12), "8c3p1-a2-10", 2, engine="bistable-8x1"),
@@ -95,10 +103,19 @@ DESIGNS = (
     Design((28, 28), (128, 10), 1, chosen=256, engine="bistable-32x4"),
     Design((28, 28), (600, 10), 3, engine="bistable-64x1-spram"),
     Design((20, 20), (100, 40, 10), 6, pool=2, engine="bistable-16x1"),
+    Design((28, 28), "8c5s2-24c3s2-10", 3, engine="bistable-16x8"),
+    Design((12, 12), "32c3p1-32c3p1+1x8-m2-10", 2, engine="bistable-32x8"),
+    Design((8, 8), (96, 10), 4, engine="bistable-64x8"),
+    Design((12, 12), "64c3p1-m2-64c3-10", 3, engine="bistable-64x16"),
+    Design((14, 14), "16c3p1-m2-32c3p1-20-10", 3, engine="bistable-16x8"),
+    Design((28, 28), "16c5s2-32c3s2-10", 3, engine="bistable-32x4"),
+    Design((12, 12), "32c3p1-32c3p1+1x8-m2-10", 3, engine="bistable-32x4"),
     Design((8, 8), "12c3p1-f2-10", 1, engine="lines"),
     Design((8, 8), (24, 10), 1, engine="lines"),
     Design((16, 16), "8c5s2p2-16c3s2p1-10", 1, engine="lines"),
     Design((16, 16), "12c3p1-f2-20c3p1-f2-10", 1, engine="lines"),
+    Design((16, 16), "16c3p1-f2-16c3p1-f2-10", 1, engine="lines"),
+    Design((12, 12), "10c3p1-f2-12c3p1-f2-10", 1, engine="lines"),
     Design((8, 8), "6c3-f2-10", 1, engine="lines-loaded"),
     Design((12, 12), "8c3p1-f2-8c3-10", 1, engine="lines-loaded"),
     Design((8, 8), "8c3p1-f2-10", 4, engine="gather-8"),
@@ -114,6 +131,8 @@ _WHOLE = (
     "lines",
     "gather",
 )  # terms that only an engine that makes a whole network has
+
+_KNOWN = {"multiplexed_bit": 1.0}  # a multiplexer of two is a cell in all families
 
 
 def design_network(design: Design) -> Network:
@@ -183,10 +202,11 @@ def fitted(rows: Iterable[Sequence[Any]], family: Family) -> dict[str, float]:
         if find_board(board).family == family:
             design = DESIGNS[index]
             needed = resources_of(design_network(design), find_config(design.engine))
-            own.append((cells, needed.cost()))
+            own.append((cells, needed.terms(family)))
     layered = [each for each in own if not any(each[1][kind] for kind in _WHOLE)]
-    shared = [term for term in TERMS if any(cost[term] for _, cost in layered)]
-    result = _fit(layered, shared, {})
+    shared = [t for t in TERMS if t not in _KNOWN and any(cost[t] for _, cost in layered)]
+    result = dict(_KNOWN)
+    result |= _fit(layered, shared, result)
     for kind in _WHOLE:
         whole = [each for each in own if each[1][kind]]
         left = [term for term in TERMS if term not in result and any(c[term] for _, c in whole)]

@@ -20,7 +20,7 @@ COLUMN = 16  # bits of a word of single-port RAM
 
 @dataclass(frozen=True)
 class BlockMemory:
-    """Memories for block RAM, each with a port to read and one to write.
+    """Memories for block RAM, each with a port to read and, unless constant, one to write.
 
     Parameters
     ----------
@@ -32,12 +32,15 @@ class BlockMemory:
         Parts of a word that are written alone.
     count : int
         How many there are of this kind.
+    constant : bool
+        They are never written.
     """
 
     depth: int
     width: int
     parts: int = 1
     count: int = 1
+    constant: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ class ConstantTables:
 
     def block_memories(self, tables: Iterable[tuple[int, int]]) -> Sequence[BlockMemory]:
         """Those of ``tables`` that are in block RAM."""
-        return [BlockMemory(*table) for table in tables if not self._is_logic(table[0])]
+        return [
+            BlockMemory(*table, constant=True) for table in tables if not self._is_logic(table[0])
+        ]
 
     def logic_bits(self, tables: Iterable[tuple[int, int]]) -> int:
         """Bits of those of ``tables`` that are logic."""
@@ -126,4 +131,5 @@ def weight_rom(rows: np.ndarray) -> BlockMemory:
     """The memory of the rows of weights, bool [rows, width], that the bitstream holds. Synthesis
     leaves out bits that are the same in all rows.
     """
-    return BlockMemory(len(rows), int((rows.any(axis=0) & ~rows.all(axis=0)).sum()))
+    width = int((rows.any(axis=0) & ~rows.all(axis=0)).sum())
+    return BlockMemory(len(rows), width, constant=True)

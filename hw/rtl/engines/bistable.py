@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
+from amaranth.utils import exact_log2
 
 from hw.rtl.bistable.choose import Choose
 from hw.rtl.bistable.engine import BistableEngine
@@ -125,13 +126,19 @@ class Bistable(NetworkEngine):
 
     def cost(self, network: Network, most_events: int | None) -> Mapping[str, float]:
         plan = self._plan(network)
-        divided = plan.speaks * plan.potential_bits * (2 + plan.phases)
+        # Lanes that no layer has a channel for have constant weights, which synthesis leaves out;
+        # one more adds all values.
+        lanes = 1 + min(plan.lanes, max(layer.channels for layer in plan.layers))
+        heard = lanes * plan.listens * plan.phases
+        potentials = plan.speaks * plan.potential_bits
         pooled = plan.speaks * plan.pool_bits * (1 + plan.phases * plan.sums) * plan.pools
         return {
             "bistable": 1,
-            "listen_bit": plan.lanes * plan.listens * plan.phases,
+            "listen_bit": heard,
+            "listen_level_bit": heard * exact_log2(plan.listens),
             "sum_bit": plan.lanes * plan.sum_bits,
-            "speak_bit": divided + pooled + 2 * plan.potential_bits,
+            "speak_bit": potentials * (3 + bool(plan.held_words)) + 2 * plan.potential_bits,
+            "divide_bit": potentials * plan.phases + pooled,
             "constant_bit": logic_bits(plan),
             "loader": int(self.loaded),
         }

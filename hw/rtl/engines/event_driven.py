@@ -58,7 +58,7 @@ class EventDriven(Engine):
 
     def memories(self, size: LayerSize) -> Sequence[BlockMemory]:
         depth = bank_depth(size.inputs, self.banks)
-        return [BlockMemory(depth, size.outputs, count=self.banks)]
+        return [BlockMemory(depth, size.outputs, count=self.banks, constant=True)]
 
     def cost(self, size: LayerSize) -> Mapping[str, float]:
         # Where fillers are no rows each bit is chosen; four slots need a larger adder.

@@ -114,7 +114,7 @@ class Folded(Engine):
     def memories(self, size: LayerSize) -> Sequence[BlockMemory]:
         chunks = self.chunks(size.outputs)
         potentials = BlockMemory(chunks, self.lanes * size.half_bits)
-        weights = BlockMemory(size.inputs * chunks, self.lanes)
+        weights = BlockMemory(size.inputs * chunks, self.lanes, constant=True)
         return [potentials] if self.loaded else [potentials, weights]
 
     def single_port_memories(self, size: LayerSize) -> Sequence[SinglePortBlocks]:

@@ -83,7 +83,7 @@ class Gather(NetworkEngine):
             BlockMemory(1 << sum(plan.input_bits), (plan.steps - 1).bit_length() + 1),
             BlockMemory(words, lanes + lanes.bit_length()),
             BlockMemory(words, (words - 1).bit_length()),
-            BlockMemory(len(plan.presets), plan.preset_bits),
+            BlockMemory(len(plan.presets), plan.preset_bits, constant=True),
             self.weight_memory(network),
         ]
         if plan.hidden:

@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from hw.rtl.engines.base import NetworkEngine
 from hw.rtl.lines.decide import DecideSerially
 from hw.rtl.lines.engine import LinesEngine, load_tables
-from hw.rtl.lines.plan import ConvPlan, DensePlan, plan_network
+from hw.rtl.lines.plan import ConvPlan, DensePlan, PoolPlan, plan_network
 from hw.rtl.memories import BlockMemory
 from hw.rtl.potentials import margin_shapes
 from sw.cli import UserError
@@ -99,10 +99,10 @@ class Lines(NetworkEngine):
         bits = sum(table.bits.size for table in tables)
         return {
             "lines": 1,
-            "lines_stage": len(stages),
+            "lines_pool": sum(isinstance(stage, PoolPlan) for stage in stages),
             "lines_bit": sum(stage.state_bits for stage in stages) + self.loaded * bits,
-            "lines_tap": sum(stage.taps for stage in stages),
             "lines_constant_bit": (not self.loaded) * bits,
+            "lines_loaded": int(self.loaded),
         }
 
     @property

@@ -67,16 +67,16 @@ class Popcount(Engine):
         depth = rounds(size.inputs, self.flags)
         if self.flags is None or depth == 1:
             return []  # weights are constants
-        return [BlockMemory(depth, self.flags * size.outputs)]
+        return [BlockMemory(depth, self.flags * size.outputs, constant=True)]
 
     def cost(self, size: LayerSize) -> Mapping[str, float]:
-        # Of all flags at once only the rarer sign is counted.
-        counted = self.flags or size.inputs / 2 - 0.4 * size.inputs**0.5
-        return {
-            "potential_bit": size.outputs * size.margin_bits,
-            "counted_weight": size.outputs * counted,
-            "flag": size.inputs,
-        }
+        result = {"potential_bit": size.outputs * size.margin_bits, "flag": size.inputs}
+        if self.flags is None:  # only the rarer sign is counted
+            shared = size.outputs * (size.inputs / 2 - 0.4 * size.inputs**0.5)
+            return result | {"shared_weight": shared}
+        counted = size.outputs * self.flags
+        levels = (self.flags - 1).bit_length()
+        return result | {"counted_weight": counted, "counted_level_weight": counted * levels}
 
     def weight_bits_per_cycle(self, outputs: int) -> int:
         return outputs

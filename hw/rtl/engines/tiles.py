@@ -144,6 +144,7 @@ class Tiles(NetworkEngine):
             + (plan.list_words - 1).bit_length()
             + (plan.weight_rows - 1).bit_length(),
             "tile_entry_bit": plan.entry_bits,
+            "tile_table": int(self.table),
             "loader": int(self.loaded),
         }
 

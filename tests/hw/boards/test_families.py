@@ -66,3 +66,18 @@ def test_the_tools_of_a_plan(board):
     assert set(family.tools) <= set(TOOLS)
     assert set(family.outputs) <= set(lines[1])
     assert f"top.{family.suffix}" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("family", "depth", "width", "constant", "grid"),
+    [
+        ("ice40", 768, 128, False, (3, 24)),
+        ("ecp5", 20480, 19, False, (5, 25)),  # of 4,096 words of 4 bits, 5 for a word
+        ("ecp5", 13476, 64, False, (7, 56)),
+        ("ecp5", 13476, 64, True, (7, 50)),  # 7 · 64 bits, 9 in each
+        ("gowin", 512, 36, False, (1, 1)),
+    ],
+)
+def test_rows_of_block_rams(family, depth, width, constant, grid):
+    """Those of ECP5 as yosys made them of CIFAR-10's bistable network with 16 lanes."""
+    assert FAMILIES[family].grid(depth, width, constant=constant) == grid

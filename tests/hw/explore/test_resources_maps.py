@@ -66,8 +66,9 @@ def test_margins_in_distributed_ram():
     for family in (ICE40, ECP5):
         saved = block.block_rams(family) - distributed.block_rams(family)
         assert saved == 9 * family.block_rams(*bank)
-    more = distributed.logic_cells(ECP5) - block.logic_cells(ECP5)
-    assert abs(more - 9 * (24 * 3 * (4 + 2) + 2 * 96)) <= 1  # rounded
+    cells = 9 * (24 * 3 * (4 + 2) + 2 * 96)
+    assert distributed.terms(ECP5) - block.terms(ECP5) == {"distributed_cell": cells}
+    assert distributed.logic_cells(ECP5) - block.logic_cells(ECP5) >= cells
     network = stand_in(MNIST, parse(text), 4)
     for name, board in BOARDS.items():
         lacks = "distributed RAM" in shortage(distributed, board)
@@ -97,7 +98,8 @@ def test_memories_of_an_engine_that_gathers(rng):
 def test_more_lanes_need_more_cells(family):
     cells = [needed("16c3p1-f2-10", f"tiles-{lanes}").logic_cells(family) for lanes in (1, 4, 16)]
     assert cells == sorted(set(cells))
-    cells = [needed("16c3p1-f2-10", f"gather-{lanes}").logic_cells(family) for lanes in (8, 16, 32)]
+    # Of a larger map the weights of few lanes are many block RAMs deep, which costs more.
+    cells = [needed("16c3p1-f4-10", f"gather-{lanes}").logic_cells(family) for lanes in (8, 16, 32)]
     assert cells == sorted(set(cells))
 
 

@@ -36,11 +36,11 @@ def test_it_is_the_best_of_all():
     for inputs in range(1, 65):
         encoder = DIGITS if inputs == 64 else replace(DIGITS, select=tuple(range(inputs)))
         for hidden in range(8, 65, 8):
-            needed = resources_of(_dense(encoder, (hidden,), 10, 16))
+            needed = resources_of(_dense(encoder, (hidden,), 10, 8))
             if not shortage(needed, board) and needed.logic_cells(board.family) <= 1280 * 0.8:
                 found.append((inputs * hidden**2, inputs, hidden))
     _, inputs, hidden = max(found)
-    assert largest("icestick", DIGITS, (64,), 10, 16)[:2] == (inputs, (hidden,))
+    assert largest("icestick", DIGITS, (64,), 10, 8)[:2] == (inputs, (hidden,))
 
 
 def test_what_was_named_is_kept():
