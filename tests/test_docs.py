@@ -56,7 +56,8 @@ def only_parse(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", cases(r"(?:^|`)((?:python -m (?:hw|sw|sim)\.|firstspike (?!--|COMMAND))[^`\n]+)")
+    "command",  # each of those that && joins
+    cases(r"(?:^|`|&& )((?:python -m (?:hw|sw|sim)\.|firstspike (?!--|COMMAND))[^`\n&]+)"),
 )
 def test_commands_parse(command, only_parse):
     command = re.sub(r"\bN\b", "2", command.replace("…", ""))
