@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, cast
 
 from hw.boards.table import Board, find_board
@@ -19,9 +20,9 @@ __all__ = ["Fit", "Sizes", "fit", "largest", "narrower"]
 
 _SHARES, _CHANNELS = 32, 4  # of the channels of maps, and a multiple of which they are
 _UNITS = 8  # hidden units are multiples of it, where they are chosen
-# Share of the logic cells that a size which is chosen may take: carry chains do not fill a part to
-# the end, and of designs above it nextpnr could not place some.
-_FILLED = 0.8
+# Shares of the logic cells that a size which is chosen may take, the next where nothing fits: carry
+# chains do not fill a part to the end, and of designs above the first nextpnr could not place some.
+_FILLED = (0.8, 0.9, 1.0)
 
 
 class Sizes(NamedTuple):
@@ -65,30 +66,43 @@ def largest(
         The board is not known, or nothing fits.
     """
     target = find_board(board)
-    most, best = encoder.inputs, 0
-    result: tuple[int, tuple[int, ...]] | None = None
     asked = _dense(encoder, hidden, outputs, steps)
-    filled = _FILLED if fewer_inputs or fewer_units else 1.0
-    for units in _shrinking(hidden) if fewer_units else [tuple(hidden)]:
-        worth = units[0] ** 2 if units else 1
-        if most * worth <= best:
-            break
+    sizes = [tuple(hidden), *(_shrinking(hidden) if fewer_units else ())]
+    # Of pixels some may be left out, of a sensor's events none
+    least = 1 if fewer_inputs and find_input(encoder).load_cycles else encoder.inputs
+    for filled in _FILLED if fewer_inputs or fewer_units else (1.0,):
 
-        def fits(inputs: int, units: tuple[int, ...] = units) -> bool:
+        def fits(units: tuple[int, ...], inputs: int, filled: float = filled) -> bool:
             network = _dense(_keeping(encoder, inputs), units, outputs, steps)
             needed = resources_of(network)
             cells = needed.logic_cells(target.family)
             return not shortage(needed, target) and cells <= filled * target.logic_cells
 
-        # Of pixels some may be left out, of a sensor's events none
-        least = 1 if fewer_inputs and find_input(encoder).load_cycles else most
-        inputs = _most(least, most, fits)
+        if result := _best(least, encoder.inputs, sizes, fits):
+            whole = result == (encoder.inputs, tuple(hidden))
+            return Sizes(*result, "" if whole else _lacks(asked, target, resized=False))
+    raise UserError(f"--board {target.name}: no such network fits; {_lacks(asked, target)}")
+
+
+def _best(
+    least: int,
+    most: int,
+    sizes: Sequence[tuple[int, ...]],
+    fits: Callable[[tuple[int, ...], int], bool],
+) -> tuple[int, tuple[int, ...]] | None:
+    """Of ``least`` … ``most`` inputs with hidden layers of ``sizes``, which fall, those that fit
+    with the largest ``inputs · hidden²``; None if nothing fits.
+    """
+    best = 0
+    result: tuple[int, tuple[int, ...]] | None = None
+    for units in sizes:
+        worth = units[0] ** 2 if units else 1
+        if most * worth <= best:
+            break
+        inputs = _most(least, most, partial(fits, units))
         if inputs * worth > best:
             best, result = inputs * worth, (inputs, units)
-    if result is None:
-        raise UserError(f"--board {target.name}: no such network fits; {_lacks(asked, target)}")
-    reason = "" if result == (most, tuple(hidden)) else _lacks(asked, target, resized=False)
-    return Sizes(*result, reason)
+    return result
 
 
 def narrower(
@@ -153,8 +167,7 @@ def _lacks(network: Network, board: Board, *, resized: bool = True) -> str:
 
 
 def _shrinking(hidden: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """``hidden``, then ever smaller layers of the same proportions."""
-    yield tuple(hidden)
+    """Ever smaller layers than ``hidden``, of the same proportions."""
     first = hidden[0] if hidden else 0
     for units in range((first - 1) // _UNITS * _UNITS, 0, -_UNITS):
         yield (units, *(max(1, round(other * units / first)) for other in hidden[1:]))

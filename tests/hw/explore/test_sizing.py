@@ -43,6 +43,14 @@ def test_it_is_the_best_of_all():
     assert largest("icestick", DIGITS, (64,), 10, 8)[:2] == (inputs, (hidden,))
 
 
+def test_where_little_fits_a_board_is_filled_further():
+    board = BOARDS["icestick"]
+    inputs, hidden, _ = largest("icestick", DIGITS, (64,), 10, 16)
+    cells = resources_of(_dense(DIGITS, hidden, 10, 16)).logic_cells(board.family)
+    assert inputs == 64
+    assert 1280 * 0.8 < cells <= 1280 * 0.9
+
+
 def test_what_was_named_is_kept():
     inputs, hidden, _ = largest("icebreaker", MNIST, (100,), 10, 8, fewer_units=False)
     assert hidden == (100,)
