@@ -1,5 +1,6 @@
 """The sizes of a network that is to fit a board, before it is trained: ``sw.train --board``."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -70,7 +71,8 @@ def largest(
     sizes = [tuple(hidden), *(_shrinking(hidden) if fewer_units else ())]
     # Of pixels some may be left out, of a sensor's events none
     least = 1 if fewer_inputs and find_input(encoder).load_cycles else encoder.inputs
-    for filled in _FILLED if fewer_inputs or fewer_units else (1.0,):
+    # What was named is kept wherever the estimate, with its error, does not rule it out
+    for filled in _FILLED if fewer_inputs or fewer_units else (math.inf,):
 
         def fits(units: tuple[int, ...], inputs: int, filled: float = filled) -> bool:
             network = _dense(_keeping(encoder, inputs), units, outputs, steps)

@@ -171,8 +171,8 @@ def test_a_board_decides_the_size(tmp_path, capsys):
 
 
 def test_a_board_and_what_is_named(tmp_path, capsys):
-    train.main([*QUICK, "--board", "icestick", "--inputs", "20", "-q", "--out", "mine"])
-    assert Network.load("mine").sizes == (20, 20, 10)
+    train.main([*QUICK, "--board", "icestick", "--inputs", "25", "-q", "--out", "mine"])
+    assert Network.load("mine").sizes == (25, 20, 10)
     train.main([*QUICK, "--board", "ulx3s", "--out", "mine"])
     assert capsys.readouterr().out.startswith("ulx3s: 64-20-10 fits\n")
 
