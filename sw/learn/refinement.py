@@ -40,10 +40,10 @@ from torch.nn.functional import cross_entropy, max_pool2d, one_hot, pad
 
 from sw.bistable import highest, reach
 from sw.cli import UserError
-from sw.network import Layer, Network
+from sw.network import Network
 from sw.rules.maps.block import Block, blocks
-from sw.rules.neuron import convolved
-from sw.structure import Conv, Pooling, Structure, Sum
+from sw.rules.neuron import convolved, fire
+from sw.structure import Conv, Structure, Sum
 
 __all__ = ["Changes", "Refinement", "Units"]
 
@@ -121,7 +121,8 @@ class Refinement:
         self._steps = network.steps if first_spike else 1
         self._most = 1 if first_spike else highest(network.steps)
         self.units: list[Units] = []
-        for layer, block in zip(_weighted(network), self._blocks, strict=True):
+        weighted = [each for each in network.layers if each.weight.size]
+        for layer, block in zip(weighted, self._blocks, strict=True):
             bias, threshold = layer.bias, layer.threshold
             if first_spike:
                 bias, threshold = 1 - threshold, np.ones_like(threshold)
@@ -177,11 +178,8 @@ class Refinement:
         """U of the outputs where the network decides, float32 [B, classes], of ``inputs`` as
         :meth:`sweep` takes them.
         """
-        parts = [
-            self._decided(self._tail(0, self._sums(0, self._maps(part))))
-            for part in inputs.split(_PART)
-        ]
-        return torch.cat(parts)
+        parts = [self._tail(0, self._sums(0, self._maps(part))) for part in inputs.split(_PART)]
+        return torch.cat([_decided(part, part) for part in parts])
 
     @torch.no_grad()
     def sweep(
@@ -265,10 +263,6 @@ class Refinement:
         potentials = outputs.gain * sums.flatten(1) + outputs.bias
         return potentials.unflatten(0, (-1, self._steps))
 
-    def _decided(self, potentials: Tensor) -> Tensor:
-        """U of the outputs where the network decides, [B, classes], from U in all steps."""
-        return potentials[:, 0] if self._steps == 1 else _picked(potentials, _step(potentials))
-
     def _loss(self, values: Tensor, labels: Tensor) -> float:
         """The mean, of what the output layer sees."""
         last = len(self._blocks) - 1
@@ -276,7 +270,9 @@ class Refinement:
 
     def _losses(self, potentials: Tensor, labels: Tensor) -> Tensor:
         """Of each image, from U of the outputs [B, steps, classes]."""
-        return cross_entropy(self.scale * self._decided(potentials), labels, reduction="none")
+        return cross_entropy(
+            self.scale * _decided(potentials, potentials), labels, reduction="none"
+        )
 
     def _better(self, change: Tensor) -> bool:
         """Whether losses fall by more than chance, of the paired differences of all images."""
@@ -393,8 +389,8 @@ class Refinement:
         """
         units, classes = self.units[-1], potentials.shape[2]
         own = one_hot(labels, classes).float()
-        shares = (self.scale * self._decided(potentials)).softmax(dim=1)
-        heard = heard[:, 0] if self._steps == 1 else _picked(heard, _step(potentials))
+        shares = (self.scale * _decided(potentials, potentials)).softmax(dim=1)
+        heard = _decided(heard, potentials)
         best = heard.new_zeros(heard.shape[1], 2 * classes)
         for value in heard.unique().tolist():
             step = 2 * value * self.scale * units.gain
@@ -404,21 +400,15 @@ class Refinement:
         return torch.where(units.signs.T < 0, risen, fallen).argmin(dim=0).tolist()
 
 
-def _step(potentials: Tensor) -> Tensor:
-    """The step in which a first-spike network decides, [B], from U of its outputs."""
-    fired = (potentials >= 1).any(dim=2)
-    fired[:, -1] = True
-    return fired.int().argmax(dim=1)
-
-
-def _picked(steps: Tensor, step: Tensor) -> Tensor:
-    """``steps`` [B, T, N] in ``step`` [B]."""
+def _decided(steps: Tensor, potentials: Tensor) -> Tensor:
+    """``steps`` [B, T, N] where the network decides, [B, N], by U of its outputs
+    [B, T, classes].
+    """
+    last = steps.shape[1] - 1
+    if not last:
+        return steps[:, 0]
+    step = fire(potentials, 1).amin(dim=1).clamp(max=last)
     return steps[torch.arange(len(step), device=step.device), step]
-
-
-def _weighted(network: Network) -> list[Layer]:
-    """The layers with weights."""
-    return [layer for layer in network.layers if not isinstance(layer.kind, Pooling)]
 
 
 def _sums(block: Block, signs: Tensor, values: Tensor) -> Tensor:
