@@ -151,12 +151,12 @@ def hold_out(
     Raises
     ------
     UserError
-        All would be held out.
+        Nothing is left to learn from.
     """
     held_out = by_group(labels, groups, fraction) if groups is not None and fraction else None
     if held_out is not None:
         return np.flatnonzero(~held_out), np.flatnonzero(held_out)
     learnt, apart = split(labels, 0 if groups is not None else fraction)
-    if len(apart) and not len(learnt):
+    if not len(learnt):
         raise UserError(f"Validation {fraction:g}: leaves nothing to learn from; hold out less")
     return learnt, apart

@@ -42,3 +42,5 @@ def test_nothing_is_held_out_where_nothing_is_asked_for():
 def test_something_is_left_to_learn_from():
     with pytest.raises(UserError, match=r"Validation 0\.9: leaves nothing to learn from"):
         hold_out(np.arange(3), None, 0.9)
+    with pytest.raises(UserError, match=r"Validation 0: leaves nothing to learn from"):
+        hold_out(np.zeros(0, int), None, 0.0)
