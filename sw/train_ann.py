@@ -32,10 +32,10 @@ from sw.selection import Selection
 
 __all__ = ["main"]
 
-_LAYERS = {"cifar10": "vgg16"}
+_LAYERS = {"cifar10": "vgg16", "cifar100": "vgg16"}
 _DEFAULT = "16c3p1,m2,32c3p1,m2"
-_EPOCHS = {"cifar10": 200}
-_RATE = {"cifar10": 0.1}
+_EPOCHS = {"cifar10": 200, "cifar100": 200}
+_RATE = {"cifar10": 0.1, "cifar100": 0.1}
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -55,7 +55,7 @@ def arguments() -> argparse.ArgumentParser:
         type=_layers,
         help="hidden layers, such as 16c3p1,m2,r32s2,g,128: convolutions, max and average pooling "
         "(m2, a2), residual blocks (r), the mean of each map (g), dense layers, dropout (d50); or "
-        f"{', '.join(ARCHITECTURES)} (default: {_DEFAULT}; for cifar10 vgg16)",
+        f"{', '.join(ARCHITECTURES)} (default: {_DEFAULT}; for cifar10 and cifar100 vgg16)",
     )
     add(
         "--levels",
@@ -64,13 +64,18 @@ def arguments() -> argparse.ArgumentParser:
         default=0,
         help="QCFS activations with so many levels, for --method qcfs (default: 0, ReLU)",
     )
-    add("--epochs", metavar="N", type=positive_int, help="(default: 20; for cifar10 200)")
+    add(
+        "--epochs",
+        metavar="N",
+        type=positive_int,
+        help="(default: 20; for cifar10 and cifar100 200)",
+    )
     add("--batch", metavar="N", type=positive_int, default=128, help="(default: %(default)s)")
     add(
         "--rate",
         metavar="R",
         type=positive_float,
-        help="learning rate at the start (default: 0.02; for cifar10 0.1)",
+        help="learning rate at the start (default: 0.02; for cifar10 and cifar100 0.1)",
     )
     add_augment(flags)
     add(

@@ -41,6 +41,11 @@ def cifar10():
 
 
 @pytest.fixture(scope="session")
+def cifar100():
+    return _on_this_machine("cifar100")
+
+
+@pytest.fixture(scope="session")
 def caltech():
     return _on_this_machine("caltech")
 

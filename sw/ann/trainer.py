@@ -8,7 +8,7 @@ seed and the epoch alone, so that a run that was killed goes on as if it had not
 import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -36,9 +36,11 @@ __all__ = [
     "values",
 ]
 
+_PHOTOGRAPHS = Augmentation(degrees=0.0, scale=0.0, shift=0.0, flip=True, crop=4)
 AUGMENTATIONS = {
-    "fashion_mnist": Augmentation(degrees=0.0, scale=0.0, shift=0.0, flip=True, crop=2),
-    "cifar10": Augmentation(degrees=0.0, scale=0.0, shift=0.0, flip=True, crop=4),
+    "fashion_mnist": replace(_PHOTOGRAPHS, crop=2),
+    "cifar10": _PHOTOGRAPHS,
+    "cifar100": _PHOTOGRAPHS,
 }
 """By data set; for others ``Augmentation()``."""
 

@@ -17,6 +17,7 @@ from sw.data import (
     caltech,
     caltech_edges,
     cifar10,
+    cifar100,
     digits,
     fashion_mnist,
     fsdd,
@@ -59,6 +60,7 @@ _IMAGES: dict[str, _Module] = {
     "caltech": caltech,
     "caltech_edges": caltech_edges,
     "cifar10": cifar10,
+    "cifar100": cifar100,
 }
 _EVENTS: dict[str, _Module] = {
     "fsdd": fsdd,
