@@ -222,6 +222,8 @@ PRESETS["mnist_16-maps"] = replace(
     silent_below=96,
     augmentation=Augmentation(shift=0.5),
 )
+for _coding in ("", "-maps", "-bistable"):  # not tried for a hundred classes
+    PRESETS[f"cifar100{_coding}"] = replace(PRESETS[f"cifar10{_coding}"], dataset="cifar100")
 PRESETS["shd"] = replace(PRESETS["fsdd"], dataset="shd", batch=128, validation=1 / 12)
 
 

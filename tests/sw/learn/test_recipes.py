@@ -28,6 +28,12 @@ def test_every_data_set_has_one(dataset):
     assert preset(dataset).dataset == dataset
 
 
+@pytest.mark.parametrize("given", [{}, {"rule": "bistable"}, {"hidden": hidden_layers("8c3-f2")}])
+def test_both_sets_of_photographs_start_alike(given):
+    ten, hundred = preset("cifar10", **given), preset("cifar100", **given)
+    assert hundred == replace(ten, dataset="cifar100")
+
+
 def test_augment():
     assert preset("mnist").augmentation is None
     assert preset("mnist", augment=True) == PRESETS["mnist-augmented"]
