@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.rtl.lines.constants import chosen
 from hw.rtl.lines.plan import ConvPlan
-from hw.rtl.lines.rows import Rows, load_ports, realign
+from hw.rtl.lines.rows import Rows, load_ports, load_starts, realign
 from hw.rtl.popcount import compressed
 
 __all__ = ["ConvStage", "UnitLayout"]
@@ -144,3 +144,5 @@ class ConvStage(wiring.Component):
                 m.d.sync += [channel.eq(0), busy.eq(0)]
         with m.Elif(busy & ~self.spikes.valid):
             m.d.sync += [place.eq(place + 1), before.eq(before | fires)]
+        if self._loaded:
+            load_starts(m, self.load_0, channel)

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.lines.plan import DensePlan
-from hw.rtl.lines.rows import Rows, load_ports, realign
+from hw.rtl.lines.rows import Rows, load_ports, load_starts, realign
 from hw.rtl.popcount import compressed
 
 __all__ = ["DenseStage", "MarginLayout"]
@@ -89,22 +89,30 @@ class DenseStage(wiring.Component):
         kept, margin = start.row.as_signed(), Signal(signed(plan.margin_bits))
         bits = [~(seen[plan.taps - 1 - k] ^ weights.row[k]) for k in range(plan.taps)]
         matches = compressed(m, bits, "matches")
+        ends = Signal()  # the last unit of a place
         if plan.places > 1:
             ring = [
-                Signal(signed(plan.margin_bits), name=f"margin_{k}", reset_less=True)
+                Signal(signed(plan.margin_bits), name=f"margin_{k}", reset_less=runs)
                 for k in range(plan.units)
             ]
+            first = place == 0
+            before = [*ring[1:], margin]
+            if runs:
+                # What a ring holds before its first margins is unknown on a chip, as a reset of all
+                # of it is 2 % of a network. So 0 is in front until these come: gates may be such
+                # that a value which a multiplexer does not choose still makes a sum unknown.
+                before[0] = Mux(first & ~ends, 0, before[0])
+                kept = ring[0] | Mux(first, kept, 0)
+            else:
+                kept = Mux(first, kept, ring[0])
             with m.If(1 if runs else advance):
-                m.d.sync += [
-                    old.eq(new) for old, new in zip(ring, [*ring[1:], margin], strict=True)
-                ]
-            kept = Mux(place == 0, kept, ring[0])
+                m.d.sync += [old.eq(new) for old, new in zip(ring, before, strict=True)]
         step = advance
         if runs:
             begun = Signal()
             m.d.comb += busy.eq(full & (begun | (unit == 0)))
             m.d.sync += begun.eq(busy & (unit != plan.units - 1))
-            kept, matches = Mux(busy, kept, ring[0]), Mux(busy, matches, 0)
+            matches = Mux(busy, matches, 0)
             step = full | (place != 0)  # the first place need not wait
         else:
             m.d.comb += busy.eq(full)
@@ -117,12 +125,15 @@ class DenseStage(wiring.Component):
             # One image is in the engine, so that whoever takes the margins of a ring that runs is
             # ready for all of them.
             advance.eq(turn | (busy & (Const(runs) | self.margins.ready | ~final))),
+            ends.eq(advance & (unit == plan.units - 1)),
             weights.high.eq(place),
         ]
         for rows in (weights, start):
             m.d.comb += [rows.low.eq(unit), rows.advance.eq(advance)]
         with m.If(step):
             m.d.sync += unit.eq(Mux(unit == plan.units - 1, 0, unit + 1))
-        with m.If(advance & (unit == plan.units - 1)):
+        with m.If(ends):
             m.d.sync += [full.eq(0), place.eq(Mux(final, 0, place + 1))]
+        if self._loaded:
+            load_starts(m, self.load_0, unit, place)
         return m

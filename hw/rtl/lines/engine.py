@@ -13,7 +13,7 @@ Line buffers of this kind are usual for binary convolutions in hardware (FINN, U
 FPGA 2017); here the channels of a place go through them one by one.
 """
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -99,7 +99,7 @@ class LinesEngine(wiring.Component):
             m.d.sync += [closed.eq(0), early.eq(begun)]
         for number, stage in enumerate(self.stages):
             block = self._block(stage)
-            m.submodules[f"stage_{number}"] = block
+            m.submodules[f"stage_{number}"] = self._forgetful(block, begun | closed)
             blocks += [block] * bool(stage.tables)
             m.d.comb += [
                 block.inputs.payload.eq(flag),
@@ -108,6 +108,10 @@ class LinesEngine(wiring.Component):
             ]
             if stage is self.stages[-1]:
                 wiring.connect(m, block.margins, wiring.flipped(self.potentials))
+                if self._loaded:
+                    fed = Signal()  # since the reset
+                    m.d.sync += fed.eq(fed | (self.arrivals.valid & self.arrivals.ready))
+                    m.d.comb += self.potentials.valid.eq(block.margins.valid & fed)
                 break
             if isinstance(stage, DensePlan):
                 given = block.margins
@@ -126,6 +130,15 @@ class LinesEngine(wiring.Component):
             return PoolStage(stage)
         kind = ConvStage if isinstance(stage, ConvPlan) else DenseStage
         return kind(stage, loaded=self._loaded)
+
+    def _forgetful(self, block, in_image):
+        """On which row a ring stands is unknown until it is loaded, as no reset changes that. What
+        it may have done to the stages until then is forgotten as it is loaded, and no margin counts
+        before a pixel comes.
+        """
+        if not self._loaded:
+            return block
+        return ResetInserter(self.load.valid & ~in_image)(block)
 
     def _watch(self, m, stage, block, flag, taken):
         last = getattr(self, f"layer_{stage.last}")

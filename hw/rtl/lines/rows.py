@@ -12,7 +12,7 @@ from hw.rtl.lines.constants import looked_up
 from hw.rtl.lines.plan import Table
 from hw.rtl.memories import COLUMN
 
-__all__ = ["Rows", "WordLayout", "load_ports", "realign"]
+__all__ = ["Rows", "WordLayout", "load_ports", "load_starts", "realign"]
 
 
 class WordLayout(data.StructLayout):
@@ -114,13 +114,19 @@ class Rows(wiring.Component):
 def realign(m: Module, load: View, *index: Signal) -> Signal:
     """Brings rings back to their first row after a reset, which may have come at any time: gives a
     signal that tells them to move on, and the stage to wait. ``index`` says in which row they are,
-    and so is not reset; loading starts it.
+    and so is not reset; loading starts it (:func:`load_starts`).
     """
     waiting, turn = Signal(init=1), Signal()
     started = Cat(index) == 0
     m.d.comb += turn.eq(waiting & ~started & ~load.valid)
     with m.If(started):
         m.d.sync += waiting.eq(0)
+    return turn
+
+
+def load_starts(m: Module, load: View, *index: Signal) -> None:
+    """Loading starts the ``index`` of rings. It is the last that is said of it, so that tools see a
+    reset: else gates may be such that what is unknown stays so.
+    """
     with m.If(load.valid):
         m.d.sync += [each.eq(0) for each in index]
-    return turn

@@ -32,6 +32,11 @@ CASES = {
         lambda rng: map_network(rng, "4c3s2-10", 1, LatencyEncoder(shape=(8, 8), silent_below=99)),
         ["--port", "binary", "--engine", "lines-loaded"],
     ),
+    # A border is put in before the first pixel: what a ring is before it is loaded must not matter.
+    "lines, loaded, borders": (
+        lambda rng: map_network(rng, "2c3p1-f2-3c3p1-f2-4", 1, LatencyEncoder(shape=(8, 8))),
+        ["--engine", "lines-loaded"],
+    ),
     "nibbles": (
         lambda rng: image_network(rng, shape=(4, 6), hidden=(9,), classes=4, steps=16),
         ["--port", "nibble", "--engine", "event-2"],
@@ -66,16 +71,20 @@ CASES = {
         lambda rng: map_network(rng, "5c3p1,f2,7", 4, LatencyEncoder(shape=(3, 6, 8))),
         ["--engine", "tiles-2-spram", "--macros", "ram"],
     ),
+    "lines": (
+        lambda rng: map_network(rng, "2c3p1-f2-3c3p1-f2-4", 1, LatencyEncoder(shape=(8, 8))),
+        ["--engine", "lines"],
+    ),
     "maps": (
         lambda rng: map_network(rng, "3c3p1,f2,4", 2, LatencyEncoder(shape=(1, 6, 6))),
         ["--engine", "tiles-2"],
     ),
 }
-FEW = list(CASES)[:4]
+FEW = list(CASES)[:5]
 
 
 @needs("make", "iverilog")
-@pytest.mark.parametrize("name", [*FEW, *deep(*list(CASES)[3:])])
+@pytest.mark.parametrize("name", [*FEW, *deep(*list(CASES)[5:])])
 def test_make_sim_elsewhere(name, rng, tmp_path):
     """4-state: state that is not reset and data that are not valid are unknown."""
     network, flags = CASES[name]
@@ -135,10 +144,13 @@ def test_make_without_what_it_needs(tmp_path, arguments, line):
 
 @pytest.mark.deep
 @needs("make", "g++")
-@pytest.mark.parametrize("name", ["events", "nibbles", "loaded macros"])
-def test_make_sim_with_verilator(name, rng, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "gates"),
+    [("events", "no"), ("nibbles", "no"), ("loaded macros", "no"), ("lines", "yes")],
+)
+def test_make_sim_with_verilator(name, gates, rng, tmp_path):
     network, flags = CASES[name]
-    result = make_verilator(export(network(rng), tmp_path, *flags), "sim")
+    result = make_verilator(export(network(rng), tmp_path, *flags), "sim", f"GATES={gates}")
     assert "PASS" in result.stdout, result
 
 
