@@ -34,9 +34,9 @@ class Pdk:
         Of the flow, that the library has all for.
     note : str
         What it is, for reports.
-    driver, buffer, repeater, nand : str
+    driver, buffer, repeater, nand, nor : str
         Cells: what drives an input, what joins an input to an output, what repeats a signal for
-        many sinks, what a gate equivalent is.
+        many sinks, what a gate equivalent is; a NAND and a NOR of the pins A, B and Y.
     filler : str
         Cell of one site, which fills rows.
     full_adder : str
@@ -68,6 +68,7 @@ class Pdk:
     buffer: str
     repeater: str
     nand: str
+    nor: str
     filler: str
     full_adder: str
     full_adder_pins: tuple[str, str, str, str, str]
@@ -128,6 +129,7 @@ def _osu(name: str, *, node_nm: int, volts: float, load_pf: float, clock: int) -
         buffer="BUFX2",
         repeater="BUFX4",
         nand="NAND2X1",
+        nor="NOR2X1",
         filler="FILL",
         full_adder="FAX1",
         full_adder_pins=("A", "B", "C", "YC", "YS"),
@@ -155,6 +157,7 @@ SKY130 = Pdk(
     buffer="sky130_fd_sc_hd__buf_2",
     repeater="sky130_fd_sc_hd__buf_4",
     nand="sky130_fd_sc_hd__nand2_1",
+    nor="sky130_fd_sc_hd__nor2_1",
     filler="sky130_fd_sc_hd__fill_1",
     full_adder="sky130_fd_sc_hd__fa_1",
     full_adder_pins=("A", "B", "CIN", "COUT", "SUM"),

@@ -40,11 +40,15 @@ BLOCKS = "blocks.json"  # the names of the cells of each block
 _LIBRARY = "library.lib"
 
 # Each block is mapped on its own, so that its area is known. Full adders are found in the gates
-# that popcounts become: the library's own are smaller than what ABC makes of their parts.
+# that popcounts become: the library's own are smaller than what ABC makes of their parts. Each
+# flip-flop that is reset has a gate for it that ABC does not see: it makes x AND NOT x of the reset
+# of a bit x that toggles, which is 0, but unknown to a simulator as long as x is. For registers
+# that take a constant on another condition that holds, too.
 _MAP = """
     read_liberty -lib -ignore_miss_func {liberty}; read_verilog source.v;
     hierarchy -check -top {top}; setattr -mod -set keep_hierarchy 1 *; synth -top {top};
     extract_fa -fa; techmap -map adders.v; opt_clean;
+    dfflegalize -cell $_DFF_P_ x -cell $_SDFF_PP?_ x; techmap -map resets.v; opt_clean;
     dfflibmap -liberty {liberty} {unused}; opt_clean;
     abc -liberty {liberty} -constr abc.constr -D {picoseconds} {unused}; opt_clean -purge;
     rename -enumerate -pattern gate%; setattr -mod -unset keep_hierarchy *; flatten -noscopeinfo;
@@ -68,6 +72,23 @@ module full_adders (A, B, C, X, Y);
   generate for (i = 0; i < WIDTH; i = i + 1)
     {cell} adder (.{a}(A[i]), .{b}(B[i]), .{c}(C[i]), .{carry}(X[i]), .{sum}(Y[i]));
   endgenerate
+endmodule
+"""
+_RESETS = """
+(* techmap_celltype = "$_SDFF_PP0_" *)
+module cleared (input C, D, R, output Q);
+  wire not_d, next;
+  \\$_NOT_ inverter (.A(D), .Y(not_d));
+  {nor} gate (.A(R), .B(not_d), .Y(next));
+  \\$_DFF_P_ register (.C(C), .D(next), .Q(Q));
+endmodule
+(* techmap_celltype = "$_SDFF_PP1_" *)
+module set (input C, D, R, output Q);
+  wire not_d, not_r, next;
+  \\$_NOT_ inverter (.A(D), .Y(not_d));
+  \\$_NOT_ inverter_r (.A(R), .Y(not_r));
+  {nand} gate (.A(not_r), .B(not_d), .Y(next));
+  \\$_DFF_P_ register (.C(C), .D(next), .Q(Q));
 endmodule
 """
 
@@ -141,7 +162,7 @@ def synthesise(verilog: str, *, top: str, pdk: Pdk, folder: Path, period_ns: flo
         "verilog": verilog,
         "top": top,
         "period_ns": period_ns,
-        "script": [_MAP, _WRITE, _ADDERS, MOST_SINKS],
+        "script": [_MAP, _WRITE, _ADDERS, _RESETS, MOST_SINKS],
         "pdk": repr(pdk),
         "liberty": sha256_of(liberty),
         "yosys": tool_version("yosys"),
@@ -152,6 +173,8 @@ def synthesise(verilog: str, *, top: str, pdk: Pdk, folder: Path, period_ns: flo
         pins = dict(zip(("a", "b", "c", "carry", "sum"), pdk.full_adder_pins, strict=True))
         adders = _ADDERS.format(cell=pdk.full_adder, **pins)
         (work / "adders.v").write_text(adders, encoding="utf-8")
+        resets = _RESETS.format(nor=pdk.nor, nand=pdk.nand)
+        (work / "resets.v").write_text(resets, encoding="utf-8")
         (work / "abc.constr").write_text(
             f"set_driving_cell {pdk.driver}\nset_load {1000 * pdk.load_pf:g} [all_outputs]\n",
             encoding="utf-8",

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from library import library
-from samples import events_network, image_network, random_images, random_spikes
+from networks import map_network
+from samples import deep, events_network, image_network, random_images, random_spikes
 
 from hw.asic import main
 from hw.explore.measure import Observation
@@ -15,6 +16,8 @@ from hw.flow.asic import gates, programs
 from hw.flow.asic.flow import STEPS, run_flow
 from hw.rtl.config import find_config
 from sw.cli import UserError
+from sw.encoder import LatencyEncoder
+from sw.network import Layer, Network
 
 SMALL = {"shape": (2, 2), "hidden": (3,), "classes": 2, "steps": 2}
 
@@ -107,6 +110,44 @@ def test_every_kind_of_engine(rng, engine, tmp_path):
     observation = observed(network, random_images(rng, network, 12), engine)
     report = flow(observation, tmp_path, until="simulation", images=12)
     assert (report.simulation.images, report.simulation.mismatches) == (12, 0)
+
+
+def negative_margins(seed):
+    """A network whose margins start at −39 … −36, of 7 bits: so their highest bits are constants,
+    of which gates are made that these seeds showed to keep unknown state.
+    """
+    rng = np.random.default_rng(seed)
+    encoder = LatencyEncoder(shape=(8, 8), silent_below=128)
+    network = map_network(rng, "4c3p1-f2-16c3p1-f2-10", 1, encoder)
+    *hidden, last = network.layers
+    threshold = rng.integers(36, 40, 10) - (~last.weight).sum(axis=1)
+    output = Layer(weight=last.weight, threshold=threshold.astype(np.int32))
+    return Network(
+        name="random",
+        steps=1,
+        encoder=encoder,
+        layers=(*hidden, output),
+        labels=network.labels,
+        provenance=network.provenance,
+    )
+
+
+# Seeds 8, 11 and 12: of the sign of margins. Seeds 0 to 2: of the reset of counters.
+@pytest.mark.parametrize("seed", [11, *deep(0, 1, 2, 8, 12)])
+def test_gates_of_several_stages_from_unknown_state(rng, seed, tmp_path):
+    network = negative_margins(seed)
+    observation = observed(network, random_images(rng, network, 6), "lines")
+    report = flow(observation, tmp_path, until="simulation")
+    assert (report.simulation.images, report.simulation.mismatches) == (6, 0)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("text", "shape"), [("2c3p1-f2-3c3p1-f2-4", (8, 8)), ("12-7-6", (3, 4))])
+def test_gates_of_rings_that_are_loaded_some_time_after_the_reset(rng, text, shape, tmp_path):
+    network = map_network(rng, text, 1, LatencyEncoder(shape=shape, silent_below=99))
+    observation = observed(network, random_images(rng, network, 6), "lines-loaded")
+    report = flow(observation, tmp_path, until="simulation")
+    assert (report.simulation.images, report.simulation.mismatches) == (6, 0)
 
 
 @pytest.mark.deep

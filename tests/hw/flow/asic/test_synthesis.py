@@ -58,6 +58,32 @@ def test_netlists_keep_the_ports_and_have_plain_names(made):
         assert len(re.findall(r"^  DFFPOSX1 keep_\w+ \(", text, re.M)) == 2
 
 
+def test_each_reset_has_a_gate_of_its_own(pdk, tmp_path):
+    """Or a bit that toggles is reset by x AND NOT x, say: what a simulator does not know stays so.
+    The gate is a NOR of the reset and what comes next, or a NAND where the reset sets.
+    """
+    source = """
+module chip(input clk, input rst, input en, input d, output reg [2:0] count, output reg one);
+  always @(posedge clk) if (rst) count <= 0; else if (en) count <= count + 1;
+  always @(posedge clk) if (rst) one <= 1; else if (d) one <= one ^ en;
+endmodule
+"""
+    synthesise(source, top="chip", pdk=pdk, folder=tmp_path / "x", period_ns=10)
+    cells = (tmp_path / "x" / CELLS).read_text()
+    found = {
+        kind: [dict(re.findall(r"\.(\w+)\((\w+)\)", pins)) for pins in bodies]
+        for kind in ("DFFPOSX1", "NOR2X1", "NAND2X1", "INVX1")
+        for bodies in [re.findall(rf"^  {kind} \w+ \((.*?)\);", cells, re.M | re.S)]
+    }
+    driver = {pins["Y"]: pins for kind in ("NOR2X1", "NAND2X1") for pins in found[kind]}
+    inverse = {pins["A"]: pins["Y"] for pins in found["INVX1"]}
+    assert len(found["DFFPOSX1"]) == 4
+    for register in found["DFFPOSX1"]:
+        reset = inverse["rst"] if register["Q"] == "one" else "rst"
+        assert driver[register["D"]]["A"] == reset
+        assert (driver[register["D"]] in found["NAND2X1"]) == (register["Q"] == "one")
+
+
 def test_synthesis_is_not_repeated(made, pdk, monkeypatch):
     synthesis, folder = made
 
