@@ -119,6 +119,7 @@ def make_design(network: Network, args: argparse.Namespace) -> Design:
     if not args.author.strip():
         raise UserError(f"--author must be a name, not {args.author!r}")
     config = config_for(network, args.engine)
+    flow.check_network(network, config)
     port = find_port(args.port)
     port.check(network, config.input(network))
     if args.loader and not config.loads(network):

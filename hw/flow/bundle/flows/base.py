@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from hw.flow.bundle.design import Design
+from hw.rtl.config import Config
 from sw.cli import UserError
+from sw.network import Network
 
 __all__ = ["Flow", "Paths"]
 
@@ -65,6 +67,9 @@ class Flow(ABC):
                 raise UserError(f"--{name} {value!r} is not known; choose of {known}")
         return {name: values[0] for name, values in self.options.items()} | dict(given)
 
+    def check_network(self, network: Network, config: Config) -> None:  # noqa: B027 — most take any
+        """Raises :class:`UserError` if it can take no design of ``network``: before one is made."""
+
     def check(self, design: Design) -> None:  # noqa: B027 — most take any
         """Raises :class:`UserError` if it cannot take ``design``."""
 
@@ -76,5 +81,5 @@ class Flow(ABC):
     def use(self, design: Design) -> Sequence[str]:
         """How to run it, in Markdown: lines for the data sheet."""
 
-    def _refuse(self, design: Design, reason: str) -> None:
-        raise UserError(f"network {design.network.name!r}: {self.name} {reason}")
+    def _refuse(self, network: Network, reason: str) -> NoReturn:
+        raise UserError(f"network {network.name!r}: {self.name} {reason}")

@@ -12,6 +12,8 @@ from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.base import Flow, Paths
 from hw.flow.bundle.templates import fill
 from hw.flow.ports import Port
+from hw.rtl.config import Config
+from sw.network import Network
 
 __all__ = ["TinyTapeout"]
 
@@ -53,18 +55,22 @@ class TinyTapeout(Flow):
     sources = "src"
     options: ClassVar[Mapping[str, Sequence[str]]] = {"tiles": tuple(TILES)}
 
+    def check_network(self, network: Network, config: Config) -> None:
+        source = config.input(network)
+        if not source.narrow or source.pixels > 1:
+            self._refuse(
+                network, "has 8 pins for its inputs; take a network for pixels, one per beat"
+            )
+        if network.sizes[-1] > 256:
+            self._refuse(network, "has 8 pins for the class; take at most 256 classes")
+
     def check(self, design: Design) -> None:
         asked = design.options["tiles"]
-        if design.ports.stream != "pixel" or design.ports.data[0].width > 8:
-            self._refuse(
-                design, "has 8 pins for its inputs; take a network for pixels, one per beat"
-            )
         if design.verilog.macros or design.loader:
             self._refuse(
-                design, "has no macros, and no pins for --loader; leave out --macros and --loader"
+                design.network,
+                "has no macros, and no pins for --loader; leave out --macros and --loader",
             )
-        if design.ports.named("result_label").width > 8:
-            self._refuse(design, "has 8 pins for the class; take at most 256 classes")
         blocks = count_cells(design.verilog.text, design.top)
         needed, budget = sum(blocks.values()), cells_of(asked)
         if needed > budget:
@@ -76,7 +82,7 @@ class TinyTapeout(Flow):
                 remedies.append(f"a network with about {units} hidden units")
             largest = max(blocks, key=lambda name: blocks[name])
             self._refuse(
-                design,
+                design.network,
                 f"would need about {needed:,} cells, {blocks[largest]:,} of them for {largest}, "
                 f"and {asked} tiles are taken to hold {budget:,}; take "
                 f"{' or '.join(remedies) or 'another engine or fewer inputs'}",

@@ -366,6 +366,27 @@ def test_what_is_refused(rng, tmp_path, flags, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        (
+            lambda rng: events_network(rng, channels=6),
+            "network 'events': tinytapeout has 8 pins for its inputs; take a network for pixels, "
+            "one per beat",
+        ),
+        (
+            lambda rng: image_network(rng, shape=(1, 2), hidden=(), classes=257, steps=1),
+            "network 'random': tinytapeout has 8 pins for the class; take at most 256 classes",
+        ),
+    ],
+)
+def test_what_tinytapeout_has_no_pins_for(rng, tmp_path, monkeypatch, network, reason):
+    monkeypatch.setattr("hw.export.silicon_verilog", no_work)
+    with pytest.raises(UserError, match=f"^{re.escape(reason)}$"):
+        export(network(rng), tmp_path, "--flow", "tinytapeout")
+    assert not (tmp_path / "out").exists()
+
+
 def test_too_large_for_the_tiles(rng, tmp_path):
     """The smallest that hold it, or how many units would fit."""
     network = image_network(rng, shape=(3, 3), hidden=(40,), steps=2)
