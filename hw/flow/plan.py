@@ -22,6 +22,9 @@ _STORED = "setattr -unset init */w:stored_* "
 # over to ABC9, may mistake for the bits of x and stop. Only where it was seen: names change what
 # placement comes to, and the designs known to route were placed with them.
 _ELEMENTS = "rename -hide */w:*[[]*"
+# ABC9 makes the trees that add eight values or more of lookup tables of five to seven inputs, each
+# of two to eight cells of an ECP5: half as many cells again.
+_NARROW = "-nowidelut"
 
 
 def plan(
@@ -45,15 +48,19 @@ def plan(
     options = f"--report nextpnr.json --timing-allow-fail --freq {at / 1e6:.9g}"
     options += f" --seed {board.seed if seed is None else seed}"
     _, spram = resources_of(network, config).memories_on(board)
-    route = board.route or (SAFE_ROUTE if spram else "")
+    ecp5 = board.family == ECP5
+    # Arrays of lanes: values go to all of them, and router1 is minutes over a thousand such arcs.
+    arrays = ecp5 and config.coding == "bistable"
+    route = board.route or (SAFE_ROUTE if spram or arrays else "")
     options += f" {route}" if route else ""
-    script = "\n".join([_STORED, *([_ELEMENTS] if board.family == ECP5 else [])])
+    script = "\n".join([_STORED, *([_ELEMENTS] if ecp5 else [])])
     return board.platform().prepare(
         BoardTop(network, board, clock=at, config=config),
         "top",
         emit_src=False,  # source positions would make the files depend on where the project lies
         nextpnr_opts=options,
         **({"script_after_read": script} if config.whole else {}),
+        **({"synth_opts": _NARROW} if arrays else {}),
     )
 
 

@@ -240,8 +240,8 @@ class BistablePlan:
     ----------
     phases : int
         K.
-    lanes, listens, speaks : int, powers of two
-        P channels listen to E values of a word of V.
+    lanes, listens, speaks : int
+        P channels listen to E values of a word of V: E and V powers of two, P a multiple of V.
     layers : tuple of PlannedLayer
     outputs : int
         Units of the last layer.

@@ -31,7 +31,7 @@ _SIZES = (
     *((8, 1), (16, 1), (32, 1), (64, 1)),
     *((8, 4), (16, 4), (32, 4)),
     *((16, 8), (32, 8), (64, 8)),
-    *((64, 16), (128, 16)),
+    *((64, 16), (80, 16), (128, 16)),
 )
 
 
@@ -41,8 +41,8 @@ class Bistable(NetworkEngine):
 
     Parameters
     ----------
-    lanes : power of two, 4 … 256
-        Channel lanes, P: output channels of a tile.
+    lanes : int, 4 … 256
+        Channel lanes, P: output channels of a tile. A multiple of the values of a word.
     listens : power of two, 1 … lanes
         Values that every lane listens to per cycle, E. With 1, each value that is 0 saves a cycle.
     loaded : bool
@@ -57,14 +57,15 @@ class Bistable(NetworkEngine):
     loaded: bool = False
 
     def __post_init__(self) -> None:
-        for what, number, least, most in (
-            ("Channel lanes", self.lanes, 4, 256),
-            ("Values listened to", self.listens, 1, self.lanes),
-        ):
-            if number not in (1 << k for k in range(9)) or not least <= number <= most:
-                raise UserError(
-                    f"{what} must be a power of two in {least} … {most}, not {number!r}"
-                )
+        if self.listens not in (1 << k for k in range(9)):
+            raise UserError(
+                f"Values listened to must be a power of two in 1 … 256, not {self.listens!r}"
+            )
+        if self.lanes not in range(self.granularity, 257, self.granularity):
+            raise UserError(
+                f"Channel lanes must be a multiple of {self.granularity} up to 256, not "
+                f"{self.lanes!r}"
+            )
 
     @property
     def name(self) -> str:

@@ -52,6 +52,24 @@ def test_elements_of_arrays_are_not_taken_for_bits(tmp_path):
     assert (tmp_path / "top.json").stat().st_size
 
 
+@pytest.mark.parametrize(
+    ("board", "engine", "narrow"),
+    [
+        ("ulx3s", "bistable-16x4", True),
+        ("ulx3s", "tiles-4", False),
+        ("icebreaker", "bistable-16x4", False),
+    ],
+)
+def test_arrays_of_lanes_have_small_lookup_tables_and_the_router_that_ends(board, engine, narrow):
+    """Only where it was measured: others are known to route as they are."""
+    config = find_config(engine)
+    layers = "8c3p1-m2-10" if config.coding == "bistable" else "8c3p1-f2-10"
+    network = design_network(Design((8, 8), layers, 4, engine=engine))
+    files = plan(network, replace(BOARDS[board], route=""), config=config).files
+    assert ("-nowidelut" in files["top.ys"]) is narrow
+    assert ("router2" in files["build_top.json"]) is narrow
+
+
 def test_the_plan_does_not_depend_on_where_the_project_lies(tiny, tmp_path):
     tiny.save(tmp_path / "tiny.safetensors")
     code = (

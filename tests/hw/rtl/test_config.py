@@ -31,7 +31,7 @@ TILES = (1, 2, 3, 4, 5, 6, 8, 16, 32)
 # Channel lanes, and values that they listen to per cycle
 BISTABLE = (
     *((8, 1), (16, 1), (32, 1), (64, 1), (8, 4), (16, 4), (32, 4)),
-    *((16, 8), (32, 8), (64, 8), (64, 16), (128, 16)),
+    *((16, 8), (32, 8), (64, 8), (64, 16), (80, 16), (128, 16)),
 )
 
 
@@ -110,15 +110,21 @@ REFUSED = {
     "tiles-5-table-spram, tiles-8-table-spram, tiles-8-table-distributed, "
     "bistable-8x1, bistable-16x1, bistable-32x1, bistable-64x1, bistable-8x4, "
     "bistable-16x4, bistable-32x4, bistable-16x8, bistable-32x8, bistable-64x8, bistable-64x16, "
-    "bistable-128x16, bistable-8x1-spram, bistable-16x1-spram, bistable-32x1-spram, "
-    "bistable-64x1-spram, bistable-8x4-spram, bistable-16x4-spram, bistable-32x4-spram, "
-    "bistable-16x8-spram, bistable-32x8-spram, bistable-64x8-spram, bistable-64x16-spram, "
-    "bistable-128x16-spram, lines, lines-loaded, gather-8, gather-16, gather-32": (
-        lambda: find_config("event,vent")
-    ),
-    "Channel lanes must be a power of two in 4 … 256, not 3": lambda: Bistable(lanes=3),
-    "Values listened to must be a power of two in 1 … 8, not 16": lambda: Bistable(
+    "bistable-80x16, bistable-128x16, bistable-8x1-spram, bistable-16x1-spram, "
+    "bistable-32x1-spram, bistable-64x1-spram, bistable-8x4-spram, bistable-16x4-spram, "
+    "bistable-32x4-spram, bistable-16x8-spram, bistable-32x8-spram, bistable-64x8-spram, "
+    "bistable-64x16-spram, bistable-80x16-spram, bistable-128x16-spram, lines, lines-loaded, "
+    "gather-8, gather-16, gather-32": (lambda: find_config("event,vent")),
+    "Channel lanes must be a multiple of 4 up to 256, not 6": lambda: Bistable(lanes=6, listens=1),
+    "Channel lanes must be a multiple of 16 up to 256, not 8": lambda: Bistable(
         lanes=8, listens=16
+    ),
+    "Channel lanes must be a multiple of 8 up to 256, not 264": lambda: Bistable(
+        lanes=264, listens=8
+    ),
+    "Channel lanes must be a multiple of 4 up to 256, not 0": lambda: Bistable(lanes=0),
+    "Values listened to must be a power of two in 1 … 256, not 3": lambda: Bistable(
+        lanes=12, listens=3
     ),
     "tiles-4 makes the whole network; name it alone": lambda: find_config("tiles-4,event"),
     "tiles-8 makes the whole network; name it alone": lambda: find_config("event,tiles-8"),

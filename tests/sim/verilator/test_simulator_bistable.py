@@ -34,6 +34,8 @@ CASES = {
     "selected pixels": ((5, 6), {"select": (1, 2, 3, 8, 13, 21, 27)}, "30-26", 3, "bistable-8x1"),
     "one layer": ((4, 4), {}, "7", 3, "bistable-8x4"),
     "a last tile that speaks less": ((4, 4), {}, "17c1-m2-3", 1, "bistable-16x1"),
+    "lanes that are no power of two": ((6, 6), {}, "90c3p1-m2-9", 3, "bistable-80x16"),
+    "of these, loaded": ((6, 6), {}, "90c3p1-m2-9", 4, "bistable-80x16-spram"),
     "more lanes than channels": ((6, 6), {}, "3c3-m2-2", 6, "bistable-64x16"),
 }
 OFTEN = (

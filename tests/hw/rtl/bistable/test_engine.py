@@ -20,6 +20,7 @@ CASES = {
     "2c3x1s2x1p1.0.0.0-3c2s2-a3-2": ((3, 15, 7), 4, 8, 8),
     "3c3p2.0.1.2-m2-m2-2": ((5, 6), 4, 16, 2),
     "40-30-9": ((5, 5), 3, 8, 1),
+    "14c3p1-14c3p1+1-m2-25-3": ((5, 6), 3, 12, 4),
     "3": ((2, 3, 3), 5, 4, 4),
     "6c3p1-6c3p1-6c3p1+1x4-a3-3": ((3, 4), 3, 4, 1),
     "4c3p1+1-4c1+2x2-9-9+1-2": ((4, 2, 3), 2, 4, 4),
@@ -29,6 +30,7 @@ OFTEN = (
     "5c3p1-m2-6c3p1-m2-5",
     "6c2-a2x1-3c1x2-3",
     "40-30-9",
+    "14c3p1-14c3p1+1-m2-25-3",
     "3",
     "4c3p1+1-4c1+2x2-9-9+1-2",
 )
@@ -131,7 +133,8 @@ def any_network(data):
     text, steps = structure(draw, shape), draw(st.integers(1, 8))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     network = bistable_network(rng, text, steps, shape)
-    lanes, listens = draw(st.sampled_from([(4, 1), (4, 2), (8, 1), (8, 4), (16, 8), (8, 8)]))
+    sizes = (4, 1), (4, 2), (8, 1), (8, 4), (12, 1), (16, 8), (8, 8), (24, 8)
+    lanes, listens = draw(st.sampled_from(sizes))
     check(
         network,
         random_codes(rng, network, 2),

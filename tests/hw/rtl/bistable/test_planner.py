@@ -33,11 +33,11 @@ def test_largest_of_largest_is_one_pooling(rng):
     assert [layer.window for layer in plan.layers] == [(4, 6), (1, 1)]
 
 
-@pytest.mark.parametrize("listens", [1, 4, 8])
-def test_weights(rng, listens):
+@pytest.mark.parametrize(("lanes", "listens"), [(8, 1), (8, 4), (8, 8), (4, 4), (12, 4)])
+def test_weights(rng, lanes, listens):
     """Each row has what its lanes need of its part, looked up in the network."""
     network = bistable_network(rng, "6c2x3-m2-5-7", 3, (2, 7, 8))
-    plan = plan_network(network, 8, listens)
+    plan = plan_network(network, lanes, listens)
     wide = plan.strip.kernel  # of a row of the kernel, three pixels of two channels
     assert wide == 3
     rows = iter(plan.weights)
@@ -47,9 +47,9 @@ def test_weights(rng, listens):
             for ky in range(layer.kernel[0]):
                 for kx in range(layer.kernel[1]):
                     for first in range(0, layer.inputs.units.shape[2], listens):
-                        row = next(rows).reshape(8, listens)
-                        for lane, value in np.ndindex(8, listens):
-                            unit, channel = tile * 8 + lane, first + value
+                        row = next(rows).reshape(lanes, listens)
+                        for lane, value in np.ndindex(lanes, listens):
+                            unit, channel = tile * lanes + lane, first + value
                             wanted = False
                             if layer.index == 0 and unit < 6 and channel < 2 * wide:
                                 x, c = divmod(channel, 2)
