@@ -18,7 +18,7 @@ from hw.flow.bitstream import BuildReport, build
 from hw.flow.errors import DesignError
 from hw.rtl.config import Config, find_config
 from sw.cli import UserError, atomic_path, run, write_json
-from sw.flags import output_file, parser
+from sw.flags import megahertz, output_file, parser
 from sw.network import CODINGS, Network, find
 from sw.selection import TRAINED_ON, Selection
 
@@ -60,6 +60,11 @@ ROWS = (
         "mnist-1x28x28-32c3p1-f2-64c3p1-f2-128-10-t4",
         "tiles-8-table-distributed",
     ),
+    Row(
+        "ulx3s",
+        "cifar10-3x32x32-72c3p1-72c3p1+1x8-m2-136c3p1-136c3p1+1x8-m2-208c3p1-208c3p1+1x8-m2-10-k4",
+        "bistable-80x16",
+    ),
 )
 
 _BEGIN = "<!-- boards: written by python -m hw.table -->"
@@ -71,7 +76,8 @@ Accuracy is strict, on all test images, by the golden model; `sim.verify` finds 
 it, image by image. Cycles are counted from the last pixel accepted to the result, over the same
 images, encoder and ordering included, UART excluded; for fsdd, spoken digits as sensor events, from
 the first event on, sent without a pause. The clock is the fastest found that the PLL makes and the
-design reaches; fmax is nextpnr's estimate for the slow corner. Cells include PLL, UART and link.
+design reaches, of cifar10 one that was named; fmax is nextpnr's estimate for the slow corner. Cells
+include PLL, UART and link.
 There is no Nexus board: prjoxide, which writes its bitstreams, is not on PyPI.
 
 | board | network | engine | accuracy | cells | block RAMs | SPRAM | clock (fmax), MHz \
@@ -218,7 +224,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         action="store_true",
         help="write the page from the known designs, and build nothing",
     )
+    options.add_argument(
+        "--clock",
+        metavar="MHZ",
+        type=megahertz,
+        help="with --add: clock of the accelerator (default: the fastest that place and route "
+        "reaches)",
+    )
     args = options.parse_args(arguments)
+    if args.clock is not None and not args.add:
+        raise UserError("--clock: is of one design; name it with --add")
     log = (lambda text: None) if args.quiet else (lambda text: print(text, flush=True))
     _around(args.out)  # a page with no place for the table is refused before all else
     designs = {design.key: design for design in read_routed(args.designs)}
@@ -236,6 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 build_dir=args.build_dir,
                 config=config,
                 observation=Observation(network, data, config),
+                clock=args.clock,
                 seed=args.seed,
                 log=log,
             )

@@ -246,6 +246,24 @@ def test_one_design_is_added(built, places):
     assert added.interval_cycles_mean is None
 
 
+def test_one_design_is_built_for_a_clock(built, places, monkeypatch):
+    """It is passed on in Hz; of all rows none is named."""
+    _, _, flags = places
+    asked, build = [], table.build
+
+    def of_clock(*args, clock, **rest):
+        asked.append(clock)
+        return build(*args, **rest)
+
+    monkeypatch.setattr(table, "build", of_clock)
+    design = ["--add", "ice40", "digits-64-38-10-t2", "event-2"]
+    table.main([*flags, *design, "--clock", "24.75", "-q"])
+    table.main([*flags, *design, "-q"])
+    assert asked == [24_750_000, None]
+    with pytest.raises(UserError, match=r"^--clock: is of one design; name it with --add$"):
+        table.main([*flags, "--clock", "24.75"])
+
+
 def test_what_the_exploration_chooses_is_added(built, places, monkeypatch):
     """Once for all goals."""
     _, designs, flags = places
