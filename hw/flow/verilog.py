@@ -6,6 +6,7 @@ where these are logic, see hw/flow/asic/rtl.py.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -231,7 +232,9 @@ def to_verilog(
         log = folder / "yosys.log"
         run_tool("yosys", ["-q", "-p", script], cwd=folder, log=log, makes="out.v")
         text = (folder / "out.v").read_text(encoding="utf-8")
-    return _header(network, config) + _open_outputs(_plain_names(text.split("\n", 1)[1]))
+    return _header(network, config) + _open_outputs(
+        _one_width(_plain_names(text.split("\n", 1)[1]))
+    )
 
 
 def _ports(
@@ -252,6 +255,7 @@ def _header(network: Network, config: Config) -> str:
         f"Network file sha256 {network.sha256}",
         f"Written by firstspike {__version__}, amaranth {version('amaranth')}.",
         "verilator lint_off DECLFILENAME",  # one file on purpose: it is easier to hand on
+        "verilator lint_off UNUSEDSIGNAL",  # a block may need less than all bits of a bus
     )
     return "".join(f"// {line}\n" for line in lines)
 
@@ -268,6 +272,55 @@ def _plain_names(text: str) -> str:
         taken.add(candidate)
         plain[name] = candidate + " "
     return re.sub(r"\\\S+ ", lambda match: plain[match[0]], text)
+
+
+def _one_width(text: str) -> str:
+    """Writes out the zeros before the narrower operand of AND, OR and XOR, as widths.v does for
+    arithmetic. The order of the assignments stays, on which the area after ABC depends.
+    """
+
+    def module(match: re.Match[str]) -> str:
+        declared = re.findall(r"^\s*(?:wire|reg) (?:\[(\d+):0\] )?(\w+)", match[0], re.M)
+        widths = {name: int(high or 0) + 1 for high, name in declared}
+
+        def operation(found: re.Match[str]) -> str:
+            target, left, operator, right = found.groups()
+            a, b = _width(left, widths), _width(right, widths)
+            if a is None or b is None or a == b:
+                return found[0]
+            left, right = _wider(left, b - a), _wider(right, a - b)
+            return f"  assign {target} = {left} {operator} {right};"
+
+        operand = r"(\{[^{}]*\}|[\w']+ ?(?:\[[\d:]+\])?)"
+        line = rf"^  assign (.*) = {operand} +(&|\||\^|~\^) +{operand} ?;$"
+        return re.sub(line, operation, match[0], flags=re.M)
+
+    return re.sub(r"^module .*?^endmodule", module, text, flags=re.M | re.S)
+
+
+def _width(operand: str, widths: Mapping[str, int]) -> int | None:
+    """Bits of a name, a part of it, a constant or a concatenation of these; None of what else."""
+    parts = [each.strip() for each in operand.strip("{} ").split(",")]
+    total = 0
+    for part in parts:
+        found = re.fullmatch(r"(\w+) *(?:\[(\d+)(?::(\d+))?\])?|(\d+)'h[0-9a-f]+", part)
+        if not found or (found[1] and found[1] not in widths):
+            return None
+        name, high, low, constant = found.groups()
+        if constant:
+            total += int(constant)
+        elif high:
+            total += int(high) - int(low or high) + 1
+        else:
+            total += widths[name]
+    return total
+
+
+def _wider(operand: str, zeros: int) -> str:
+    """The operand with so many zeros before it, if any."""
+    if zeros <= 0:
+        return operand
+    return f"{{ {zeros}'h{0:0{(zeros + 3) // 4}x}, {operand.strip('{} ')} }}"
 
 
 def _open_outputs(text: str) -> str:

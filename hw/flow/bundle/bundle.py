@@ -73,7 +73,11 @@ def bundle(design: Design, flow: Flow) -> dict[str, str]:
 
 
 def _macros(modules: Iterable[str]) -> str:
-    return "`default_nettype none\n\n" + "\n".join(modules) + "\n`default_nettype wire\n"
+    return (
+        "// verilator lint_off DECLFILENAME\n`default_nettype none\n\n"
+        + "\n".join(modules)
+        + "\n`default_nettype wire\n"
+    )
 
 
 def default_folder(network: Network, config: Config, flow: str, build_dir: Path) -> Path:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from linters import lint
-from networks import map_network
+from networks import bistable_network, map_network
 from samples import deep, events_network, image_network
 
 from hw.flow.asic.rtl import check_prefix, silicon_verilog
@@ -40,10 +40,41 @@ CASES = {
         "tiles-2-spram",
         "ram",
     ),
+    "rows of maps": (
+        lambda rng: map_network(rng, "6c3,f2,5c3p1,10", 1, LatencyEncoder(shape=(8, 8))),
+        "lines",
+        None,
+    ),
+    "rows of maps, no pooling": (
+        lambda rng: map_network(rng, "9c4s4,10", 1, LatencyEncoder(shape=(8, 8))),
+        "lines",
+        None,
+    ),
+    "rows of maps, loaded": (
+        lambda rng: map_network(rng, "6c3,f2,10", 1, LatencyEncoder(shape=(8, 8))),
+        "lines-loaded",
+        None,
+    ),
+    "bistable": (
+        lambda rng: bistable_network(rng, "9c3p1,m2,10c3p1,7", 3, (8, 8)),
+        "bistable-16x4",
+        None,
+    ),
+    "bistable, wide": (
+        lambda rng: bistable_network(rng, "9c3p1,m2,70", 2, (3, 8, 8)),
+        "bistable-8x1-spram",
+        "all",
+    ),
+    "gathered": (
+        lambda rng: map_network(rng, "8c3p1,f2,16c3p1,7", 4, LatencyEncoder(shape=(8, 8))),
+        "gather-8",
+        None,
+    ),
 }
+FEW = [*list(CASES)[:6], "rows of maps", "bistable"]
 
 
-@pytest.mark.parametrize("name", [*list(CASES)[:6], *deep(*list(CASES)[6:])])
+@pytest.mark.parametrize("name", [*FEW, *deep(*(name for name in CASES if name not in FEW))])
 def test_three_linters_have_nothing_to_say(name, rng, tmp_path):
     network, engine, macros = CASES[name]
     four = Config(engines=(EventDriven(banks=4), EventDriven()), pixels=4)

@@ -142,6 +142,15 @@ def test_make_without_what_it_needs(tmp_path, arguments, line):
     assert result.returncode == 2
 
 
+@needs("make", "iverilog")
+@pytest.mark.parametrize("name", ["loaded macros", *deep("lines", "loaded by a loader")])
+def test_make_lint(name, rng, tmp_path):
+    network, flags = CASES[name]
+    result = make_verilator(export(network(rng), tmp_path, *flags), "lint")
+    assert "%" not in result.stdout + result.stderr  # begins what Verilator says
+    assert result.returncode == 0
+
+
 @pytest.mark.deep
 @needs("make", "g++")
 @pytest.mark.parametrize(
