@@ -1,8 +1,8 @@
 """``python -m sw.bench_conversion ANN …``: the methods that convert an ANN to spikes, compared.
 
 Several ANNs of one structure, such as of several seeds, are one experiment; quantised ones
-(``sw.train_ann --levels``) are converted by qcfs. In ``<build-dir>/bench_conversion/<name>/`` it
-leaves ``results.json``, ``table.md``, and pictures: ``accuracy.png`` (accuracy against step),
+(``sw.train_ann --levels``) are converted by qcfs, too. In ``<build-dir>/bench_conversion/<name>/``
+it leaves ``results.json``, ``table.md``, and pictures: ``accuracy.png`` (accuracy against step),
 ``sin.png`` (spikes of inactivated neurons by layer) and ``neuron.png`` (one such neuron, by phase
 and bistable).
 A command that was killed goes on with the conversion that it was at.

@@ -15,7 +15,7 @@ __all__ = ["Variant", "markdown", "variants"]
 
 _HALF_START = "rate, half start"
 _NOT_SYNCHRONOUS = "bistable, not synchronous"
-_QUANTISED = "bistable, quantised ANN"
+_QUANTISED = "{}, quantised ANN"
 
 
 class Variant(NamedTuple):
@@ -40,7 +40,8 @@ def variants(
 ) -> Iterator[Variant]:
     """What an ANN is converted by: with ReLU by all methods but qcfs, rate also from half a
     threshold, and bistable also without synchronous neurons where there is a shortcut; with
-    quantised activations by qcfs and, where L + 1 is a power of two, bistable with as many bits.
+    quantised activations by qcfs, by rate and, where L + 1 is a power of two, by phase and bistable
+    with as many bits.
 
     Parameters
     ----------
@@ -61,9 +62,11 @@ def variants(
 
     if subject.levels:
         yield from made("qcfs")
+        yield from made("rate", _QUANTISED.format("rate"))
         bits = (subject.levels + 1).bit_length() - 1
         if 2**bits == subject.levels + 1:
-            yield from made("bistable", _QUANTISED, phases=bits)
+            for method in ("phase", "bistable"):
+                yield from made(method, _QUANTISED.format(method), phases=bits)
         return
     yield from made("rate")
     yield from made("rate", _HALF_START, start=0.5)

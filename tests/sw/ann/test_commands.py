@@ -131,14 +131,15 @@ def test_a_comparison_leaves_table_and_pictures(trained, tmp_path, capsys):
     runs = json.loads((folder / "results.json").read_text())
     assert list(runs) == [
         *("rate", "rate, half start", "rnl", "phase", "bistable", "bistable, not synchronous"),
-        *("qcfs", "bistable, quantised ANN"),
+        *("qcfs", *(f"{method}, quantised ANN" for method in ("rate", "phase", "bistable"))),
     ]
-    assert [len(each) for each in runs.values()] == [2] * 6 + [1] * 2
-    assert runs["bistable, quantised ANN"][0]["settings"]["phases"] == 3  # 2³ − 1 = 7 levels
+    assert [len(each) for each in runs.values()] == [2] * 6 + [1] * 4
+    for method in ("phase", "bistable"):  # 2³ − 1 = 7 levels
+        assert runs[f"{method}, quantised ANN"][0]["settings"]["phases"] == 3
     assert not runs["bistable, not synchronous"][0]["settings"]["synchronous"]
     table = (folder / "table.md").read_text()
     assert table in capsys.readouterr().out
-    assert table.count("\n") == 10
+    assert table.count("\n") == 12
 
     for path in (folder / "runs").iterdir():  # what was done is not done again
         path.write_text(path.read_text().replace('"images": 60', '"images": 61'))
