@@ -31,6 +31,7 @@ SHIPPED: Sequence[str] = (
     "digits-64-32-10-t2:popcount",
     "mnist_16-1x16x16-12c3p1-f2-24c3p1-f2-10-t1:lines",
     "mnist_16-1x16x16-16c3p1-f2-32c3p1-f2-10-t1:lines",
+    "mnist_16-1x16x16-18c3p1-f2-35c3p1-f2-10-t1:lines",
     "mnist_16-1x16x16-20c3p1-f2-40c3p1-f2-10-t1:lines",
     "digits-1x8x8-6c3-f2-10-t1:lines-loaded",
     "digits-1x8x8-24c8-10-t1:lines-loaded",
