@@ -158,12 +158,10 @@ def picture(path: Path, points: Sequence[Point]) -> None:
                         zorder=3,
                     )
         for each in shown:
-            line = [a for a in shown if (a.dataset, a.stored) == (each.dataset, each.stored)]
-            below = line.index(each) % 2 == 0  # neighbours may lie close
-            _label(axes, _layers(each), each.cells, 100 * (each.accuracy or 0), below=below)
+            _label(axes, _layers(each), each.cells, 100 * (each.accuracy or 0))
         for name, gates, percent in PUBLISHED:
             axes.plot(gates, percent, "*", color="black", markersize=9)
-            _label(axes, name, gates, percent, below=False)
+            _label(axes, name, gates, percent)
         axes.set(xscale="log", xlabel="standard cells", ylabel="accuracy, strict [%]")
         for name in ("1x1", "1x2", "2x2", "4x4"):
             axes.axvline(cells_of(name), color="grey", linestyle=":", linewidth=1)
@@ -177,7 +175,7 @@ def picture(path: Path, points: Sequence[Point]) -> None:
                 size=8,
                 color="grey",
             )
-        axes.margins(x=0.12, y=0.12)
+        axes.margins(x=0.12, y=0.15)
         axes.grid(visible=True, which="major", alpha=0.3)
         axes.legend(loc="lower right", fontsize=8)
 
@@ -189,15 +187,16 @@ def _layers(each: Point) -> str:
     return each.layers.split("-", 1)[1] + steps + engine
 
 
-def _label(axes: "Axes", text: str, cells: int, percent: float, *, below: bool) -> None:
-    """Text above or below a point."""
+def _label(axes: "Axes", text: str, cells: int, percent: float) -> None:
+    """Text that hangs from a point: its neighbours along a line may lie close."""
     axes.annotate(
         text,
         (cells, percent),
-        xytext=(0, -6 if below else 6),
+        xytext=(3, -4),
         textcoords="offset points",
-        ha="center",
-        va="top" if below else "bottom",
+        rotation=-50,
+        rotation_mode="anchor",
+        va="top",
         size=6,
     )
 
