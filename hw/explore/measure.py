@@ -29,7 +29,9 @@ class Measurement(Record):
     ----------
     images : int
     accuracy : float 0 … 1
-        Strict.
+        Strict; an image without a class is not right.
+    without_class : int
+        Images with more spikes than the engine holds.
     cycles_mean, cycles_max : float, int
         Cycles per image.
     cycles_from : str
@@ -52,6 +54,7 @@ class Measurement(Record):
     cycles_mean: float | None
     cycles_max: int | None
     cycles_from: str | None = None
+    without_class: int = 0
     weight_bits_needed_mean: float | None = None
     weight_bits_a_cycle: int | None = None
     limit_fraction: float | None = None
@@ -81,8 +84,10 @@ class Measurement(Record):
             limit += (
                 f"; {self.limit_fraction_left:.2f} counting only bits read after the last pixel"
             )
+        without = f"{self.without_class:,} of them: more spikes than the engine's lists hold"
         return [
             ("accuracy, strict", f"{self.accuracy:.2%} of {self.images:,} test images"),
+            *([("without a class", without)] if self.without_class else []),
             ("cycles per image", f"mean {self.cycles_mean:.1f}, worst {self.cycles_max}"),
             ("utilisation", limit),
             (
@@ -167,9 +172,11 @@ class Observation:
             return Measurement.missing(str(error))
         traffic = model.traffic(network, inputs, self.answer, config)
         begin = config.input(network).cycles_from
+        lost = model.overflows(network, inputs, self.answer, config)
         return Measurement(
             images=len(labels),
-            accuracy=float(self.answer.correct(labels).mean()),
+            accuracy=float((self.answer.correct(labels) & ~lost).mean()),
+            without_class=int(lost.sum()),
             cycles_mean=float(self.cycles.mean()),
             cycles_max=int(self.cycles.max()),
             cycles_from=begin,

@@ -24,7 +24,7 @@ from sw.answer import Answer, BistableAnswer
 from sw.encoder import Inputs
 from sw.network import Layer, Network
 
-__all__ = ["Traffic", "cycles", "from_first_pixel", "traffic"]
+__all__ = ["Traffic", "cycles", "from_first_pixel", "overflows", "traffic"]
 
 _CHUNK = 1024  # images at a time
 _WHOLE_CHUNK = 256  # … whose every place is looked at
@@ -91,6 +91,22 @@ def _whole(
             source, inputs[part], network.steps, engine.spike_cycles, more
         )
         result[part] = own.cycles(engine, network, inputs[part], taken, answer[part], most)
+    return result
+
+
+def overflows(
+    network: Network, inputs: Inputs, answer: Answer | BistableAnswer, config: Config
+) -> np.ndarray:
+    """Which of the inferences have more spikes than the engine holds, so that the hardware gives
+    them no class: bool [B]. The arguments are those of :func:`cycles`.
+    """
+    engine, most = config.whole, config.most_spikes(network)[0]
+    result = np.zeros(len(inputs), bool)
+    if engine is None or not engine.can_fault(network, most):
+        return result
+    for start in range(0, len(result), _WHOLE_CHUNK):
+        part = slice(start, min(start + _WHOLE_CHUNK, len(result)))
+        result[part] = _module(engine).overflows(engine, network, inputs[part], answer[part], most)
     return result
 
 

@@ -17,7 +17,7 @@ from sw.answer import Answer
 from sw.encoder import Inputs, Spikes
 from sw.network import Network
 
-__all__ = ["busy", "cycles", "traffic"]
+__all__ = ["busy", "cycles", "overflows", "traffic"]
 
 
 def busy(engine: Tiles, network: Network, inputs: Inputs, answer: Answer) -> np.ndarray | None:
@@ -74,6 +74,35 @@ def cycles(
         result = np.where(result, result, ends)
         cycle = last
     return result + decide_latency(len(network.labels))
+
+
+def overflows(
+    engine: Tiles, network: Network, inputs: Inputs, answer: Answer, most_events: int | None
+) -> np.ndarray:
+    """Which inferences have more spikes than the lists hold, and so no class (hw.rtl.tiles.emit):
+    bool [B]. The arguments are those of :func:`cycles`.
+    """
+    plan = engine.plan(network, most_events)
+    result = np.zeros(len(answer.step), bool)
+    if not plan.can_overflow:
+        return result
+    spikes = network.encoder.encode(inputs, plan.steps)
+    kept = np.bincount(spikes.image, minlength=len(result))  # the inputs' own list
+    entries = []  # of each hidden layer's list by step, int [B, T]
+    for layer in plan.layers[:-1]:
+        rows = _Rows.around(spikes, layer, plan)
+        _, after = _passes(answer, layer, plan, rows, plan.steps)
+        entries.append(after.entries.sum(axis=1))
+        spikes = Spikes.from_times(answer.times[_behind(plan, layer)], plan.steps)
+    # Step 0 alone; the whole window only where that does not decide.
+    for steps, computed in ((1, True), (plan.steps, answer.step > 0)):
+        taken = kept  # words from the one end; the list that is written grows from the other
+        for number, each in enumerate(entries):
+            begin = kept if number % 2 else 0
+            end = begin + each[:, :steps].sum(axis=1)
+            result |= computed & (taken + end > plan.list_words - 1)
+            taken = end
+    return result
 
 
 def _window(

@@ -8,7 +8,7 @@ from networks import map_network, random_spikes
 from hw.rtl.config import Config, find_config
 from hw.rtl.tiles import plan, planner
 from sim import golden
-from sim.cycles.model import cycles
+from sim.cycles.model import cycles, overflows
 from sim.verilator.expected import Expected
 from sim.verilator.simulator import CoreError, Simulator
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
@@ -125,6 +125,31 @@ def test_more_spikes_than_lists_hold_are_a_fault(rng, monkeypatch):
         CoreError, match=r"^answer 1 says that its input has more spikes than lists"
     ):
         simulator.run(images)
+
+
+def test_the_cycle_model_knows_which_inputs_are_too_many(rng, monkeypatch):
+    """An image at a time: the RTL says that it had too many spikes, or has the golden answer."""
+    for module in (plan, planner):
+        monkeypatch.setattr(module, "LIST_WORDS", 100)
+    encoder = LatencyEncoder(shape=(7, 7), silent_below=100)
+    network = map_network(rng, "6c2,5c2p1,4c3,3", 4, encoder, 1, 1)
+    config = find_config("tiles-2")
+    simulator = Simulator.build(network, VERIFY, config=config)
+    images = rng.integers(0, 256, (48, 7, 7)).astype(np.uint8)
+    images[rng.random(images.shape) < np.linspace(0, 0.9, 48)[:, None, None]] = 0
+    answers = golden.run_images(network, images)
+    too_many = []
+    for number in range(len(images)):
+        part = slice(number, number + 1)
+        try:
+            records = simulator.run(images[part])
+        except CoreError as error:
+            too_many.append("more spikes than lists" in str(error))
+        else:
+            assert not Expected.of(answers[part], simulator.layers).differs(records).any()
+            too_many.append(False)
+    assert 5 < sum(too_many) < 43
+    np.testing.assert_array_equal(overflows(network, images, answers, config), too_many)
 
 
 # name: (map of the inputs, layers, T, lowest and highest threshold, engine)
