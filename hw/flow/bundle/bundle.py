@@ -95,8 +95,8 @@ def check_folder(folder: Path) -> None:
 
 
 def write_bundle(folder: Path, files: Mapping[str, str]) -> None:
-    """Writes the files, all or none, and removes those that an earlier export has left there, in a
-    folder that :func:`check_folder` takes.
+    """Writes the files, all or none, and removes those that an earlier export has left there, with
+    the folders that have none then, in a folder that :func:`check_folder` takes.
     """
     before = _listed(folder)
     content = dict(files)
@@ -106,6 +106,9 @@ def write_bundle(folder: Path, files: Mapping[str, str]) -> None:
     write_files(folder, content)
     for name in before - set(files):
         (folder / name).unlink(missing_ok=True)
+        for parent in list(Path(name).parents)[:-1]:  # the last is the export's own folder
+            if (folder / parent).is_dir() and not any((folder / parent).iterdir()):
+                (folder / parent).rmdir()
 
 
 def _listed(folder: Path) -> set[str]:
