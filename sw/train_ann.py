@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -32,10 +33,17 @@ from sw.selection import Selection
 
 __all__ = ["main"]
 
-_LAYERS = {"cifar10": "vgg16", "cifar100": "vgg16"}
-_DEFAULT = "16c3p1,m2,32c3p1,m2"
-_EPOCHS = {"cifar10": 200, "cifar100": 200}
-_RATE = {"cifar10": 0.1, "cifar100": 0.1}
+
+class _Start(NamedTuple):
+    """What a run starts from, but for what flags say."""
+
+    layers: str
+    epochs: int
+    rate: float
+
+
+_USUAL = _Start(layers="16c3p1,m2,32c3p1,m2", epochs=20, rate=0.02)
+_STARTS = dict.fromkeys(("cifar10", "cifar100"), _Start(layers="vgg16", epochs=200, rate=0.1))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -55,7 +63,7 @@ def arguments() -> argparse.ArgumentParser:
         type=_layers,
         help="hidden layers, such as 16c3p1,m2,r32s2,g,128: convolutions, max and average pooling "
         "(m2, a2), residual blocks (r), the mean of each map (g), dense layers, dropout (d50); or "
-        f"{', '.join(ARCHITECTURES)} (default: {_DEFAULT}; for cifar10 and cifar100 vgg16)",
+        f"{', '.join(ARCHITECTURES)} (default: {_USUAL.layers}; for cifar10 and cifar100 vgg16)",
     )
     add(
         "--levels",
@@ -95,7 +103,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     args = arguments().parse_args(argv)
-    layers = args.layers or _LAYERS.get(args.dataset, _DEFAULT)
+    layers = args.layers or _STARTS.get(args.dataset, _USUAL).layers
     activation = f"-l{args.levels}" if args.levels else ""
     name = file_name(
         f"{Path(args.dataset).stem}-{layers}{activation}-s{args.seed}".replace(",", "-")
@@ -108,10 +116,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         data = load_selected(Selection.of(args))
         if not isinstance(data, Dataset):
             raise UserError(f"--dataset {args.dataset}: holds events; an ANN takes images")
+        start = _STARTS.get(data.name, _USUAL)
         plan = Plan(
-            epochs=args.epochs or _EPOCHS.get(data.name, 20),
+            epochs=args.epochs or start.epochs,
             batch=args.batch,
-            rate=args.rate or _RATE.get(data.name, 0.02),
+            rate=args.rate or start.rate,
             augmentation=augmentation,
             mixed=args.mixed,
         )

@@ -60,8 +60,7 @@ def cycles(
     input_stages = _module(source)
     before = input_stages.start(source, first) + decide_latency(network.layers[-1].outputs)
     result = np.zeros(len(answer.step), np.int64)
-    for start in range(0, len(result), _CHUNK):
-        part = slice(start, min(start + _CHUNK, len(result)))
+    for part in _pieces(len(result), _CHUNK):
         times = [*(layer[part] for layer in answer.times[:-1]), None]
         counts = _counts(network, inputs[part], first.banks)
         visited = np.array(counts.any(axis=1))
@@ -82,8 +81,7 @@ def _whole(
     engine, most, source = config.whole, config.most_spikes(network)[0], config.input(network)
     assert engine is not None
     result = np.zeros(len(inputs), np.int64)
-    for start in range(0, len(result), _WHOLE_CHUNK):
-        part = slice(start, min(start + _WHOLE_CHUNK, len(result)))
+    for part in _pieces(len(result), _WHOLE_CHUNK):
         own = _module(engine)
         busy = getattr(own, "busy", None)
         more = busy(engine, network, inputs[part], answer[part]) if busy else None
@@ -104,8 +102,7 @@ def overflows(
     result = np.zeros(len(inputs), bool)
     if engine is None or not engine.can_fault(network, most):
         return result
-    for start in range(0, len(result), _WHOLE_CHUNK):
-        part = slice(start, min(start + _WHOLE_CHUNK, len(result)))
+    for part in _pieces(len(result), _WHOLE_CHUNK):
         result[part] = _module(engine).overflows(engine, network, inputs[part], answer[part], most)
     return result
 
@@ -121,6 +118,12 @@ def from_first_pixel(network: Network, config: Config, latency: int) -> int | No
         return own(config.whole, network) if own else None
     # The orderer takes a pixel of each lane per cycle.
     return source.load_cycles - 1 + latency if source.load_cycles else None
+
+
+def _pieces(count: int, size: int) -> Iterator[slice]:
+    """So many images, ``size`` at a time."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
 
 
 def _layer(

@@ -100,19 +100,8 @@ def load(source: Source, data_dir: Path | None = None) -> Dataset:
         It is damaged or not available, or Pillow, which reads the copy, is not installed.
     """
     path = find(source, data_dir)
-    if path is None:
-        content = sources.fetch(
-            source.url,
-            sources.cache() / source.name / source.archive,
-            f"{source.name}/{source.archive}",
-            lambda content: sources.official(
-                source.url, content, source.archive_md5, "try again later"
-            ),
-        )
-        photographs = sorted(_official(source, content), key=_order)
-    elif path.name == source.archive:
-        content = sources.official(path, path.read_bytes(), source.archive_md5)
-        photographs = sorted(_official(source, content), key=_order)
+    if path is None or path.name == source.archive:
+        photographs = sorted(_official(source, _content(source, path)), key=_order)
     else:
         photographs = _copied(source, path)
     images = np.stack([image for *_, image in photographs])
@@ -159,6 +148,20 @@ class _Unpickler(pickle.Unpickler):
             case "numpy", "ndarray" | "dtype":
                 return _DType
         raise pickle.UnpicklingError(f"{module}.{name} in it")
+
+
+def _content(source: Source, path: Path | None) -> bytes:
+    """The archive at ``path``, None for the official address, if its md5 is right."""
+    if path is not None:
+        return sources.official(path, path.read_bytes(), source.archive_md5)
+    return sources.fetch(
+        source.url,
+        sources.cache() / source.name / source.archive,
+        f"{source.name}/{source.archive}",
+        lambda content: sources.official(
+            source.url, content, source.archive_md5, "try again later"
+        ),
+    )
 
 
 def _official(source: Source, content: bytes) -> Iterator[_Photograph]:

@@ -106,7 +106,7 @@ def write_bundle(folder: Path, files: Mapping[str, str]) -> None:
     write_files(folder, content)
     for name in before - set(files):
         (folder / name).unlink(missing_ok=True)
-        for parent in list(Path(name).parents)[:-1]:  # the last is the export's own folder
+        for parent in Path(name).parents[:-1]:  # the last is the export's own folder
             if (folder / parent).is_dir() and not any((folder / parent).iterdir()):
                 (folder / parent).rmdir()
 

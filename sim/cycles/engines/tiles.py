@@ -79,13 +79,11 @@ def cycles(
 def overflows(
     engine: Tiles, network: Network, inputs: Inputs, answer: Answer, most_events: int | None
 ) -> np.ndarray:
-    """Which inferences have more spikes than the lists hold, and so no class (hw.rtl.tiles.emit):
-    bool [B]. The arguments are those of :func:`cycles`.
+    """Where lists can overflow: which inferences have more spikes than they hold, and so no class
+    (hw.rtl.tiles.emit), bool [B]. The arguments are those of :func:`cycles`.
     """
     plan = engine.plan(network, most_events)
     result = np.zeros(len(answer.step), bool)
-    if not plan.can_overflow:
-        return result
     spikes = network.encoder.encode(inputs, plan.steps)
     kept = np.bincount(spikes.image, minlength=len(result))  # the inputs' own list
     entries = []  # of each hidden layer's list by step, int [B, T]
