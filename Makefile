@@ -30,6 +30,11 @@ test: $(VENV)/.test lint
 test-deep: $(VENV)/.test
 	$(VENV)/bin/python -m pytest -n auto --dist worksteal -m deep $(PYTEST_FLAGS)
 
+# Of the default tier, which is meant to hold every behaviour; simulations take three times as long.
+coverage: $(VENV)/.test
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal -m "not deep" \
+	  --cov --cov-report=term:skip-covered $(PYTEST_FLAGS)
+
 docs: $(VENV)/.test
 	$(VENV)/bin/sphinx-build -q -W --keep-going -d build/docs/.doctrees docs build/docs/html
 
@@ -47,4 +52,4 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 clean:
 	find build -mindepth 1 ! -name README.md -delete
 
-.PHONY: build clean docs lint smoke test test-deep
+.PHONY: build clean coverage docs lint smoke test test-deep
