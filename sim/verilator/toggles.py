@@ -121,6 +121,7 @@ def _count(verilog: str, top: str, arguments: list[object], folder: Path, images
         },
         top=top,
         folder=folder,
+        optimise="-O0",  # few images: optimising takes g++ longer than it saves
     )
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "counts"

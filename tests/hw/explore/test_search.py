@@ -243,9 +243,9 @@ def test_what_is_known_to_route(measured):
 @pytest.mark.deep
 def test_what_is_chosen_is_known_to_route_or_marked(monkeypatch):
     """Every design that the exploration chooses for a board and a goal on its usual clock, by the
-    first 20 images: all of them through every engine for maps would take half an hour.
+    first 5 images: all of them through every engine for maps would take half an hour.
     """
-    monkeypatch.setattr("hw.explore.search.Observation", partial(Observation, count=20))
+    monkeypatch.setattr("hw.explore.search.Observation", partial(Observation, count=5))
     known = read_routed()
     for board in BOARDS.values():
         for chosen in chosen_by_goal(board, None, lambda text: None):

@@ -115,7 +115,7 @@ def test_any_network(data):
 
 
 @pytest.mark.deep
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_many_networks(data):
     any_network(data, 3)
