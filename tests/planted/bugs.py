@@ -52,7 +52,7 @@ BUGS = {
         _EVENTS,
         "self.potentials.valid.eq(0), parity.eq(0)]",
         "self.potentials.valid.eq(0)]",
-        _EVENTS_TESTS,
+        f"{_EVENTS_TESTS}::test_restart_at_any_time",
     ),
     "an empty slot of a bank counts as a weight": Bug(
         _EVENTS,
@@ -76,7 +76,7 @@ BUGS = {
         "hw/rtl/engines/popcount.py",
         "m.d.sync += [fired.eq(0), busy.eq(0)",
         "m.d.sync += [busy.eq(0)",
-        "tests/hw/rtl/engines/test_popcount.py",
+        "tests/hw/rtl/engines/test_popcount.py::test_restart_forgets_who_fired",
     ),
     "a lane that no unit has fires": Bug(
         "hw/rtl/engines/folded.py",
@@ -124,7 +124,7 @@ BUGS = {
         "hw/rtl/decide.py",
         "m.d.sync += self.decided.eq(valid & flow)",
         "late = Signal(); m.d.sync += [late.eq(valid & flow), self.decided.eq(late)]",
-        "tests/hw/rtl/test_decide.py",
+        "tests/hw/rtl/test_decide.py::test_latency",
     ),
     "a final step without spikes is not visited": Bug(
         _ORDERER,
@@ -190,19 +190,19 @@ BUGS = {
         "hw/link/frames.py",
         "[deaf.eq(1), left.eq(0)]",
         "left.eq(0)",
-        "tests/hw/link/test_accelerator.py",
+        "tests/hw/link/test_accelerator.py::test_noise_between_two_frames",
     ),
     "the checksum of a frame is not looked at": Bug(
         "hw/link/frames.py",
         "wrong.eq(1)",
         "wrong.eq(0)",
-        "tests/hw/link/test_link.py",
+        "tests/hw/link/test_link.py::test_a_flipped_bit_of_an_image",
     ),
     "half a frame waits forever": Bug(
         "hw/link/frames.py",
         "(self.silent & (left != 0))",
         "(self.silent & 0)",
-        "tests/hw/link/test_accelerator.py",
+        "tests/hw/link/test_accelerator.py::test_silence_drops_the_image",
     ),
     "bits are sampled at their edge": Bug(
         "hw/link/uart.py",
@@ -214,7 +214,7 @@ BUGS = {
         "hw/rtl/encoder.py",
         "following = [*others, unit + sum(selected)]",
         "following = [unit + sum(selected), *others]",
-        "tests/hw/rtl/test_encoder.py",
+        "tests/hw/rtl/test_encoder.py::test_encodes",
     ),
     "weights turn the wrong way": Bug(
         "hw/rtl/tiles/grid.py",
@@ -232,13 +232,13 @@ BUGS = {
         "hw/rtl/tiles/sweep.py",
         "low.eq(row - ((bank != banks - 1) & row.any()))",
         "low.eq(row)",
-        "tests/sim/verilator/test_simulator_maps.py",
+        "tests/sim/verilator/test_simulator_maps.py::test_every_kind_of_maps[a series]",
     ),
     "a window of a table sees the image before": Bug(
         "hw/rtl/tiles/first_table.py",
         "read.data[k].spike & known[k] & inside",
         "read.data[k].spike & inside",
-        "tests/hw/rtl/tiles/test_first_table.py",
+        "tests/hw/rtl/tiles/test_first_table.py::test_all_spike_times",
     ),
     "a window sees what lies behind the map": Bug(
         "hw/rtl/gather/collect.py",
@@ -256,6 +256,6 @@ BUGS = {
         "hw/link/intake.py",
         "m.d.sync += overrun.eq(link.pixels.valid & ~link.pixels.ready)",
         "m.d.sync += overrun.eq(0)",
-        "tests/hw/link/test_accelerator_maps.py",
+        "tests/hw/link/test_accelerator_maps.py::test_an_image_that_comes_too_early_is_refused",
     ),
 }

@@ -149,7 +149,7 @@ def test_a_third_frame_in_flight_is_refused(rng):
     """However slow the network is, no reply has the number of another frame."""
     network = image_network(rng, shape=(2, 2), hidden=(900,), high=0, low=-9)
     images = random_images(rng, network, 4)
-    line = SimulatedLine(network, timeout=256, patience=2000)
+    line = SimulatedLine(network, timeout=256, patience=500)
     assert kinds(line.converse(line.frames(*image_commands(images)))) == [Kind.DAMAGED]
     assert without_cycles(classes(line, images[:2])) == meaning(network, images[:2])
 

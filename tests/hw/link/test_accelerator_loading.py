@@ -206,7 +206,8 @@ class TestLoadedAccelerator:
     def test_loading_drops_what_is_being_computed(self, rng):
         network = image_network(rng, hidden=(400,), low=50, high=60)  # no unit fires
         weights = pack(network, loaded_words(network, self.config))
-        line = self.line(network, weights, watch=True, patience=4000)
+        line = self.line(network, weights, watch=True)
+        line.advance(4000)  # until the flash has been read
         images = np.linspace(32, 255, 16).astype(np.uint8).reshape(1, 4, 4)
         assert identified(line, network, loads=True)
         assert self.right(line, network, images)

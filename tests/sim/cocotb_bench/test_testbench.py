@@ -18,12 +18,12 @@ def run(network, images, tests, name):
 
 @pytest.mark.deep
 def test_mnist(mnist):
-    run(find("mnist-512-192-10-t8"), mnist.test_images[:6], "cocotb_core", "mnist")
+    run(find("mnist-512-192-10-t8"), mnist.test_images[:3], "cocotb_core", "mnist")
 
 
 @pytest.mark.deep
 def test_digits():
-    images = registry.load("digits").test_images[:25]
+    images = registry.load("digits").test_images[:8]
     run(find("digits-64-192-10-t16"), images, "cocotb_core", "digits")
 
 

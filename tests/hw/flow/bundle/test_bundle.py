@@ -155,7 +155,7 @@ def test_make_lint(name, rng, tmp_path):
 @needs("make", "g++")
 @pytest.mark.parametrize(
     ("name", "gates"),
-    [("events", "no"), ("nibbles", "no"), ("loaded macros", "no"), ("lines", "yes")],
+    [("events", "no"), ("loaded macros", "no"), ("lines", "yes")],
 )
 def test_make_sim_with_verilator(name, gates, rng, tmp_path):
     network, flags = CASES[name]
