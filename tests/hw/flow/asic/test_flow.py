@@ -132,8 +132,8 @@ def negative_margins(seed):
     )
 
 
-# Seeds 8, 11 and 12: of the sign of margins. Seeds 0 to 2: of the reset of counters.
-@pytest.mark.parametrize("seed", [11, *deep(0, 1, 2, 8, 12)])
+# Seeds 8 and 11: of the sign of margins. Seed 0: of the reset of counters.
+@pytest.mark.parametrize("seed", [11, *deep(0, 8)])
 def test_gates_of_several_stages_from_unknown_state(rng, seed, tmp_path):
     network = negative_margins(seed)
     observation = observed(network, random_images(rng, network, 6), "lines")
