@@ -60,8 +60,11 @@ def bundle(design: Design, flow: Flow) -> dict[str, str]:
         "pixel_port": design.pixel_port.name,
         "vectors": {"images": len(design.vectors), "source": design.vectors.source},
         "memories": {
-            "ram_bits": verilog.ram_bits,
-            "constant_bits": verilog.rom_bits,
+            "ram_bits": design.ram_bits,
+            "constant_bits": design.constant_bits,
+            "tables": [
+                {"what": what, "rows": rows, "width": width} for what, rows, width in design.tables
+            ],
             "macros": [
                 {"module": each.name, "kind": each.kind, "depth": each.depth, "width": each.width}
                 for each in verilog.macros

@@ -1,15 +1,33 @@
-"""How many standard cells a design has, by a generic synthesis, and how many units would fit."""
+"""How many standard cells a design has, by a generic synthesis, and which network would fit."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from hw.boards.families import ICE40
+from hw.explore.resources import resources_of
+from hw.explore.stand_in import narrowed, stand_in
+from hw.flow.asic.rtl import PREFIX, silicon_verilog
 from hw.flow.tools import run_tool, scratch_folder
+from hw.rtl.config import Config
+from sw.network import Network
+from sw.structure import Kind
 
-__all__ = ["count_cells", "hidden_units_that_fit"]
+__all__ = ["count_cells", "hidden_units_that_fit", "layers_that_fit"]
+
+_SHARES = 32  # of the channels, where fewer would fit
+# Of the cells that there are, what a network that is named may take: which signs and thresholds it
+# will have decides a few percent.
+_FILLED = 0.95
+# Logic cells of an iCE40 that are as large as a bit of RAM in flip-flops, with what reads and
+# writes it.
+_RAM_BIT = 2
 
 _GATES = "AND,NAND,OR,NOR,XOR,XNOR,MUX,AOI3,OAI3,AOI4,OAI4"
-_FLIP_FLOPS = "-cell $_DFF_P_ 01 -cell $_DFFE_PP_ 01"  # libraries have no synchronous reset
+_FLIP_FLOPS = "-cell $_DFF_P_ 01"  # libraries have none with a synchronous reset or an enable
 
 
 def count_cells(verilog: str, top: str) -> dict[str, int]:
@@ -53,3 +71,55 @@ def hidden_units_that_fit(
         fixed, of_layers = 0, fixed
     fitting = [int(units * (budget - fixed) / of_layers) for units in sizes[1:-1]]
     return fitting if all(units > 0 for units in fitting) else []
+
+
+def layers_that_fit(
+    network: Network, config: Config, cells: int, budget: int
+) -> tuple[Kind, ...] | None:
+    """Layers as those of a ``network`` with maps, which has ``cells``, with the largest share of
+    its channels and hidden units that fits into ``budget`` cells; None if none does.
+
+    An estimate says which share to synthesise, with random signs; what that gives corrects the
+    estimate, until it names no other one.
+    """
+    assert config.whole is not None
+    kinds, granularity = [layer.kind for layer in network.layers], config.whole.granularity
+    shares = (narrowed(kinds, share / _SHARES, granularity) for share in range(_SHARES, 0, -1))
+    choices = [each for each in dict.fromkeys(shares) if each != tuple(kinds)]
+    networks = [_random_signs(stand_in(network.encoder, each, network.steps)) for each in choices]
+    sizes = [_size(each, config) for each in networks]
+    scale, limit = cells / _size(network, config), _FILLED * budget
+    above, fits = -1, len(choices)  # of these, which fall: one that does not fit, and one that does
+    while True:
+        tried = next((k for k in range(above + 1, fits) if scale * sizes[k] <= limit), None)
+        if tried is None and above < 0 and fits == len(choices) > 0:
+            tried = fits - 1  # the estimate alone rules none out
+        if tried is None:
+            return choices[fits] if fits < len(choices) else None
+        blocks = count_cells(silicon_verilog(networks[tried], config).text, PREFIX)
+        count = sum(blocks.values())
+        scale = count / sizes[tried]
+        if count <= limit:
+            fits = tried
+        else:
+            above = tried
+
+
+def _size(network: Network, config: Config) -> float:
+    """What the cells are about proportional to."""
+    needed = resources_of(network, config)
+    bits = sum(
+        each.depth * each.width * each.parts * each.count
+        for each in needed.memories(spram=False)
+        if not each.constant
+    )
+    return needed.logic_cells(ICE40) + _RAM_BIT * bits
+
+
+def _random_signs(network: Network) -> Network:
+    """Signs that are alike for all units would be no logic."""
+    rng = np.random.default_rng(0)
+    layers = (
+        replace(layer, weight=rng.random(layer.weight.shape) < 0.5) for layer in network.layers
+    )
+    return replace(network, layers=tuple(layers))

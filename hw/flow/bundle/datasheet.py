@@ -39,7 +39,7 @@ _RESULTS = {
 
 def datasheet(design: Design, flow: Flow, sources: Sequence[str]) -> str:
     """The data sheet of ``design``, made for ``flow`` from ``sources``."""
-    network, verilog = design.network, design.verilog
+    network = design.network
     return fill(
         "datasheet.md",
         TOP=design.top,
@@ -52,8 +52,10 @@ def datasheet(design: Design, flow: Flow, sources: Sequence[str]) -> str:
         SHA256=network.sha256,
         SOURCES=", ".join(f"`{each}`" for each in sources),
         WEIGHT_BITS=f"{network.weight_bits:,}",
-        RAM_BITS=f"{verilog.ram_bits:,}",
-        ROM_BITS=f"{verilog.rom_bits:,}",
+        RAM_BITS=f"{design.ram_bits:,}",
+        CONSTANT_BITS=f"{design.constant_bits:,}",
+        LOADED_TABLES="" if design.words is None else _tables(design),
+        TABLES=_tables(design) if design.words is None else "",
         MACROS=_macro_bits(design),
         CLOCK=f"{design.clock / 1e6:g}",
         MOST_CYCLES=f"{design.config.most_cycles(network):,}",
@@ -79,6 +81,13 @@ def datasheet(design: Design, flow: Flow, sources: Sequence[str]) -> str:
 def _macro_bits(design: Design) -> str:
     kinds = len(design.verilog.macros)
     return f"{kinds} kinds, listed below" if kinds else "none"
+
+
+def _tables(design: Design) -> str:
+    """Those of :attr:`Design.tables`, as part of a row."""
+    if not design.tables:
+        return ""
+    return ": " + ", ".join(f"{what} {rows:,} × {width:,}" for what, rows, width in design.tables)
 
 
 def _weights(design: Design) -> str:

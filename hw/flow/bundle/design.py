@@ -1,6 +1,6 @@
 """The design that is handed on: what all files of the folder are written from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -77,6 +77,25 @@ class Design:
     def words(self) -> np.ndarray | None:
         """Words of weights that are to be loaded, uint16."""
         return loaded_words(self.network, self.config)
+
+    @property
+    def tables(self) -> Sequence[tuple[str, int, int]]:
+        """Rows of bits that are in no memory: what they are, how many, and the bits of each."""
+        return self.config.whole.tables(self.network) if self.config.whole else ()
+
+    @property
+    def ram_bits(self) -> int:
+        """Of memories in flip-flops, and of tables that are loaded."""
+        return self.verilog.ram_bits + (self._table_bits if self.words is not None else 0)
+
+    @property
+    def constant_bits(self) -> int:
+        """Of memories and tables that are logic."""
+        return self.verilog.rom_bits + (self._table_bits if self.words is None else 0)
+
+    @property
+    def _table_bits(self) -> int:
+        return sum(rows * width for _, rows, width in self.tables)
 
     @property
     def weight_image(self) -> bytes:

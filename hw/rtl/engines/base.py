@@ -312,6 +312,12 @@ class NetworkEngine(ABC):
     def weight_memory(self, network: Network) -> BlockMemory | SinglePortBlocks:
         """The one of these that holds the weights."""
 
+    def tables(self, network: Network) -> Sequence[tuple[str, int, int]]:
+        """What it keeps in rows of bits outside of any memory, as logic or, where :attr:`loaded`,
+        in flip-flops: what that is, the rows, and the bits of each.
+        """
+        return ()
+
     @abstractmethod
     def cost(self, network: Network, most_events: int | None) -> Mapping[str, float]:
         """What its logic cells are linear in, by the names of hw/explore/coefficients.py."""

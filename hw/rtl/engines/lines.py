@@ -20,6 +20,9 @@ from sw.network import Network
 __all__ = ["Lines"]
 
 
+_TABLES = ("weights", "thresholds")  # of a stage, in the plan's order
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lines(NetworkEngine):
     """The lines engine: T = 1, pixel by pixel, with the least state; made for silicon.
@@ -92,6 +95,13 @@ class Lines(NetworkEngine):
 
     def weight_memory(self, network: Network) -> BlockMemory:
         return BlockMemory(0, 0, count=0)
+
+    def tables(self, network: Network) -> Sequence[tuple[str, int, int]]:
+        return [
+            (f"{what} of layer {stage.index}", table.rows, table.width)
+            for stage in plan_network(network)
+            for what, table in zip(_TABLES, stage.tables, strict=False)  # a pooling has none
+        ]
 
     def cost(self, network: Network, most_events: int | None) -> Mapping[str, float]:
         stages = plan_network(network)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from hw.flow.asic.tiles import TILES, cells_of, fitting
-from hw.flow.bundle.cells import count_cells, hidden_units_that_fit
+from hw.flow.bundle.cells import count_cells, hidden_units_that_fit, layers_that_fit
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.base import Flow, Paths
 from hw.flow.bundle.templates import fill
@@ -76,10 +76,7 @@ class TinyTapeout(Flow):
         if needed > budget:
             larger = fitting(needed)
             remedies = [f"--tiles {larger}"] if larger else []
-            hidden = hidden_units_that_fit(design.network.sizes, blocks, budget)
-            if hidden:
-                units = ",".join(map(str, hidden))
-                remedies.append(f"a network with about {units} hidden units")
+            remedies += _smaller(design, blocks, budget)
             largest = max(blocks, key=lambda name: blocks[name])
             self._refuse(
                 design.network,
@@ -121,6 +118,19 @@ class TinyTapeout(Flow):
             "|---|---|",
             *(f"| `{pin}` | {text} |" for pin, text in _pins(design).items() if text),
         ]
+
+
+def _smaller(design: Design, blocks: Mapping[str, int], budget: int) -> Sequence[str]:
+    """The largest network of this kind that fits into ``budget`` cells, as a remedy; none if none
+    does.
+    """
+    network = design.network
+    if network.dense:
+        hidden = hidden_units_that_fit(network.sizes, blocks, budget)
+        units = ",".join(map(str, hidden))
+        return [f"a network with about {units} hidden units"] if hidden else []
+    layers = layers_that_fit(network, design.config, sum(blocks.values()), budget)
+    return [f"a network with --layers {','.join(map(str, layers[:-1]))}"] if layers else []
 
 
 def _top(design: Design) -> str:

@@ -14,7 +14,9 @@ from networks import map_network
 from samples import command, deep, events_network, image_network
 
 from hw.export import main
+from hw.flow.bundle.cells import layers_that_fit
 from hw.flow.bundle.flows.registry import FLOWS
+from hw.rtl.config import find_config
 from sim import golden
 from sw import cli
 from sw.cli import UserError, atomic_path, exclusive
@@ -242,6 +244,25 @@ def test_constraints_name_each_port_once(rng, tmp_path):
         ]
 
 
+@pytest.mark.parametrize(("engine", "loaded"), [("lines", False), ("lines-loaded", True)])
+def test_the_data_sheet_tells_rows_of_bits_that_are_in_no_memory(rng, tmp_path, engine, loaded):
+    """Weights of 2 x 9, 3 x 2 x 9 and, of 4 units at 4 places, 3 bits; thresholds beside."""
+    network = map_network(rng, "2c3p1-f2-3c3p1-f2-4", 1, LatencyEncoder(shape=(8, 8)))
+    folder = export(network, tmp_path, "--engine", engine)
+    memories = json.loads((folder / "manifest.json").read_text())["memories"]
+    rows = {each["what"]: (each["rows"], each["width"]) for each in memories["tables"]}
+    assert rows.keys() == {
+        f"{w} of layer {k}" for w in ("weights", "thresholds") for k in (0, 2, 4)
+    }
+    assert [rows[f"weights of layer {k}"] for k in (0, 2, 4)] == [(2, 9), (3, 18), (16, 3)]
+    assert [rows[f"thresholds of layer {k}"][0] for k in (0, 2, 4)] == [2, 3, 4]
+    bits = sum(count * width for count, width in rows.values())
+    assert (memories["ram_bits"], memories["constant_bits"]) == ((bits, 0) if loaded else (0, bits))
+    row = "RAM in flip-flops" if loaded else "tables of constants as logic"
+    text = (folder / "datasheet.md").read_text()
+    assert f"| {row} | {bits} bits: weights of layer 0 2 × 9, thresholds of layer 0 2 × " in text
+
+
 def test_the_data_sheet_says_how(rng, tmp_path):
     network = image_network(rng, shape=(8, 8), hidden=(70,), steps=16)
     folder = export(network, tmp_path, "--engine", "folded-32-spram,event", "--macros", "all")
@@ -424,6 +445,44 @@ def test_too_large_for_the_tiles(rng, tmp_path):
         r"with about \d+ hidden units$",
     ):
         export(network, tmp_path, "--flow", "tinytapeout", "--engine", "popcount")
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "engine", "tiles"),
+    [
+        ("16c3p1,f2,10", (6, 6), "lines", "1x1"),
+        *deep(
+            ("12c3p1,f2,24c3p1,f2,10", (16, 16), "lines", "2x2"),
+            ("24c3p1,f2,10", (8, 8), "tiles-2", "8x2"),
+        ),
+    ],
+)
+def test_maps_too_large_for_the_tiles(rng, tmp_path, layers, shape, engine, tiles):
+    """The layers that are named fit, and no much larger ones."""
+    encoder = LatencyEncoder(shape=shape, silent_below=96)
+    flags = ["--flow", "tinytapeout", "--engine", engine, "--tiles", tiles]
+
+    def refused(text):
+        with pytest.raises(UserError) as error:
+            export(map_network(rng, text, 1, encoder), tmp_path, *flags)
+        found = re.search(r"; take .*\ba network with --layers ([0-9a-z,]+)$", str(error.value))
+        assert found, error.value
+        return f"{found[1]},10"
+
+    fitting = refused(layers)
+    export(map_network(rng, fitting, 1, encoder), tmp_path, *flags)
+    refused(re.sub(r"\d+(?=c)", lambda channels: str(round(1.5 * int(channels[0]))), fitting))
+
+
+@pytest.mark.parametrize(("cells", "name"), [(1, "4c3p1,f2,10"), (500, None)])
+def test_maps_that_cannot_fit(rng, monkeypatch, cells, name):
+    """The search ends with the largest where all are counted small, and with none where not one is
+    counted small enough.
+    """
+    network = map_network(rng, "5c3p1,f2,10", 1, LatencyEncoder(shape=(6, 6)))
+    monkeypatch.setattr("hw.flow.bundle.cells.count_cells", lambda text, top: {top: cells})
+    found = layers_that_fit(network, find_config("lines"), 600, 500)
+    assert found is None if name is None else ",".join(map(str, found)) == name
 
 
 def test_the_command(tmp_path):
