@@ -4,10 +4,10 @@ import sys
 from collections.abc import Sequence
 
 from hw.explore.measure import Observation
-from hw.flow.asic.flow import STEPS, asic_folder, run_flow
+from hw.flow.asic.flow import IMAGES, STEPS, asic_folder, run_flow
 from hw.flow.asic.pdk import find_pdk, pdk_names
 from hw.flow.asic.result import result
-from hw.rtl.config import config_for, engine_names
+from hw.rtl.config import silicon_config_for, silicon_engine_names
 from sw.cli import check_output, run, table, write_json
 from sw.flags import megahertz, parser, positive_int
 from sw.network import find
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument(
         "--pdk", default="osu018", help=f"cell library: {pdk_names()} (default: %(default)s)"
     )
-    options.add_argument("--engine", help=engine_names())
+    options.add_argument("--engine", help=silicon_engine_names())
     options.add_argument(
         "--clock", metavar="MHZ", type=megahertz, help="clock (default: the library's)"
     )
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--images",
         metavar="N",
         type=positive_int,
-        default=100,
-        help="test images that the gates are simulated on (default: %(default)s)",
+        help=f"test images that the gates are simulated on (default: {IMAGES}, or all if there are "
+        "fewer)",
     )
     options.add_argument(
         "--active",
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options.parse_args(arguments)
     pdk = find_pdk(args.pdk)
     network = find(args.network)
-    observation = Observation(network, Selection.of(args), config_for(network, args.engine))
+    observation = Observation(network, Selection.of(args), silicon_config_for(network, args.engine))
     if not args.no_report:
         check_output(folder_of(network, args.build_dir), folder=True)
     report = run_flow(

@@ -12,7 +12,7 @@ from hw.flow.bundle.bundle import bundle, check_folder, default_folder, write_bu
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.registry import FLOWS, find_flow
 from hw.flow.vectors import Vectors
-from hw.rtl.config import config_for, engine_names
+from hw.rtl.config import silicon_config_for, silicon_engine_names
 from hw.rtl.pixel_port import PORTS, find_port
 from sim import answers
 from sw.cli import UserError, exclusive, run, write_json
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         out="export/<name>, with the engine and the flow if they are not the default",
     )
     options.add_argument("network", help="path of a network file, or a name in the zoo")
-    options.add_argument("--engine", help=engine_names())
+    options.add_argument("--engine", help=silicon_engine_names())
     options.add_argument(
         "--flow",
         default="generic",
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
     args = options.parse_args(arguments)
     flow, network = find_flow(args.flow), find(args.network, codings=CODINGS)
-    config = config_for(network, args.engine)
+    config = silicon_config_for(network, args.engine)
     folder = args.out or default_folder(network, config, flow.name, args.build_dir)
     with exclusive(folder):
         check_folder(folder)
@@ -118,7 +118,7 @@ def make_design(network: Network, args: argparse.Namespace) -> Design:
     chosen = flow.choose(given)
     if not args.author.strip():
         raise UserError(f"--author must be a name, not {args.author!r}")
-    config = config_for(network, args.engine)
+    config = silicon_config_for(network, args.engine)
     flow.check_network(network, config)
     port = find_port(args.port)
     port.check(network, config.input(network))

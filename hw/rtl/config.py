@@ -1,5 +1,6 @@
 """The config: how a network becomes hardware, layer by layer or as a whole."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ __all__ = [
     "default_config",
     "engine_names",
     "find_config",
+    "silicon_config_for",
+    "silicon_engine_names",
     "whole_configs",
 ]
 
@@ -192,6 +195,7 @@ class Config:
 DEFAULT = Config()
 _DEFAULT_OF_MAPS = Config(engines=(Tiles(lanes=4),))
 _DEFAULT_OF_BISTABLE = Config(engines=(Bistable(lanes=16, listens=4),))
+_SILICON = "lines"  # by name: the smallest of a network with maps, and for one step only
 
 
 def default_config(network: Network) -> Config:
@@ -208,6 +212,16 @@ def config_for(network: Network, names: str | None) -> Config:
     config = default_config(network) if names is None else find_config(names)
     config.check(network)
     return config
+
+
+def silicon_config_for(network: Network, names: str | None) -> Config:
+    """As :func:`config_for`, for a chip: by default a network with maps is made by
+    :data:`_SILICON`, where that can make it.
+    """
+    if names is None and not network.dense:
+        with suppress(UserError):
+            return config_for(network, _SILICON)
+    return config_for(network, names)
 
 
 def find_config(names: str) -> Config:
@@ -235,11 +249,20 @@ def whole_configs(network: Network) -> list[Config]:
     ]
 
 
+def silicon_engine_names() -> str:
+    """What ``--engine`` takes of a command for silicon, as human-readable text."""
+    return _engine_names(f"{_SILICON} where it can make that, else {_DEFAULT_OF_MAPS.name},")
+
+
 def engine_names() -> str:
     """What ``--engine`` takes, as human-readable text."""
+    return _engine_names(_DEFAULT_OF_MAPS.name)
+
+
+def _engine_names(of_maps: str) -> str:
     return (
         f"{', '.join(PRESETS)}; with commas between, one per layer; or one for the whole network: "
         f"{', '.join(NETWORK_PRESETS)} (default: {DEFAULT.name}; of a network with maps "
-        f"{_DEFAULT_OF_MAPS.name} and of a bistable one {_DEFAULT_OF_BISTABLE.name}; where that "
+        f"{of_maps} and of a bistable one {_DEFAULT_OF_BISTABLE.name}; where that "
         "leaves less than a twentieth of a board's logic cells free, the fastest that leaves more)"
     )

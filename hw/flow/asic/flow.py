@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hw.explore.measure import Observation
 from hw.flow.asic.activity import ACTIVITY
-from hw.flow.asic.gates import GateSimulation, enough_images, simulate
+from hw.flow.asic.gates import IMAGES, GateSimulation, enough_images, simulate
 from hw.flow.asic.layout import WIRES, Checked, Placed, Routed, check, place, route
 from hw.flow.asic.pdk import Pdk
 from hw.flow.asic.power import Power, estimate_power
@@ -21,7 +21,7 @@ from sw.cli import UserError, exclusive, write_json
 from sw.network import Network
 from sw.progress import elapsed
 
-__all__ = ["STEPS", "Flow", "asic_folder", "run_flow"]
+__all__ = ["IMAGES", "STEPS", "Flow", "asic_folder", "run_flow"]
 
 # Each step, in order, with the programs that it needs beside Yosys.
 STEPS = {
@@ -169,13 +169,14 @@ def run_flow(
     *,
     clock: int,
     until: str,
-    images: int,
+    images: int | None,
     active: int,
     build_dir: Path,
     quiet: bool = True,
 ) -> AsicReport:
     """Runs the steps up to ``until``, of :data:`STEPS`, and leaves ``report.json`` in
-    :func:`asic_folder`. Parameters are those of :class:`Flow`.
+    :func:`asic_folder`. Parameters are those of :class:`Flow`; if ``images`` is None, they are
+    :data:`IMAGES` or as many as there are.
 
     Raises
     ------
@@ -185,7 +186,6 @@ def run_flow(
         A program failed.
     """
     network, config = observation.network, observation.config
-    pdk.file("lib")
     order = list(STEPS)
     if order.index(until) > order.index(pdk.last_step):
         raise UserError(
@@ -193,15 +193,15 @@ def run_flow(
         )
     steps = order[: order.index(until) + 1]
     programs = list(dict.fromkeys(program for step in steps for program in STEPS[step]))
+    pdk.file("lib")
     require(programs)
-    if "simulation" in steps:
-        enough_images(observation, images)
+    count = enough_images(observation, images) if "simulation" in steps else 0
     with exclusive(asic_folder(network, config, pdk, build_dir)) as folder:
         flow = Flow(
             observation=observation,
             pdk=pdk,
             clock=clock,
-            images=images,
+            images=count,
             active=active,
             folder=folder,
         )
@@ -240,4 +240,4 @@ def run_flow(
 
 
 def _accuracy(observation: Observation) -> float:
-    return float((observation.answer.label == observation.data[1]).mean())
+    return float(observation.answer.correct(observation.data[1]).mean())

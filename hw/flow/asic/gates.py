@@ -25,8 +25,9 @@ from hw.rtl.pixel_port import PORTS
 from sw.cli import UserError, write_json
 from sw.record import Record
 
-__all__ = ["SKIPPED", "GateSimulation", "enough_images", "simulate"]
+__all__ = ["IMAGES", "SKIPPED", "GateSimulation", "enough_images", "simulate"]
 
+IMAGES = 100  # that are simulated if no other number is asked for
 SKIPPED = 2  # results before the steady state
 _OFFSET = 0.1  # of a period: inputs change after the edge
 _BENCH = """`timescale 1ns/1ps
@@ -227,14 +228,18 @@ def simulate(
     return cached(folder, depends, GateSimulation, make)
 
 
-def enough_images(observation: Observation, images: int) -> int:
-    """How many images are simulated if ``images`` are asked for: no more than there are. Raises
-    :class:`UserError` if these are too few, or there are no data.
+def enough_images(observation: Observation, images: int | None) -> int:
+    """How many images are simulated if ``images`` are asked for; if None, :data:`IMAGES`, or all if
+    there are fewer. Raises :class:`UserError` if these are too few or not there, or there are no
+    data.
     """
-    there = min(images, len(observation.data[1]))
-    if there <= SKIPPED:
-        raise UserError(f"{there} test images are too few; take at least {SKIPPED + 1}")
-    return there
+    there = len(observation.data[1])
+    count = min(IMAGES if images is None else images, there)
+    if count <= SKIPPED:
+        raise UserError(f"{count} test images are too few; take at least {SKIPPED + 1}")
+    if images is not None and images > there:
+        raise UserError(f"--images {images:,}: the data have {there:,} for testing; take no more")
+    return count
 
 
 def _bench(

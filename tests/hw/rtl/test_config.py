@@ -14,6 +14,7 @@ from hw.rtl.config import (
     default_config,
     engine_names,
     find_config,
+    silicon_config_for,
     whole_configs,
 )
 from hw.rtl.engines.bistable import Bistable
@@ -67,6 +68,18 @@ def test_presets():
     } == NETWORK_PRESETS
     assert find_config("event") == DEFAULT == Config() == Config(engines=(EventDriven(banks=1),))
     assert all(name in engine_names() for name in (*PRESETS, *NETWORK_PRESETS))
+
+
+def test_the_default_of_silicon(rng):
+    """Of maps the smallest engine, where it can make them."""
+    encoder = LatencyEncoder(shape=(8, 8))
+    for layers, steps, engine in (("3c3p1,f2,4", 1, "lines"), ("3c3p1,f2,4", 2, "tiles-4")):
+        network = map_network(rng, layers, steps, encoder)
+        assert silicon_config_for(network, None).name == engine
+        assert silicon_config_for(network, "tiles-2").name == "tiles-2"
+    assert silicon_config_for(image_network(rng, steps=1), None) == DEFAULT
+    with pytest.raises(UserError, match="lines takes one step, not 2"):
+        silicon_config_for(network, "lines")
 
 
 def test_the_last_engine_stands_for_all_that_follow():

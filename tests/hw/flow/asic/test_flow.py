@@ -14,6 +14,7 @@ from hw.asic import main
 from hw.explore.measure import Observation
 from hw.flow.asic import gates, programs
 from hw.flow.asic.flow import STEPS, run_flow
+from hw.flow.asic.gates import enough_images
 from hw.rtl.config import find_config
 from sw.cli import UserError
 from sw.encoder import LatencyEncoder
@@ -165,6 +166,29 @@ def test_a_missing_program_is_named_with_its_package_before_any_work(monkeypatch
     programs.find_program.cache_clear()
     with pytest.raises(UserError, match=r"^sta is not installed; apt-get install opensta$"):
         main(["digits-64-32-10-t2", "--until", "timing", "--build-dir", str(tmp_path)])
+    programs.find_program.cache_clear()
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_images_than_there_are_refused_before_any_work(rng, tmp_path):
+    network = image_network(rng, **SMALL)
+    observation = observed(network, random_images(rng, network, 8))
+    with pytest.raises(
+        UserError, match=r"^--images 9,999: the data have 8 for testing; take no more$"
+    ):
+        flow(observation, tmp_path, images=9999)
+    assert enough_images(observation, None) == enough_images(observation, 8) == 8
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_step_that_the_library_lacks_is_told_before_what_is_not_installed(monkeypatch, tmp_path):
+    monkeypatch.setattr(programs.shutil, "which", lambda name, path=None: None)
+    programs.find_program.cache_clear()
+    monkeypatch.chdir(tmp_path)  # without the library, which lies in build
+    with pytest.raises(
+        UserError, match=r"^step 'lvs': --pdk sky130 has cells for no step after 'timing'$"
+    ):
+        main(["digits-64-32-10-t2", "--pdk", "sky130", "--until", "lvs"])
     programs.find_program.cache_clear()
     assert not list(tmp_path.iterdir())
 
