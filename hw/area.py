@@ -11,7 +11,7 @@ from hw.explore.measure import Observation
 from hw.flow.asic.flow import run_flow
 from hw.flow.asic.pdk import find_pdk, pdk_names
 from hw.flow.asic.tiles import TILES, cells_of, fitting
-from hw.rtl.config import config_for, engine_names
+from hw.rtl.config import silicon_config_for, silicon_engine_names
 from sw.cli import run, write_json
 from sw.flags import parser, picture_file
 from sw.network import find
@@ -29,10 +29,14 @@ SHIPPED: Sequence[str] = (
     "digits-1x8x8-24c8-10-t1:lines",
     "digits-1x8x8-16c3p1-f2-10-t1:lines",
     "digits-64-32-10-t2:popcount",
+    "mnist_16-1x16x16-11c3p1-f2-22c3p1-f2-10-t1:lines",
     "mnist_16-1x16x16-12c3p1-f2-24c3p1-f2-10-t1:lines",
     "mnist_16-1x16x16-16c3p1-f2-32c3p1-f2-10-t1:lines",
+    "mnist_16-1x16x16-17c3p1-f2-33c3p1-f2-10-t1:lines",
     "mnist_16-1x16x16-18c3p1-f2-35c3p1-f2-10-t1:lines",
     "mnist_16-1x16x16-20c3p1-f2-40c3p1-f2-10-t1:lines",
+    "mnist-1x28x28-16c3p1-f2-32c3p1-f2-10-t1:lines",
+    "mnist-1x28x28-24c3p1-f2-48c3p1-f2-10-t1:lines",
     "digits-1x8x8-6c3-f2-10-t1:lines-loaded",
     "digits-1x8x8-24c8-10-t1:lines-loaded",
     "mnist_16-1x16x16-12c3p1-f2-24c3p1-f2-10-t1:lines-loaded",
@@ -130,7 +134,9 @@ def _observation(text: str) -> Observation:
     """Of ``NETWORK`` or ``NETWORK:ENGINE``; raises :class:`UserError` for either."""
     name, _, engine = text.partition(":")
     network = find(name)
-    return Observation(network, TRAINED_ON, config_for(network, engine or None), count=_IMAGES)
+    return Observation(
+        network, TRAINED_ON, silicon_config_for(network, engine or None), count=_IMAGES
+    )
 
 
 def picture(path: Path, points: Sequence[Point]) -> None:
@@ -208,8 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "points",
         nargs="*",
         metavar="NETWORK[:ENGINE]",
-        help=f"path of a network file or a name in the zoo, and how it is made ({engine_names()}); "
-        "without any, the networks that ship for Tiny Tapeout",
+        help="path of a network file or a name in the zoo, and how it is made "
+        f"({silicon_engine_names()}); without any, the networks that ship for Tiny Tapeout",
     )
     options.add_argument(
         "--pdk", default="osu018", help=f"cell library: {pdk_names()} (default: %(default)s)"

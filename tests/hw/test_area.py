@@ -50,8 +50,9 @@ def test_a_point(flow, file, tmp_path):
 
 def test_stored_weights_and_the_usual_engine(flow, file, tmp_path):
     assert area.point(f"{file}:lines-loaded", "osu018", tmp_path).stored
-    usual = area.point(str(file), "osu035", tmp_path)
-    assert (usual.engine, usual.pdk, usual.image_cycles) == ("tiles-4", "osu035", None)
+    tiles = area.point(f"{file}:tiles-4", "osu035", tmp_path)
+    assert (tiles.engine, tiles.pdk, tiles.image_cycles) == ("tiles-4", "osu035", None)
+    assert area.point(str(file), "osu018", tmp_path).engine == "lines"
 
 
 def test_the_command(flow, file, tmp_path, capsys):
