@@ -451,10 +451,7 @@ def test_too_large_for_the_tiles(rng, tmp_path):
     ("layers", "shape", "engine", "tiles"),
     [
         ("16c3p1,f2,10", (6, 6), "lines", "1x1"),
-        *deep(
-            ("12c3p1,f2,24c3p1,f2,10", (16, 16), "lines", "2x2"),
-            ("24c3p1,f2,10", (8, 8), "tiles-2", "8x2"),
-        ),
+        *deep(("12c3p1,f2,24c3p1,f2,10", (16, 16), "lines", "1x2")),
     ],
 )
 def test_maps_too_large_for_the_tiles(rng, tmp_path, layers, shape, engine, tiles):
