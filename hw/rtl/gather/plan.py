@@ -226,7 +226,10 @@ def plan_network(network: Network, lanes: int) -> GatherPlan:
     if not isinstance(network.encoder, LatencyEncoder):
         _refuse(network, "gather takes images, whose pixels fire once, not events; take tiles-4")
     if isinstance(kinds[0], First):
-        _refuse(network, f"gather pools behind a convolution only, layer 0 is {kinds[0]}")
+        _refuse(
+            network,
+            f"gather pools behind a convolution only, layer 0 is {kinds[0]}; train with one first",
+        )
     layers: list[GatheredLayer] = []
     for index, kind in enumerate(kinds):
         if not isinstance(kind, First):

@@ -151,4 +151,6 @@ def first_layer(network: Network, most_channels: int) -> FirstLayer:
 
 
 def _refuse(network: Network, reason: str) -> NoReturn:
-    raise UserError(f"network {network.name!r}: a first layer as a table takes {reason}")
+    raise UserError(
+        f"network {network.name!r}: a first layer as a table takes {reason}; take tiles without one"
+    )

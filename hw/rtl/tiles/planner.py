@@ -46,10 +46,15 @@ def plan_network(
         The engine cannot make it.
     """
     kinds = [layer.kind for layer in network.layers]
+    images = isinstance(network.encoder, LatencyEncoder)
     if network.steps > MOST_STEPS:
-        _refuse(network, f"tiles takes at most {MOST_STEPS} steps, not {network.steps}")
+        instead = "take gather-16" if images else "train with fewer"
+        _refuse(network, f"tiles takes at most {MOST_STEPS} steps, not {network.steps}; {instead}")
     if isinstance(kinds[0], First):
-        _refuse(network, f"tiles pools behind a convolution only, layer 0 is {kinds[0]}")
+        _refuse(
+            network,
+            f"tiles pools behind a convolution only, layer 0 is {kinds[0]}; train with one first",
+        )
     grid = _grid(kinds, lanes, network.layers[-1].outputs)
     first = first_layer(network, math.prod(grid) * lanes) if table else None
     if first:
@@ -58,7 +63,8 @@ def plan_network(
         inputs = _input_map(network, lanes, most_events)
         if 2 * inputs.most > LIST_WORDS:
             most = f"{LIST_WORDS // 2:,} input spikes, not {inputs.most:,}"
-            _refuse(network, f"tiles takes at most {most}")
+            instead = "take gather-16" if images else "give fewer"
+            _refuse(network, f"tiles takes at most {most}; {instead}")
     layers: list[TiledLayer] = []
     for index in range(first.index + 1 if first else 0, len(kinds)):
         if not isinstance(kinds[index], First):
@@ -77,7 +83,7 @@ def plan_network(
     )
     if first and plan.can_overflow:
         most = f"{LIST_WORDS:,} entries of its lists, not {plan.list_need:,}"
-        _refuse(network, f"tiles with a table takes at most {most}")
+        _refuse(network, f"tiles with a table takes at most {most}; take one without")
     return plan
 
 

@@ -216,8 +216,8 @@ MAPS = {
         4,
         "folded-8,event",
     ),
-    "tiles takes at most 16 steps, not 32": ("4c3,10", 32, None),
-    "tiles pools behind a convolution only, layer 0 is f2": ("f2,10", 4, "tiles-2"),
+    "tiles takes at most 16 steps, not 32; take gather-16": ("4c3,10", 32, None),
+    "tiles pools behind a convolution only, layer 0 is f2; train with": ("f2,10", 4, "tiles-2"),
     "lines pools behind a convolution only, layer 2 is f2; take tiles-4": (
         "4c3,f2,f2,10",
         1,
@@ -229,7 +229,7 @@ MAPS = {
         1,
         "lines-loaded",
     ),
-    "gather pools behind a convolution only, layer 0 is f2": ("f2,10", 4, "gather-8"),
+    "gather pools behind a convolution only, layer 0 is f2; train with": ("f2,10", 4, "gather-8"),
 }
 
 

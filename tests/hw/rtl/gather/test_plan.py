@@ -92,7 +92,7 @@ REFUSED = {
         "4c3,10",
         EventsEncoder(shape=(1, 6, 6)),
     ),
-    "gather pools behind a convolution only, layer 0 is f2": (
+    "gather pools behind a convolution only, layer 0 is f2; train with one first": (
         "f2,10",
         LatencyEncoder(shape=(6, 6)),
     ),

@@ -146,14 +146,19 @@ def test_loaded_words_are_the_rows(rng):
 
 
 REFUSED = {
-    r"network 'random': tiles takes at most 16 steps, not 32": ("2c3-2", (8, 8), 32, {}),
-    r"network 'random': tiles pools behind a convolution only, layer 0 is f2": (
+    r"tiles takes at most 16 steps, not 32; take gather-16": (
+        "2c3-2",
+        (8, 8),
+        32,
+        {},
+    ),
+    r"tiles pools behind a convolution only, layer 0 is f2; train with one first": (
         "f2-2c3-2",
         (8, 8),
         4,
         {},
     ),
-    r"network 'random': tiles takes at most 8,192 input spikes, not 9,000": (
+    r"tiles takes at most 8,192 input spikes, not 9,000; give fewer": (
         "2c3-2",
         (1, 8, 8),
         4,
@@ -167,6 +172,6 @@ def test_refuses(rng, message):
     text, shape, steps, settings = REFUSED[message]
     kind = EventsEncoder if settings else LatencyEncoder
     network = map_network(rng, text, steps, kind(shape=shape))
-    with pytest.raises(UserError, match=f"^{message}$"):
+    with pytest.raises(UserError, match=f"^network 'random': {message}$"):
         plan_network(network, 4, **settings)
     assert LIST_WORDS == 2 * 8192
