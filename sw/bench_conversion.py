@@ -76,7 +76,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     device = devices.find(args.device)
-    settings = _settings(args.set)
+    settings = _settings(args.set, args.methods)
     paths = [Path(name) for name in args.anns]
     folder = args.out or args.build_dir / "bench_conversion" / file_name(paths[0].stem)
     cli.check_output(folder, folder=True)
@@ -113,13 +113,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{folder}: results.json, table.md, pictures")
 
 
-def _settings(given: Sequence[tuple[str, object]]) -> dict[str, dict[str, object]]:
-    """By method."""
+def _settings(
+    given: Sequence[tuple[str, object]], methods: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """By method, of these ``methods``."""
     result: dict[str, dict[str, object]] = defaultdict(dict)
     for name, value in given:
         method, dot, setting_ = name.partition(".")
         if not dot:
             raise UserError(f"--set {name}: must be METHOD.NAME=VALUE, such as bistable.phases=3")
+        if method in METHODS and method not in methods:
+            raise UserError(f"--set {name}: --methods leaves {method} out; leave out one of them")
         result[method][setting_] = value
     return dict(result)
 

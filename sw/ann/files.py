@@ -113,6 +113,10 @@ def read(path: Path) -> Ann:
         description = Description.from_dict(container.parse_json(metadata.get("description", "")))
         if len(description.shape) != 3 or min(description.shape) < 1:
             raise ValueError(f"shape must be three numbers, not {description.shape}")
+        if description.levels < 0:
+            raise ValueError(f"levels must be at least 0, not {description.levels}")
+        if not 0 <= description.validation < 1:
+            raise ValueError(f"validation must be in 0 … below 1, not {description.validation}")
         with torch.device("meta"):  # sizes are compared before anything of them is allocated
             module = empty(description)
         module.load_state_dict(load_tensors(path.read_bytes()), assign=True)

@@ -39,7 +39,7 @@ def read(module: nn.Module, shape: Sequence[int]) -> Graph:
         It cannot be traced, does not take such images, or has something that no spiking neuron
         stands for. One line: the module, its type, what would do.
     """
-    module = copy.deepcopy(module).eval()
+    module = copy.deepcopy(module).eval().float()  # of half precision, too
     graph, example = _graph(module, tuple(shape))
     checked = graph
     if any(isinstance(each, QCFS) for each in module.modules()):
@@ -48,6 +48,12 @@ def read(module: nn.Module, shape: Sequence[int]) -> Graph:
         checked, example = _graph(module, tuple(shape))
     with torch.no_grad():
         expected, found = module(example), checked.run(example)
+    tensors = [*module.parameters(), *module.buffers(), expected, found]
+    if not all(each.isfinite().all() for each in tensors):
+        raise UserError(
+            f"{type(module).__name__}: has weights, or gives outputs, that are not finite; train "
+            "it again, with a lower rate"
+        )
     if (expected - found).abs().max() > _TOLERANCE * expected.abs().max().clamp(min=1):
         raise UserError(
             f"{type(module).__name__}: what was read of it gives other outputs; its forward may "
@@ -248,5 +254,7 @@ def _check(nodes: list[Node]) -> list[Node]:
             "output is the class"
         )
     if not any(isinstance(node.kind, Neuron) for node in nodes):
-        raise UserError("the module has no ReLU, so no neuron that could spike")
+        raise UserError(
+            "the module has no ReLU, so no neuron that could spike; train one with ReLU"
+        )
     return nodes

@@ -159,7 +159,7 @@ class Subject:
         levels: int = 0,
     ) -> "Subject":
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        device = next(module.parameters()).device
+        device = next(module.parameters(), torch.zeros(0)).device
         if device.type == "cuda":  # no TF32: a rounded product may miss a threshold
             torch.set_float32_matmul_precision("highest")
             torch.backends.cudnn.allow_tf32 = False

@@ -125,6 +125,12 @@ class AnnTrainer:
         self._learnt, self._validation = (
             torch.from_numpy(index).to(device) for index in (learnt, validation)
         )
+        smallest = min(plan.batch, len(learnt))
+        if smallest < 2:
+            raise UserError(
+                f"Batch must be of at least 2 images, not {smallest}, for batch norm to have a "
+                "deviation; raise --batch, or lower --validation"
+            )
         torch.manual_seed(description.seed)
         module = empty(description, _normalise(self._images[self._learnt]))
         self.module = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -181,7 +181,7 @@ def load_module(path: Path, attribute: str) -> nn.Module:
         found = values.get(attribute)
         if not isinstance(found, nn.Module) and callable(found):
             found = found()
-    except Exception as error:  # whatever a stranger's code raises
+    except (Exception, SystemExit) as error:  # whatever a stranger's code raises
         reason = str(error).splitlines()[0] if str(error) else "no reason"
         raise ConversionError(f"{path}: cannot be run ({type(error).__name__}: {reason})") from None
     finally:

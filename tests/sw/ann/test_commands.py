@@ -13,6 +13,7 @@ from sw.ann.figures import Conversion
 from sw.ann.subject import Subject
 from sw.cli import UserError
 from sw.convert import main as convert
+from sw.data import digits
 
 LAYERS = "4c3p1,m2,r6,12"
 
@@ -119,6 +120,11 @@ def test_events():
         Subject.of_module(ann(LAYERS), recordings, torch.device("cpu"))
 
 
+def test_a_module_without_weights():
+    with pytest.raises(UserError, match=r"the module has no ReLU, .* train one with ReLU"):
+        Subject.of_module(torch.nn.Flatten(), digits.load(), torch.device("cpu"))
+
+
 def test_a_comparison_leaves_table_and_pictures(trained, tmp_path, capsys):
     command = [str(trained / f"{name}.safetensors") for name in ("relu", "relu", "qcfs")]
     command += ["--steps", "20", "--images", "60", "--out", str(tmp_path / "out")]
@@ -157,6 +163,10 @@ def test_a_comparison_leaves_table_and_pictures(trained, tmp_path, capsys):
         (["--set", "phases=3"], "--set phases: must be METHOD.NAME=VALUE"),
         (["--set", "x.phases=3"], "--set x.…: must be one of rate, rnl"),
         (["--set", "rate.phases=3"], "--set rate: there is no 'phases'"),
+        (
+            ["--methods", "rate", "rnl", "--set", "phase.phases=3"],
+            "--set phase.phases: --methods leaves phase out; leave out one of them",
+        ),
         (["--methods", "qcfs"], "--methods qcfs: none of them is for these ANNs"),
     ],
 )

@@ -160,6 +160,21 @@ def head(*modules, channels=4, size=36):
     )
 
 
+def filled(value):
+    """An ANN with this weight before its first neurons, which infinity leaves at 0."""
+    module = head(nn.ReLU())
+    nn.init.constant_(module[0].weight, value)
+    return module
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_module_of_another_precision(kind):
+    module = head(nn.ReLU()).to(kind)
+    with torch.no_grad():
+        expected = module.float()(images())
+    assert torch.equal(reading.read(module.to(kind), SHAPE).run(images()), expected)
+
+
 @pytest.mark.parametrize(
     ("module", "line"),
     [
@@ -171,7 +186,10 @@ def head(*modules, channels=4, size=36):
             r"1 \(BatchNorm2d\): keeps no running statistics, so it cannot be folded",
         ),
         (head(nn.MaxPool2d(1)), r"_1 \(max pooling\): of values that may be negative; put a ReLU"),
-        (head(), "the module has no ReLU"),
+        (head(), "the module has no ReLU, .* train one with ReLU"),
+        (filled(float("nan")), "Sequential: has weights, .* not finite; train it again"),
+        (filled(float("-inf")), "Sequential: has weights, .* not finite; train it again"),
+        (filled(3e38), "Sequential: has weights, or gives outputs, that are not finite"),
         (
             head(nn.ReLU(), Branching()),
             r"Sequential: its forward cannot be traced .* without branches",

@@ -61,6 +61,13 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path):
         trainer(seed=4).fit(tmp_path / "killed.pt", lambda *_: None)
 
 
+@pytest.mark.parametrize("layers", ["12", "4c8", "4c3p1"])
+def test_batch_norm_needs_two_images(layers):
+    plan = Plan(epochs=1, batch=1)
+    with pytest.raises(UserError, match=r"Batch must be of at least 2 images, not 1, .* --batch"):
+        AnnTrainer(plan, description(layers=layers), digits.load(), torch.device("cpu"))
+
+
 def test_inputs_are_normalised_by_the_images_that_are_learnt():
     made = trainer()
     learnt = made._images[made._learnt].double() / 255
@@ -108,6 +115,9 @@ def test_files_that_are_no_ann(tmp_path):
         ({"layers": "4c3p1,zz"}, "layer 2: must be a convolution"),
         ({"shape": (8, 8)}, "shape must be three numbers"),
         ({"seed": "x"}, "seed: must be int"),
+        ({"levels": -1}, "levels must be at least 0, not -1"),
+        ({"validation": 1.0}, "validation must be in 0 … below 1, not 1.0"),
+        ({"validation": -0.5}, "validation must be in 0 … below 1, not -0.5"),
         ({"more": 1}, "more: no such field"),
     ):
         content = {**description().to_dict(), **changed}

@@ -118,6 +118,7 @@ class Evil:
         (["model.py:nosuch"], "model.py:nosuch: gives no module of PyTorch; it has ready"),
         (["model.py"], r"model\.py: name what in it is the module: model\.py:NAME"),
         (["broken.py:x"], r"broken\.py: cannot be run \(ZeroDivisionError: division by zero\)"),
+        (["ended.py:x"], r"ended\.py: cannot be run \(SystemExit: 0\)"),
         (["missing.py:x"], r"missing\.py: cannot be run \(FileNotFoundError"),
         (["model.py:ready", "--weights", "evil.pt"], r"evil\.pt: is no state_dict of Sequential"),
         (["model.py:ready", "--weights", "other.pt"], r"other\.pt: is no state_dict .*Missing key"),
@@ -141,6 +142,7 @@ class Evil:
 def test_refuses(folder, arguments, message):
     """One line, and nothing written."""
     (folder / "broken.py").write_text("x = 1 / 0")
+    (folder / "ended.py").write_text("import sys; sys.exit(0)")
     torch.save(Evil(), "evil.pt")
     torch.save({"weight": torch.ones(3)}, "other.pt")
     before = sorted(folder.iterdir())
