@@ -7,7 +7,7 @@ folders for being usable. A refusal is a :class:`sw.cli.UserError`.
 import argparse
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 __all__ = [
+    "MOST_RATE",
     "add_augment",
     "fraction",
     "input_file",
@@ -32,6 +33,7 @@ __all__ = [
     "positive_float",
     "positive_fraction",
     "positive_int",
+    "rate",
     "seconds",
     "setting",
     "share",
@@ -39,11 +41,33 @@ __all__ = [
 ]
 
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))  # a path that ends in one is a folder
+MOST_RATE = 1000
+"""Learning rate, at most: times any factor, numbers of 32 bits hold it."""
+
 _LARGEST = 2**31 - 1  # seeds and counts that every tool takes
 
 
 class _Parser(argparse.ArgumentParser):
     """Wrong arguments are a :class:`UserError`, like all else that the user can correct."""
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """As argparse; and no file is written that is read, or twice."""
+        result = super().parse_args(args, namespace)
+        taken: dict[str, str] = {}
+        for written in (False, True):
+            for action in self._actions:
+                if action.type not in (_WRITTEN if written else _READ):
+                    continue
+                name = action.option_strings[0] if action.option_strings else action.dest
+                for text in _texts(getattr(result, action.dest, None)):
+                    path = os.path.realpath(text)
+                    if written and path in taken:
+                        raise UserError(f"{name}: {text}: is also {taken[path]}; name another file")
+                    if os.path.isfile(path) or (written and not os.path.exists(path)):
+                        taken[path] = name
+        return result
 
     def error(self, message: str) -> "NoReturn":
         message = message.removeprefix("argument ").replace(": must be ", " must be ", 1)
@@ -217,6 +241,11 @@ def finite(text: str) -> float:
     return _real(text, "finite", math.isfinite)
 
 
+def rate(text: str) -> float:
+    """A learning rate, as a recipe takes it."""
+    return _real(text, f"above 0, at most {MOST_RATE}", lambda value: 0 < value <= MOST_RATE)
+
+
 def fraction(text: str) -> float:
     """0 … 1."""
     return _real(text, "in 0 … 1", lambda value: 0 <= value <= 1)
@@ -301,6 +330,23 @@ def setting(text: str) -> tuple[str, Any]:
         return name, from_json(value)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {text!r}") from None
+
+
+_WRITTEN = (output_file, picture_file, link_file)
+_READ = (None, input_file)  # those without a type may be paths, too
+
+
+def _texts(value: object) -> Iterator[str]:
+    """What may be paths of files, of a flag or several; and without an engine, or a name in the
+    file, behind a colon.
+    """
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, Path):
+        yield str(value)
+    elif isinstance(value, str):
+        yield from (value, value.rpartition(":")[0])
 
 
 def _whole(text: str, least: int, most: int = _LARGEST) -> int:

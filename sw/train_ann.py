@@ -24,7 +24,7 @@ from sw.ann.trainer import AUGMENTATIONS, AnnTrainer, Plan, shape_of
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.registry import load_selected
-from sw.flags import add_augment, natural, output_file, parser, positive_float, positive_int, share
+from sw.flags import add_augment, natural, output_file, parser, positive_int, rate, share
 from sw.learn import devices
 from sw.learn.batches import Augmentation, augmentation_of
 from sw.network import file_name
@@ -82,7 +82,7 @@ def arguments() -> argparse.ArgumentParser:
     add(
         "--rate",
         metavar="R",
-        type=positive_float,
+        type=rate,
         help="learning rate at the start (default: 0.02; for cifar10 and cifar100 0.1)",
     )
     add_augment(flags)

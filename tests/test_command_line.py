@@ -43,6 +43,7 @@ NUMBERS = {
     flags.natural: ("-1", "1.5", "nan", "x", "", "99999999999"),
     flags.tcp_port: ("-1", "1.5", "nan", "x", "", "65536"),
     flags.positive_float: ("0", "-1", "nan", "inf", "1e400", "x", ""),
+    flags.rate: ("0", "-1", "nan", "inf", "1000.1", "1e300", "x", ""),
     flags.finite: ("nan", "inf", "1e400", "x", ""),
     flags.fraction: ("-0.1", "1.1", "nan", "inf", "x"),
     flags.positive_fraction: ("0", "-0.1", "1.1", "nan", "inf", "x"),
@@ -201,6 +202,37 @@ def test_networks(name, network, places):
 )
 def test_flags_that_cannot_be_or_would_do_nothing(name, arguments, line, places):
     assert refused(name, arguments).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "line"),
+    [
+        ("train", ["--dataset", "file", "--out", "file"], "--out: file: is also --dataset"),
+        ("train", ["--dataset", "file", "--json", "link"], "--json: link: is also --dataset"),
+        ("train", ["--start", "file", "--out", "./file"], "--out: file: is also --start"),
+        (
+            "train",
+            ["--json", "new", "--out", "folder/../new"],
+            "--out: folder/../new: is also --js",
+        ),
+        ("refine", ["file", "--out", "file"], "--out: file: is also network"),
+        ("estimate", ["file", "--board", "ice40", "--json", "file"], "--json: file: is also netw"),
+        ("area", ["missing", "file:lines", "--json", "file"], "--json: file: is also points"),
+        ("bench-conversion", ["file", "--json", "file"], "--json: file: is also anns"),
+        ("host", ["--image", "file", "--json", "file"], "--json: file: is also --image"),
+    ],
+)
+def test_no_file_is_written_that_is_read_or_twice(name, arguments, line, places):
+    (places / "link").symlink_to("file")
+    before = sorted(places.rglob("*"))
+    assert refused(name, arguments).startswith(line)
+    assert sorted(places.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["train", "refine"])
+def test_a_device_is_written_twice(name, places):
+    line = refused(name, ["--json=/dev/null", "--out=/dev/null", "missing"])
+    assert "/dev/null" not in line
 
 
 @pytest.mark.parametrize(

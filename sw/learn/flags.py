@@ -6,7 +6,7 @@ from typing import Any
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
 from sw.data.registry import DATASETS, load_selected
-from sw.flags import natural, output_file, parser, positive_float, positive_int, setting, share
+from sw.flags import natural, output_file, parser, positive_int, rate, setting, share
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.own_recipes import recipe_for
 from sw.learn.presets import preset
@@ -69,7 +69,7 @@ def arguments() -> argparse.ArgumentParser:
         type=positive_int,
         help="images or recordings per step of the optimizer",
     )
-    add("--rate", metavar="R", type=positive_float, help="learning rate at the start")
+    add("--rate", metavar="R", type=rate, help="learning rate at the start")
     add(
         "--augment",
         metavar="NAME=VALUE",

@@ -1,6 +1,5 @@
 """Recipes: everything that decides what a training run makes. Known ones: ``sw.learn.presets``."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -8,6 +7,7 @@ from sw import limits
 from sw.cli import UserError
 from sw.data.dataset import Dataset
 from sw.data.events import EventDataset
+from sw.flags import MOST_RATE
 from sw.learn.batches import Augmentation, EventAugmentation
 from sw.learn.teacher import Distillation
 from sw.rules import RULES
@@ -134,10 +134,10 @@ class Recipe:
                 raise UserError(fault)
         _least("Epochs", self.epochs, 1)
         _least("Warm-up", self.warm_up, 0)
-        _least("Batch", self.batch, 1)
+        _least("Batch", self.batch, RULES[self.rule].least_batch)
         _least("Seed", self.seed, 0)
-        if not 0 < self.rate < math.inf:
-            raise UserError(f"Rate must be above 0, not {self.rate!r}")
+        if not 0 < self.rate <= MOST_RATE:
+            raise UserError(f"Rate must be above 0, at most {MOST_RATE}, not {self.rate!r}")
         if not 0 <= self.validation < 1:
             raise UserError(f"Validation must be in 0 … below 1, not {self.validation!r}")
 

@@ -95,9 +95,9 @@ class Bistable(Rule):
         After the last epoch the running averages become those of so many large batches.
     start_weight : float, 0 … 1
         Latent weights start between this and its negative.
-    bias_factor : float, at least 0
+    bias_factor : float, 0 … 10000
         Learning rate of β over that of weights.
-    step_factor : float, at least 0
+    step_factor : float, 0 … 10000
         Learning rate of the logarithm of γ over that of weights.
     gain_limit : int, 1 … 65536
         The largest gain of hidden units, a power of two or what is next below.
@@ -106,6 +106,7 @@ class Bistable(Rule):
     name = "bistable"
     coding = "bistable"
     averages = False  # batch norm looks at the whole batch
+    least_batch = 2
     maps = True
     rate = 0.015
 

@@ -38,7 +38,7 @@ class Bs4nn(RelativeTargets):
     ----------
     scale : float, above 0
         α at the start; with θ / α beyond the units of the layer before, no unit could ever fire.
-    scale_factor : float, at least 0
+    scale_factor : float, 0 … 10000
         Learning rate of α over that of weights.
     """
 

@@ -114,7 +114,7 @@ class Bstdg(OnMaps):
         Label smoothing.
     hidden_share, output_share : float, 0 … 1
         Share of a layer's units that fire at the start.
-    threshold_factor : float, at least 0
+    threshold_factor : float, 0 … 10000
         Learning rate of thresholds over that of weights; 0 leaves them as they are at the start.
         On maps thresholds are in units of the spread.
     momentum : float, 0 … 1

@@ -24,8 +24,9 @@ class Rule(nn.Module, ABC):
     with real weights, ``binary = False``; ``averages = False`` if the gradient of a batch is not
     the mean of those of its parts; ``maps = True`` if it knows layers on maps, else it is given
     dense ones only; ``coding = "bistable"`` if its networks are; ``grows = True`` if ``steps`` may
-    be set while it learns; ``shares = False`` if :meth:`backward` takes classes only. It has its
-    own settings as further keyword arguments, with a default and an entry in its docstring
+    be set while it learns; ``shares = False`` if :meth:`backward` takes classes only;
+    ``least_batch = 2`` if it needs a deviation over the examples of a batch. It has its own
+    settings as further keyword arguments, with a default and an entry in its docstring
     (``sw/rules/settings.py``).
     Its parameters and buffers are all of its state, so a checkpoint is complete.
 
@@ -52,6 +53,7 @@ class Rule(nn.Module, ABC):
     coding: Coding = "first-spike"
     grows: bool = False
     shares: bool = True
+    least_batch: int = 1
     calibration: int = 0  # batches that :meth:`calibrate` wants after the last epoch
 
     def __init__(self, structure: Structure | Sequence[int], steps: int) -> None:

@@ -85,7 +85,7 @@ class Surrogate(Rule):
         After the last epoch the running averages become those of so many large batches.
     start_bias : float
         β at the start, in deviations; a lower one lets fewer units fire.
-    bias_factor : float, at least 0
+    bias_factor : float, 0 … 10000
         Learning rate of β over that of weights.
     start_weight : float, 0 … 1
         Latent weights start between this and its negative.

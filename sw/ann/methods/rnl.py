@@ -37,7 +37,7 @@ class RateNorm(Method):
         λ, of the term Ω.
     updates : int, at least 1
         Steps of the optimizer (Adam) that train p.
-    rate : float, above 0
+    rate : float, 0 … 1000
         Its learning rate.
     start : float, 0 … below 1
         Potential before the first step, as a share of the threshold.
