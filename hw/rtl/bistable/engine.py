@@ -70,7 +70,7 @@ class BistableEngine(wiring.Component):
         Only where ``loaded``.
     spoken, written : WordLayout
         For those who watch: the values of hidden layers, before and behind pooling.
-    layer : range(layers)
+    layer : range(max(2, layers))
         Of these.
     """
 
@@ -87,7 +87,7 @@ class BistableEngine(wiring.Component):
                 **({"load": In(load)} if loaded else {}),
                 "spoken": Out(WordLayout(plan)),
                 "written": Out(WordLayout(plan)),
-                "layer": Out(range(len(plan.layers))),
+                "layer": Out(range(max(2, len(plan.layers)))),  # Verilog has no port of 0 bits
             }
         )
 

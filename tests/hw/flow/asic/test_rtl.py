@@ -65,13 +65,18 @@ CASES = {
         "bistable-8x1-spram",
         "all",
     ),
+    "bistable, one layer": (
+        lambda rng: bistable_network(rng, "3", 3, (8, 8)),
+        "bistable-16x4",
+        None,
+    ),
     "gathered": (
         lambda rng: map_network(rng, "8c3p1,f2,16c3p1,7", 4, LatencyEncoder(shape=(8, 8))),
         "gather-8",
         None,
     ),
 }
-FEW = [*list(CASES)[:6], "rows of maps", "bistable"]
+FEW = [*list(CASES)[:6], "rows of maps", "bistable", "bistable, one layer"]
 
 
 @pytest.mark.parametrize("name", [*FEW, *deep(*(name for name in CASES if name not in FEW))])
