@@ -137,7 +137,8 @@ def _run(
     bar: tqdm,
 ) -> Conversion:
     """A conversion, or what an earlier run of the same command has kept of it."""
-    key = (digest, variant, subject.dataset, subject.part, len(subject.images), args.steps)
+    data = (subject.dataset, subject.part, len(subject.images))
+    key = (digest, variant, *data, args.steps, *filter(None, [subject.digest]))
     path = folder / "runs" / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.json"
     if path.exists() and not args.restart:
         try:

@@ -102,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     source = _Source(network, data, augmentation, device)
     identity = {
         "network": network.sha256,
+        "dataset": data.name,
+        "data": data.digest,
         "sample": args.sample,
         "caution": args.caution,
         "augment": repr(augmentation),

@@ -47,6 +47,8 @@ class Subject:
     labels : int64 [N]
     levels : int
         Of a QCFS ANN, 0 of one with ReLU.
+    digest : str, or None
+        Of one's own data, :attr:`sw.data.dataset.Dataset.digest`.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Subject:
     images: Tensor
     labels: Tensor
     levels: int = 0
+    digest: str | None = None
 
     @classmethod
     def of_file(
@@ -184,6 +187,7 @@ class Subject:
             images=images[:count],
             labels=labels[:count],
             levels=levels,
+            digest=data.digest,
         )
 
     @torch.no_grad()

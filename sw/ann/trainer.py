@@ -134,7 +134,7 @@ class AnnTrainer:
         torch.manual_seed(description.seed)
         module = empty(description, _normalise(self._images[self._learnt]))
         self.module = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._maps = (data.maps, data.oriented)
+        self._maps, self._data = (data.maps, data.oriented), data.digest
         self._optimizer = torch.optim.SGD(
             self.module.parameters(),
             lr=plan.rate,
@@ -210,7 +210,8 @@ class AnnTrainer:
         """What decides the weights."""
         named = ("layers", "levels", "shape", "dataset", "validation", "seed")
         plan = asdict(self.plan)
-        return {**{name: getattr(self.description, name) for name in named}, **plan}
+        described = {name: getattr(self.description, name) for name in named}
+        return {**described, **plan, "data": self._data}
 
     def _state(self) -> Mapping[str, Any]:
         return {

@@ -90,6 +90,13 @@ class Dataset:
         """The second half of the maps is 255 less the first."""
         return self.reading.get("off_channel") is True
 
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of one's own data, their split and labels; None of a named data set, which is
+        always the same.
+        """
+        return self.reading.get("sha256")
+
     def on_maps(self) -> "Dataset":
         """With the maps of an image as channels [N, height, width, channels]; one map stays
         [N, height, width].

@@ -184,6 +184,13 @@ class EventDataset:
         """The map that the units are, None where nobody says it."""
         return self.train_events.shape
 
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of one's own data, their split and labels; None of a named data set, which is
+        always the same.
+        """
+        return self.reading.get("sha256")
+
     def on_maps(self) -> "EventDataset":
         """As it is: units on a map are one anyway."""
         return self

@@ -89,7 +89,7 @@ class Trainer:
         device: str | torch.device = "cpu",
         start: Network | None = None,
     ) -> None:
-        self.recipe, self.labels = recipe, data.labels
+        self.recipe, self.labels, self._data = recipe, data.labels, data.digest
         self.device = torch.device(device)
         learn, held_out = hold_out(data.train_labels, data.train_groups, recipe.validation)
         if len(learn) < recipe.batch:
@@ -170,6 +170,7 @@ class Trainer:
             **{field: recipe.to_dict()[field] for field in of_recipe},
             **{key: value for key, value in asdict(distillation).items() if "teacher" in key},
             "classes": self.labels,
+            "data": self._data,
             "shape": shape,
         }
         if path is not None and path.exists():
@@ -378,7 +379,7 @@ class Trainer:
 
     @property
     def _identity(self) -> dict[str, object]:
-        return {**self.recipe.to_dict(), "device": self.device.type}
+        return {**self.recipe.to_dict(), "data": self._data, "device": self.device.type}
 
     def _save(self, path: Path) -> None:
         content = {

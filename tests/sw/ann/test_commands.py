@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from nets import ann
@@ -155,6 +156,19 @@ def test_a_comparison_leaves_table_and_pictures(trained, tmp_path, capsys):
     next((folder / "runs").iterdir()).write_text("{")
     with pytest.raises(UserError, match=r"runs/\w+.json: damaged .* add --restart"):
         bench_conversion.main([*command, "-q"])
+
+
+def test_a_comparison_on_other_data_of_the_same_name_is_made_anew(trained, tmp_path):
+    data, known = digits.load(), []
+    for folder, labels in (("a", data.train_labels), ("b", (data.train_labels + 1) % 10)):
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "mine.npz", inputs=data.train_images, labels=labels)
+        command = [str(trained / "relu.safetensors"), "-q", "--methods", "rate", "--steps", "1"]
+        command += ["--dataset", str(tmp_path / folder / "mine.npz"), "--images", "50"]
+        bench_conversion.main([*command, "--out", str(tmp_path / "out")])
+        runs = json.loads((tmp_path / "out" / "results.json").read_text())
+        known.append(runs["rate"][0]["ann_accuracy"])
+    assert known[0] > 0.8 > 0.2 > known[1]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -36,6 +37,11 @@ def trainer(**changed):
     return AnnTrainer(plan, description(**changed), digits.load(), torch.device("cpu"))
 
 
+def own(digest):
+    """The digits, as if somebody had brought them."""
+    return replace(digits.load(), reading={"sha256": digest})
+
+
 def weights(module):
     return torch.cat([each.detach().double().flatten() for each in module.state_dict().values()])
 
@@ -59,6 +65,9 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path):
     assert whole.validation_accuracy() > 0.5
     with pytest.raises(UserError, match=r"checkpoint of another run \(seed 3, not 4\)"):
         trainer(seed=4).fit(tmp_path / "killed.pt", lambda *_: None)
+    again = AnnTrainer(whole.plan, description(), own("a"), torch.device("cpu"))
+    with pytest.raises(UserError, match=r"checkpoint of another run \(data None, not 'a'\)"):
+        again.fit(tmp_path / "killed.pt", lambda *_: None)
 
 
 @pytest.mark.parametrize("layers", ["12", "4c8", "4c3p1"])

@@ -7,6 +7,7 @@ import torch
 from sim import bistable, golden
 from sw import refine
 from sw.cli import UserError
+from sw.data import digits
 from sw.encoder import LatencyEncoder
 from sw.learn.refinement import Refinement
 from sw.network import Network, find
@@ -202,6 +203,10 @@ def test_a_command_that_was_killed_goes_on(tmp_path, monkeypatch, capsys):
     assert not (other / "x.safetensors").exists()
     with pytest.raises(UserError, match=r"checkpoint of another run \(sample 400, not 300\)"):
         refine.main([*command(other, "--sample", "300"), "--sweeps", "2"])
+    data = digits.load()
+    np.savez(tmp_path / "mine.npz", inputs=data.train_images, labels=data.train_labels)
+    with pytest.raises(UserError, match=r"another run \(data None, not '[0-9a-f]{64}'\)"):
+        refine.main([*command(other, "--dataset", str(tmp_path / "mine.npz")), "--sweeps", "2"])
     refine.main([*command(other), "--sweeps", "2"])
     assert len(swept) == 3
     resumed = Network.load(other / "x.safetensors")

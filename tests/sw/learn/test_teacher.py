@@ -104,6 +104,8 @@ def test_a_file_of_another_run_is_refused(digits, tmp_path):
     ):
         with pytest.raises(UserError, match=rf"{path}: teacher of another run \({message}\)"):
             Trainer(small(**changes), digits).teach(path)
+    with pytest.raises(UserError, match=r"teacher of another run \(data None, not 'a'\)"):
+        Trainer(small(), replace(digits, reading={"sha256": "a"})).teach(path)
     path.write_bytes(b"no teacher")
     with pytest.raises(UserError, match=f"^{path}: not a teacher, or damaged; remove it"):
         Trainer(small(), digits).teach(path)

@@ -346,6 +346,8 @@ def test_another_runs_checkpoint_is_refused(digits, tmp_path):
     message = r"checkpoint.pt: checkpoint of another run \(rate .*--restart drops it"
     with pytest.raises(UserError, match=message):
         Trainer(small(epochs=1, rate=0.5), digits).fit(path)
+    with pytest.raises(UserError, match=r"another run \(data None, not 'a'\); "):
+        Trainer(small(epochs=1), replace(digits, reading={"sha256": "a"})).fit(path)
     content = torch.load(path, weights_only=True)
     path.write_bytes(before[:1000])
     with pytest.raises(UserError, match="not a checkpoint, or damaged; --restart drops it"):
