@@ -11,6 +11,7 @@ import stat
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields, is_dataclass
@@ -139,6 +140,7 @@ def run(main: Callable[[], int | None]) -> None:
         sys.stdout.flush()
     except BaseException as error:
         status = exit_status(error)
+        warnings.simplefilter("ignore")  # of hardware that was described, and then not made
     sys.exit(status)
 
 

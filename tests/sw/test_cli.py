@@ -254,6 +254,17 @@ def test_extras_bring_what_is_said_of_them():
             assert re.search(named_once, named[extra or "dependencies"]), package
 
 
+@pytest.mark.parametrize("error", ["cli.UserError('x')", "KeyboardInterrupt"])
+def test_what_a_command_leaves_unfinished_is_silent(error):
+    code = (
+        "import warnings\nfrom sw import cli\n"
+        "class Unused:\n    def __del__(self):\n        warnings.warn('unused')\n"
+        f"def main():\n    unused = Unused()\n    raise {error}\ncli.run(main)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stderr in ("error: x\n", "\ninterrupted\n")
+
+
 def test_sigterm_lets_a_command_clean_up():
     code = "\n    try:\n        os.kill(os.getpid(), signal.SIGTERM); signal.pause()"
     code += "\n    finally:\n        os.kill(os.getpid(), signal.SIGTERM); print('clean')"
