@@ -175,7 +175,10 @@ def _fit(trainer: AnnTrainer, checkpoint: Path, *, quiet: bool) -> None:
 
 
 def _layers(text: str) -> str:
-    return text.replace("-", ",")
+    layers = text.replace("-", ",")
+    if not all(layers.split(",")):
+        raise argparse.ArgumentTypeError(f"must be layers such as 16c3p1,m2,128, not {text!r}")
+    return layers
 
 
 if __name__ == "__main__":

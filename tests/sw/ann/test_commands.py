@@ -42,6 +42,13 @@ def test_training_reports_what_it_made(trained):
     assert not (trained / "train_ann").exists() or not any((trained / "train_ann").rglob("*.pt"))
 
 
+@pytest.mark.parametrize("layers", ["", ",", "8c3,,m2", "8c3,"])
+def test_layers_of_which_one_is_missing(layers):
+    line = f"--layers must be layers such as 16c3p1,m2,128, not {layers!r}"
+    with pytest.raises(UserError, match=f"^{line}$"):
+        train_ann.main([f"--layers={layers}", "--dataset", "digits"])
+
+
 def test_an_ann_by_bistable_neurons(trained, tmp_path, capsys):
     out = tmp_path / "x.json"
     convert(
