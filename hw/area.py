@@ -224,8 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options.parse_args(arguments)
     points, texts = [], args.points or SHIPPED
     find_pdk(args.pdk)
-    for text in texts:  # all are checked before the first one takes minutes
-        _observation(text)
+    for text in texts:  # all, and their data, are checked before the first one takes minutes
+        _ = _observation(text).data
     for text in texts:
         points.append(point(text, args.pdk, args.build_dir))
         if not args.quiet:

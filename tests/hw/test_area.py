@@ -72,11 +72,14 @@ def test_the_command(flow, file, tmp_path, capsys):
     [
         (["{file}:lines", "{file}:nosuch"], "engine 'nosuch' is not known; choose of "),
         (["{file}:lines", "nosuch:lines"], "nosuch: cannot be read"),
+        (["{file}:lines", "{wide}:lines"], "takes images of 8 × 9 pixels, digits has images of 8 "),
         (["{file}:lines", "--pdk", "osu"], "pdk 'osu' is not known; choose of osu018, "),
     ],
 )
-def test_what_is_refused_before_any_work(flow, file, arguments, line):
+def test_what_is_refused_before_any_work(flow, file, rng, tmp_path, arguments, line):
     """Also what stands behind a point that takes minutes."""
+    wide = tmp_path / "wide.safetensors"
+    map_network(rng, "4c3,10", 1, LatencyEncoder(shape=(8, 9), silent_below=112)).save(wide)
     with pytest.raises(UserError, match=line):
-        area.main([each.format(file=file) for each in arguments])
+        area.main([each.format(file=file, wide=wide) for each in arguments])
     assert flow == []
