@@ -18,7 +18,7 @@ from hw.flow.loading import weight_paths
 from hw.flow.plan import commands, plan
 from hw.flow.programming import find_programmer, program
 from hw.flow.result import results
-from hw.rtl.config import Config, engine_names
+from hw.rtl.config import Config, default_config, engine_names
 from sw.cli import UserError, check_output, run, table, write_json
 from sw.flags import megahertz, parser
 from sw.network import CODINGS, Network, find
@@ -85,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(args.json, report)
     if not args.quiet:
         print(table(report.lines()), flush=True)
+        print(_verification(observation, args.network or board.network), flush=True)
     if not args.no_report:
         network, command = observation.network, command_line("hw.build", arguments)
         folder = folder_of(network, args.build_dir)
@@ -126,6 +127,13 @@ def _first_that_builds(
                 raise
             log(f"{name} cannot be built: {error}")
     raise AssertionError("there is no design")
+
+
+def _verification(observation: Observation, name: str) -> str:
+    """The command that compares the RTL of what was built with the golden model."""
+    config = observation.config
+    engine = "" if config == default_config(observation.network) else f" --engine {config.name}"
+    return f"verify its RTL:   python -m sim.verify {shlex.quote(name)}{engine}"
 
 
 def _program(report: BuildReport, board: Board, args: argparse.Namespace) -> None:

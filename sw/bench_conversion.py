@@ -77,6 +77,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     device = devices.find(args.device)
     settings = _settings(args.set, args.methods)
+    for name in args.anns:
+        if ".py:" in name:
+            raise UserError(
+                f"{name}: a module of PyTorch; the comparison takes files of sw.train_ann only, "
+                f"python -m sw.convert {name} --method … takes this"
+            )
     paths = [Path(name) for name in args.anns]
     folder = args.out or args.build_dir / "bench_conversion" / file_name(paths[0].stem)
     cli.check_output(folder, folder=True)

@@ -1,8 +1,11 @@
 """How a network is made on a board, unless told otherwise."""
 
+from functools import partial
+
 from hw.boards.table import Board
 from hw.explore.resources import resources_of, shortage
 from hw.rtl.config import Config, config_for, default_config, whole_configs
+from hw.rtl.engines.gather import Gather
 from hw.rtl.engines.registry import NETWORK_ENGINES
 from sw.cli import UserError
 from sw.network import Network
@@ -25,7 +28,7 @@ def fitting(network: Network, board: Board) -> Config | None:
     """
     usual = default_config(network)
     layered = usual.whole is None
-    others = [] if layered else sorted(whole_configs(network), key=_preference)
+    others = [] if layered else sorted(whole_configs(network), key=partial(_preference, network))
     tight = None
     for config in (usual, *others):
         try:
@@ -56,7 +59,15 @@ def config_on(network: Network, board: Board, names: str | None) -> Config:
     return found or config_for(network, names)
 
 
-def _preference(config: Config) -> tuple[int, int]:
-    """Engines in the registry's order, and of one engine those that compute the most at a time."""
+def _preference(network: Network, config: Config) -> tuple[int, int]:
+    """Engines in the registry's order, and of one engine those that compute the most at a time. Of
+    gather those with the fewest cycles at worst: lanes beyond the channels only take time.
+    """
     assert config.whole
-    return NETWORK_ENGINES.index(type(config.whole)), -config.whole.parallelism
+    cost = -config.whole.parallelism
+    if isinstance(config.whole, Gather):
+        try:
+            cost = config.most_cycles(network)
+        except UserError:
+            cost = 0  # it cannot make this network, and is left out later
+    return NETWORK_ENGINES.index(type(config.whole)), cost

@@ -132,7 +132,7 @@ def _does_nothing(node: Node) -> bool:
 
 def _refusal(node: Node) -> str:
     if node.kind in ("Conv", "ConvTranspose"):
-        return "a convolution; networks are fully connected so far"
+        return "a convolution; networks are converted with dense layers only"
     if node.kind == "Quant":
         return several_bits(node.constants.get(3))
     if node.kind in _ORDER:

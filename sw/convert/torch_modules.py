@@ -75,7 +75,10 @@ def parts_of(module: nn.Module, path: str) -> Iterator[Part]:
     if kind in _SKIPPED:
         return
     if hasattr(module, "kernel_size") and hasattr(module, "out_channels"):
-        raise ConversionError(f"{name}: a convolution; networks are fully connected so far")
+        raise ConversionError(
+            f"{name}: a convolution; modules with 1-bit weights are converted with dense layers "
+            "only, an ANN with real weights by --method"
+        )
     if isinstance(module, nn.BatchNorm1d):
         yield Part(name, module, "norm")
     elif is_neuron(module):

@@ -59,7 +59,10 @@ def test_the_report_page(stubs, tiny, tmp_path, capsys, monkeypatch):
     arguments += ["--build-dir", str(tmp_path / "b")]
     builder.main(arguments)
     folder = tmp_path / "b" / "report" / "tiny"
-    assert capsys.readouterr().out.splitlines()[-1] == f"report:           {folder}/report.html"
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"verify its RTL:   python -m sim.verify {arguments[0]}",
+        f"report:           {folder}/report.html",
+    ]
     report = json.loads((tmp_path / "b" / "icebreaker" / "tiny" / "report.json").read_text())
     build = json.loads((folder / "build-icebreaker-event.json").read_text())
     evaluation = json.loads((folder / "evaluation-digits.json").read_text())
@@ -112,6 +115,7 @@ def test_the_next_best_design_is_built(stubs, tiny, tmp_path, capsys):
     assert refused.split(" cannot ")[0] in lines
     engine = following.removeprefix("next best: tiny with ")
     assert refused.split()[2] != engine == json.loads(out.read_text())["engine"]
+    assert lines[-1].endswith(f"sim.verify {arguments[0]} --engine {engine}")
     assert stubs.take_runs() == ["yosys", *ICE40_TOOLS]
 
 

@@ -28,6 +28,18 @@ def fits(network, name, board):
         return False
 
 
+def logic_cells(cells):
+    """Resources of a config that takes so many logic cells, by its name; others do not fit."""
+
+    def resources(network, config):
+        of_config = cells.get(config.name, 9999)
+        return SimpleNamespace(
+            memories_on=lambda _: (1, 0), logic_cells=lambda _: of_config, distributed=lambda: ()
+        )
+
+    return resources
+
+
 @pytest.mark.parametrize(
     ("board", "text"),
     [
@@ -82,16 +94,16 @@ def test_the_smallest_board_takes_the_smallest_engine():
 )
 def test_cells_are_left_free(monkeypatch, cells, expected):
     """On an iCEstick; engines that are not named do not fit."""
-
-    def resources(network, config):
-        of_config = cells.get(config.name, 9999)
-        return SimpleNamespace(
-            memories_on=lambda _: (1, 0), logic_cells=lambda _: of_config, distributed=lambda: ()
-        )
-
-    monkeypatch.setattr(choice, "resources_of", resources)
-    found = fitting(made("16c3p1-f2-10"), BOARDS["icestick"])
+    monkeypatch.setattr(choice, "resources_of", logic_cells(cells))
+    found = fitting(made("16c3p1-f2-24c3p1-f2-20c3p1-f2-10"), BOARDS["icestick"])
     assert (found and found.name) == expected
+
+
+def test_lanes_that_only_take_time(monkeypatch):
+    """With 8 and 16 channels 32 lanes take more cycles than 16, and more cells."""
+    cells = {"gather-32": 1100, "gather-16": 1000, "gather-8": 900}
+    monkeypatch.setattr(choice, "resources_of", logic_cells(cells))
+    assert fitting(made("8c5s2-16c3s2-10"), BOARDS["icestick"]).name == "gather-16"
 
 
 def test_what_is_named_is_taken():

@@ -198,6 +198,11 @@ def test_comparisons_that_cannot_be(trained, arguments, line, tmp_path):
         )
 
 
+def test_modules_are_compared_by_no_command():
+    with pytest.raises(UserError, match=r"^net.py:net: a module .* -m sw.convert net.py:net --"):
+        bench_conversion.main(["net.py:net"])
+
+
 def test_a_row_of_the_table():
     run = {
         "method": "rate",

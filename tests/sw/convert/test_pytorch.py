@@ -392,7 +392,7 @@ def started(beta=1.0, **settings):
         ([linear(20, 4), AtLeast(0, 1, -1), out()], r"^1 \(AtLeast\): an activation must rise"),
         (
             [linear(20, 4), nn.Conv2d(1, 1, 1), out()],
-            r"^1 \(Conv2d\): a convolution; networks are fully connected so far",
+            r"^1 \(Conv2d\): a convolution; modules with 1-bit weights are converted with dense",
         ),
         ([linear(20, 4, scale=1), Sign(), out()], r"^1 \(Sign\): gives a third value at exactly 0"),
         ([linear(20, 4), out()], r"^1 \(Linear\): follows 0 \(Linear\) without an activation"),

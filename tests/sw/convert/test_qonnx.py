@@ -263,7 +263,7 @@ READ = ("MatMul", ["", "w"])
         (
             [("Conv", ["", "w"])],
             {"w": np.ones((2, 1, 3, 3), np.float32)},
-            r"^n0 \(Conv\): a convolution; networks are fully connected so far",
+            r"^n0 \(Conv\): a convolution; networks are converted with dense layers only",
         ),
         ([FLAT, READ, ("Erf", [""])], {"w": W}, r"^n2 \(Erf\): no layer of a network; known are"),
         ([FLAT, READ, ("Relu", [""])], {"w": W}, r"^n2 \(Relu\): an activation of more than two"),
