@@ -8,7 +8,7 @@ is known when it is placed and routed.
 
 from collections.abc import Mapping
 
-__all__ = ["CELLS_PER_TILE", "TILES", "cells_of", "fitting"]
+__all__ = ["CELLS_PER_TILE", "LARGEST", "TILES", "cells_of", "fitting"]
 
 CELLS_PER_TILE = 1000
 
@@ -23,6 +23,9 @@ TILES: Mapping[str, int] = {
     "4x4": 16,
 }
 """Tiles of each size that a project may take, by Tiny Tapeout's name: columns x rows."""
+
+LARGEST = max(TILES, key=lambda name: TILES[name])
+"""The first of the largest sizes."""
 
 
 def cells_of(tiles: str) -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +14,20 @@ from hw.explore.stand_in import narrowed, stand_in
 from hw.flow.asic.rtl import PREFIX, silicon_verilog
 from hw.flow.tools import run_tool, scratch_folder
 from hw.rtl.config import Config
+from sw.cli import UserError
+from sw.encoder import ImageEncoder
 from sw.network import Network
 from sw.structure import Kind
 
-__all__ = ["count_cells", "hidden_units_that_fit", "layers_that_fit"]
+__all__ = [
+    "count_cells",
+    "fixed_blocks",
+    "hidden_units_that_fit",
+    "layers_that_fit",
+    "sizes_that_fit",
+]
 
-_SHARES = 32  # of the channels, where fewer would fit
+_SHARES = 32  # of the channels, or of inputs and units, where fewer would fit
 # Of the cells that there are, what a network that is named may take: which signs and thresholds it
 # will have decides a few percent.
 _FILLED = 0.95
@@ -59,17 +68,24 @@ def count_cells(verilog: str, top: str) -> dict[str, int]:
     }
 
 
+def fixed_blocks(blocks: Mapping[str, int]) -> dict[str, int]:
+    """Those of ``blocks`` that do not grow with the units of a layer, but with the inputs and steps
+    if at all: those that have no number.
+    """
+    return {name: cells for name, cells in blocks.items() if not re.search(r"_\d+(_|$)", name)}
+
+
 def hidden_units_that_fit(
     sizes: Sequence[int], blocks: Mapping[str, int], budget: int
 ) -> list[int]:
     """Units of the hidden layers of a network like that of ``sizes`` that fit into ``budget``
     cells, about: blocks with a number belong to a layer, and grow with its units. Empty if none do.
     """
-    of_layers = sum(cells for name, cells in blocks.items() if re.search(r"_\d+(_|$)", name))
-    fixed = sum(blocks.values()) - of_layers
+    fixed = sum(fixed_blocks(blocks).values())
+    of_layers = sum(blocks.values()) - fixed
     if not of_layers:
         fixed, of_layers = 0, fixed
-    fitting = [int(units * (budget - fixed) / of_layers) for units in sizes[1:-1]]
+    fitting = [int(units * (_FILLED * budget - fixed) / of_layers) for units in sizes[1:-1]]
     return fitting if all(units > 0 for units in fitting) else []
 
 
@@ -78,24 +94,62 @@ def layers_that_fit(
 ) -> tuple[Kind, ...] | None:
     """Layers as those of a ``network`` with maps, which has ``cells``, with the largest share of
     its channels and hidden units that fits into ``budget`` cells; None if none does.
-
-    An estimate says which share to synthesise, with random signs; what that gives corrects the
-    estimate, until it names no other one.
     """
     assert config.whole is not None
     kinds, granularity = [layer.kind for layer in network.layers], config.whole.granularity
     shares = (narrowed(kinds, share / _SHARES, granularity) for share in range(_SHARES, 0, -1))
     choices = [each for each in dict.fromkeys(shares) if each != tuple(kinds)]
-    networks = [_random_signs(stand_in(network.encoder, each, network.steps)) for each in choices]
+    networks = [stand_in(network.encoder, each, network.steps) for each in choices]
+    found = _largest(networks, network, config, cells, budget)
+    return None if found is None else tuple(layer.kind for layer in found.layers)
+
+
+def sizes_that_fit(
+    network: Network, config: Config, cells: int, budget: int
+) -> tuple[int, ...] | None:
+    """Inputs and units of a network like a dense ``network`` for images, which has ``cells``, with
+    the largest share of its inputs and of its hidden units that fits into ``budget`` cells; None if
+    none does.
+    """
+    encoder = network.encoder
+    if config.whole is not None or not isinstance(encoder, ImageEncoder):
+        return None
+    kinds = [layer.kind for layer in network.layers]
+    order = np.random.default_rng(0).permutation(encoder.select or encoder.pooled).tolist()
+    networks = []
+    for share in range(_SHARES - 1, 0, -1):
+        if inputs := encoder.inputs * share // _SHARES:
+            fewer = replace(encoder, select=tuple(sorted(order[:inputs])))
+            smaller = stand_in(fewer, narrowed(kinds, share / _SHARES), network.steps)
+            with suppress(UserError):  # too small for the engine's lanes or banks
+                config.check(smaller)
+                networks.append(smaller)
+    found = _largest(networks, network, config, cells, budget)
+    return None if found is None else found.sizes
+
+
+def _largest(
+    choices: Sequence[Network], network: Network, config: Config, cells: int, budget: int
+) -> Network | None:
+    """The first of ``choices``, which become smaller, that fits into ``budget`` cells; None if none
+    does. The ``network``, which is like them, has ``cells``.
+
+    An estimate says which of them to synthesise, with random signs; what that gives corrects the
+    estimate, until it names no other one.
+    """
+    networks = [_random_signs(each) for each in choices]
     sizes = [_size(each, config) for each in networks]
     scale, limit = cells / _size(network, config), _FILLED * budget
-    above, fits = -1, len(choices)  # of these, which fall: one that does not fit, and one that does
+    above, fits = (
+        -1,
+        len(networks),
+    )  # of these, which fall: one that does not fit, and one that does
     while True:
         tried = next((k for k in range(above + 1, fits) if scale * sizes[k] <= limit), None)
-        if tried is None and above < 0 and fits == len(choices) > 0:
+        if tried is None and above < 0 and fits == len(networks) > 0:
             tried = fits - 1  # the estimate alone rules none out
         if tried is None:
-            return choices[fits] if fits < len(choices) else None
+            return networks[fits] if fits < len(networks) else None
         blocks = count_cells(silicon_verilog(networks[tried], config).text, PREFIX)
         count = sum(blocks.values())
         scale = count / sizes[tried]

@@ -6,8 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from hw.flow.asic.tiles import TILES, cells_of, fitting
-from hw.flow.bundle.cells import count_cells, hidden_units_that_fit, layers_that_fit
+from hw.flow.asic.tiles import LARGEST, TILES, cells_of, fitting
+from hw.flow.bundle.cells import (
+    count_cells,
+    fixed_blocks,
+    hidden_units_that_fit,
+    layers_that_fit,
+    sizes_that_fit,
+)
 from hw.flow.bundle.design import Design
 from hw.flow.bundle.flows.base import Flow, Paths
 from hw.flow.bundle.templates import fill
@@ -19,6 +25,11 @@ __all__ = ["TinyTapeout"]
 
 _VALID, _READY, _RESULT_VALID, _RESULT_READY = range(4)  # bits of uio
 _LOAD = 4  # weights come in, where they are loaded; else the first bit of the step
+
+_NOTHING_FITS = (
+    f"another engine or fewer inputs; {LARGEST}, the largest, are taken to hold "
+    f"{cells_of(LARGEST):,}"
+)
 
 # What Tiny Tapeout's template sets, but for density and clock; not to be changed.
 _FIXED = {
@@ -74,15 +85,20 @@ class TinyTapeout(Flow):
         blocks = count_cells(design.verilog.text, design.top)
         needed, budget = sum(blocks.values()), cells_of(asked)
         if needed > budget:
-            larger = fitting(needed)
+            larger, fixed = fitting(needed), fixed_blocks(blocks)
             remedies = [f"--tiles {larger}"] if larger else []
             remedies += _smaller(design, blocks, budget)
-            largest = max(blocks, key=lambda name: blocks[name])
+            if not larger and asked != LARGEST:
+                most = _smaller(design, blocks, cells_of(LARGEST))
+                remedies += [f"--tiles {LARGEST} and {each}" for each in most]
+            too_large = design.network.dense and sum(fixed.values()) > budget
+            part = max(fixed if too_large else blocks, key=lambda name: blocks[name])
+            grows = ", which grows with inputs and steps" if too_large else ""
             self._refuse(
                 design.network,
-                f"would need about {needed:,} cells, {blocks[largest]:,} of them for {largest}, "
+                f"would need about {needed:,} cells, {blocks[part]:,} of them for {part}{grows}, "
                 f"and {asked} tiles are taken to hold {budget:,}; take "
-                f"{' or '.join(remedies) or 'another engine or fewer inputs'}",
+                f"{' or '.join(remedies) or _NOTHING_FITS}",
             )
 
     def files(self, design: Design, paths: Paths) -> Mapping[str, str]:
@@ -124,13 +140,18 @@ def _smaller(design: Design, blocks: Mapping[str, int], budget: int) -> Sequence
     """The largest network of this kind that fits into ``budget`` cells, as a remedy; none if none
     does.
     """
-    network = design.network
-    if network.dense:
-        hidden = hidden_units_that_fit(network.sizes, blocks, budget)
-        units = ",".join(map(str, hidden))
-        return [f"a network with about {units} hidden units"] if hidden else []
-    layers = layers_that_fit(network, design.config, sum(blocks.values()), budget)
-    return [f"a network with --layers {','.join(map(str, layers[:-1]))}"] if layers else []
+    network, config, cells = design.network, design.config, sum(blocks.values())
+    if not network.dense:
+        layers = layers_that_fit(network, config, cells, budget)
+        return [f"a network with --layers {','.join(map(str, layers[:-1]))}"] if layers else []
+    if hidden := hidden_units_that_fit(network.sizes, blocks, budget):
+        return [f"a network with about {','.join(map(str, hidden))} hidden units"]
+    if sizes := sizes_that_fit(network, config, cells, budget):
+        flags = f"--inputs {sizes[0]}"
+        if units := sizes[1:-1]:
+            flags += f" --hidden {','.join(map(str, units))}"
+        return [f"a network with about {flags}"]
+    return []
 
 
 def _top(design: Design) -> str:

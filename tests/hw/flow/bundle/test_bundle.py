@@ -14,7 +14,7 @@ from networks import map_network
 from samples import command, deep, events_network, image_network
 
 from hw.export import main
-from hw.flow.bundle.cells import layers_that_fit
+from hw.flow.bundle.cells import layers_that_fit, sizes_that_fit
 from hw.flow.bundle.flows.registry import FLOWS
 from hw.rtl.config import find_config
 from sim import golden
@@ -445,6 +445,62 @@ def test_too_large_for_the_tiles(rng, tmp_path):
         r"with about \d+ hidden units$",
     ):
         export(network, tmp_path, "--flow", "tinytapeout", "--engine", "popcount")
+
+
+def test_inputs_too_many_for_the_tiles(rng, tmp_path):
+    """The part that is too large without any hidden unit, and inputs and units that do fit."""
+    flags = ["--flow", "tinytapeout", "--tiles", "1x1"]
+    with pytest.raises(UserError) as error:
+        export(image_network(rng, shape=(8, 8), hidden=(40,), steps=4), tmp_path, *flags)
+    found = re.match(
+        r"network 'random': tinytapeout would need about ([\d,]+) cells, ([\d,]+) of them for "
+        r"firstspike_orderer, which grows with inputs and steps, and 1x1 tiles are taken to hold "
+        r"1,000; take --tiles \dx\d or a network with about --inputs (\d+) --hidden (\d+)$",
+        str(error.value),
+    )
+    assert found, error.value
+    needed, part, inputs, hidden = (int(each.replace(",", "")) for each in found.groups())
+    assert needed > part > 1000
+    fitting = image_network(
+        rng, shape=(8, 8), select=tuple(range(0, 2 * inputs, 2)), hidden=(hidden,), steps=4
+    )
+    export(fitting, tmp_path, *flags)
+
+
+@pytest.mark.parametrize("hold", ["some", "none"])
+def test_no_tiles_are_large_enough(rng, tmp_path, monkeypatch, hold):
+    """The network that 95 % of the largest would hold: of 7,200 cells of 20,000 besides the inputs
+    14 of 40 units. If they do not hold the inputs alone, what they do hold.
+    """
+    fixed = 8000 if hold == "some" else 17_000
+    blocks = {"firstspike_orderer": fixed, "firstspike_integrate_0": 20_000}
+    monkeypatch.setattr("hw.flow.bundle.flows.tinytapeout.count_cells", lambda *given: blocks)
+    monkeypatch.setattr("hw.flow.bundle.flows.tinytapeout.sizes_that_fit", lambda *given: None)
+    network = image_network(rng, hidden=(40,))
+    remedy = {
+        "some": "take --tiles 8x2 and a network with about 14 hidden units",
+        "none": "take another engine or fewer inputs; 8x2, the largest, are taken to hold 16,000",
+    }
+    with pytest.raises(UserError, match=rf"hold 2,000; {re.escape(remedy[hold])}$"):
+        export(network, tmp_path, "--flow", "tinytapeout", "--tiles", "1x2")
+
+
+@pytest.mark.parametrize(
+    ("engine", "cells", "sizes"),
+    [
+        ("event", 1, (62, 38, 4)),
+        ("event", 500, None),
+        ("event-2", 500, None),  # two banks need two units
+        ("popcount-8", 1, (62, 38, 4)),
+        ("folded-16-spram,event", 1, (62, 38, 4)),
+        ("folded-16-spram,event", 500, None),  # and 16 lanes more than 32
+    ],
+)
+def test_sizes_that_an_engine_takes(rng, monkeypatch, engine, cells, sizes):
+    """The first share, 31 of 32 of 64 inputs and 40 units, where all are counted small."""
+    network = image_network(rng, shape=(8, 8), hidden=(40,), classes=4, steps=4)
+    monkeypatch.setattr("hw.flow.bundle.cells.count_cells", lambda text, top: {top: cells})
+    assert sizes_that_fit(network, find_config(engine), 500, 400) == sizes
 
 
 @pytest.mark.parametrize(
