@@ -15,11 +15,12 @@ from hw.flow.vectors import Vectors
 from hw.rtl.config import silicon_config_for, silicon_engine_names
 from hw.rtl.pixel_port import PORTS, find_port
 from sim import answers
-from sw.cli import UserError, exclusive, run, write_json
+from sw.cli import UserError, exclusive, printable, run, write_json
 from sw.data.registry import load_for
 from sw.encoder import Inputs, Spikes
 from sw.flags import megahertz, parser, positive_int
 from sw.network import CODINGS, Network, find
+from sw.reports.result import portable_path
 from sw.selection import Selection
 
 __all__ = ["make_design"]
@@ -149,7 +150,7 @@ def make_design(network: Network, args: argparse.Namespace) -> Design:
 
 def _vectors(network: Network, count: int, data_dir: Path | None) -> Vectors:
     """The first test images of the network's own data if they are here, else images at random."""
-    dataset = network.provenance["dataset"]
+    dataset = printable(portable_path(str(network.provenance["dataset"])))
     inputs: Inputs
     try:
         inputs, _ = load_for(network, Selection(data_dir=data_dir), count)

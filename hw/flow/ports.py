@@ -10,7 +10,7 @@ __all__ = ["PORT_NAMES", "Port", "Ports", "bits", "connections"]
 _MEANINGS = {
     "clk": "clock, rising edge",
     "rst": "reset, synchronous, high",
-    "pixel_data": "pixel, or a part of it, see below",
+    "pixel_data": "what comes in this beat, see below",
     "pixel_valid": "the beat is there",
     "pixel_ready": "it is taken in this cycle",
     "event_unit": "input that fires",

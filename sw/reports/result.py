@@ -22,6 +22,7 @@ __all__ = [
     "folder_of",
     "made_by",
     "portable",
+    "portable_path",
     "read_results",
     "versions_of",
 ]
@@ -152,6 +153,11 @@ def portable(text: str) -> str:
     a page is passed on, and where a user keeps files is nobody else's concern.
     """
     return _ABSOLUTE.sub(lambda match: _shorter(match[0]), text)
+
+
+def portable_path(path: str) -> str:
+    """A whole ``path``, or the name of a data set, likewise; it may have spaces."""
+    return _shorter(path) if path.startswith("/") else path
 
 
 def _shorter(path: str) -> str:

@@ -123,12 +123,20 @@ def _input(design: Design) -> Iterator[str]:
         yield "once. An out-of-range unit or step, or one that falls, gives a result with"
         yield f"`result_fault`, as do more than {design.config.most_events:,} events."
         return
-    shape = " × ".join(map(str, design.manifest["image_shape"]))
-    yield f"An image is {shape} values in {design.beats_per_image} beats: row by row, and of each"
-    yield f"pixel channel by channel; {design.pixel_beats}."
-    yield "Images follow one another without a gap or a mark; a reset starts a new one."
+    yield (
+        f"An {design.example} is {design.example_shape} in {design.beats_per_image} beats: "
+        f"{design.beat_order}; {design.pixel_beats}."
+    )
+    yield (
+        f"{design.example.capitalize()}s follow one another without a gap or a mark; a reset "
+        "starts a new one."
+    )
     yield ""
     yield design.pixel_rule
+    if design.values is not None:
+        yield ""
+        yield "### From values to bytes"
+        yield "\n\n".join(design.values.text())
 
 
 def _diagram(design: Design) -> Iterator[str]:

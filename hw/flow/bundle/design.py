@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hw.flow.asic.rtl import SiliconVerilog
+from hw.flow.bundle.values import Values, is_image
 from hw.flow.ports import Ports
 from hw.flow.vectors import Vectors
 from hw.flow.verilog import manifest
@@ -63,10 +64,16 @@ class Design:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """As hw.flow.verilog gives it."""
-        return manifest(
+        """As hw.flow.verilog gives it, and how values become bytes where they are none."""
+        content = manifest(
             self.network, self.config, top=self.top, port=self.pixel_port, loader=self.loader
         )
+        return content if self.values is None else {**content, "values": self.values.manifest()}
+
+    @cached_property
+    def values(self) -> Values | None:
+        """Of an example, where they are not the bytes that the core takes."""
+        return Values.of(self.network)
 
     @cached_property
     def ports(self) -> Ports:
@@ -112,29 +119,53 @@ class Design:
         return source.load_cycles * self.pixel_port.beats(self.network.steps)
 
     @property
+    def example(self) -> str:
+        """What an inference takes, as a word: "image", or "example" of what is no picture."""
+        return "image" if is_image(self.network) else "example"
+
+    @property
+    def _item(self) -> str:
+        """What an example consists of."""
+        return "pixel" if is_image(self.network) else "byte"
+
+    @property
+    def example_shape(self) -> str:
+        """Of an example that comes in, as text; networks that take pixels only."""
+        shape = " × ".join(map(str, self.manifest["image_shape"]))
+        return f"{shape} {'values' if is_image(self.network) else 'bytes'}"
+
+    @property
+    def beat_order(self) -> str:
+        """The order in which they come in; networks that take pixels only."""
+        if len(self.manifest["image_shape"]) == 2:
+            return "row by row"
+        place = "pixel" if is_image(self.network) else "place in it"
+        return f"row by row, and of each {place} channel by channel"
+
+    @property
     def pixel_beats(self) -> str:
         """How a pixel comes in; networks that take pixels only."""
         count, width = self.pixel_port.beats(self.network.steps), self.pixel_port.width
         if self.config.pixels > 1:
-            return f"{self.config.pixels} pixels per beat, the first in the lowest bits"
+            return f"{self.config.pixels} {self._item}s per beat, the first in the lowest bits"
         bits = "1 bit" if width == 1 else f"{width} bits"
         if count == 1:
-            return f"a pixel per beat, {bits}"
-        return f"a pixel in {count} beats of {bits}, the most significant first"
+            return f"a {self._item} per beat, {bits}"
+        return f"a {self._item} in {count} beats of {bits}, the most significant first"
 
     @property
     def pixel_rule(self) -> str:
         """What a pixel is to the network, in a sentence; networks that take pixels only."""
-        steps = self.network.steps
+        steps, item = self.network.steps, f"A {self._item} x in 0 … 255"
         if self.network.coding == "bistable":
-            return f"A pixel x in 0 … 255 has the value x >> {8 - steps}, of {steps} bits."
+            return f"{item} has the value x >> {8 - steps}, of {steps} bits."
         encoder: Any = self.network.encoder
         silent = encoder.silent_below
         if self.pixel_port.levels:
-            formula = f"{steps} − ((255 − x) · {steps} >> 8)"
-            return f"A pixel x in 0 … 255 is sent as 0 if x < {silent}, else as {formula}."
-        formula = f"((255 − x) · {steps}) >> 8"
-        return f"A pixel x in 0 … 255 is silent if x < {silent}, else it fires in step {formula}."
+            never = f"0 if x < {silent}, else as " if silent else ""
+            return f"{item} is sent as {never}{steps} − ((255 − x) · {steps} >> 8)."
+        never = f"is silent if x < {silent}, else it " if silent else ""
+        return f"{item} {never}fires in step ((255 − x) · {steps}) >> 8."
 
     @property
     def most_cycles(self) -> int:

@@ -14,7 +14,7 @@ from sw.encoder import EventsEncoder
 from sw.reports import page as page_module
 from sw.reports.classes import _confusion
 from sw.reports.page import PAGE, publish
-from sw.reports.result import command_line, portable, read_results
+from sw.reports.result import command_line, portable, portable_path, read_results
 from sw.reports.sections.evaluation import Evaluation
 from sw.reports.sections.registry import SECTIONS
 
@@ -240,6 +240,9 @@ def test_commands_are_portable(monkeypatch, tmp_path):
     assert command_line("sw.train", given) == expected
     assert portable(f"--out {tmp_path}/build/a.bin") == "--out build/a.bin"
     assert portable("see /home/me/secret/a.npz; name it") == "see …/a.npz; name it"
+    assert portable_path("/home/Jane Doe/my data/a b.csv") == "…/a b.csv"
+    assert portable_path(f"{tmp_path}/my data/a b.csv") == "my data/a b.csv"
+    assert portable_path("mnist") == "mnist"
     assert portable("1/2, a/b/c and ./d/e") == "1/2, a/b/c and ./d/e"
 
 

@@ -294,8 +294,11 @@ def _documentation(design: Design) -> str:
         WORKS=_WORKS[network.coding],
         PORT=design.pixel_beats,
         BEATS=design.beats_per_image,
-        SHAPE=" × ".join(map(str, design.manifest["image_shape"])),
+        EXAMPLE=design.example,
+        SHAPE=design.example_shape,
+        ORDER=design.beat_order,
         PIXEL=design.pixel_rule,
+        VALUES="`datasheet.md` says how values become bytes.\n" if design.values else "",
         LABELS=", ".join(network.labels),
         STEP_PINS=f"uio[7:{8 - _step_pins(design)}]",
         STEP=_named_step(design),
@@ -304,7 +307,7 @@ def _documentation(design: Design) -> str:
 
 
 _WORKS = {
-    "first-spike": """Pixels fire early if they are bright, the units behind
+    "first-spike": """Inputs fire early if their bytes are large, the units behind
 them when enough of the right ones have fired, and the first output unit that fires names the class.
 Nothing after the decision is computed.""",
     "bistable": """Values are sent bit by bit, the most
