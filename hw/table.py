@@ -65,6 +65,11 @@ ROWS = (
         "cifar10-3x32x32-72c3p1-72c3p1+1x8-m2-136c3p1-136c3p1+1x8-m2-208c3p1-208c3p1+1x8-m2-10-k4",
         "bistable-80x16",
     ),
+    Row(
+        "ulx3s",
+        "cifar10-3x32x32-64c3p1-64c3p1+1x8-m2-128c3p1-128c3p1+1x8-m2-192c3p1-192c3p1+1x8-m2-10-k3",
+        "bistable-128x16",
+    ),
 )
 
 _BEGIN = "<!-- boards: written by python -m hw.table -->"

@@ -125,10 +125,12 @@ class ConvStage(wiring.Component):
         place = Signal(range(places))
         seen, before, fires = Signal(plan.taps), Signal(), Signal()
         windows = Array(Cat(lines[tap] for tap in plan.tap(place)) for place in range(places))
-        matches = compressed(m, list(~(seen ^ weights.row)), "matches")
+        agree = Signal(plan.taps)  # else each bit of it is written out as an expression of its own
+        matches = compressed(m, list(agree), "matches")
         done = Signal()  # with the last place of a window
         m.d.comb += [
             seen.eq(windows[place]),
+            agree.eq(~(seen ^ weights.row)),
             fires.eq(matches >= least.row),
             self.spikes.valid.eq(busy & (place == places - 1)),
             self.spikes.payload.eq(before | fires),
