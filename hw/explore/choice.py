@@ -5,7 +5,6 @@ from functools import partial
 from hw.boards.table import Board
 from hw.explore.resources import resources_of, shortage
 from hw.rtl.config import Config, config_for, default_config, whole_configs
-from hw.rtl.engines.gather import Gather
 from hw.rtl.engines.registry import NETWORK_ENGINES
 from sw.cli import UserError
 from sw.network import Network
@@ -60,14 +59,10 @@ def config_on(network: Network, board: Board, names: str | None) -> Config:
 
 
 def _preference(network: Network, config: Config) -> tuple[int, int]:
-    """Engines in the registry's order, and of one engine those that compute the most at a time. Of
-    gather those with the fewest cycles at worst: lanes beyond the channels only take time.
-    """
+    """Engines in the registry's order, and of one engine its own."""
     assert config.whole
-    cost = -config.whole.parallelism
-    if isinstance(config.whole, Gather):
-        try:
-            cost = config.most_cycles(network)
-        except UserError:
-            cost = 0  # it cannot make this network, and is left out later
-    return NETWORK_ENGINES.index(type(config.whole)), cost
+    try:
+        own = config.whole.preference(network)
+    except UserError:
+        own = 0  # it cannot make this network, and is left out later
+    return NETWORK_ENGINES.index(type(config.whole)), own

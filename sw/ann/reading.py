@@ -39,7 +39,7 @@ def read(module: nn.Module, shape: Sequence[int]) -> Graph:
         It cannot be traced, does not take such images, or has something that no spiking neuron
         stands for. One line: the module, its type, what would do.
     """
-    module = copy.deepcopy(module).eval().float()  # of half precision, too
+    module = copy.deepcopy(module).eval()
     graph, example = _graph(module, tuple(shape))
     checked = graph
     if any(isinstance(each, QCFS) for each in module.modules()):

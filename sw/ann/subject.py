@@ -161,6 +161,7 @@ class Subject:
         count: int | None,
         levels: int = 0,
     ) -> "Subject":
+        module = module.float()  # as images are
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         device = next(module.parameters(), torch.zeros(0)).device
         if device.type == "cuda":  # no TF32: a rounded product may miss a threshold

@@ -55,7 +55,8 @@ def test_built_once_and_programmed_each_time(stubs, programmers, build, bitstrea
     programmed = f"{bitstream} is in the board's flash"
     result = command("hw.build", *build("--program"), **stubs.variables)
     assert (result.returncode, result.stderr) == (0, "programming..\n")
-    assert result.stdout.endswith(f"bitstream:        {bitstream}\n{programmed}\n")
+    verification = f"verify its RTL:   python -m sim.verify {build()[0]}"
+    assert result.stdout.endswith(f"bitstream:        {bitstream}\n{verification}\n{programmed}\n")
     assert stubs.take_runs() == ICE40_TOOLS
     result = command("hw.build", *build("--program"), **stubs.variables)
     assert result.returncode == 0

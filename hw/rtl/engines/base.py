@@ -332,6 +332,10 @@ class NetworkEngine(ABC):
         """What presets of one engine are compared by: those with more compute more per cycle."""
         return self.granularity
 
+    def preference(self, network: Network) -> int:
+        """Of the presets of one engine that fit a board the one with the least is taken."""
+        return -self.parallelism
+
     @abstractmethod
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         """The most cycles of an inference without back-pressure."""

@@ -107,6 +107,10 @@ class Gather(NetworkEngine):
     def granularity(self) -> int:
         return self.lanes
 
+    def preference(self, network: Network) -> int:
+        """Lanes beyond the channels only take time."""
+        return self.most_cycles(network, None)
+
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         plan = plan_network(network, self.lanes)
         cycles = network.sizes[0]

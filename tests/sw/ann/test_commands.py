@@ -198,6 +198,18 @@ def test_comparisons_that_cannot_be(trained, arguments, line, tmp_path):
         )
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_module_of_another_precision(kind):
+    layers = torch.nn.Linear(64, 12), torch.nn.ReLU(), torch.nn.Linear(12, 10)
+    module = torch.nn.Sequential(torch.nn.Flatten(), *layers).to(kind)
+    first, second = (layers[k].weight.detach().float() for k in (0, 2))
+    biases = [layers[k].bias.detach().float() for k in (0, 2)]
+    subject = Subject.of_module(module, digits.load(), torch.device("cpu"))
+    images = torch.rand(7, 1, 8, 8)
+    expected = (images.flatten(1) @ first.T + biases[0]).relu() @ second.T + biases[1]
+    torch.testing.assert_close(subject.graph.run(images), expected)
+
+
 def test_modules_are_compared_by_no_command():
     with pytest.raises(UserError, match=r"^net.py:net: a module .* -m sw.convert net.py:net --"):
         bench_conversion.main(["net.py:net"])

@@ -167,14 +167,6 @@ def filled(value):
     return module
 
 
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
-def test_a_module_of_another_precision(kind):
-    module = head(nn.ReLU()).to(kind)
-    with torch.no_grad():
-        expected = module.float()(images())
-    assert torch.equal(reading.read(module.to(kind), SHAPE).run(images()), expected)
-
-
 @pytest.mark.parametrize(
     ("module", "line"),
     [
