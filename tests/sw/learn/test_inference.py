@@ -7,6 +7,7 @@ from networks import image_network, map_network, random_network, random_spikes
 
 from sim import golden
 from sw.cli import UserError
+from sw.data.registry import load_dataset_for
 from sw.encoder import EventsEncoder, LatencyEncoder, Spikes
 from sw.learn import inference
 from sw.network import find, zoo_names
@@ -111,8 +112,8 @@ QUICK = ("digits", "mnist")  # their data sets are loaded in no time
 )
 def test_zoo(name, request):
     network = find(name)
-    dataset = request.getfixturevalue(network.provenance["dataset"])
-    inputs = dataset.test_part(network.steps, 300)
+    request.getfixturevalue(network.provenance["dataset"])
+    inputs = load_dataset_for(network).test_part(network.steps, 300)  # with OFF channels or without
     same(inference.run_inputs(network, inputs), golden.run_inputs(network, inputs))
 
 
