@@ -22,7 +22,7 @@ from sw.selection import TRAINED_ON
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["PUBLISHED", "SHIPPED", "Point", "picture", "point"]
+__all__ = ["PUBLISHED", "SHIPPED", "Point", "observed", "picture", "point"]
 
 SHIPPED: Sequence[str] = (
     "digits-1x8x8-6c3-f2-10-t1:lines",
@@ -89,15 +89,14 @@ class Point(Record):
     image_cycles: int | None
 
 
-def point(text: str, pdk: str, build_dir: Path) -> Point:
-    """The point of ``NETWORK`` or ``NETWORK:ENGINE``.
+def point(observation: Observation, pdk: str, build_dir: Path) -> Point:
+    """The point of what :func:`observed` gives.
 
     Raises
     ------
     UserError
-        There is no such network, engine or library, a tool is missing, or the data are.
+        There is no such library, a tool is missing, or the data are.
     """
-    observation = _observation(text)
     network = observation.network
     library = find_pdk(pdk)
     report = run_flow(
@@ -130,7 +129,7 @@ def point(text: str, pdk: str, build_dir: Path) -> Point:
     )
 
 
-def _observation(text: str) -> Observation:
+def observed(text: str) -> Observation:
     """Of ``NETWORK`` or ``NETWORK:ENGINE``; raises :class:`UserError` for either."""
     name, _, engine = text.partition(":")
     network = find(name)
@@ -222,12 +221,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options.add_argument("--picture", metavar="FILE", type=picture_file, help="also draw them")
     args = options.parse_args(arguments)
-    points, texts = [], args.points or SHIPPED
     find_pdk(args.pdk)
-    for text in texts:  # all, and their data, are checked before the first one takes minutes
-        _ = _observation(text).data
-    for text in texts:
-        points.append(point(text, args.pdk, args.build_dir))
+    points, observations = [], [observed(text) for text in args.points or SHIPPED]
+    for each in observations:
+        _ = each.data  # of all, before the first one takes minutes
+    for each in observations:
+        points.append(point(each, args.pdk, args.build_dir))
         if not args.quiet:
             print(_line(points[-1]), flush=True)
     points.sort(key=lambda each: each.cells)

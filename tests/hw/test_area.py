@@ -39,7 +39,7 @@ def file(rng, tmp_path):
 
 def test_a_point(flow, file, tmp_path):
     """The file says what the accuracy is, synthesis the cells, and the cycle model the cycles."""
-    made = area.point(f"{file}:lines", "osu018", tmp_path)
+    made = area.point(area.observed(f"{file}:lines"), "osu018", tmp_path)
     assert flow == [("lines", "osu018", find_pdk("osu018").clock, "synthesis")]
     assert (made.layers, made.dataset, made.steps) == ("1x8x8-4c3-f2-10", "digits", 1)
     assert (made.accuracy, made.cells, made.tiles, made.stored) == (0.5, CELLS, "1x2", False)
@@ -49,10 +49,10 @@ def test_a_point(flow, file, tmp_path):
 
 
 def test_stored_weights_and_the_usual_engine(flow, file, tmp_path):
-    assert area.point(f"{file}:lines-loaded", "osu018", tmp_path).stored
-    tiles = area.point(f"{file}:tiles-4", "osu035", tmp_path)
+    assert area.point(area.observed(f"{file}:lines-loaded"), "osu018", tmp_path).stored
+    tiles = area.point(area.observed(f"{file}:tiles-4"), "osu035", tmp_path)
     assert (tiles.engine, tiles.pdk, tiles.image_cycles) == ("tiles-4", "osu035", None)
-    assert area.point(str(file), "osu018", tmp_path).engine == "lines"
+    assert area.point(area.observed(str(file)), "osu018", tmp_path).engine == "lines"
 
 
 def test_the_command(flow, file, tmp_path, capsys):

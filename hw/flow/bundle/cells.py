@@ -140,10 +140,8 @@ def _largest(
     networks = [_random_signs(each) for each in choices]
     sizes = [_size(each, config) for each in networks]
     scale, limit = cells / _size(network, config), _FILLED * budget
-    above, fits = (
-        -1,
-        len(networks),
-    )  # of these, which fall: one that does not fit, and one that does
+    # Of these, which become smaller: one that does not fit, and one that does
+    above, fits = -1, len(networks)
     while True:
         tried = next((k for k in range(above + 1, fits) if scale * sizes[k] <= limit), None)
         if tried is None and above < 0 and fits == len(networks) > 0:

@@ -327,14 +327,11 @@ class NetworkEngine(ABC):
     def granularity(self) -> int:
         """Channels of a layer in steps of which its hardware grows."""
 
-    @property
-    def parallelism(self) -> int:
-        """What presets of one engine are compared by: those with more compute more per cycle."""
-        return self.granularity
-
     def preference(self, network: Network) -> int:
-        """Of the presets of one engine that fit a board the one with the least is taken."""
-        return -self.parallelism
+        """What presets of one engine are compared by: of those that fit a board the one with the
+        least is taken, which computes the most per cycle.
+        """
+        return -self.granularity
 
     @abstractmethod
     def most_cycles(self, network: Network, most_events: int | None) -> int:

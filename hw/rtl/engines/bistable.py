@@ -148,9 +148,8 @@ class Bistable(NetworkEngine):
     def granularity(self) -> int:
         return speaks_of(self.listens)
 
-    @property
-    def parallelism(self) -> int:
-        return self.lanes * self.listens
+    def preference(self, network: Network) -> int:
+        return -(self.lanes * self.listens)
 
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         plan = self._plan(network)

@@ -152,9 +152,8 @@ class Tiles(NetworkEngine):
     def granularity(self) -> int:
         return self.lanes
 
-    @property
-    def parallelism(self) -> int:
-        return 2 * self.lanes + self.table
+    def preference(self, network: Network) -> int:
+        return -(2 * self.lanes + self.table)
 
     def most_cycles(self, network: Network, most_events: int | None) -> int:
         made = self.plan(network, most_events)
